@@ -1,0 +1,39 @@
+"""The `liqstream` command: one verb, one file; a verb's file is read only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import cast
+
+import click
+
+from liqstream import __version__
+
+VERBS: dict[str, tuple[str, str]] = {
+    "serve": ("liqstream.cli.serve", "Start the server."),
+    "import": ("liqstream.cli.importing", "Fill the store from files."),
+    "show-config": ("liqstream.cli.show_config", "Show every setting and where it comes from."),
+}
+"""Verb -> (module whose `command` it is, one line of help)."""
+
+
+class _LazyGroup(click.Group):
+    """Imports a verb only when it is called, so that `--help` and shell completion stay quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        return cast("click.Command", importlib.import_module(VERBS[cmd_name][0]).command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="liqstream")
+def main() -> None:
+    """A live liquidation heatmap for perpetual futures, streamed over WebSocket."""

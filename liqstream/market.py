@@ -1,0 +1,191 @@
+"""What a market tells us, in one vocabulary: USD, base coin, UTC epoch milliseconds.
+
+Every exchange's message is turned into one of these records at the edge; nothing above the feeds knows
+an exchange's own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Side: TypeAlias = Literal["long", "short"]
+"""The side of a *position*: a liquidated long was closed by a sell order."""
+
+Source: TypeAlias = Literal["live", "replay", "simulated"]
+"""Where data comes from, said on everything made of it."""
+
+FloatArray: TypeAlias = NDArray[np.float64]
+TimeArray: TypeAlias = NDArray[np.int64]
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class MarketKey:
+    """One market: a symbol on an exchange, e.g. ('binance', 'BTCUSDT')."""
+
+    exchange: str
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One bar of a market's price in USD; `closed` is False while it is still forming.
+
+    Volumes are None where the source has none.
+    """
+
+    exchange: str
+    symbol: str
+    interval_ms: int
+    open_time_ms: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume_base: float | None = None
+    volume_quote_usd: float | None = None
+    taker_buy_base: float | None = None
+    closed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInterest:
+    """Open contracts of a market in base coin.
+
+    `reported` is the number as the source gave it, before any conversion, in `reported_unit`: staleness
+    shows only there (a frozen USD figure divided by a moving price moves).
+    """
+
+    exchange: str
+    symbol: str
+    time_ms: int
+    open_interest_base: float
+    reported: float
+    reported_unit: Literal["base", "usd", "contracts"] = "base"
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidation:
+    """One realised liquidation; `side` is the side of the position that was closed."""
+
+    exchange: str
+    symbol: str
+    time_ms: int
+    side: Side
+    price_usd: float
+    quantity_base: float
+
+    @property
+    def notional_usd(self) -> float:
+        """Price times quantity."""
+        return self.price_usd * self.quantity_base
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationTotal:
+    """Realised liquidations of one interval, by side, where single events are not known."""
+
+    exchange: str
+    symbol: str
+    interval_ms: int
+    open_time_ms: int
+    long_usd: float
+    short_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class FundingRate:
+    """Funding paid by longs to shorts at `time_ms`, as a fraction of notional per funding interval."""
+
+    exchange: str
+    symbol: str
+    time_ms: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class MarkPrice:
+    """The price liquidations are triggered by; kept in memory only."""
+
+    exchange: str
+    symbol: str
+    time_ms: int
+    price_usd: float
+
+
+MarketEvent: TypeAlias = Candle | OpenInterest | Liquidation | LiquidationTotal | FundingRate | MarkPrice
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """Closed bars of one market as columns of equal length, ascending by open time, no duplicates.
+
+    Prices in USD. `open_interest_base` is the last known open interest at or before the bar's close, in
+    base coin; `reported_open_interest` the same figure as the source gave it. Unknown values are NaN.
+    A gap is a jump in `open_time_ms` larger than `interval_ms`.
+    """
+
+    interval_ms: int
+    open_time_ms: TimeArray
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    open_interest_base: FloatArray
+    reported_open_interest: FloatArray
+    volume_base: FloatArray
+    taker_buy_base: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.open_time_ms)
+
+    def __getitem__(self, rows: slice) -> Bars:
+        """The bars of a slice, as views."""
+        return Bars(
+            self.interval_ms,
+            self.open_time_ms[rows],
+            self.open[rows],
+            self.high[rows],
+            self.low[rows],
+            self.close[rows],
+            self.open_interest_base[rows],
+            self.reported_open_interest[rows],
+            self.volume_base[rows],
+            self.taker_buy_base[rows],
+        )
+
+    @classmethod
+    def from_candles(
+        cls,
+        candles: Iterable[Candle],
+        interval_ms: int,
+        *,
+        open_interest_base: float = float("nan"),
+        reported_open_interest: float = float("nan"),
+    ) -> Bars:
+        """Columns of a few candles that share one open interest; for live bars."""
+        rows = list(candles)
+
+        def column(values: Iterable[float | None]) -> FloatArray:
+            return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+        return cls(
+            interval_ms,
+            np.array([c.open_time_ms for c in rows], dtype=np.int64),
+            column(c.open for c in rows),
+            column(c.high for c in rows),
+            column(c.low for c in rows),
+            column(c.close for c in rows),
+            np.full(len(rows), open_interest_base),
+            np.full(len(rows), reported_open_interest),
+            column(c.volume_base for c in rows),
+            column(c.taker_buy_base for c in rows),
+        )

@@ -1,0 +1,175 @@
+"""Every setting: its variable, default, unit, limits and meaning, read once at the start.
+
+Sources, strongest first: command line, environment, `.env`, the defaults below. docs/configuration.md and
+`.env.template` are tested against this table.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from liqstream.symbols import INTERVALS_MS, SUPPORTED_SYMBOLS, is_symbol
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""A comma-separated list."""
+
+
+def _setting(env: str, default: Any, help_text: str, unit: str = "", **limits: Any) -> Any:
+    return Field(
+        default, validation_alias=env, description=help_text, json_schema_extra={"unit": unit}, **limits
+    )
+
+
+class Settings(BaseSettings):
+    """One frozen value per setting; the attribute's unit is in its name."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", frozen=True, extra="ignore", populate_by_name=True, case_sensitive=True
+    )
+
+    # The stream
+    ws_enabled: bool = _setting("WS_ENABLED", True, "false answers /ws/heatmap with 503; the page polls.")
+    ws_update_interval_s: int = _setting(
+        "WS_UPDATE_INTERVAL", 5, "Update interval of a subscription that names none.", "s", ge=1, le=60
+    )
+    ws_max_connections: int = _setting(
+        "WS_MAX_CONNECTIONS", 1000, "Open sockets at most; more are refused with 503.", "", ge=1, le=1_000_000
+    )
+    ws_slow_consumer_timeout_s: float = _setting(
+        "WS_SLOW_CONSUMER_TIMEOUT",
+        1.0,
+        "Blocked for longer, a client is a slow consumer and is warned.",
+        "s",
+        gt=0,
+        le=60,
+    )
+    ws_max_queue_size: int = _setting(
+        "WS_MAX_QUEUE_SIZE",
+        5,
+        "Pending frames per client at most, but never fewer than one per subscribed symbol.",
+        "frames",
+        ge=1,
+        le=1000,
+    )
+
+    # Many servers
+    redis_enabled: bool = _setting("REDIS_ENABLED", False, "Share one stream among servers through Redis.")
+    redis_url: str = _setting(
+        "REDIS_URL", "redis://localhost:6379", "Where Redis is (redis://, rediss:// or unix://)."
+    )
+    redis_channel_prefix: str = _setting(
+        "REDIS_CHANNEL_PREFIX",
+        "heatmap",
+        "Prefix of every channel and key.",
+        pattern=r"^[A-Za-z0-9_.:-]{1,64}$",
+    )
+
+    # The server
+    host: str = _setting("LIQSTREAM_HOST", "127.0.0.1", "Address to listen on.")
+    port: int = _setting("LIQSTREAM_PORT", 8000, "Port to listen on; 0 takes a free one.", "", ge=0, le=65535)
+    db_path: Path = _setting("LIQSTREAM_DB", Path("data/liqstream.duckdb"), "The DuckDB file.")
+
+    # The market
+    symbols: Names = _setting("LIQSTREAM_SYMBOLS", ("BTCUSDT",), "Symbols to follow.", "comma-separated")
+    extra_symbols: Names = _setting(
+        "LIQSTREAM_EXTRA_SYMBOLS",
+        (),
+        "Symbols beyond the supported ones that may be asked for.",
+        "comma-separated",
+    )
+    interval: str = _setting("LIQSTREAM_INTERVAL", "5m", "Bar interval the model runs on.")
+    stale_after_s: float = _setting(
+        "LIQSTREAM_STALE_AFTER", 15.0, "A source silent for longer is stale.", "s", gt=0, le=86400
+    )
+    history_days: int = _setting(
+        "LIQSTREAM_HISTORY_DAYS", 14, "Days of bars the model is warmed up on.", "days", ge=1, le=730
+    )
+    retention_days: int = _setting(
+        "LIQSTREAM_RETENTION_DAYS", 400, "Market data older than this is deleted.", "days", ge=1, le=36500
+    )
+    kernel: str = _setting(
+        "LIQSTREAM_KERNEL",
+        "tiered",
+        "Kernel of the map: tiered, broad, or a file written by `liqstream fit`.",
+    )
+
+    # Logs
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "LIQSTREAM_LOG_LEVEL", "info", "Least severe level that is logged."
+    )
+    log_format: Literal["auto", "console", "json"] = _setting(
+        "LIQSTREAM_LOG_FORMAT", "auto", "auto: readable on a terminal, JSON elsewhere."
+    )
+
+    @field_validator("symbols", "extra_symbols", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(dict.fromkeys(part.strip().upper() for part in value.split(",") if part.strip()))
+        return value
+
+    @field_validator("symbols", "extra_symbols")
+    @classmethod
+    def _symbols_look_right(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for symbol in value:
+            if not is_symbol(symbol):
+                raise ValueError(f"{symbol!r} is no symbol; 2 to 20 capital letters and digits, e.g. BTCUSDT")
+        return value
+
+    @field_validator("interval")
+    @classmethod
+    def _interval_is_known(cls, value: str) -> str:
+        if value not in INTERVALS_MS:
+            raise ValueError(f"one of {', '.join(INTERVALS_MS)}")
+        return value
+
+    @property
+    def allowed_symbols(self) -> tuple[str, ...]:
+        """Symbols a client may subscribe to: those that are followed."""
+        return self.symbols
+
+    @property
+    def known_symbols(self) -> tuple[str, ...]:
+        """Symbols that may be followed at all."""
+        return (*SUPPORTED_SYMBOLS, *self.extra_symbols)
+
+
+class BadSettingError(Exception):
+    """A setting that cannot be used; the message is the one line to show."""
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from environment and `.env`, with `overrides` (by attribute name) on top.
+
+    Raises BadSettingError naming the variable, the value and what is allowed.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise BadSettingError(_one_line(error)) from None
+    unknown = [symbol for symbol in settings.symbols if symbol not in settings.known_symbols]
+    if unknown:
+        raise BadSettingError(
+            f"LIQSTREAM_SYMBOLS={','.join(unknown)}: not supported; one of "
+            f"{', '.join(settings.known_symbols)}, or add it to LIQSTREAM_EXTRA_SYMBOLS"
+        )
+    return settings
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    field = Settings.model_fields.get(name)
+    variable = cast("str", field.validation_alias) if field else name
+    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"{variable}={first['input']}: must be {reason}"
+
+
+def setting_variable(name: str) -> str:
+    """The environment variable of a setting's attribute."""
+    return cast("str", Settings.model_fields[name].validation_alias)

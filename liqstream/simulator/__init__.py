@@ -1,0 +1,1 @@
+"""A market whose true positions are known."""

@@ -1,0 +1,1 @@
+"""Where market data is kept: DuckDB, and the files that fill it."""

@@ -1,0 +1,26 @@
+"""What every test may lean on: the recorded data, and an event loop that must not be blocked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of recorded market data beside the checkout; tests that need it skip without it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"needs the recorded market data in {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def _event_loop_is_never_blocked() -> Iterator[BlockBuster]:
+    """Fail any test in which liqstream blocks the event loop on a file, a socket or a sleep."""
+    with blockbuster_ctx("liqstream") as blockbuster:
+        yield blockbuster
