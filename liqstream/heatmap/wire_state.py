@@ -45,7 +45,8 @@ class Grid:
     def edges(self) -> FloatArray:
         """Lower edge of every level and the upper edge of the last: rows + 1 prices, all positive."""
         edges = self.p0 + (np.arange(self.rows + 1) - 0.5) * self.step
-        return np.maximum(edges, self.step * 1e-3)
+        positive: FloatArray = np.maximum(edges, self.step * 1e-3)
+        return positive
 
 
 def _decimals(step: float) -> int:
