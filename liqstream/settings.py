@@ -9,13 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from liqstream.symbols import INTERVALS_MS, SUPPORTED_SYMBOLS, is_symbol
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
+
+
+Duration = Annotated[str, Field(pattern=r"^[0-9]+[smhdw]$")]
+"""A whole number and a unit: 90s, 15m, 12h, 3d, 2w."""
 
 
 def _setting(env: str, default: Any, help_text: str, unit: str = "", **limits: Any) -> Any:
@@ -73,6 +77,25 @@ class Settings(BaseSettings):
     port: int = _setting("LIQSTREAM_PORT", 8000, "Port to listen on; 0 takes a free one.", "", ge=0, le=65535)
     db_path: Path = _setting("LIQSTREAM_DB", Path("data/liqstream.duckdb"), "The DuckDB file.")
 
+    # Where data comes from
+    exchanges: Names = _setting(
+        "LIQSTREAM_EXCHANGES",
+        (),
+        "Exchanges to follow: binance, bybit, okx, hyperliquid. Empty: a simulated market.",
+        "comma-separated",
+    )
+    replay: str = _setting(
+        "LIQSTREAM_REPLAY",
+        "",
+        'Play recorded bars instead: a bars file, or "store" for what is in the store.',
+    )
+    replay_speed: float = _setting(
+        "LIQSTREAM_REPLAY_SPEED", 300.0, "Market seconds per second of a replay.", "", gt=0, le=1e6
+    )
+    replay_warmup: Duration = _setting(
+        "LIQSTREAM_REPLAY_WARMUP", "3d", "First part of a replay, loaded at once as history (e.g. 12h, 3d)."
+    )
+
     # The market
     symbols: Names = _setting("LIQSTREAM_SYMBOLS", ("BTCUSDT",), "Symbols to follow.", "comma-separated")
     extra_symbols: Names = _setting(
@@ -105,11 +128,13 @@ class Settings(BaseSettings):
         "LIQSTREAM_LOG_FORMAT", "auto", "auto: readable on a terminal, JSON elsewhere."
     )
 
-    @field_validator("symbols", "extra_symbols", mode="before")
+    @field_validator("symbols", "extra_symbols", "exchanges", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str):
-            return tuple(dict.fromkeys(part.strip().upper() for part in value.split(",") if part.strip()))
+            parts = dict.fromkeys(part.strip() for part in value.split(",") if part.strip())
+            lower = info.field_name == "exchanges"
+            return tuple(part.lower() if lower else part.upper() for part in parts)
         return value
 
     @field_validator("symbols", "extra_symbols")
@@ -168,6 +193,17 @@ def _one_line(error: ValidationError) -> str:
     variable = cast("str", field.validation_alias) if field else name
     reason = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     return f"{variable}={first['input']}: must be {reason}"
+
+
+_DURATION_UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+
+
+def duration_ms(text: str) -> int:
+    """Milliseconds of a duration such as "3d". Raises ValueError that says what one looks like."""
+    number, unit = text[:-1], text[-1:]
+    if not number.isdecimal() or unit not in _DURATION_UNITS_MS:
+        raise ValueError(f"{text!r} is no duration; a whole number and a unit, e.g. 90s, 15m, 12h, 3d, 2w")
+    return int(number) * _DURATION_UNITS_MS[unit]
 
 
 def setting_variable(name: str) -> str:
