@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from liqstream.market import MarketEvent, MarketKey, Source
+
+
+class FeedError(Exception):
+    """A feed that no retry can mend (an unknown symbol, a country the venue shuts out); one line to show."""
 
 
 @dataclass(slots=True)
@@ -28,7 +32,7 @@ class Feed(Protocol):
     """One exchange (or its stand-in), for one or more symbols.
 
     `collect.py` first drains `backfill()` into the store, then keeps reading `events()`; both yield small
-    batches of records. A feed reconnects by itself; it raises only what no retry can mend.
+    batches of records. A feed reconnects by itself; it raises FeedError for what no retry can mend.
     """
 
     @property
@@ -47,8 +51,8 @@ class Feed(Protocol):
     def status(self) -> FeedStatus:
         """Updated in place."""
 
-    def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncIterator[Sequence[MarketEvent]]:
+    def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncGenerator[Sequence[MarketEvent]]:
         """History the store lacks, oldest first; `newest_ms` is the open time of each market's newest bar."""
 
-    def events(self) -> AsyncIterator[Sequence[MarketEvent]]:
+    def events(self) -> AsyncGenerator[Sequence[MarketEvent]]:
         """What happens from now on: closed and forming candles, open interest, liquidations, prices."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
@@ -82,14 +82,14 @@ class ReplayFeed:
     def status(self) -> FeedStatus:
         return self._status
 
-    async def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncIterator[Sequence[MarketEvent]]:
+    async def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncGenerator[Sequence[MarketEvent]]:
         """The warm-up, whatever the store holds: what it has already it does not take twice."""
         known = [event for event in self._events if due_ms(event) <= self._play_from_ms]
         for start in range(0, len(known), _BACKFILL_BATCH):
             yield known[start : start + _BACKFILL_BATCH]
             await asyncio.sleep(0)
 
-    async def events(self) -> AsyncIterator[Sequence[MarketEvent]]:
+    async def events(self) -> AsyncGenerator[Sequence[MarketEvent]]:
         """The rest, tick by tick, in real time; a tick that comes late is followed at once by the next."""
         loop = asyncio.get_running_loop()
         self._status.connected = True
