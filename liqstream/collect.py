@@ -14,7 +14,7 @@ from contextlib import aclosing
 import structlog
 
 from liqstream.feeds.feed import Feed, FeedError, FeedStatus
-from liqstream.heatmap.live import LiveMaps
+from liqstream.heatmap.latest import LiveMaps
 from liqstream.market import Candle, MarketEvent, MarketKey
 from liqstream.store.market_store import MarketStore
 
@@ -46,6 +46,7 @@ class Collector:
         self._interval_ms = interval_ms
         self._await_history = await_history
         self._newest_ms: dict[MarketKey, int] = {}
+        self._history_end_ms = {feed.exchange: feed.history_end_ms for feed in self._feeds}
         self._to_rebuild: set[MarketKey] = set()
         self._failed: dict[str, FeedError] = {}
 
@@ -121,7 +122,7 @@ class Collector:
             await self._store.flush()
         for key in sorted(markets, key=lambda key: (key.exchange, key.symbol)):
             self._to_rebuild.discard(key)
-            await self._maps.reload(key)
+            await self._maps.reload(key, end_ms=self._history_end_ms[key.exchange])
 
     def _is_history(self, batch: Sequence[MarketEvent]) -> bool:
         closed = [event for event in batch if isinstance(event, Candle) and event.closed]

@@ -51,6 +51,10 @@ class Feed(Protocol):
     def status(self) -> FeedStatus:
         """Updated in place."""
 
+    @property
+    def history_end_ms(self) -> int | None:
+        """Bars that open at or after this are the future to this feed (a replay); None: there is none."""
+
     def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncGenerator[Sequence[MarketEvent]]:
         """History the store lacks, oldest first; `newest_ms` is the open time of each market's newest bar."""
 

@@ -82,6 +82,10 @@ class ReplayFeed:
     def status(self) -> FeedStatus:
         return self._status
 
+    @property
+    def history_end_ms(self) -> int | None:
+        return self._play_from_ms
+
     async def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncGenerator[Sequence[MarketEvent]]:
         """The warm-up, whatever the store holds: what it has already it does not take twice."""
         known = [event for event in self._events if due_ms(event) <= self._play_from_ms]
