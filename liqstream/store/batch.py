@@ -1,0 +1,83 @@
+"""Rows on their way into the store, each fact once, split by table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liqstream.market import Candle, MarketEvent
+from liqstream.store.tables import TABLES, Table
+
+Key = tuple[Any, ...]
+
+_KEY_OF: dict[str, Callable[[object], Key]] = {table.name: attrgetter(*table.key) for table in TABLES}
+_ROW_OF: dict[str, Callable[[object], Key]] = {table.name: attrgetter(*table.columns) for table in TABLES}
+_TABLE_OF: dict[type, Table] = {table.record: table for table in TABLES}
+
+
+class Batch:
+    """Records to be written together; the newest of equal keys wins.
+
+    Forming candles and mark prices are left out: they live in memory only.
+    """
+
+    __slots__ = ("duplicates", "replaced", "rows")
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[Key, Key]] = {table.name: {} for table in TABLES}
+        self.duplicates = 0
+        self.replaced = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self.rows.values()))
+
+    def add(self, events: Sequence[MarketEvent]) -> None:
+        """Take in records."""
+        for event in events:
+            table = _TABLE_OF.get(type(event))
+            if table is None or (isinstance(event, Candle) and not event.closed):
+                continue
+            self._put(table.name, _KEY_OF[table.name](event), _ROW_OF[table.name](event))
+
+    def _put(self, name: str, key: Key, row: Key) -> None:
+        known = self.rows[name].get(key)
+        if known == row:
+            self.duplicates += 1
+            return
+        if known is not None:
+            self.replaced += 1
+        self.rows[name][key] = row
+
+    def put_back(self, older: Batch) -> None:
+        """Take in what an earlier batch could not write; what this batch knows is newer and stays."""
+        for name, rows in older.rows.items():
+            self.rows[name] = rows | self.rows[name]
+
+    def drop_oldest(self, keep: int) -> int:
+        """Give up rows until `keep` are left; returns how many were given up."""
+        surplus = max(0, len(self) - keep)
+        left = surplus
+        for rows in self.rows.values():
+            for key in list(rows)[:left]:
+                del rows[key]
+                left -= 1
+        return surplus
+
+    def columns(self, table: Table) -> dict[str, NDArray[Any]]:
+        """The rows of one table as NumPy columns; unknown numbers are NaN."""
+        rows = self.rows[table.name].values()
+        values = zip(*rows, strict=True)
+        return {
+            name: np.array(column, dtype=_dtype(table, name))
+            for name, column in zip(table.columns, values, strict=True)
+        }
+
+
+def _dtype(table: Table, column: str) -> type:
+    if column in table.texts:
+        return object
+    return np.int64 if column in table.integers else np.float64
