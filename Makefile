@@ -72,6 +72,10 @@ floors: $(STAMPS)/dev ## Check that imports go down the floors
 .PHONY: check
 check: lint types floors ## Lint, types and floors
 
+.PHONY: docs
+docs: $(STAMPS)/dev ## Write the parts of the docs that are made from the code
+	$(BIN)/python -m tests.docs_tables
+
 .PHONY: clean
 clean: ## Remove what was made (not data/)
 	rm -rf .venv build dist *.egg-info web/node_modules web/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
