@@ -1,0 +1,261 @@
+"""The estimator: bars and open interest in, liquidation notional by price out (M0 of docs/model.md).
+
+Per bar and market: what the bar's extremes touched is consumed, the rest decays with the open interest that
+left, and both sides gain in proportion to open interest and the bar's range, spread along the bar's path
+and over the kernel. What the same bar sweeps again is predicted but never stands. Pure NumPy: arrays in,
+arrays out; a step is microseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liqstream.heatmap.book import Book, Totals
+from liqstream.heatmap.calibration import Amplitude
+from liqstream.heatmap.density import LevelDensity
+from liqstream.heatmap.interest import KnownInterest, known_interest
+from liqstream.heatmap.kernel import Kernel
+from liqstream.heatmap.path import BarPath, walk
+from liqstream.heatmap.spread import BIN_WIDTH, spread_of
+from liqstream.market import HOUR_MS, Bars, FloatArray, TimeArray
+
+RANGE_EXPONENT = 1.5
+SAME_BAR_WEIGHT = 0.5
+"""kappa: weight with which a bar's own sweep counts as predicted."""
+
+_CHUNK = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """USD each bar was predicted to liquidate, per side, shape (bars,), given the bar's own path.
+
+    `map_*` is what stood on the map and was consumed, `swept_*` the bar's own entries it swept again; both
+    before calibration. `amplitude_*` is the calibration known before the bar, `open_interest_usd` what the
+    bar's additions rest on (0 where unknown).
+    """
+
+    open_time_ms: TimeArray
+    map_long_usd: FloatArray
+    map_short_usd: FloatArray
+    swept_long_usd: FloatArray
+    swept_short_usd: FloatArray
+    amplitude_long: FloatArray
+    amplitude_short: FloatArray
+    open_interest_usd: FloatArray
+
+    @property
+    def raw_long_usd(self) -> FloatArray:
+        """Map and same-bar part of the longs, before calibration."""
+        return self.map_long_usd + SAME_BAR_WEIGHT * self.swept_long_usd
+
+    @property
+    def raw_short_usd(self) -> FloatArray:
+        """Map and same-bar part of the shorts, before calibration."""
+        return self.map_short_usd + SAME_BAR_WEIGHT * self.swept_short_usd
+
+    @property
+    def long_usd(self) -> FloatArray:
+        """Calibrated prediction of the longs: map and same-bar part."""
+        return self.amplitude_long * self.raw_long_usd
+
+    @property
+    def short_usd(self) -> FloatArray:
+        """Calibrated prediction of the shorts: map and same-bar part."""
+        return self.amplitude_short * self.raw_short_usd
+
+
+class Estimator:
+    """The standing liquidation notional of one market, kept up to date by its closed bars.
+
+    One estimator per venue and symbol; maps of several venues are added up. It is not thread-safe; `copy`
+    gives an independent one.
+    """
+
+    __slots__ = ("_amplitude", "_book", "_interest", "_last_price", "_last_time_ms", "interval_ms", "kernel")
+
+    def __init__(self, kernel: Kernel, *, interval_ms: int) -> None:
+        if interval_ms <= 0:
+            raise ValueError(f"the bar interval must be positive, not {interval_ms} ms")
+        self.kernel = kernel
+        self.interval_ms = interval_ms
+        self._book = Book(spread_of(kernel))
+        self._interest = KnownInterest()
+        self._amplitude = (Amplitude(interval_ms), Amplitude(interval_ms))
+        self._last_time_ms: int | None = None
+        self._last_price = math.nan
+
+    @property
+    def last_open_time_ms(self) -> int | None:
+        """Open time of the last bar taken in; None before the first."""
+        return self._last_time_ms
+
+    @property
+    def last_close(self) -> float:
+        """Close of the last bar taken in, in USD; NaN before the first."""
+        return self._last_price
+
+    @property
+    def totals(self) -> tuple[Totals, Totals]:
+        """The long and the short books, in USD before calibration."""
+        return self._book.long_totals, self._book.short_totals
+
+    @property
+    def calibrating(self) -> bool:
+        """True while realised liquidations of less than two weeks have been seen."""
+        return any(side.calibrating for side in self._amplitude)
+
+    @property
+    def amplitudes(self) -> tuple[float, float]:
+        """The displayed calibration factors of longs and shorts."""
+        return self._amplitude[0].displayed, self._amplitude[1].displayed
+
+    def copy(self) -> Estimator:
+        """An independent estimator in the same state."""
+        other = object.__new__(Estimator)
+        other.kernel = self.kernel
+        other.interval_ms = self.interval_ms
+        other._book = self._book.copy()
+        other._interest = self._interest
+        other._amplitude = (self._amplitude[0].copy(), self._amplitude[1].copy())
+        other._last_time_ms = self._last_time_ms
+        other._last_price = self._last_price
+        return other
+
+    def advance(
+        self,
+        bars: Bars,
+        *,
+        realised_long_usd: FloatArray | None = None,
+        realised_short_usd: FloatArray | None = None,
+    ) -> Predictions:
+        """Take in closed bars, in order and newer than the last; predicted USD per bar and side.
+
+        `realised_*_usd`, one figure per bar and NaN where unknown, calibrate the amplitude of the bars after
+        it. Raises ValueError in one sentence for bars no market could have made, and takes in none of them.
+        """
+        check_bars(bars, interval_ms=self.interval_ms, after_ms=self._last_time_ms)
+        realised = (
+            _checked_realised(realised_long_usd, len(bars)),
+            _checked_realised(realised_short_usd, len(bars)),
+        )
+        columns = np.zeros((7, len(bars)))
+        for start in range(0, len(bars), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            self._advance(bars[part], (realised[0][part], realised[1][part]), columns[:, part])
+        return Predictions(bars.open_time_ms, *columns)
+
+    def standing(self, forming: Bars | None = None) -> LevelDensity:
+        """What stands now, in calibrated USD; arrays are the caller's own.
+
+        `forming`, a bar that is not closed yet, is applied to a copy: a level it crossed is gone at once, and
+        the estimator stays as it was. A forming bar that is older than the last closed one is passed over.
+        """
+        book = self._book
+        if forming is not None and len(forming) and self._is_new(forming):
+            check_bars(forming, interval_ms=self.interval_ms, after_ms=self._last_time_ms)
+            book = book.copy()
+            added, decay, _, _ = self._additions(forming)
+            for path, usd, rate in zip(self._walk(forming), added.tolist(), decay.tolist(), strict=True):
+                book.step(path, usd, rate)
+        long_factor, short_factor = self.amplitudes
+        return LevelDensity(
+            book.first_bin * BIN_WIDTH,
+            BIN_WIDTH,
+            book.long * (book.scale * long_factor),
+            book.short * (book.scale * short_factor),
+        )
+
+    def _is_new(self, forming: Bars) -> bool:
+        return self._last_time_ms is None or int(forming.open_time_ms[0]) > self._last_time_ms
+
+    def _walk(self, bars: Bars) -> list[BarPath]:
+        return walk(bars, BIN_WIDTH, self._book.spread.within)
+
+    def _additions(self, bars: Bars) -> tuple[FloatArray, FloatArray, FloatArray, KnownInterest]:
+        """USD each bar adds to either side, its decay rate, open interest in USD, and what is then known."""
+        known_base, decay, after = known_interest(bars, self._interest)
+        open_interest_usd = known_base * bars.close
+        share, reference = churn_of(self.interval_ms)
+        relative_range = np.log(bars.high / bars.low) / reference
+        added = self.kernel.usd_scale * share * open_interest_usd * relative_range**RANGE_EXPONENT
+        return added, decay, open_interest_usd, after
+
+    def _advance(self, bars: Bars, realised: tuple[FloatArray, FloatArray], columns: FloatArray) -> None:
+        added, decay, open_interest_usd, self._interest = self._additions(bars)
+        paths = self._walk(bars)
+        step = self._book.step
+        consumed = [
+            step(path, usd, rate)
+            for path, usd, rate in zip(paths, added.tolist(), decay.tolist(), strict=True)
+        ]
+        columns[0:2] = np.array(consumed).T
+        columns[2] = added * [path.swept_long for path in paths]
+        columns[3] = added * [path.swept_short for path in paths]
+        columns[6] = open_interest_usd
+        for side in (0, 1):
+            predicted = columns[side] + SAME_BAR_WEIGHT * columns[2 + side]
+            columns[4 + side] = _learn(self._amplitude[side], realised[side], predicted, open_interest_usd)
+        self._last_time_ms = int(bars.open_time_ms[-1])
+        self._last_price = float(bars.close[-1])
+
+
+def churn_of(interval_ms: int) -> tuple[float, float]:
+    """phi and reference range of a bar interval: G = phi * OI * (ln(high / low) / reference)^1.5."""
+    hours = interval_ms / HOUR_MS
+    return 0.02 * hours**0.763, 0.0075 * hours**0.622
+
+
+def check_bars(bars: Bars, *, interval_ms: int, after_ms: int | None = None) -> None:
+    """Raise ValueError, in one sentence that names the bar, for bars no market could have made."""
+    if bars.interval_ms != interval_ms:
+        raise ValueError(f"bars of {bars.interval_ms} ms given to an estimator of {interval_ms} ms bars")
+    if not len(bars):
+        return
+    times = bars.open_time_ms
+    backwards = np.diff(times) <= 0
+    if backwards.any():
+        raise ValueError(f"bars must ascend by open time: {times[1:][backwards][0]} does not")
+    if after_ms is not None and times[0] <= after_ms:
+        raise ValueError(f"bar {times[0]} is not newer than the last one taken in, {after_ms}")
+    prices = np.stack((bars.open, bars.high, bars.low, bars.close))
+    _refuse(
+        ~(np.isfinite(prices) & (prices > 0)).all(axis=0), times, "has a price that is no positive number"
+    )
+    body = prices[[0, 3]]
+    _refuse((body > bars.high).any(axis=0) | (body < bars.low).any(axis=0), times, "has a high below its low")
+    for interest in (bars.open_interest_base, bars.reported_open_interest):
+        _refuse(
+            (interest < 0) | np.isinf(interest), times, "has an open interest that is negative or infinite"
+        )
+
+
+def _refuse(bad: NDArray[np.bool_] | np.bool_, times: TimeArray, reason: str) -> None:
+    if bad.any():
+        raise ValueError(f"bar {times[bad][0]} {reason}")
+
+
+def _checked_realised(realised_usd: FloatArray | None, bars: int) -> FloatArray:
+    if realised_usd is None:
+        return np.full(bars, np.nan)
+    if len(realised_usd) != bars:
+        raise ValueError(f"{len(realised_usd)} realised figures given for {bars} bars")
+    if (realised_usd < 0).any() or np.isinf(realised_usd).any():
+        raise ValueError("realised liquidations must be USD from 0 up, NaN where unknown")
+    return realised_usd
+
+
+def _learn(
+    amplitude: Amplitude, realised: FloatArray, predicted: FloatArray, open_interest_usd: FloatArray
+) -> FloatArray:
+    """The amplitude before each bar, learning from every bar whose realised USD are known."""
+    factors = np.full(len(realised), amplitude.factor)
+    for row in np.flatnonzero(np.isfinite(realised)).tolist():
+        factors[row] = amplitude.factor
+        amplitude.learn(float(realised[row]), float(predicted[row]), float(open_interest_usd[row]))
+        factors[row + 1 :] = amplitude.factor
+    return factors
