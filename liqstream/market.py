@@ -6,6 +6,7 @@ an exchange's own words.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -54,6 +55,12 @@ class Candle:
     volume_quote_usd: float | None = None
     taker_buy_base: float | None = None
     closed: bool = True
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether a market can have made it: prices positive and finite, open and close inside the range."""
+        inside = 0 < self.low <= min(self.open, self.close) <= max(self.open, self.close) <= self.high
+        return inside and math.isfinite(self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +196,23 @@ class Bars:
             column(c.volume_base for c in rows),
             column(c.taker_buy_base for c in rows),
         )
+
+
+def join_bars(first: Bars, second: Bars) -> Bars:
+    """`second` after `first`; the caller vouches that it is later and of the same interval."""
+
+    def both(name: str) -> FloatArray:
+        return np.concatenate((getattr(first, name), getattr(second, name)))
+
+    return Bars(
+        first.interval_ms,
+        np.concatenate((first.open_time_ms, second.open_time_ms)),
+        both("open"),
+        both("high"),
+        both("low"),
+        both("close"),
+        both("open_interest_base"),
+        both("reported_open_interest"),
+        both("volume_base"),
+        both("taker_buy_base"),
+    )

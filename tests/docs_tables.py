@@ -1,4 +1,4 @@
-"""Write the parts of the docs that are made from the code: `make docs`; tests/test_docs.py holds them to it."""
+"""Write the parts of the docs that are made from the code (`make docs`); tests/test_docs.py checks them."""
 
 from __future__ import annotations
 

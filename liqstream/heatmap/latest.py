@@ -1,0 +1,271 @@
+"""The newest heatmap of each symbol: stored history, brought up to date from memory, as a snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import structlog
+
+from liqstream.heatmap.density import LEVERAGE_GROUPS
+from liqstream.heatmap.kernel import Kernel
+from liqstream.heatmap.ladder import RungArray, to_usd
+from liqstream.heatmap.live import ClosedBar, LiveMarket, LiveMarkets
+from liqstream.heatmap.market_map import MarketMap
+from liqstream.heatmap.model import Estimator
+from liqstream.heatmap.snapshot import HeatmapSnapshot, hash_snapshot
+from liqstream.heatmap.warmup import Warmup, read_warmup
+from liqstream.heatmap.wire_state import Grid, follow_grid, group_cells_usd, wire_state
+from liqstream.market import DAY_MS, Bars, FloatArray, MarketEvent, MarketKey, Source
+from liqstream.store.market_store import MarketStore
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LevelMix:
+    """USD per (leverage group, grid level) of each side: what stands where, and at which leverage."""
+
+    grid: Grid
+    groups: tuple[str, ...]
+    long_usd: FloatArray
+    short_usd: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _News:
+    """What the event loop hands to the model's thread for one market."""
+
+    key: MarketKey
+    closed: list[ClosedBar]
+    forming: Bars | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _State:
+    """What the model's thread hands back for one symbol."""
+
+    mix: LevelMix
+    long: RungArray
+    short: RungArray
+    quality: tuple[str, ...]
+
+
+class LiveMaps:
+    """Every followed symbol's map, and the snapshots made of it.
+
+    `apply` takes market records on the event loop; the model is stepped in one worker thread, which alone
+    touches the estimators. `epoch` is UTC ms and must be larger than any used before.
+    """
+
+    def __init__(
+        self,
+        store: MarketStore,
+        kernel: Kernel,
+        *,
+        interval_ms: int,
+        history_days: int,
+        stale_after_s: float,
+        epoch: int,
+        clock_s: Callable[[], float],
+    ) -> None:
+        self.kernel = kernel
+        self.interval_ms = interval_ms
+        self.epoch = epoch
+        self._store = store
+        self._history_ms = history_days * DAY_MS
+        self._stale_after_s = stale_after_s
+        self._clock_s = clock_s
+        self._live = LiveMarkets(interval_ms, clock_s)
+        self._sources: dict[str, Source] = {}
+        self._end_ms: dict[MarketKey, int | None] = {}
+        self._maps: dict[MarketKey, MarketMap] = {}
+        self._states: dict[str, _State] = {}
+        self._last: dict[str, HeatmapSnapshot] = {}
+        self._heard: dict[str, tuple[int, bool]] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+
+    def close(self) -> None:
+        """Let the model's thread end."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def apply(self, events: Sequence[MarketEvent]) -> None:
+        """Take a batch of market records, at once and in memory."""
+        self._live.apply(events)
+
+    def set_source(self, exchange: str, source: Source) -> None:
+        """Say what an exchange's data is: live, replay or simulated."""
+        self._sources[exchange] = source
+
+    def markets(self, symbol: str) -> list[LiveMarket]:
+        """The present of each of a symbol's markets."""
+        return self._live.of_symbol(symbol)
+
+    def source(self, symbol: str) -> Source:
+        """What a symbol's map is made of; of several sources, the least real one names it."""
+        sources = {self._sources.get(market.key.exchange, "live") for market in self.markets(symbol)}
+        return "simulated" if "simulated" in sources else "replay" if "replay" in sources else "live"
+
+    def is_stale(self, symbol: str) -> bool:
+        """True when none of the symbol's markets has spoken for the stale time."""
+        now_s = self._clock_s()
+        return all(market.age_s(now_s) > self._stale_after_s for market in self.markets(symbol))
+
+    def data_time_ms(self, symbol: str) -> int:
+        """The newest data's own time, UTC ms; 0 if there is none."""
+        return max((market.data_time_ms for market in self.markets(symbol)), default=0)
+
+    def last_snapshot(self, symbol: str) -> HeatmapSnapshot | None:
+        """The snapshot made last, without making a new one."""
+        return self._last.get(symbol)
+
+    async def reload(self, market: MarketKey, end_ms: int | None = None) -> None:
+        """Make a market's map anew from stored history: bars that open before `end_ms`, if given."""
+        self._end_ms[market] = end_ms
+        async with self._locks[market.symbol]:
+            await self._load(market, end_ms)
+
+    async def _load(self, market: MarketKey, end_ms: int | None) -> None:
+        warmup = await read_warmup(
+            self._store, market, interval_ms=self.interval_ms, span_ms=self._history_ms, end_ms=end_ms
+        )
+        self._maps[market] = await self._in_thread(lambda: self._made_from(warmup))
+        self._heard.pop(market.symbol, None)
+        present = self._live.market(market)
+        present.liquidations_known |= warmup.knows_liquidations
+        if len(warmup.bars):
+            present.start_from(warmup.bars)
+        log.info("map_loaded", exchange=market.exchange, symbol=market.symbol, bars=len(warmup.bars))
+
+    def _made_from(self, warmup: Warmup) -> MarketMap:
+        made = MarketMap(Estimator(self.kernel, interval_ms=self.interval_ms))
+        if len(warmup.bars):
+            made.load(warmup.bars, warmup.realised_long_usd, warmup.realised_short_usd)
+        return made
+
+    async def get_latest_heatmap_snapshot(self, symbol: str) -> HeatmapSnapshot | None:
+        """The symbol's map now, or None while no price is known.
+
+        A new `seq` only when anything a reader would notice has changed; else the last snapshot again.
+        """
+        async with self._locks[symbol]:
+            price_usd = self._price_usd(symbol)
+            if price_usd is None:
+                return None
+            heard = (sum(market.records for market in self.markets(symbol)), self.is_stale(symbol))
+            if self._heard.get(symbol) == heard:
+                return self._last[symbol]
+            news = [await self._news(market) for market in self.markets(symbol)]
+            self._heard[symbol] = heard
+            state = await self._in_thread(lambda: self._stepped(symbol, news, price_usd))
+            return self._said(symbol, state, price_usd)
+
+    async def level_mix(self, symbol: str, exchanges: Collection[str] | None = None) -> LevelMix | None:
+        """The symbol's levels by leverage group, as last computed, of all venues or of some."""
+        async with self._locks[symbol]:
+            price_usd, state = self._price_usd(symbol), self._states.get(symbol)
+            if price_usd is None or state is None:
+                return None
+            if exchanges is None:
+                return state.mix
+            some = [
+                _News(market.key, [], market.forming_bars())
+                for market in self.markets(symbol)
+                if market.key.exchange in exchanges
+            ]
+            return await self._in_thread(lambda: self._mixed(some, state.mix.grid, price_usd))
+
+    def _price_usd(self, symbol: str) -> float | None:
+        """The price of the market that spoke last, or of the first one while none has."""
+        now_s = self._clock_s()
+        known = [market for market in self.markets(symbol) if not np.isnan(market.price_usd)]
+        fresh = [market for market in known if market.age_s(now_s) <= self._stale_after_s]
+        return next((market.price_usd for market in (*fresh, *known)), None)
+
+    async def _news(self, market: LiveMarket) -> _News:
+        """What a market has told since the last time; a hole before it is first mended from the store."""
+        made = self._maps.get(market.key)
+        if made is None or self._hole_before(market, made):
+            await self._store.flush()
+            first_ms = market.closed[0].candle.open_time_ms if market.closed else None
+            end_ms = self._end_ms.get(market.key) if first_ms is None else first_ms
+            await self._load(market.key, end_ms)
+        return _News(market.key, market.take_closed(), market.forming_bars())
+
+    def _hole_before(self, market: LiveMarket, made: MarketMap) -> bool:
+        last_ms = made.estimator.last_open_time_ms
+        if not market.closed or last_ms is None:
+            return False
+        return market.closed[0].candle.open_time_ms > last_ms + self.interval_ms
+
+    # In the model's thread
+
+    def _stepped(self, symbol: str, news: list[_News], price_usd: float) -> _State:
+        for market in news:
+            self._maps[market.key].take(market.closed)
+        maps = [self._maps[market.key] for market in news]
+        half_range = max(made.half_range() for made in maps)
+        previous = self._states.get(symbol)
+        grid = follow_grid(previous.mix.grid if previous else None, price_usd, half_range)
+        mix = self._mixed(news, grid, price_usd)
+        quality = tuple(sorted({flag for made in maps for flag in made.quality()}))
+        return _State(mix, *wire_state(mix.long_usd, mix.short_usd), quality)
+
+    def _mixed(self, markets: list[_News], grid: Grid, price_usd: float) -> LevelMix:
+        long_usd = np.zeros((len(LEVERAGE_GROUPS), grid.rows))
+        short_usd = np.zeros_like(long_usd)
+        for market in markets:
+            density = self._maps[market.key].standing(market.forming)
+            long_cells, short_cells = group_cells_usd(density, grid, price_usd)
+            long_usd += long_cells
+            short_usd += short_cells
+        return LevelMix(grid, LEVERAGE_GROUPS, long_usd, short_usd)
+
+    # On the event loop again
+
+    def _said(self, symbol: str, state: _State, price_usd: float) -> HeatmapSnapshot:
+        last, previous = self._last.get(symbol), self._states.get(symbol)
+        self._states[symbol] = state
+        created, consumed = _changes(previous, state)
+        snapshot = HeatmapSnapshot(
+            symbol=symbol,
+            timestamp_ms=max(self.data_time_ms(symbol), last.timestamp_ms if last else 0),
+            epoch=self.epoch,
+            seq=last.seq + 1 if last else 1,
+            grid=state.mix.grid,
+            long=to_usd(state.long),
+            short=to_usd(state.short),
+            current_price=price_usd,
+            positions_created=created,
+            positions_consumed=consumed,
+            stale=self.is_stale(symbol),
+            source=self.source(symbol),
+            quality=state.quality,
+            kernel=self.kernel.name,
+        )
+        if last is not None and hash_snapshot(snapshot) == hash_snapshot(last):
+            return last
+        self._last[symbol] = snapshot
+        return snapshot
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _changes(previous: _State | None, state: _State) -> tuple[int, int]:
+    """Cells that gained, and cells that were swept, since the previous state of the same grid."""
+    if previous is None or previous.mix.grid != state.mix.grid:
+        return 0, 0
+    gained = np.count_nonzero(state.long > previous.long) + np.count_nonzero(state.short > previous.short)
+    swept = np.count_nonzero((previous.long > 0) & (state.long == 0)) + np.count_nonzero(
+        (previous.short > 0) & (state.short == 0)
+    )
+    return int(gained), int(swept)

@@ -1,0 +1,63 @@
+"""One market's estimator with the recent bars its grid and its quality are judged by."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from liqstream.heatmap.density import LevelDensity
+from liqstream.heatmap.live import ClosedBar, bars_of
+from liqstream.heatmap.model import Estimator
+from liqstream.market import DAY_MS, Bars, FloatArray, join_bars
+
+_RECENT_MS = 7 * DAY_MS
+_DAILY_DEVIATIONS = 5.0
+"""The map reaches this many daily standard deviations to either side: beyond it nothing is near."""
+_NARROWEST, _WIDEST = 0.04, 0.40
+
+
+@dataclass(slots=True)
+class MarketMap:
+    """What stands in one market; touched by the model's thread alone."""
+
+    estimator: Estimator
+    recent: Bars | None = None
+    bars_taken: int = field(default=0)
+
+    def load(self, bars: Bars, realised_long_usd: FloatArray, realised_short_usd: FloatArray) -> None:
+        """Take stored history; the realised totals are NaN where nothing is known."""
+        self.estimator.advance(
+            bars, realised_long_usd=realised_long_usd, realised_short_usd=realised_short_usd
+        )
+        self._remember(bars)
+
+    def take(self, closed: list[ClosedBar]) -> None:
+        """Take bars that just closed; those the map already holds are passed over."""
+        last_ms = self.estimator.last_open_time_ms
+        new = [bar for bar in closed if last_ms is None or bar.candle.open_time_ms > last_ms]
+        if new:
+            self.load(*bars_of(new, new[0].candle.interval_ms))
+
+    def _remember(self, bars: Bars) -> None:
+        self.bars_taken += len(bars)
+        joined = bars if self.recent is None else join_bars(self.recent, bars)
+        first_ms = int(joined.open_time_ms[-1]) - _RECENT_MS
+        self.recent = joined[int(np.searchsorted(joined.open_time_ms, first_ms)) :]
+
+    def standing(self, forming: Bars | None) -> LevelDensity:
+        """Calibrated USD that stands, the forming bar applied provisionally."""
+        return self.estimator.standing(forming)
+
+    def quality(self) -> tuple[str, ...]:
+        """What a reader should know of the data this map rests on; flags of heatmap/quality.py."""
+        return ("calibrating",) if self.estimator.calibrating else ()
+
+    def half_range(self) -> float:
+        """How far from the price, as a fraction of it, the map is worth showing."""
+        if self.recent is None or len(self.recent) < 3:
+            return _NARROWEST * 2
+        returns = np.diff(np.log(self.recent.close))
+        daily = float(np.std(returns)) * math.sqrt(DAY_MS / self.recent.interval_ms)
+        return min(_WIDEST, max(_NARROWEST, _DAILY_DEVIATIONS * daily))

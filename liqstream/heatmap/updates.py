@@ -1,0 +1,49 @@
+"""The heartbeat of the stream: at every tick, the snapshots that changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+from liqstream.heatmap.snapshot import HeatmapSnapshot
+
+Tick = tuple[HeatmapSnapshot, ...]
+
+
+async def heatmap_update_generator(
+    latest: Callable[[str], Awaitable[HeatmapSnapshot | None]],
+    *,
+    active_symbols: Callable[[], Iterable[str]],
+    interval_s: Callable[[], float],
+    wake: asyncio.Event,
+) -> AsyncIterator[Tick]:
+    """Ask for the newest snapshot of every active symbol and yield, as one tick, those not yielded before.
+
+    It asks every `interval_s()` seconds, and at once when `wake` is set (a symbol became active, a shorter
+    interval was asked for). A symbol that becomes active again is yielded anew. A slow reader delays the
+    next tick; ticks it missed are not made up for.
+    """
+    loop = asyncio.get_running_loop()
+    yielded: dict[str, tuple[int, int]] = {}
+    while True:
+        wake.clear()
+        began_s = loop.time()
+        active = sorted(active_symbols())
+        yielded = {symbol: said for symbol, said in yielded.items() if symbol in active}
+        tick = []
+        for symbol in active:
+            snapshot = await latest(symbol)
+            if snapshot is not None and yielded.get(symbol) != (snapshot.epoch, snapshot.seq):
+                yielded[symbol] = (snapshot.epoch, snapshot.seq)
+                tick.append(snapshot)
+        if tick:
+            yield tuple(tick)
+        await _sleep_until(began_s + interval_s(), wake)
+
+
+async def _sleep_until(due_s: float, wake: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout_at(due_s):
+            await wake.wait()
+    except TimeoutError:
+        return

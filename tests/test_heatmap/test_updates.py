@@ -1,0 +1,102 @@
+"""The generator yields what changed, at the asked interval, and at once when woken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from liqstream.heatmap.snapshot import HeatmapSnapshot
+from liqstream.heatmap.updates import Tick, heatmap_update_generator
+from liqstream.heatmap.wire_state import Grid
+
+
+def snapshot(symbol: str, seq: int) -> HeatmapSnapshot:
+    empty = np.zeros(2, dtype=np.int64)
+    return HeatmapSnapshot(
+        symbol, 0, 1, seq, Grid(1.0, 1.0, 2), empty, empty, 1.0, 0, 0, stale=False, source="live"
+    )
+
+
+@dataclass
+class Market:
+    """Snapshots by symbol, as a test sets them, and who is watched."""
+
+    now: dict[str, HeatmapSnapshot | None] = field(default_factory=dict)
+    active: set[str] = field(default_factory=set)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[str] = field(default_factory=list)
+    asked_often: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def latest(self, symbol: str) -> HeatmapSnapshot | None:
+        self.asked.append(symbol)
+        if len(self.asked) >= 10:
+            self.asked_often.set()
+        return self.now.get(symbol)
+
+    def updates(self, interval_s: float) -> AsyncIterator[Tick]:
+        return heatmap_update_generator(
+            self.latest, active_symbols=lambda: self.active, interval_s=lambda: interval_s, wake=self.wake
+        )
+
+
+@pytest.fixture
+async def market() -> Market:
+    """Two symbols, both watched."""
+    return Market({"A": snapshot("A", 1), "B": snapshot("B", 1)}, {"A", "B"})
+
+
+async def next_tick(updates: AsyncIterator[Tick]) -> dict[str, int]:
+    async with asyncio.timeout(5):
+        return {said.symbol: said.seq for said in await anext(updates)}
+
+
+async def test_only_what_changed_is_yielded(market: Market) -> None:
+    """The first tick holds every symbol, the next only the one that moved."""
+    updates = market.updates(0.01)
+    assert await next_tick(updates) == {"A": 1, "B": 1}
+    market.now["B"] = snapshot("B", 2)
+    assert await next_tick(updates) == {"B": 2}
+
+
+async def test_a_tick_in_which_nothing_changed_is_not_yielded(market: Market) -> None:
+    """Unchanged symbols are asked for again and again, and stay silent until one moves."""
+    updates = market.updates(0.001)
+    await next_tick(updates)
+    pending = asyncio.ensure_future(anext(updates))
+    async with asyncio.timeout(5):
+        await market.asked_often.wait()
+    assert not pending.done()
+    market.now["A"] = snapshot("A", 7)
+    assert [said.seq for said in await pending] == [7]
+
+
+async def test_unwatched_symbols_are_not_even_asked_for(market: Market) -> None:
+    """A symbol nobody watches costs nothing."""
+    market.active = {"A"}
+    await next_tick(market.updates(0.01))
+    assert set(market.asked) == {"A"}
+
+
+async def test_a_symbol_that_is_watched_again_is_yielded_anew(market: Market) -> None:
+    """Who comes back must not wait for the market to move."""
+    updates = market.updates(60)
+    await next_tick(updates)
+    for active in ({"A"}, {"A", "B"}):
+        market.active = active
+        market.now["A"] = snapshot("A", len(active) + 1)
+        pending = asyncio.ensure_future(anext(updates))
+        await asyncio.sleep(0)
+        market.wake.set()
+        async with asyncio.timeout(5):
+            tick = await pending
+    assert {said.symbol: said.seq for said in tick} == {"A": 3, "B": 1}
+
+
+async def test_a_symbol_without_data_is_left_out(market: Market) -> None:
+    """An empty store yields nothing for it, and no error."""
+    market.now["A"] = None
+    assert await next_tick(market.updates(0.01)) == {"B": 1}
