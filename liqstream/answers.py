@@ -1,0 +1,48 @@
+"""HTTP answers every route gives alike: JSON, "you have that already", and a sentence for a bad request."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from aiohttp import hdrs, web
+
+
+def json_answer(request: web.Request, body: Any) -> web.Response:
+    """`body` as JSON; 304 to a client that has it already."""
+    return cacheable(request, orjson.dumps(body), content_type="application/json")
+
+
+def cacheable(
+    request: web.Request,
+    body: bytes,
+    *,
+    content_type: str,
+    etag: str | None = None,
+    charset: str | None = None,
+) -> web.Response:
+    """A body with an ETag, compressed by negotiation; 304 without a body to a client that has it."""
+    etag = etag or blake2b(body, digest_size=8).hexdigest()
+    headers = {hdrs.CACHE_CONTROL: "no-cache", hdrs.VARY: "Accept, Accept-Encoding"}
+    if request.if_none_match and any(tag.value in (etag, "*") for tag in request.if_none_match):
+        response = web.Response(status=304, headers=headers)
+    else:
+        response = web.Response(body=body, content_type=content_type, charset=charset, headers=headers)
+        response.enable_compression()
+    response.etag = etag
+    return response
+
+
+def bad_request(sentence: str) -> web.HTTPBadRequest:
+    """A 400 that says what was wrong and what would be right."""
+    return web.HTTPBadRequest(body=orjson.dumps({"error": sentence}), content_type="application/json")
+
+
+def unavailable(sentence: str, *, retry_after_s: int) -> web.HTTPServiceUnavailable:
+    """A 503 that says why, and when to ask again."""
+    return web.HTTPServiceUnavailable(
+        body=orjson.dumps({"error": sentence}),
+        content_type="application/json",
+        headers={hdrs.RETRY_AFTER: str(retry_after_s)},
+    )
