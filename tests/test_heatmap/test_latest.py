@@ -1,0 +1,207 @@
+"""The newest map of a symbol, from a real store and from memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from liqstream.heatmap.kernel import load_kernel
+from liqstream.heatmap.latest import LiveMaps
+from liqstream.heatmap.snapshot import HeatmapSnapshot
+from liqstream.market import Candle, MarketEvent, MarketKey, MarkPrice
+from liqstream.store.market_store import MarketStore
+from tests.markets import MINUTE_MS, walk
+
+KEY = MarketKey("binance", "BTCUSDT")
+INTERVAL_MS = 5 * MINUTE_MS
+BARS = walk(600)
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[MarketStore]:
+    """An empty store."""
+    opened = await MarketStore.open(tmp_path / "market.duckdb")
+    yield opened
+    await opened.close()
+
+
+MakeMaps = Callable[[], LiveMaps]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still."""
+    return Clock()
+
+
+@pytest.fixture
+def make_maps(store: MarketStore, clock: Clock) -> MakeMaps:
+    """Maps over the store, epoch 7, stale after 15 s."""
+
+    def make() -> LiveMaps:
+        return LiveMaps(
+            store,
+            load_kernel("tiered"),
+            interval_ms=INTERVAL_MS,
+            history_days=14,
+            stale_after_s=15,
+            epoch=7,
+            clock_s=clock,
+        )
+
+    return make
+
+
+async def latest(maps: LiveMaps) -> HeatmapSnapshot:
+    snapshot = await maps.get_latest_heatmap_snapshot(KEY.symbol)
+    assert snapshot is not None
+    return snapshot
+
+
+async def test_an_empty_store_has_no_snapshot(make_maps: MakeMaps) -> None:
+    """No price, no map: nothing is made up."""
+    maps = make_maps()
+    assert await maps.get_latest_heatmap_snapshot(KEY.symbol) is None
+    await maps.reload(KEY)
+    assert await maps.get_latest_heatmap_snapshot(KEY.symbol) is None
+
+
+async def test_stored_bars_become_levels_on_both_sides(store: MarketStore, make_maps: MakeMaps) -> None:
+    """Longs below the price, shorts above it, none on the wrong side; and stale, for nothing speaks."""
+    await store.append(BARS)
+    maps = make_maps()
+    await maps.reload(KEY)
+    snapshot = await latest(maps)
+    prices = snapshot.grid.prices()
+    assert snapshot.long.sum() > 0 < snapshot.short.sum()
+    assert not snapshot.long[prices >= snapshot.current_price].any()
+    assert not snapshot.short[prices <= snapshot.current_price].any()
+    assert (snapshot.epoch, snapshot.seq, snapshot.stale) == (7, 1, True)
+
+
+async def test_bars_from_memory_and_bars_from_the_store_make_the_same_map(
+    store: MarketStore, make_maps: MakeMaps
+) -> None:
+    """Whether a map was warmed up or lived through, it is the same map."""
+    await store.append(BARS)
+    warmed = make_maps()
+    await warmed.reload(KEY)
+    lived = make_maps()
+    await lived.reload(KEY, end_ms=_open_ms(BARS[801]))
+    for event in BARS[800:]:
+        lived.apply([event])
+    one, other = await latest(warmed), await latest(lived)
+    assert one.grid == other.grid
+    assert np.array_equal(one.long, other.long)
+    assert np.array_equal(one.short, other.short)
+    assert one.timestamp == other.timestamp
+
+
+async def test_a_level_the_forming_bar_crosses_vanishes_at_once(
+    store: MarketStore, make_maps: MakeMaps
+) -> None:
+    """What stands there now was opened after the low, by the bar's own last leg."""
+    await store.append(BARS)
+    maps = make_maps()
+    await maps.reload(KEY)
+    before = await latest(maps)
+    last = BARS[-1]
+    assert isinstance(last, Candle)
+    low = last.close * 0.985
+    forming = replace(
+        last, open_time_ms=last.open_time_ms + INTERVAL_MS, open=last.close, low=low, closed=False
+    )
+    forming = replace(forming, high=last.close, close=low * 1.001)
+    maps.apply([forming])
+    crossed = await latest(maps)
+    prices = before.grid.prices()
+    swept = (prices > low + before.grid.step) & (prices < before.current_price)
+    opened_since = 0.1 * before.long[swept].sum()
+    assert 0 < crossed.long[swept].sum() < opened_since
+    assert crossed.positions_consumed > 0
+
+
+async def test_seq_grows_only_when_something_changed(
+    store: MarketStore, make_maps: MakeMaps, clock: Clock
+) -> None:
+    """Time alone is no news; a price is, and so is silence."""
+    await store.append(BARS)
+    maps = make_maps()
+    await maps.reload(KEY)
+    maps.apply([MarkPrice(*_market(), _open_ms(BARS[-1]) + INTERVAL_MS + 1000, 100_000.0)])
+    first = await latest(maps)
+    clock.now_s += 1
+    assert await latest(maps) is first
+    maps.apply([MarkPrice(*_market(), first.timestamp_ms + 1000, 100_010.0)])
+    second = await latest(maps)
+    clock.now_s += 16
+    silent = await latest(maps)
+    assert [first.seq, second.seq, silent.seq] == [1, 2, 3]
+    assert [first.stale, second.stale, silent.stale] == [False, False, True]
+    assert silent.timestamp == second.timestamp
+
+
+async def test_a_hole_before_a_live_bar_is_mended_from_the_store(
+    store: MarketStore, make_maps: MakeMaps
+) -> None:
+    """Bars that reached only the store (a backfill after a reconnect) are in the map before the next one."""
+    await store.append(BARS[:800])
+    maps = make_maps()
+    await maps.reload(KEY)
+    await store.append(BARS)
+    maps.apply(BARS[-2:])
+    mended = await latest(maps)
+    whole = make_maps()
+    await whole.reload(KEY)
+    assert np.array_equal(mended.long, (await latest(whole)).long)
+
+
+async def test_venues_are_added_up(store: MarketStore, make_maps: MakeMaps) -> None:
+    """One map of two venues; its mix can be asked for by venue, and adds up."""
+    await store.append([*BARS, *walk(600, exchange="bybit", seed=1)])
+    maps = make_maps()
+    await maps.reload(KEY)
+    await maps.reload(MarketKey("bybit", KEY.symbol))
+    await latest(maps)
+    both = await maps.level_mix(KEY.symbol)
+    binance = await maps.level_mix(KEY.symbol, ["binance"])
+    bybit = await maps.level_mix(KEY.symbol, ["bybit"])
+    assert both is not None
+    assert binance is not None
+    assert bybit is not None
+    assert np.allclose(both.long_usd, binance.long_usd + bybit.long_usd)
+    assert both.long_usd.sum(axis=1).all()
+
+
+async def test_the_least_real_source_names_the_map(store: MarketStore, make_maps: MakeMaps) -> None:
+    """A map that is partly simulated is simulated."""
+    await store.append(BARS)
+    maps = make_maps()
+    await maps.reload(KEY)
+    await maps.reload(MarketKey("bybit", KEY.symbol))
+    maps.set_source("binance", "live")
+    maps.set_source("bybit", "simulated")
+    assert (await latest(maps)).source == "simulated"
+
+
+def _market() -> tuple[str, str]:
+    return KEY.exchange, KEY.symbol
+
+
+def _open_ms(event: MarketEvent) -> int:
+    assert isinstance(event, Candle)
+    return event.open_time_ms
