@@ -35,6 +35,6 @@ def walk(
         open_ms = start_ms + row * interval_ms
         held = open_interest_base * (1 + 0.001 * row)
         events.append(OpenInterest(exchange, symbol, open_ms + interval_ms - 1, held, held))
-        prices = (float(column[row]) for column in (opens, highs, lows, closes))
-        events.append(Candle(exchange, symbol, interval_ms, open_ms, *prices))
+        open_, high, low, close = (float(column[row]) for column in (opens, highs, lows, closes))
+        events.append(Candle(exchange, symbol, interval_ms, open_ms, open_, high, low, close))
     return events

@@ -18,6 +18,7 @@ from liqstream.heatmap.ladder import RungArray, to_usd
 from liqstream.heatmap.live import ClosedBar, LiveMarket, LiveMarkets
 from liqstream.heatmap.market_map import MarketMap
 from liqstream.heatmap.model import Estimator
+from liqstream.heatmap.quality import QUALITY_FLAGS
 from liqstream.heatmap.snapshot import HeatmapSnapshot, hash_snapshot
 from liqstream.heatmap.warmup import Warmup, read_warmup
 from liqstream.heatmap.wire_state import Grid, follow_grid, group_cells_usd, wire_state
@@ -216,7 +217,8 @@ class LiveMaps:
         previous = self._states.get(symbol)
         grid = follow_grid(previous.mix.grid if previous else None, price_usd, half_range)
         mix = self._mixed(news, grid, price_usd)
-        quality = tuple(sorted({flag for made in maps for flag in made.quality()}))
+        flags = {flag for made in maps for flag in made.quality()}
+        quality = tuple(flag for flag in QUALITY_FLAGS if flag in flags)
         return _State(mix, *wire_state(mix.long_usd, mix.short_usd), quality)
 
     def _mixed(self, markets: list[_News], grid: Grid, price_usd: float) -> LevelMix:

@@ -10,6 +10,7 @@ import numpy as np
 from liqstream.heatmap.density import LevelDensity
 from liqstream.heatmap.live import ClosedBar, bars_of
 from liqstream.heatmap.model import Estimator
+from liqstream.heatmap.quality import quality_of
 from liqstream.market import DAY_MS, Bars, FloatArray, join_bars
 
 _RECENT_MS = 7 * DAY_MS
@@ -52,7 +53,10 @@ class MarketMap:
 
     def quality(self) -> tuple[str, ...]:
         """What a reader should know of the data this map rests on; flags of heatmap/quality.py."""
-        return ("calibrating",) if self.estimator.calibrating else ()
+        if self.recent is None:
+            return ("no_open_interest", "warming_up", "calibrating")
+        history_ms = self.bars_taken * self.recent.interval_ms
+        return quality_of(self.recent, history_ms=history_ms, calibrating=self.estimator.calibrating)
 
     def half_range(self) -> float:
         """How far from the price, as a fraction of it, the map is worth showing."""
