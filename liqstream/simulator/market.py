@@ -80,8 +80,7 @@ class SimulatedMarket:
     def price(self, symbol: str, at_ms: int) -> float:
         """The last price at a moment, in ticks. It is the mark price too: this venue has no basis."""
         path, share = self._path(symbol, at_ms)
-        tick = CONTRACTS[symbol].tick
-        return round(round(path.price_at(share) / tick) * tick, 10)
+        return self._in_ticks(symbol, path.price_at(share))
 
     def bars(self, symbol: str, interval_ms: int, *, start_ms: int, end_ms: int, now_ms: int) -> list[Bar]:
         """Bars that open in [start_ms, end_ms), the last one as far as it has come at `now_ms`."""
@@ -153,8 +152,6 @@ class SimulatedMarket:
         if not closed and now_ms < int(rows.open_time_ms[-1]) + MINUTE_MS:
             path, share = self._path(symbol, now_ms)
             low, high = path.seen_until(share)
-            tick = CONTRACTS[symbol].tick
-            low, high = (round(round(price / tick) * tick, 10) for price in (low, high))
             if len(rows) > 1:
                 low, high = min(low, float(rows["low"][:-1].min())), max(high, float(rows["high"][:-1].max()))
             close = self.price(symbol, now_ms)
