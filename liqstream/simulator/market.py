@@ -161,4 +161,11 @@ class SimulatedMarket:
             for name in ("volume_base", "volume_quote_usd", "taker_buy_base", "taker_buy_quote_usd")
         )
         base, quote, taker, taker_quote = (round(volume, 3) for volume in volumes)
-        return Bar(open_ms, float(rows["open"][0]), high, low, close, base, quote, taker, taker_quote, closed)
+        opened, high, low, close = (
+            self._in_ticks(symbol, price) for price in (float(rows["open"][0]), high, low, close)
+        )
+        return Bar(open_ms, opened, high, low, close, base, quote, taker, taker_quote, closed)
+
+    def _in_ticks(self, symbol: str, price: float) -> float:
+        tick = CONTRACTS[symbol].tick
+        return round(round(price / tick) * tick, 10)
