@@ -97,7 +97,12 @@ class Settings(BaseSettings):
     )
 
     # The market
-    symbols: Names = _setting("LIQSTREAM_SYMBOLS", ("BTCUSDT",), "Symbols to follow.", "comma-separated")
+    symbols: Names = _setting(
+        "LIQSTREAM_SYMBOLS",
+        ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"),
+        "Symbols to follow.",
+        "comma-separated",
+    )
     extra_symbols: Names = _setting(
         "LIQSTREAM_EXTRA_SYMBOLS",
         (),

@@ -20,7 +20,7 @@ def _no_settings_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 def test_defaults_stand_alone() -> None:
     """Nothing has to be set."""
     settings = load_settings()
-    assert (settings.ws_update_interval_s, settings.port, settings.symbols) == (5, 8000, ("BTCUSDT",))
+    assert (settings.ws_update_interval_s, settings.port, settings.symbols[0]) == (5, 8000, "BTCUSDT")
 
 
 def test_command_line_beats_environment_beats_env_file(
