@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -14,8 +15,15 @@ from liqstream.store.tables import TABLES, Table
 
 Key = tuple[Any, ...]
 
-_KEY_OF: dict[str, Callable[[object], Key]] = {table.name: attrgetter(*table.key) for table in TABLES}
-_ROW_OF: dict[str, Callable[[object], Key]] = {table.name: attrgetter(*table.columns) for table in TABLES}
+Fields = Callable[[object], Key]
+
+
+def _fields(names: tuple[str, ...]) -> Fields:
+    return attrgetter(*(name for name in names if name != "occurrence"))
+
+
+_KEY_OF: dict[str, Fields] = {table.name: _fields(table.key) for table in TABLES}
+_ROW_OF: dict[str, Fields] = {table.name: _fields(table.columns) for table in TABLES}
 _TABLE_OF: dict[type, Table] = {table.record: table for table in TABLES}
 
 
@@ -36,12 +44,21 @@ class Batch:
         return sum(map(len, self.rows.values()))
 
     def add(self, events: Sequence[MarketEvent]) -> None:
-        """Take in records."""
+        """Take in the records of one message.
+
+        Equal liquidations within it are different events (an exchange lists each once); the same ones in
+        another call are the same events heard again.
+        """
+        heard: Counter[Key] = Counter()
         for event in events:
             table = _TABLE_OF.get(type(event))
             if table is None or (isinstance(event, Candle) and not event.closed):
                 continue
-            self._put(table.name, _KEY_OF[table.name](event), _ROW_OF[table.name](event))
+            key, row = _KEY_OF[table.name](event), _ROW_OF[table.name](event)
+            if table.counted:
+                key = row = (*key, heard[key])
+                heard[key[:-1]] += 1
+            self._put(table.name, key, row)
 
     def _put(self, name: str, key: Key, row: Key) -> None:
         known = self.rows[name].get(key)

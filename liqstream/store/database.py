@@ -1,80 +1,142 @@
-"""Opening the DuckDB file: limits, one owner, schema; every way it can fail told in one line."""
+"""The one owner of the DuckDB connection: writes, gives cursors to readers, heals after a fatal error."""
 
 from __future__ import annotations
 
-import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
+import structlog
 
-from liqstream.store.errors import StoreError, StoreLocked
-from liqstream.store.schema import bring_up_to_date
+from liqstream.store.batch import Batch
+from liqstream.store.columns import AppendResult
+from liqstream.store.connecting import backup_path, open_connection
+from liqstream.store.errors import BadRowsError, StoreError
+from liqstream.store.ingest import ingest
+from liqstream.store.tables import TABLES
 
-CHECKPOINT_THRESHOLD = "4MiB"
-"""How much write-ahead log may be at stake if it is damaged (DuckDB's own default is 16 MiB)."""
-THREADS = 2
-MAX_TEMP_DIRECTORY_SIZE = "2GB"
-_HOLDER = re.compile(r"\(PID (\d+)\)")
+RESERVE_BYTES = 8 * 1024 * 1024
+"""Free disk below which nothing is written: room for a checkpoint of a full write-ahead log. A checkpoint
+that runs out of disk invalidates the whole database object, reads included."""
 
+_RETRYABLE = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.OutOfMemoryException,
+    duckdb.ConnectionException,
+)
 
-def open_database(path: Path, *, memory_limit: str) -> duckdb.DuckDBPyConnection:
-    """Open or create the file, with the current schema and locked-down configuration.
+_log = structlog.get_logger(__name__)
 
-    Raises StoreLocked, StoreTooNew or StoreError, with nothing changed.
-    """
-    make_folder(path)
-    connection = connect(path, memory_limit=memory_limit)
-    try:
-        bring_up_to_date(connection, path)
-        lock_down(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+Answer = TypeVar("Answer")
 
 
-def make_folder(path: Path) -> None:
-    """Make the folder the file goes into. Raises StoreError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make the folder {path.parent}: {error.strerror}") from None
+class Database:
+    """Every method is for the writer's thread, except `cursor`, which is for the reader's."""
+
+    def __init__(self, path: Path, *, memory_limit: str) -> None:
+        """Opens the file. Raises StoreLocked, StoreTooNew or StoreError."""
+        self.path = path
+        self._memory_limit = memory_limit
+        # Held while a cursor is open: DuckDB hands out a dead instance again while any cursor of it lives.
+        self._reading = threading.Lock()
+        self.recoveries = 0
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._reopen()
+
+    def _reopen(self) -> duckdb.DuckDBPyConnection:
+        connection, recoveries = open_connection(self.path, memory_limit=self._memory_limit)
+        self.recoveries += recoveries
+        self._connection = connection
+        return connection
+
+    def write(self, batches: list[Batch]) -> list[AppendResult]:
+        """Commit the batches together; returns what became of each.
+
+        Raises StoreError if trying again later may help, BadRowsError if it cannot.
+        """
+        return self._guarded(lambda connection: ingest(connection, batches))
+
+    def delete_before(self, time_ms: int) -> int:
+        """Delete all rows older than a time; returns how many. Raises StoreError."""
+
+        def job(connection: duckdb.DuckDBPyConnection) -> int:
+            deleted = 0
+            for table in TABLES:
+                sql = f"DELETE FROM {table.name} WHERE {table.time} < ?"  # noqa: S608  names are ours
+                row = connection.execute(sql, [time_ms]).fetchone()
+                deleted += int(row[0]) if row else 0
+            if deleted:
+                connection.execute("CHECKPOINT")
+            return deleted
+
+        return self._guarded(job)
+
+    def backup(self, target: Path) -> None:
+        """Write a compacted copy of what is committed to `target`, replacing it. Raises StoreError."""
+        copy = backup_path(self.path)
+
+        def job(connection: duckdb.DuckDBPyConnection) -> None:
+            source = connection.execute("SELECT current_database()").fetchone()
+            name = str(source[0]) if source else ""
+            connection.execute(f"ATTACH '{_quoted(copy)}' AS backup")
+            try:
+                connection.execute(f'COPY FROM DATABASE "{name}" TO backup')
+            finally:
+                connection.execute("DETACH backup")
+
+        try:
+            copy.unlink(missing_ok=True)
+            self._guarded(job)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(copy, target)
+        except OSError as error:
+            raise StoreError(f"cannot write the backup {target}: {error.strerror}") from error
+
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for one read. Raises StoreError while the database is down."""
+        with self._reading:
+            if self._connection is None:
+                raise StoreError(f"{self.path} is not open")
+            try:
+                with self._connection.cursor() as cursor:
+                    yield cursor
+            except duckdb.Error as error:
+                raise StoreError(f"{self.path} cannot be read: {_line(error)}") from error
+
+    def close(self) -> None:
+        """Close the file; waits for a read that is under way."""
+        with self._reading:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    def _guarded(self, job: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+        self._check_disk()
+        try:
+            return job(self._connection or self._reopen())
+        except _RETRYABLE as error:
+            if isinstance(error, duckdb.FatalException):
+                _log.error("store_invalidated", error=_line(error))
+                self.close()
+            raise StoreError(f"{self.path} cannot be written: {_line(error)}") from error
+        except (duckdb.Error, TypeError, ValueError, OverflowError) as error:
+            raise BadRowsError(f"{self.path} does not take these rows: {_line(error)}") from error
+
+    def _check_disk(self) -> None:
+        free = shutil.disk_usage(self.path.parent).free
+        if free < RESERVE_BYTES:
+            raise StoreError(f"{self.path} cannot be written: the disk is full ({free // 1024} KiB free)")
 
 
-def connect(path: Path, *, memory_limit: str) -> duckdb.DuckDBPyConnection:
-    """A connection with our limits. Raises StoreLocked or StoreError."""
-    try:
-        return duckdb.connect(
-            str(path),
-            config={
-                "memory_limit": memory_limit,
-                "threads": str(THREADS),
-                "checkpoint_threshold": CHECKPOINT_THRESHOLD,
-                "temp_directory": f"{path}.tmp",
-                "max_temp_directory_size": MAX_TEMP_DIRECTORY_SIZE,
-                "allow_community_extensions": "false",
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-            },
-        )
-    except duckdb.Error as error:
-        raise _explained(path, error) from error
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
-def lock_down(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take file access and configuration away from any SQL that might be smuggled in."""
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-
-
-def _explained(path: Path, error: duckdb.Error) -> StoreError:
-    text = str(error)
-    if "lock" in text and "Conflicting" in text:
-        holder = _HOLDER.search(text)
-        who = f"process {holder[1]}" if holder else "another process"
-        return StoreLocked(f"{path} is in use by {who}; stop it, or choose another file with --db")
-    if "not a valid DuckDB database" in text:
-        return StoreError(f"{path} is not a DuckDB file; move it away or choose another with --db")
-    if "Permission denied" in text or "Read-only" in text:
-        return StoreError(f"{path} cannot be written: permission denied")
-    return StoreError(f"{path} cannot be opened: {text.splitlines()[0]}")
+def _line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

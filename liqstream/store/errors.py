@@ -11,3 +11,7 @@ class StoreLocked(StoreError):  # noqa: N818  the house's name for it
 
 class StoreTooNew(StoreError):  # noqa: N818  the house's name for it
     """A newer liqstream wrote the file."""
+
+
+class BadRowsError(StoreError):
+    """Rows no later attempt can store."""

@@ -15,7 +15,7 @@ from typing import TypeVar
 import duckdb
 import structlog
 
-from liqstream.market import Bars, MarketEvent
+from liqstream.market import DAY_MS, Bars, MarketEvent
 from liqstream.store import queries
 from liqstream.store.batch import Batch
 from liqstream.store.columns import (
@@ -26,14 +26,17 @@ from liqstream.store.columns import (
     MarketSummary,
     StoreCounters,
 )
-from liqstream.store.database import open_database
-from liqstream.store.errors import StoreError
-from liqstream.store.ingest import ingest
+from liqstream.store.database import Database
+from liqstream.store.errors import BadRowsError, StoreError
 from liqstream.store.liquidation_totals import liquidation_totals
 from liqstream.store.queries import EARLIEST_MS, LATEST_MS
 
 Answer = TypeVar("Answer")
 Cursor = duckdb.DuckDBPyConnection
+
+MAX_PENDING_ROWS = 200_000
+"""Rows kept for later while they cannot be written; about an hour of thirty busy markets, 100 MB."""
+MAX_RETRY_S = 30.0
 
 _log = structlog.get_logger(__name__)
 
@@ -43,24 +46,25 @@ class MarketStore:
 
     def __init__(
         self,
-        path: Path,
-        connection: duckdb.DuckDBPyConnection,
+        database: Database,
         writer: ThreadPoolExecutor,
         *,
         retention_days: int,
         commit_interval_s: float,
     ) -> None:
         """Use `open`."""
-        self.path = path
-        self.counters = StoreCounters()
-        self._connection = connection
-        self._retention_days = retention_days
+        self.path = database.path
+        self.counters = StoreCounters(recoveries=database.recoveries)
+        self._database = database
+        self._retention_ms = retention_days * DAY_MS
         self._commit_interval_s = commit_interval_s
         self._writer = writer
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="liqstream-store-reader")
         self._pending = Batch()
         self._timer: asyncio.TimerHandle | None = None
-        self._commit: asyncio.Task[None] | None = None
+        self._timed_commit: asyncio.Future[list[AppendResult]] | None = None
+        self._failures_in_a_row = 0
+        self._closed = False
 
     @classmethod
     async def open(
@@ -71,57 +75,73 @@ class MarketStore:
         commit_interval_s: float = 0.5,
         memory_limit: str = "512MB",
     ) -> MarketStore:
-        """Open or create the file. Raises StoreLocked, StoreTooNew or StoreError."""
+        """Open or create the file; a damaged write-ahead log is put aside and counted.
+
+        Nothing is deleted: `expire` does that. Raises StoreLocked when another process has the file,
+        StoreTooNew when a newer liqstream wrote it, StoreError when it cannot be made or read.
+        """
         writer = ThreadPoolExecutor(1, thread_name_prefix="liqstream-store-writer")
         loop = asyncio.get_running_loop()
         try:
-            connection = await loop.run_in_executor(
-                writer, lambda: open_database(path, memory_limit=memory_limit)
-            )
+            database = await loop.run_in_executor(writer, lambda: Database(path, memory_limit=memory_limit))
         except BaseException:
             writer.shutdown(wait=False)
             raise
-        return cls(
-            path,
-            connection,
-            writer,
-            retention_days=retention_days,
-            commit_interval_s=commit_interval_s,
-        )
+        return cls(database, writer, retention_days=retention_days, commit_interval_s=commit_interval_s)
 
     def enqueue(self, events: Sequence[MarketEvent]) -> None:
-        """Take in records to be written with the next commit; returns at once."""
+        """Take in the records of one message, to be written with the next commit; returns at once.
+
+        While they cannot be written they are kept and tried again with growing delays; the oldest beyond
+        MAX_PENDING_ROWS are given up and counted in `counters.rows_lost`.
+        """
         self._pending.add(events)
-        if self._timer is None and len(self._pending):
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._commit_interval_s, self._start_commit)
+        self._schedule_commit()
 
-    def _start_commit(self) -> None:
+    def _schedule_commit(self) -> None:
+        if self._timer is None and len(self._pending) and not self._closed:
+            delay_s = min(MAX_RETRY_S, self._commit_interval_s * 2**self._failures_in_a_row)
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._commit_by_timer)
+
+    def _commit_by_timer(self) -> None:
         self._timer = None
-        self._commit = asyncio.create_task(self._commit_pending())
-
-    async def _commit_pending(self) -> None:
-        try:
-            await self.append(())
-        except StoreError as error:
-            _log.warning("store_commit_failed", error=str(error))
+        self._timed_commit = self._commit(Batch())
 
     async def append(self, events: Sequence[MarketEvent]) -> AppendResult:
-        """Write records, and all that were enqueued before; returns once they are committed.
+        """Write the records of one message or file, and all that were enqueued before, in one commit.
 
-        Raises StoreError if they could not be written.
+        Once it returns, a kill of the process loses none of them. Raises StoreError if they could not be
+        written; then none of `events` is kept. Cancelling the caller does not undo the write.
         """
         batch = Batch()
         batch.add(events)
-        pending, self._pending = self._pending, Batch()
-        try:
-            results = await self._in_writer(lambda: ingest(self._connection, [pending, batch]))
-        except duckdb.Error as error:
-            self._pending.put_back(pending)
-            self.counters.failed_commits += 1
-            raise StoreError(f"{self.path} cannot be written: {str(error).splitlines()[0]}") from error
-        self._count(results)
+        results = await asyncio.shield(self._commit(batch))
         return results[1]
+
+    def _commit(self, batch: Batch) -> asyncio.Future[list[AppendResult]]:
+        pending, self._pending = self._pending, Batch()
+        loop = asyncio.get_running_loop()
+        commit = loop.run_in_executor(self._writer, self._database.write, [pending, batch])
+        commit.add_done_callback(lambda done: self._committed(done, pending))
+        return commit
+
+    def _committed(self, commit: asyncio.Future[list[AppendResult]], pending: Batch) -> None:
+        """Count a commit; after a failed one keep what was enqueued for the next."""
+        self.counters.recoveries = self._database.recoveries
+        error = commit.exception()
+        if error is None:
+            self._failures_in_a_row = 0
+            self._count(commit.result())
+            return
+        self.counters.failed_commits += 1
+        self._failures_in_a_row += 1
+        lost = len(pending) if not _is_worth_retrying(error) else 0
+        if not lost:
+            self._pending.put_back(pending)
+            lost = self._pending.drop_oldest(MAX_PENDING_ROWS)
+        self.counters.rows_lost += lost
+        _log.warning("store_commit_failed", error=str(error), waiting=len(self._pending), lost=lost)
+        self._schedule_commit()
 
     def _count(self, results: list[AppendResult]) -> None:
         self.counters.commits += 1
@@ -133,6 +153,23 @@ class MarketStore:
     async def flush(self) -> None:
         """Return once everything enqueued so far is committed. Raises StoreError."""
         await self.append(())
+
+    async def expire(self, now_ms: int) -> int:
+        """Delete what is older than the retention at `now_ms`; returns the number of rows.
+
+        For the server to call at its start and now and then; never for verbs that only read or import.
+        Raises StoreError.
+        """
+        rows = await self._in_writer(lambda: self._database.delete_before(now_ms - self._retention_ms))
+        self.counters.rows_expired += rows
+        return rows
+
+    async def backup(self, target: Path) -> None:
+        """Write a compacted copy of everything committed to `target` while serving goes on.
+
+        Commits wait meanwhile. An existing file is replaced at the end. Raises StoreError.
+        """
+        await self._in_writer(lambda: self._database.backup(target))
 
     async def bars(
         self,
@@ -218,17 +255,21 @@ class MarketStore:
         return await self._read(queries.summary)
 
     async def close(self) -> None:
-        """Commit what is pending and close the file; whatever cannot be written is counted as lost."""
+        """Commit what is pending and close the file; what cannot be written is counted as lost and logged."""
+        if self._closed:
+            return
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         try:
             await self.flush()
-        except StoreError:
-            self.counters.rows_lost += self._pending.drop_oldest(0)
-            raise
+        except StoreError as error:
+            lost = self._pending.drop_oldest(0)
+            self.counters.rows_lost += lost
+            _log.error("store_rows_lost_at_close", error=str(error), lost=lost)
         finally:
             self._reader.shutdown(wait=False)
-            await self._in_writer(self._connection.close)
+            await self._in_writer(self._database.close)
             self._writer.shutdown(wait=False)
 
     async def _in_writer(self, job: Callable[[], Answer]) -> Answer:
@@ -236,10 +277,14 @@ class MarketStore:
 
     async def _read(self, query: Callable[[Cursor], Answer]) -> Answer:
         def job() -> Answer:
-            with self._connection.cursor() as cursor:
+            with self._database.cursor() as cursor:
                 return query(cursor)
 
         return await asyncio.get_running_loop().run_in_executor(self._reader, job)
+
+
+def _is_worth_retrying(error: BaseException) -> bool:
+    return isinstance(error, StoreError) and not isinstance(error, BadRowsError)
 
 
 def _start(start_ms: int | None) -> int:

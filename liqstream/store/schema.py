@@ -13,9 +13,11 @@ import duckdb
 
 from liqstream.store.errors import StoreError, StoreTooNew
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: ("ALTER TABLE liquidations ADD COLUMN occurrence BIGINT DEFAULT 0",),
+}
 """Version -> the statements that bring a file of that version to the next one."""
 
 
@@ -53,12 +55,8 @@ def _stored_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int | 
 
 
 def _statements(version: int | None) -> list[str]:
-    steps: list[str] = []
-    if version is None:
-        schema = files("liqstream.store").joinpath("schema.sql").read_text(encoding="utf-8")
-        code = "\n".join(line for line in schema.splitlines() if not line.startswith("--"))
-        steps = [statement for statement in code.split(";") if statement.strip()]
-        version = 1
-    for older in range(version, SCHEMA_VERSION):
-        steps.extend(MIGRATIONS[older])
-    return steps
+    if version is not None:
+        return [step for older in range(version, SCHEMA_VERSION) for step in MIGRATIONS[older]]
+    schema = files("liqstream.store").joinpath("schema.sql").read_text(encoding="utf-8")
+    code = "\n".join(line for line in schema.splitlines() if not line.lstrip().startswith("--"))
+    return [statement for statement in code.split(";") if statement.strip()]

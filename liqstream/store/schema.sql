@@ -1,4 +1,4 @@
--- The store's tables as of schema version 1. Times are UTC epoch milliseconds.
+-- The store's tables as of schema version 2. Times are UTC epoch milliseconds.
 -- No PRIMARY KEY and no index: rows are de-duplicated as they come in (ingest.py says why).
 
 CREATE TABLE candles (
@@ -30,7 +30,9 @@ CREATE TABLE liquidations (
     time_ms BIGINT NOT NULL,
     side VARCHAR NOT NULL,
     price_usd DOUBLE NOT NULL,
-    quantity_base DOUBLE NOT NULL
+    quantity_base DOUBLE NOT NULL,
+    -- Counts up where one message of the exchange lists the same liquidation more than once.
+    occurrence BIGINT DEFAULT 0
 );
 
 CREATE TABLE liquidation_totals (
@@ -50,4 +52,4 @@ CREATE TABLE funding (
 );
 
 CREATE TABLE schema_version (version BIGINT NOT NULL);
-INSERT INTO schema_version VALUES (1);
+INSERT INTO schema_version VALUES (2);

@@ -23,6 +23,8 @@ class Table:
     optional: tuple[str, ...] = ()
     texts: tuple[str, ...] = ("exchange", "symbol")
     integers: tuple[str, ...] = ()
+    counted: bool = False
+    """Equal records of one call are different events, told apart by the key's last column, `occurrence`."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -52,9 +54,10 @@ LIQUIDATIONS = Table(
     "liquidations",
     Liquidation,
     "time_ms",
-    key=("exchange", "symbol", "time_ms", "side", "price_usd", "quantity_base"),
+    key=("exchange", "symbol", "time_ms", "side", "price_usd", "quantity_base", "occurrence"),
     texts=("exchange", "symbol", "side"),
-    integers=("time_ms",),
+    integers=("time_ms", "occurrence"),
+    counted=True,
 )
 LIQUIDATION_TOTALS = Table(
     "liquidation_totals",

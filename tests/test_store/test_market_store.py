@@ -9,28 +9,14 @@ import numpy as np
 import pytest
 
 from liqstream.market import (
-    Candle,
     FundingRate,
     Liquidation,
     LiquidationTotal,
     MarketEvent,
     MarkPrice,
-    OpenInterest,
 )
 from liqstream.store import AppendResult, MarketStore
-
-MINUTE_MS = 60_000
-T0 = 1_779_724_800_000
-
-
-def candle(index: int, *, close: float = 100.0, interval_ms: int = 5 * MINUTE_MS, **extra: object) -> Candle:
-    """The bar number `index` of BTCUSDT on binance."""
-    values = {"open": close, "high": close + 1, "low": close - 1, "close": close} | extra
-    return Candle("binance", "BTCUSDT", interval_ms, T0 + index * interval_ms, **values)  # type: ignore[arg-type]
-
-
-def open_interest(time_ms: int, base: float) -> OpenInterest:
-    return OpenInterest("binance", "BTCUSDT", time_ms, base, base * 2, "usd")
+from tests.test_store.markets import MINUTE_MS, T0, candle, open_interest
 
 
 @pytest.fixture
