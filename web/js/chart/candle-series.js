@@ -1,0 +1,86 @@
+// @ts-check
+/**
+ * Candles that stay readable on any palette: light or orange bodies inside a dark casing, one line per
+ * pixel when there are more candles than pixels.
+ * @module
+ */
+
+import { customSeriesDefaultOptions } from "./lwc.js";
+
+/** @typedef {{ up: string, down: string, casing: string }} CandleColours */
+/** @typedef {{ time: any, open: number, high: number, low: number, close: number }} CandleData */
+
+export class CandleSeriesView {
+  /** @type {CandleColours} */
+  colours = { up: "#fff", down: "#f80", casing: "#000" };
+  visible = true;
+  /** @type {any} */
+  #data = null;
+
+  renderer() {
+    return {
+      /** @param {any} target @param {(price: number) => number | null} toY */
+      draw: (target, toY) => {
+        if (this.visible && this.#data?.visibleRange) target.useBitmapCoordinateSpace((/** @type {any} */ scope) => this.#draw(scope, toY));
+      },
+    };
+  }
+
+  /** @param {any} data */
+  update(data) {
+    this.#data = data;
+  }
+
+  /** @param {CandleData} candle @returns {number[]} the last one is the series' price */
+  priceValueBuilder(candle) {
+    return [candle.high, candle.low, candle.close];
+  }
+
+  /** @param {any} data @returns {data is import("./lwc.js").any} */
+  isWhitespace(data) {
+    return data.close === undefined;
+  }
+
+  defaultOptions() {
+    return customSeriesDefaultOptions;
+  }
+
+  /** @param {any} scope @param {(price: number) => number | null} toY */
+  #draw({ context, horizontalPixelRatio: hr, verticalPixelRatio: vr }, toY) {
+    const { bars, barSpacing, visibleRange } = this.#data;
+    const body = bodyWidth(barSpacing * hr);
+    const line = Math.max(1, Math.floor(hr));
+    const casing = body >= 3 * line ? line : 0;
+    /** @type {[number, number, number, number, number, boolean][]} */
+    const shapes = [];
+    for (let i = visibleRange.from; i < visibleRange.to; i++) {
+      const { x, originalData: candle } = bars[i];
+      const [o, h, l, c] = [candle.open, candle.high, candle.low, candle.close].map((p) => Math.round((toY(p) ?? 0) * vr));
+      const [top, bottom] = [Math.min(o, c), Math.max(o, c)];
+      shapes.push([Math.round(x * hr), h, l, top, Math.max(1, bottom - top), candle.close >= candle.open]);
+    }
+    const half = Math.floor(body / 2);
+    const wick = Math.floor(line / 2);
+    if (casing) {
+      context.fillStyle = this.colours.casing;
+      for (const [x, high, low, top, height] of shapes) {
+        context.fillRect(x - wick - casing, high - casing, line + 2 * casing, low - high + 2 * casing);
+        context.fillRect(x - half - casing, top - casing, body + 2 * casing, height + 2 * casing);
+      }
+    }
+    for (const rising of [true, false]) {
+      context.fillStyle = rising ? this.colours.up : this.colours.down;
+      for (const [x, high, low, top, height, up] of shapes) {
+        if (up !== rising) continue;
+        context.fillRect(x - wick, high, line, Math.max(1, low - high));
+        if (body > line) context.fillRect(x - half, top, body, height);
+      }
+    }
+  }
+}
+
+/** An odd number of pixels, so that the wick is in the middle. @param {number} spacing px @returns {number} */
+export function bodyWidth(spacing) {
+  const width = Math.floor(spacing * 0.68);
+  return Math.max(1, width % 2 ? width : width - 1);
+}

@@ -1,0 +1,161 @@
+// @ts-check
+/**
+ * What was really liquidated: dots at time and price sized by USD, and per column a bar at the foot of the
+ * map, longs below the line of the short ones.
+ * @module
+ */
+
+/** @typedef {import("../data/market.js").Market} Market */
+/** @typedef {import("./theme.js").Theme} Theme */
+/** @typedef {{ column: number, price: number, usd: number, side: "long" | "short", timeMs: number, count: number }} Dot */
+
+/** USD of the largest dot; beyond it dots grow no more. */
+const FULL_USD = 2_000_000;
+const MOST_RADIUS_PX = 11;
+const LEAST_RADIUS_PX = 1.6;
+/** The strip of totals takes this share of the height. */
+const STRIP = 0.09;
+
+export class DotsPrimitive {
+  visible = true;
+  /** @type {Market | null} */
+  #market = null;
+  /** @type {any} */
+  #chart = null;
+  /** @type {any} */
+  #series = null;
+  #requestUpdate = () => {};
+  /** @type {Dot[]} merged per column, side and price cell, smallest last */
+  #dots = [];
+  /** @type {Map<number, [number, number]>} long and short USD per column */
+  #columns = new Map();
+  #largest = 0;
+  #colours = { long: "#f66", short: "#6cf", casing: "#0008" };
+
+  /** @param {{ chart: any, series: any, requestUpdate: () => void }} given */
+  attached({ chart, series, requestUpdate }) {
+    this.#chart = chart;
+    this.#series = series;
+    this.#requestUpdate = requestUpdate;
+  }
+
+  paneViews() {
+    return [{ zOrder: () => /** @type {const} */ ("top"), renderer: () => ({ draw: (/** @type {any} */ target) => this.#draw(target) }) }];
+  }
+
+  autoscaleInfo() {
+    return null;
+  }
+
+  /** @param {Theme} theme */
+  setTheme(theme) {
+    this.#colours = { long: theme.long, short: theme.short, casing: theme.light ? "#ffffffd0" : "#05070bc0" };
+    this.#requestUpdate();
+  }
+
+  /** @param {Market | null} market */
+  setMarket(market) {
+    this.#market = market;
+    this.#merge();
+    this.#requestUpdate();
+  }
+
+  /** @param {number} column @returns {[number, number]} long and short USD liquidated in it */
+  inColumn(column) {
+    return this.#columns.get(column) ?? [0, 0];
+  }
+
+  #merge() {
+    const matrix = this.#market?.matrix;
+    /** @type {Map<string, Dot>} */
+    const merged = new Map();
+    this.#columns = new Map();
+    this.#largest = 0;
+    this.#dots = [];
+    if (!matrix || !this.#market) return;
+    for (const { timeMs, side, price, usd } of this.#market.liquidations) {
+      const column = matrix.columnAt(timeMs);
+      if (!matrix.holds(column)) continue;
+      const key = `${column}|${side}|${matrix.rowAt(price)}`;
+      const dot = merged.get(key);
+      if (dot) {
+        dot.price = (dot.price * dot.usd + price * usd) / (dot.usd + usd);
+        dot.usd += usd;
+        dot.count += 1;
+      } else merged.set(key, { column, price, usd, side, timeMs, count: 1 });
+      this.#add(column, side === "long" ? usd : 0, side === "short" ? usd : 0);
+    }
+    this.#dots = [...merged.values()].sort((a, b) => b.usd - a.usd);
+    this.#mergeTotals(matrix);
+    for (const [long, short] of this.#columns.values()) this.#largest = Math.max(this.#largest, long + short);
+  }
+
+  /** Totals per interval have no price: they fill the strip where no single events did. @param {import("../data/matrix.js").Matrix} matrix */
+  #mergeTotals(matrix) {
+    const single = new Set(this.#columns.keys());
+    for (const { timeMs, longUsd, shortUsd } of this.#market?.totals ?? []) {
+      const column = matrix.columnAt(timeMs);
+      if (matrix.holds(column) && !single.has(column)) this.#add(column, longUsd, shortUsd);
+    }
+  }
+
+  /** @param {number} column @param {number} long @param {number} short */
+  #add(column, long, short) {
+    const sum = this.#columns.get(column) ?? [0, 0];
+    this.#columns.set(column, [sum[0] + long, sum[1] + short]);
+  }
+
+  /** @param {any} target */
+  #draw(target) {
+    if (this.visible && this.#columns.size) target.useBitmapCoordinateSpace((/** @type {any} */ scope) => this.#drawIn(scope));
+  }
+
+  /** @param {any} scope */
+  #drawIn({ context, bitmapSize, horizontalPixelRatio: hr, verticalPixelRatio: vr }) {
+    const first = this.#market?.matrix?.first ?? 0;
+    const origin = this.#chart.timeScale().logicalToCoordinate(0);
+    if (origin === null) return;
+    const spacing = this.#chart.timeScale().options().barSpacing;
+    const xOf = (/** @type {number} */ column) => (origin + (column - first) * spacing) * hr;
+    this.#drawStrip(context, xOf, bitmapSize, spacing * hr, vr);
+    context.lineWidth = Math.max(1, hr * 0.8);
+    context.strokeStyle = this.#colours.casing;
+    for (const dot of this.#dots) {
+      const radius = radiusOf(dot.usd) * hr;
+      if (radius < LEAST_RADIUS_PX * hr) continue;
+      const x = xOf(dot.column);
+      const y = (this.#series.priceToCoordinate(dot.price) ?? -99) * vr;
+      if (x < -20 || x > bitmapSize.width + 20 || y < -20 || y > bitmapSize.height + 20) continue;
+      context.beginPath();
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+      context.globalAlpha = 0.78;
+      context.fillStyle = this.#colours[dot.side];
+      context.fill();
+      context.globalAlpha = 1;
+      context.stroke();
+    }
+  }
+
+  /** @param {any} context @param {(column: number) => number} xOf @param {{ width: number, height: number }} size @param {number} spacing @param {number} vr */
+  #drawStrip(context, xOf, { width, height }, spacing, vr) {
+    const full = height * STRIP;
+    const bar = Math.max(1, Math.floor(spacing * 0.68));
+    context.globalAlpha = 0.85;
+    for (const [column, [long, short]] of this.#columns) {
+      const x = Math.round(xOf(column) - bar / 2);
+      if (x < -bar || x > width) continue;
+      const scale = full / this.#largest;
+      const [longHeight, shortHeight] = [long, short].map((usd) => (usd > 0 ? Math.max(vr, usd * scale) : 0));
+      context.fillStyle = this.#colours.long;
+      context.fillRect(x, height - longHeight, bar, longHeight);
+      context.fillStyle = this.#colours.short;
+      context.fillRect(x, height - longHeight - shortHeight, bar, shortHeight);
+    }
+    context.globalAlpha = 1;
+  }
+}
+
+/** @param {number} usd @returns {number} media px; the area is in proportion to USD */
+export function radiusOf(usd) {
+  return MOST_RADIUS_PX * Math.sqrt(Math.min(1, usd / FULL_USD));
+}

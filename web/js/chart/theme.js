@@ -1,0 +1,48 @@
+// @ts-check
+/**
+ * The colours that canvases need, read from the style sheet so that they are said once.
+ * @module
+ */
+
+/**
+ * @typedef {object} Theme
+ * @property {boolean} light
+ * @property {string} background
+ * @property {string} text
+ * @property {string} muted
+ * @property {string} line
+ * @property {string} accent
+ * @property {string} long
+ * @property {string} short
+ * @property {string} hatch
+ * @property {string[]} groups leverage groups, lowest first
+ * @property {string} font
+ */
+
+/** @returns {Theme} */
+export function readTheme() {
+  const root = document.documentElement;
+  const style = getComputedStyle(root);
+  const value = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    light: value("scheme") === "light",
+    background: value("map"),
+    text: value("text"),
+    muted: value("muted"),
+    line: value("line"),
+    accent: value("accent"),
+    long: value("long"),
+    short: value("short"),
+    hatch: value("hatch"),
+    groups: [0, 1, 2, 3, 4].map((group) => value(`group-${group}`)),
+    font: value("font"),
+  };
+}
+
+/** @param {import("../state/store.js").ViewState["candleColours"]} name @param {Theme} theme */
+export function candleColours(name, theme) {
+  const casing = theme.light ? "#1b1f27" : "#080a0f";
+  return name === "green"
+    ? { up: "#2fd08f", down: "#ff5c6c", casing }
+    : { up: "#ffffff", down: theme.light ? "#f57c00" : "#ff9a3c", casing };
+}

@@ -1,0 +1,118 @@
+// @ts-check
+/**
+ * Figures, prices and times as the viewer's locale writes them.
+ * @module
+ */
+
+/** @type {Map<string, Intl.NumberFormat>} */
+const numbers = new Map();
+
+/** @param {number} value @param {Intl.NumberFormatOptions} options */
+function number(value, options) {
+  const key = JSON.stringify(options);
+  let format = numbers.get(key);
+  if (!format) numbers.set(key, (format = new Intl.NumberFormat(undefined, options)));
+  return format.format(value);
+}
+
+const UNITS = /** @type {const} */ ([
+  [1e12, "T"],
+  [1e9, "B"],
+  [1e6, "M"],
+  [1e3, "K"],
+]);
+
+/** Short USD, three figures: $12.3M. @param {number} value @returns {string} */
+export function usd(value) {
+  const size = Math.abs(value);
+  const [unit, letter] = UNITS.find(([least]) => size >= least * 0.9995) ?? [1, ""];
+  const scaled = value / unit;
+  const digits = unit === 1 ? 0 : Math.abs(scaled) >= 99.95 ? 0 : Math.abs(scaled) >= 9.995 ? 1 : 2;
+  const text = number(Math.abs(scaled), { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${value < 0 ? "−" : ""}$${text}${letter}`;
+}
+
+/** USD to the dollar: $12,345,678. @param {number} value @returns {string} */
+export function exactUsd(value) {
+  return `${value < 0 ? "−" : ""}$${number(Math.abs(Math.round(value)), { maximumFractionDigits: 0 })}`;
+}
+
+/** Decimals a price of that size is read with. @param {number} size @returns {number} */
+export function priceDecimals(size) {
+  return size >= 10_000 ? 1 : size >= 100 ? 2 : size >= 1 ? 4 : 5;
+}
+
+/** @param {number} value @param {number} [decimals] @returns {string} */
+export function price(value, decimals = priceDecimals(value)) {
+  return number(value, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+/** Decimals a grid step needs. @param {number} step @returns {number} */
+export function stepDecimals(step) {
+  return Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+}
+
+/** With its sign: +1.25 %. @param {number} share @param {number} [digits] @returns {string} */
+export function signedPercent(share, digits = 2) {
+  const text = number(Math.abs(share) * 100, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${share < 0 ? "−" : "+"}${text} %`;
+}
+
+/** @param {number} share @returns {string} */
+export function percent(share) {
+  return `${number(share * 100, { maximumFractionDigits: 0 })} %`;
+}
+
+/** A span of time in its two largest units: 3 d 4 h. @param {number} ms @returns {string} */
+export function duration(ms) {
+  const s = Math.max(0, Math.round(ms / 1000));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h${s % 3600 >= 60 ? ` ${Math.floor((s % 3600) / 60)} min` : ""}`;
+  return `${Math.floor(s / 86400)} d${s % 86400 >= 3600 ? ` ${Math.floor((s % 86400) / 3600)} h` : ""}`;
+}
+
+/** The same in a few letters, for tight places: 3d 4h. @param {number} ms @returns {string} */
+export function shortDuration(ms) {
+  return duration(ms).replaceAll(" min", "m").replace(/(\d) ([dhs])/g, "$1$2");
+}
+
+/** Times in UTC or in the viewer's zone. */
+export class Clock {
+  /** @type {Record<string, Intl.DateTimeFormat>} */
+  #formats;
+  #zone;
+  #utc;
+
+  /** @param {boolean} utc */
+  constructor(utc) {
+    const zone = utc ? { timeZone: "UTC" } : {};
+    const make = (/** @type {Intl.DateTimeFormatOptions} */ options) =>
+      new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", ...options });
+    this.#utc = utc;
+    this.#zone = utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone;
+    this.#formats = {
+      minute: make({ hour: "2-digit", minute: "2-digit" }),
+      second: make({ hour: "2-digit", minute: "2-digit", second: "2-digit" }),
+      day: make({ day: "numeric", month: "short" }),
+      month: make({ month: "short" }),
+      year: make({ year: "numeric" }),
+      full: make({ weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
+    };
+  }
+
+  /** e.g. UTC or Europe/Berlin */
+  get zone() {
+    return this.#zone;
+  }
+
+  /** Minutes east of UTC at that time. @param {number} ms @returns {number} */
+  offsetMs(ms) {
+    return this.#utc ? 0 : -60_000 * new Date(ms).getTimezoneOffset();
+  }
+
+  /** @param {number} ms @param {"minute" | "second" | "day" | "month" | "year" | "full"} form @returns {string} */
+  format(ms, form) {
+    return this.#formats[form].format(ms);
+  }
+}
