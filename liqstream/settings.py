@@ -125,6 +125,59 @@ class Settings(BaseSettings):
         "Kernel of the map: tiered, broad, or a file written by `liqstream fit`.",
     )
 
+    # Who may come in
+    allowed_origins: Names = _setting(
+        "LIQSTREAM_ALLOWED_ORIGINS",
+        (),
+        "Pages of other hosts that may open sockets and read answers (https://example.com); * for all.",
+        "comma-separated",
+    )
+    trusted_proxies: Names = _setting(
+        "LIQSTREAM_TRUSTED_PROXIES",
+        (),
+        "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses or networks.",
+        "comma-separated",
+    )
+    max_connections_per_address: int = _setting(
+        "LIQSTREAM_MAX_CONNECTIONS_PER_ADDRESS",
+        0,
+        "Open sockets of one client address (IPv6: one /64) at most; more get 429. 0: no such cap.",
+        "",
+        ge=0,
+        le=1_000_000,
+    )
+    message_rate_per_s: float = _setting(
+        "LIQSTREAM_MESSAGE_RATE", 5.0, "Messages and pings a socket may send on average.", "1/s", gt=0, le=1e6
+    )
+    message_burst: int = _setting(
+        "LIQSTREAM_MESSAGE_BURST", 20, "Messages and pings a socket may send at once.", "", ge=1, le=1_000_000
+    )
+    rest_rate_per_s: float = _setting(
+        "LIQSTREAM_REST_RATE", 50.0, "HTTP requests of one client address on average.", "1/s", gt=0, le=1e6
+    )
+    rest_burst: int = _setting(
+        "LIQSTREAM_REST_BURST", 400, "HTTP requests of one client address at once.", "", ge=1, le=1_000_000
+    )
+    tokens_file: str = _setting(
+        "LIQSTREAM_TOKENS_FILE", "", "File of token hashes; with it, the data is only for those who hold one."
+    )
+    frame_ancestors: Names = _setting(
+        "LIQSTREAM_FRAME_ANCESTORS",
+        (),
+        "Pages that may show the dashboard in a frame: self, origins, or *. Empty: none.",
+        "comma-separated",
+    )
+    tls_cert: str = _setting(
+        "LIQSTREAM_TLS_CERT", "", "Certificate chain (PEM); with it the server speaks TLS."
+    )
+    tls_key: str = _setting("LIQSTREAM_TLS_KEY", "", "Private key of the certificate (PEM).")
+    metrics_host: str = _setting(
+        "LIQSTREAM_METRICS_HOST", "", "Serve /metrics on this address only. Empty: with everything else."
+    )
+    metrics_port: int = _setting(
+        "LIQSTREAM_METRICS_PORT", 9464, "Port of /metrics with LIQSTREAM_METRICS_HOST.", "", ge=0, le=65535
+    )
+
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "LIQSTREAM_LOG_LEVEL", "info", "Least severe level that is logged."
@@ -133,13 +186,21 @@ class Settings(BaseSettings):
         "LIQSTREAM_LOG_FORMAT", "auto", "auto: readable on a terminal, JSON elsewhere."
     )
 
-    @field_validator("symbols", "extra_symbols", "exchanges", mode="before")
+    @field_validator(
+        "symbols",
+        "extra_symbols",
+        "exchanges",
+        "allowed_origins",
+        "trusted_proxies",
+        "frame_ancestors",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str):
             parts = dict.fromkeys(part.strip() for part in value.split(",") if part.strip())
-            lower = info.field_name == "exchanges"
-            return tuple(part.lower() if lower else part.upper() for part in parts)
+            upper = info.field_name in ("symbols", "extra_symbols")
+            return tuple(part.upper() if upper else part.lower() for part in parts)
         return value
 
     @field_validator("symbols", "extra_symbols")

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import settings
+
+# A busy machine is no failure: each test has its own time limit.
+settings.register_profile("liqstream", deadline=None)
+settings.load_profile("liqstream")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
