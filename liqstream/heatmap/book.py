@@ -163,12 +163,12 @@ class Book:
             self.short[group.group, high + 1 - len(inside) : high + 1] += stored * inside
 
     def _make_room(self, path: BarPath) -> None:
-        """Move the array, or let it grow for a bar wider than it, so that this bar's levels fit."""
+        """Move the array so that this bar's levels fit; a very wide bar widens it."""
         reach, bins = self.spread.reach + 1, self.long.shape[1]
         lowest, highest = path.low - reach, path.high + reach
         if self.first_bin <= lowest and highest < self.first_bin + bins:
             return
-        bins = max(bins, MIN_BINS, highest - lowest + 1)
+        bins = max(MIN_BINS, highest - lowest + 1)
         first_bin = (lowest + highest + 1) // 2 - bins // 2
         self.long = self._moved(self.long, self.long_totals, first_bin, bins)
         self.short = self._moved(self.short, self.short_totals, first_bin, bins)

@@ -74,9 +74,10 @@ class Spread:
         """
         width = len(occupancy)
         for shifted in self._shifted:
-            if width <= len(shifted.matrix):
+            unused = len(shifted.matrix) - width
+            if unused >= 0:
                 mass = occupancy @ shifted.matrix[:width]
-                return [mass[a:b] for a, b in shifted.columns]
+                return [mass[start : end - unused] for start, end in shifted.columns]
         return [np.convolve(occupancy, group.masses[::-1]) for group in self.groups] + [
             np.convolve(occupancy, group.masses) for group in self.groups
         ]
