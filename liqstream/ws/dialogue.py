@@ -1,0 +1,147 @@
+"""The conversation with one client: each message it sends, and what it is answered."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from aiohttp import web
+
+from liqstream.symbols import validate_interval, validate_symbols
+from liqstream.ws.close_codes import TOO_MANY_ERRORS, CloseCode
+from liqstream.ws.connection import Connection
+from liqstream.ws.connection_manager import ConnectionManager
+from liqstream.ws.encoding import Shape
+from liqstream.ws.messages import (
+    BadMessageError,
+    Ping,
+    Request,
+    RequestId,
+    Resync,
+    Subscribe,
+    Unsubscribe,
+    error_message,
+    parse_request,
+    pong_message,
+    shown,
+    subscribed_message,
+    unsubscribed_message,
+)
+
+MAX_ERRORS = 50
+ERROR_WINDOW_S = 60.0
+
+
+class Dialogue:
+    """Serves the messages of one connection. `clock` is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        manager: ConnectionManager,
+        connection: Connection,
+        *,
+        symbols: tuple[str, ...],
+        clock: Callable[[], float],
+    ) -> None:
+        self._manager = manager
+        self._connection = connection
+        self._symbols = symbols
+        self._clock = clock
+        self._errors: deque[float] = deque(maxlen=MAX_ERRORS + 1)
+
+    async def answer(self, raw: str) -> CloseCode | None:
+        """Serve one text message; returns the code to close with when the client has gone too far."""
+        try:
+            return await self._serve(parse_request(raw))
+        except BadMessageError as error:
+            return self.refuse(error)
+
+    async def _serve(self, request: Request) -> CloseCode | None:
+        match request:
+            case Subscribe():
+                return await self._subscribe(request)
+            case Unsubscribe():
+                return await self._unsubscribe(request)
+            case Resync():
+                return await self._resync(request)
+            case Ping():
+                timestamp = self._manager.timestamp()
+                self._connection.say(pong_message(timestamp, request_id=self._id(request.id)))
+                return None
+
+    def refuse(self, error: BadMessageError, *, request_id: RequestId | None = None) -> CloseCode | None:
+        """Say what is wrong; returns the code to close with after too many errors."""
+        self._connection.say(error_message(error.code, error.message, request_id=request_id))
+        now = self._clock()
+        self._errors.append(now)
+        if len(self._errors) > MAX_ERRORS and now - self._errors[0] <= ERROR_WINDOW_S:
+            return TOO_MANY_ERRORS
+        return error.close
+
+    @property
+    def _speaks_proto_2(self) -> bool:
+        return self._connection.shape is not Shape.V1
+
+    def _id(self, request_id: RequestId | None) -> RequestId | None:
+        return request_id if self._speaks_proto_2 else None
+
+    def _known(self, symbols: list[str], request_id: RequestId | None) -> tuple[list[str], CloseCode | None]:
+        """The symbols that can be served; the others are answered with an error."""
+        valid, invalid = validate_symbols(symbols, self._symbols)
+        close = None
+        if invalid:
+            names = ", ".join(shown(symbol) for symbol in invalid)
+            message = f"unknown symbol {names}; available: {', '.join(self._symbols)}"
+            close = self.refuse(BadMessageError("INVALID_SYMBOL", message), request_id=request_id)
+        return valid, close
+
+    async def _subscribe(self, request: Subscribe) -> CloseCode | None:
+        proto = 2 if self._speaks_proto_2 else request.proto or 1
+        request_id = request.id if proto == 2 else None
+        symbols, close = self._known(request.symbols, request_id)
+        if close is not None or not symbols:
+            return close
+        interval_s = validate_interval(request.update_interval, self._manager.update_interval_s)
+        if proto == 2:
+            delta = self._effective_delta(request.delta)
+            ack = subscribed_message(
+                symbols, update_interval_s=interval_s, delta=delta, request_id=request_id
+            )
+            self._connection.say(ack)
+        await self._manager.connect(
+            self._connection.ws,
+            symbols,
+            interval_s=interval_s,
+            proto=proto,
+            delta=request.delta,
+            resume={symbol: (point.epoch, point.seq) for symbol, point in request.resume.items()},
+        )
+        return None
+
+    def _effective_delta(self, asked: bool | None) -> bool:
+        return asked if asked is not None else self._connection.shape is not Shape.COLUMNS
+
+    async def _unsubscribe(self, request: Unsubscribe) -> CloseCode | None:
+        symbols, close = self._known(request.symbols, self._id(request.id))
+        left = await self._manager.unsubscribe(self._connection.ws, symbols)
+        if self._speaks_proto_2:
+            self._connection.say(unsubscribed_message(left, request_id=request.id))
+        return close
+
+    async def _resync(self, request: Resync) -> CloseCode | None:
+        if not self._speaks_proto_2:
+            raise BadMessageError("INVALID_ACTION", 'resync needs a subscribe with "proto":2 before it')
+        symbols, close = self._known(request.symbols or [], request.id)
+        if request.symbols is None or symbols:
+            await self._manager.resync(self._connection.ws, symbols if request.symbols else None)
+        return close
+
+
+def refuse_binary() -> BadMessageError:
+    """What a binary message is answered with."""
+    return BadMessageError("INVALID_MESSAGE", "messages are JSON in text frames, not binary")
+
+
+def outcome_of(ws: web.WebSocketResponse, connection: Connection) -> int | None:
+    """The close code a connection ended with, ours before the peer's."""
+    return connection.close_code.code if connection.close_code is not None else ws.close_code
