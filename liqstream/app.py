@@ -1,0 +1,159 @@
+"""Puts the house together: settings in, an aiohttp Application out; the one module that sees everything.
+
+Each resource is one `cleanup_ctx`, entered in this order and left in the opposite one: store, maps, feeds,
+stream. A background task that dies ends the process (`FATAL`): a page that silently stands still is worse
+than one that is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from liqstream.api import HISTORIES, MAPS, STORE, SYMBOLS, add_api_routes
+from liqstream.background import background
+from liqstream.collect import Collector
+from liqstream.feeds.feed import Feed
+from liqstream.heatmap.history import Histories
+from liqstream.heatmap.kernel import load_kernel
+from liqstream.heatmap.latest import LiveMaps
+from liqstream.heatmap.updates import heatmap_update_generator
+from liqstream.metrics import Metrics
+from liqstream.pages import READINESS, PageFacts, add_page_routes
+from liqstream.readiness import Readiness
+from liqstream.settings import Settings
+from liqstream.sources import make_feeds, waits_for_history
+from liqstream.store.market_store import MarketStore
+from liqstream.symbols import interval_ms
+from liqstream.ws.connection_manager import ConnectionManager
+from liqstream.ws.endpoint import CONFIG, MANAGER, WsConfig, add_ws_routes
+
+log = structlog.get_logger(__name__)
+
+SETTINGS = web.AppKey("settings", Settings)
+METRICS = web.AppKey("metrics", Metrics)
+COLLECTOR = web.AppKey("collector", Collector)
+FATAL: web.AppKey[asyncio.Future[None]] = web.AppKey("fatal")
+"""Fails with the error of a background task that died; whoever runs the app watches it."""
+
+MakeFeeds = Callable[[Settings, MarketStore], Coroutine[Any, Any, Sequence[Feed]]]
+
+RETENTION_EVERY_S = 3600.0
+
+
+def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Application:
+    """The application for `settings`. Its start-up raises what its resources raise, each one clear line."""
+    app = web.Application()
+    app[SETTINGS] = settings
+    app[SYMBOLS] = settings.symbols
+    app[METRICS] = Metrics()
+    app[MANAGER] = ConnectionManager(
+        update_interval_s=settings.ws_update_interval_s,
+        slow_consumer_timeout_s=settings.ws_slow_consumer_timeout_s,
+        max_queue_size=settings.ws_max_queue_size,
+        metrics=app[METRICS],
+    )
+    readiness = Readiness(settings.symbols)
+    app[READINESS] = readiness.report
+    app.on_shutdown.append(readiness.stopping)
+    app[CONFIG] = WsConfig(
+        symbols=settings.symbols,
+        enabled=settings.ws_enabled,
+        max_connections=settings.ws_max_connections,
+    )
+    add_ws_routes(app)
+    add_page_routes(
+        app, PageFacts(settings.symbols, settings.interval, readiness.source), app[METRICS].registry
+    )
+    add_api_routes(app)
+    app.cleanup_ctx.extend((_fatal_ctx, _store_ctx, _maps_ctx, _feeds_ctx(make_feeds), _stream_ctx))
+    app.cleanup_ctx.append(_ready_ctx(readiness))
+    return app
+
+
+async def _fatal_ctx(app: web.Application) -> AsyncIterator[None]:
+    app[FATAL] = asyncio.get_running_loop().create_future()
+    yield
+    if not app[FATAL].done():
+        app[FATAL].cancel()
+    elif not app[FATAL].cancelled():
+        app[FATAL].exception()
+
+
+async def _store_ctx(app: web.Application) -> AsyncIterator[None]:
+    settings = app[SETTINGS]
+    app[STORE] = await MarketStore.open(settings.db_path, retention_days=settings.retention_days)
+    async with background(_expire(app[STORE]), app[FATAL], name="retention"):
+        yield
+    await app[STORE].close()
+
+
+async def _expire(store: MarketStore) -> None:
+    while True:
+        await asyncio.sleep(RETENTION_EVERY_S)
+        await store.expire(time.time_ns() // 1_000_000)
+
+
+async def _maps_ctx(app: web.Application) -> AsyncIterator[None]:
+    settings = app[SETTINGS]
+    app[MAPS] = LiveMaps(
+        app[STORE],
+        load_kernel(settings.kernel),
+        interval_ms=interval_ms(settings.interval),
+        history_days=settings.history_days,
+        stale_after_s=settings.stale_after_s,
+        epoch=time.time_ns() // 1_000_000,
+        clock_s=time.monotonic,
+    )
+    app[HISTORIES] = Histories(app[STORE], app[MAPS])
+    yield
+    app[MAPS].close()
+
+
+def _feeds_ctx(make_feeds: MakeFeeds) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def feeds_ctx(app: web.Application) -> AsyncIterator[None]:
+        settings = app[SETTINGS]
+        app[COLLECTOR] = Collector(
+            await make_feeds(settings, app[STORE]),
+            app[STORE],
+            app[MAPS],
+            interval_ms=interval_ms(settings.interval),
+            await_history=waits_for_history(settings),
+        )
+        await app[COLLECTOR].start()
+        async with background(app[COLLECTOR].run(), app[FATAL], name="collect"):
+            yield
+
+    return feeds_ctx
+
+
+async def _stream_ctx(app: web.Application) -> AsyncIterator[None]:
+    async with background(_stream(app), app[FATAL], name="stream"):
+        yield
+
+
+async def _stream(app: web.Application) -> None:
+    manager, maps = app[MANAGER], app[MAPS]
+    updates = heatmap_update_generator(
+        maps.get_latest_heatmap_snapshot,
+        active_symbols=manager.active_symbols,
+        interval_s=lambda: manager.smallest_interval_s(app[SETTINGS].ws_update_interval_s),
+        wake=manager.changed,
+    )
+    async for tick in updates:
+        await manager.broadcast(*tick)
+
+
+def _ready_ctx(readiness: Readiness) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def ready_ctx(app: web.Application) -> AsyncIterator[None]:
+        for symbol in app[SYMBOLS]:
+            await app[MAPS].get_latest_heatmap_snapshot(symbol)
+        readiness.watch(app[MAPS], app[COLLECTOR].statuses)
+        yield
+
+    return ready_ctx

@@ -1,0 +1,84 @@
+"""Which feeds the settings ask for: a replay, exchanges, or, by default, a simulated market."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from liqstream.feeds.demo import DemoFeed
+from liqstream.feeds.feed import Feed
+from liqstream.feeds.replay import ReplayFeed, bar_events
+from liqstream.market import LiquidationTotal, MarketEvent
+from liqstream.settings import Settings, duration_ms
+from liqstream.store.archive import read_bars_file
+from liqstream.store.market_store import MarketStore
+from liqstream.symbols import interval_ms
+
+FROM_STORE = "store"
+
+
+class SourceError(Exception):
+    """A source that cannot be used; the message is the one line to show."""
+
+
+def waits_for_history(settings: Settings) -> bool:
+    """Replays and simulations open the port only with a full map; live feeds at once."""
+    return bool(settings.replay) or not settings.exchanges
+
+
+async def make_feeds(settings: Settings, store: MarketStore) -> list[Feed]:
+    """The feeds to collect from. Raises SourceError with a sentence if there is nothing to play."""
+    if settings.replay:
+        return [await _replay(settings, store, symbol) for symbol in settings.symbols]
+    if settings.exchanges:
+        raise SourceError("live exchanges are not connected yet")
+    return [_demo(settings)]
+
+
+async def _replay(settings: Settings, store: MarketStore, symbol: str) -> Feed:
+    exchange = settings.exchanges[0] if settings.exchanges else "binance"
+    step_ms = interval_ms(settings.interval)
+    if settings.replay == FROM_STORE:
+        events = await _stored_events(store, exchange, symbol, step_ms)
+        origin = "the store"
+    else:
+        if len(settings.symbols) > 1:
+            raise SourceError("a bars file holds one symbol: name it with --symbol")
+        origin = settings.replay
+        events = await asyncio.to_thread(_file_events, Path(origin), exchange, symbol, step_ms)
+    try:
+        return ReplayFeed(
+            events,
+            exchange=exchange,
+            symbol=symbol,
+            speed=settings.replay_speed,
+            warmup_ms=duration_ms(settings.replay_warmup),
+        )
+    except ValueError as error:
+        raise SourceError(f"{origin}: {error}") from None
+
+
+def _file_events(path: Path, exchange: str, symbol: str, step_ms: int) -> Sequence[MarketEvent]:
+    if not path.is_file():
+        raise SourceError(f"no file to replay at {path}")
+    events, _ = read_bars_file(path, exchange=exchange, symbol=symbol, interval_ms=step_ms)
+    return events
+
+
+async def _stored_events(
+    store: MarketStore, exchange: str, symbol: str, step_ms: int
+) -> Sequence[MarketEvent]:
+    bars = await store.bars(exchange, symbol, step_ms)
+    totals = await store.liquidation_totals(symbol, step_ms, exchange=exchange)
+    liquidated = [
+        LiquidationTotal(exchange, symbol, step_ms, open_ms, long_usd, short_usd)
+        for open_ms, long_usd, short_usd in zip(
+            totals.open_time_ms.tolist(), totals.long_usd.tolist(), totals.short_usd.tolist(), strict=True
+        )
+    ]
+    return [*bar_events(bars, exchange=exchange, symbol=symbol), *liquidated]
+
+
+def _demo(settings: Settings) -> Feed:
+    return DemoFeed(settings.symbols, interval_ms=interval_ms(settings.interval))
