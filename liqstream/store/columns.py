@@ -89,15 +89,15 @@ class FundingColumns:
 class MarketSummary:
     """What the store holds of one market at one bar interval; `interval_ms` is None without any bars.
 
-    Times are open times in UTC ms. `gaps` are spans of missing bars as (first missing, next present);
+    `first_ms` and `last_ms` are open times of bars, without any the times of what else there is. `gaps` are spans of missing bars as (first missing, next present);
     `missing_bars` is their number of bars. The last three counts are of the whole market.
     """
 
     exchange: str
     symbol: str
     interval_ms: int | None
-    first_ms: int | None
-    last_ms: int | None
+    first_ms: int
+    last_ms: int
     rows: int
     gaps: tuple[tuple[int, int], ...]
     missing_bars: int

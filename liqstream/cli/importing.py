@@ -1,0 +1,251 @@
+"""`liqstream import`: fill the store from files, and say what became of every row."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import click
+from rich import progress as bars
+from rich.console import Console
+from rich.table import Table
+
+from liqstream.logs import configure_logs
+from liqstream.market import DAY_MS
+from liqstream.settings import BadSettingError, Settings, load_settings
+from liqstream.store import MarketStore, MarketSummary, StoreError
+from liqstream.store.archive_forms import Kind
+from liqstream.store.importer import FileReport, ImportReport, Progress, import_files
+from liqstream.symbols import INTERVALS_MS, interval_name, is_symbol
+
+BAD_ROWS_SHOWN = 5
+GAPS_SHOWN = 3
+MARKETS_SHOWN = 40
+
+
+def _exchange(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_-]{2,20}", value):
+        raise click.BadParameter(f"{value!r} is no exchange's name; small letters, e.g. binance")
+    return value
+
+
+def _symbol(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not is_symbol(value.upper()):
+        raise click.BadParameter(f"{value!r} is no symbol; capital letters and digits, e.g. BTCUSDT")
+    return value.upper() if value else None
+
+
+@click.command(name="import")
+@click.argument("kind", type=click.Choice(get_args(Kind)))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option(
+    "--exchange", default="binance", show_default=True, callback=_exchange, help="Whose market it is."
+)
+@click.option("--symbol", callback=_symbol, help="E.g. BTCUSDT; may be left out where the file tells it.")
+@click.option("--interval", type=click.Choice(list(INTERVALS_MS)), help="Of bars or totals; else found out.")
+@click.option("--db", "db_path", type=click.Path(dir_okay=False, path_type=Path), help="The DuckDB file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the account as JSON.")
+def command(
+    kind: str,
+    files: tuple[Path, ...],
+    exchange: str,
+    symbol: str | None,
+    interval: str | None,
+    db_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Fill the store from CSV files, zips of them, or folders of both.
+
+    \b
+    KIND says what the files hold:
+      bars          open_time,open,high,low,close and, where there are, volume,
+                    open interest, funding_rate, long_usd and short_usd
+      klines        Binance's archive of bars, with or without a header
+      metrics       Binance's archive of open interest
+      liquidations  single ones (time,side,price,quantity), totals
+                    (open_time,long_usd,short_usd), or captured force orders
+
+    Times are UTC: epoch s, ms or us, or a date and time. A NAME.CHECKSUM beside a file is verified. Good
+    rows are kept and bad ones named. Importing a file twice changes nothing. Exits with 1 if any file was
+    refused.
+    """
+    try:
+        settings = load_settings(db_path=db_path)
+        configure_logs(settings)
+        report = _import(settings, cast("Kind", kind), files, exchange, symbol, interval)
+    except (BadSettingError, StoreError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(json.dumps(_as_json(report), indent=1)) if as_json else _show(report)
+    _warn_of_retention(report, settings)
+    if report.refused:
+        raise click.exceptions.Exit(1)
+
+
+def _import(
+    settings: Settings,
+    kind: Kind,
+    files: tuple[Path, ...],
+    exchange: str,
+    symbol: str | None,
+    interval: str | None,
+) -> ImportReport:
+    console = Console(stderr=True)
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[rows]:,} rows"),
+        bars.TimeElapsedColumn(),
+    )
+    with bars.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
+        task = display.add_task("files", total=None, rows=0)
+
+        def on_progress(now: Progress) -> None:
+            display.update(
+                task, description=now.path.name, completed=now.done, total=now.total, rows=now.rows
+            )
+
+        return asyncio.run(
+            import_files(
+                files,
+                kind,
+                exchange=exchange,
+                symbol=symbol,
+                interval_ms=INTERVALS_MS[interval] if interval else None,
+                open_store=lambda: MarketStore.open(settings.db_path),
+                on_progress=on_progress,
+            )
+        )
+
+
+def _show(report: ImportReport) -> None:
+    console = Console(width=None if Console().is_terminal else 160)
+    if not report.files:
+        console.print("no .csv or .zip file in there")
+    for file in report.files:
+        _show_file(console, file)
+    if report.store:
+        _show_store(console, report.store)
+
+
+def _show_file(console: Console, file: FileReport) -> None:
+    if file.refused:
+        console.print(f"{file.path}: refused: {file.refused}", markup=False, soft_wrap=True)
+        return
+    counts = {
+        "new": file.new,
+        "known already": file.duplicates,
+        "replaced": file.replaced,
+        "of other symbols": file.other_symbols,
+        "bad": len(file.bad_rows),
+    }
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    checked = ", checksum verified" if file.checksum_verified else ""
+    console.print(
+        f"{file.path}: {file.rows:,} rows of {file.form}: {told}{checked}", markup=False, soft_wrap=True
+    )
+    for bad in file.bad_rows[:BAD_ROWS_SHOWN]:
+        console.print(f"  line {bad.line}: {bad.reason}", markup=False, soft_wrap=True)
+    if len(file.bad_rows) > BAD_ROWS_SHOWN:
+        console.print(f"  and {len(file.bad_rows) - BAD_ROWS_SHOWN:,} more")
+
+
+def _show_store(console: Console, markets: tuple[MarketSummary, ...]) -> None:
+    table = Table(title="In the store now", title_justify="left", box=None, pad_edge=False)
+    for heading in ("market", "interval", "from (UTC)", "to (UTC)"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("bars", "missing", "open interest", "liquidations", "totals"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("gaps (bars)", no_wrap=True)
+    for market in markets[:MARKETS_SHOWN]:
+        table.add_row(
+            f"{market.exchange} {market.symbol}",
+            _interval(market),
+            _minute(market.first_ms),
+            _minute(market.last_ms),
+            f"{market.rows:,}",
+            f"{market.missing_bars:,}",
+            f"{market.open_interest_rows:,}",
+            f"{market.liquidation_rows:,}",
+            f"{market.liquidation_total_rows:,}",
+            _gaps(market),
+        )
+    console.print(table)
+    if len(markets) > MARKETS_SHOWN:
+        console.print(f"and {len(markets) - MARKETS_SHOWN:,} more; --json shows all")
+
+
+def _gaps(market: MarketSummary) -> str:
+    interval_ms = market.interval_ms or 1
+    told = [f"{_minute(start)} ({(end - start) // interval_ms:,})" for start, end in market.gaps[:GAPS_SHOWN]]
+    if len(market.gaps) > GAPS_SHOWN:
+        told.append(f"and {len(market.gaps) - GAPS_SHOWN:,} more")
+    return "\n".join(told) or "none"
+
+
+def _interval(market: MarketSummary) -> str:
+    return interval_name(market.interval_ms) if market.interval_ms else "-"
+
+
+def _minute(time_ms: int) -> str:
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M}"
+
+
+def _iso(time_ms: int) -> str:
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _as_json(report: ImportReport) -> dict[str, Any]:
+    return {
+        "files": [_file_json(file) for file in report.files],
+        "store": [_market_json(market) for market in report.store],
+    }
+
+
+def _file_json(file: FileReport) -> dict[str, Any]:
+    return {
+        "file": str(file.path),
+        "refused": file.refused or None,
+        "form": file.form or None,
+        "interval": interval_name(file.interval_ms) if file.interval_ms else None,
+        "rows": file.rows,
+        "new": file.new,
+        "duplicates": file.duplicates,
+        "replaced": file.replaced,
+        "other_symbols": file.other_symbols,
+        "bad": len(file.bad_rows),
+        "first_bad": [{"line": bad.line, "reason": bad.reason} for bad in file.bad_rows[:BAD_ROWS_SHOWN]],
+        "checksum_verified": file.checksum_verified,
+    }
+
+
+def _market_json(market: MarketSummary) -> dict[str, Any]:
+    return {
+        "exchange": market.exchange,
+        "symbol": market.symbol,
+        "interval": interval_name(market.interval_ms) if market.interval_ms else None,
+        "from": _iso(market.first_ms),
+        "to": _iso(market.last_ms),
+        "rows": market.rows,
+        "missing_bars": market.missing_bars,
+        "gaps": [{"from": _iso(start), "to": _iso(end)} for start, end in market.gaps],
+        "open_interest_rows": market.open_interest_rows,
+        "liquidation_rows": market.liquidation_rows,
+        "liquidation_total_rows": market.liquidation_total_rows,
+    }
+
+
+def _warn_of_retention(report: ImportReport, settings: Settings) -> None:
+    kept_from_ms = int(time.time() * 1000) - settings.retention_days * DAY_MS
+    oldest = min((market.first_ms for market in report.store), default=kept_from_ms)
+    if oldest < kept_from_ms:
+        click.echo(
+            f"What is older than {_minute(kept_from_ms)} UTC will be deleted by the server: "
+            f"LIQSTREAM_RETENTION_DAYS={settings.retention_days}",
+            err=True,
+        )
