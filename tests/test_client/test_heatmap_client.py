@@ -1,0 +1,202 @@
+"""The client against servers that are slow, silent, full, old, wrong or gone: one clear line each."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+
+from liqstream.client import (
+    CannotConnectError,
+    ClientError,
+    HeatmapClient,
+    OldServerError,
+    RefusedError,
+    UnknownSymbolError,
+)
+from tests.test_client.scripted_server import ScriptedServer, Step
+from tests.test_client.test_behaviours import BEHAVIOURS
+
+SUBSCRIBED: Step = {
+    "say": {"type": "subscribed", "symbols": ["BTCUSDT"], "update_interval": 1, "delta": True, "proto": 2}
+}
+EXPECT_SUBSCRIBE: Step = {"expect": {"action": "subscribe", "proto": 2}}
+WHOLE: Step = BEHAVIOURS[0]["connections"][0][2]
+DELTA: Step = BEHAVIOURS[0]["connections"][0][3]
+
+
+@asynccontextmanager
+async def answering(status: int, path: str = "/ws/heatmap", **answer: Any) -> AsyncIterator[str]:
+    """A server that answers one path with plain HTTP."""
+
+    async def handle(_request: web.Request) -> web.Response:
+        return web.Response(status=status, **answer)
+
+    app = web.Application()
+    app.router.add_get(path, handle)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/"))
+
+
+def test_importing_the_client_loads_none_of_the_servers_parts() -> None:
+    """A bot's process carries neither DuckDB nor Redis nor SciPy."""
+    code = (
+        "import sys, liqstream.client; "
+        "print([name for name in ('duckdb', 'redis', 'scipy', 'pydantic') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+async def test_nobody_at_the_address() -> None:
+    """A closed port is one line that names the address."""
+    url = f"ws://127.0.0.1:{unused_port()}"
+    with pytest.raises(CannotConnectError, match=r"cannot connect to ws://127\.0\.0\.1:\d+/ws/heatmap: .*\w"):
+        async with HeatmapClient(url):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "sentence"),
+    [
+        (401, RefusedError, "wants a token"),
+        (403, RefusedError, "does not serve this origin"),
+        (404, RefusedError, "no liqstream server"),
+        (200, CannotConnectError, "HTTP 200"),
+        (503, CannotConnectError, "takes no connections now"),
+    ],
+)
+async def test_a_handshake_that_is_refused(status: int, error: type[ClientError], sentence: str) -> None:
+    """Each refusal says what it means."""
+    async with answering(status) as url:
+        with pytest.raises(error, match=sentence):
+            async with HeatmapClient(url):
+                pass
+
+
+@pytest.mark.parametrize("url", ["", "ftp://host", "ws://", "http://host:99999"])
+def test_no_address(url: str) -> None:
+    """Text that is no address is refused at once, with an example."""
+    with pytest.raises(ClientError, match=r"try ws://127\.0\.0\.1:8000"):
+        HeatmapClient(url)
+
+
+async def test_a_server_of_the_first_protocol() -> None:
+    """A v1 snapshot ends the subscription with one line."""
+    old = {
+        "type": "snapshot",
+        "symbol": "BTCUSDT",
+        "timestamp": "2025-12-28T14:30:00Z",
+        "data": {"levels": [], "current_price": 98450, "positions_created": 0, "positions_consumed": 0},
+    }
+    server = ScriptedServer([[EXPECT_SUBSCRIBE, {"say": old}]])
+    async with server.serve() as url, HeatmapClient(url) as client:
+        with pytest.raises(OldServerError, match="only protocol 1"):
+            await anext(client.subscribe("BTCUSDT"))
+
+
+async def test_a_symbol_the_server_does_not_follow() -> None:
+    """A typo is told, not served as silence; the rest of the list is not served either."""
+    server = ScriptedServer([[EXPECT_SUBSCRIBE, SUBSCRIBED]])
+    async with server.serve() as url, HeatmapClient(url) as client:
+        with pytest.raises(UnknownSymbolError, match=r"does not follow BTCUSD$"):
+            await anext(client.subscribe("BTCUSDT", "BTCUSD"))
+
+
+async def test_a_symbol_twice() -> None:
+    """One connection has one interval per symbol."""
+    server = ScriptedServer([[]])
+    async with server.serve() as url, HeatmapClient(url) as client:
+        client.subscribe("BTCUSDT")
+        with pytest.raises(ValueError, match="already subscribed: BTCUSDT"):
+            client.subscribe("BTCUSDT")
+        with pytest.raises(ValueError, match="no symbol"):
+            client.subscribe()
+
+
+async def test_leaving_a_subscription_unsubscribes() -> None:
+    """The server is told, and the symbol can be subscribed again."""
+    steps = [EXPECT_SUBSCRIBE, SUBSCRIBED, WHOLE, {"expect": {"action": "unsubscribe"}}, EXPECT_SUBSCRIBE]
+    server = ScriptedServer([steps])
+    async with server.serve() as url, HeatmapClient(url) as client:
+        async with client.subscribe("BTCUSDT") as snapshots:
+            await anext(snapshots)
+        with pytest.raises(StopAsyncIteration):
+            await anext(snapshots)
+        client.subscribe("BTCUSDT")
+        await server.finished.wait()
+    assert server.mistakes == []
+
+
+async def test_silence_is_an_outage() -> None:
+    """A socket that stays open but says nothing is given up; a ping is tried first."""
+    server = ScriptedServer(
+        [[EXPECT_SUBSCRIBE, SUBSCRIBED, WHOLE], [{"expect": {"action": "subscribe"}}, SUBSCRIBED, DELTA]]
+    )
+    async with (
+        server.serve() as url,
+        HeatmapClient(url, backoff=lambda _: 0.0, outage_after_s=0.1) as client,
+    ):
+        snapshots = client.subscribe("BTCUSDT")
+        assert (await anext(snapshots)).seq == 1
+        assert (await anext(snapshots)).seq == 2
+        assert client.status.code == 0
+    assert server.heard[1]["resume"] == {"BTCUSDT": {"epoch": 1766932200000, "seq": 1}}
+
+
+async def test_a_slow_consumer_gets_the_newest() -> None:
+    """What waits is the newest state; what it replaced is counted."""
+    resync = {"expect": {"action": "resync"}}
+    wrong = {"say": DELTA["say"] | {"seq": 3, "prev_seq": 2, "checksum": 1}}
+    server = ScriptedServer([[EXPECT_SUBSCRIBE, SUBSCRIBED, WHOLE, DELTA, wrong, resync]])
+    async with server.serve() as url, HeatmapClient(url) as client:
+        snapshots = client.subscribe("BTCUSDT")
+        await server.finished.wait()
+        assert (await anext(snapshots)).seq == 2
+        assert snapshots.overtaken == 1
+
+
+async def test_a_patient_client_waits_for_its_server() -> None:
+    """With `patient`, a server that is not there yet is waited for."""
+    port = unused_port()
+    tried_twice = asyncio.Event()
+
+    def backoff(attempt: int) -> float:
+        if attempt > 2:
+            tried_twice.set()
+        return 0.0
+
+    async with HeatmapClient(f"http://127.0.0.1:{port}", patient=True, backoff=backoff) as client:
+        snapshots = client.subscribe("BTCUSDT")
+        await tried_twice.wait()
+        server = ScriptedServer([[EXPECT_SUBSCRIBE, SUBSCRIBED, WHOLE]])
+        async with TestServer(server.app(), port=port):
+            assert (await anext(snapshots)).seq == 1
+
+
+async def test_rest_says_what_the_server_says() -> None:
+    """The server's own sentence is the error; damaged answers are not believed."""
+    refusal = {"body": b'{"error":"unknown symbol; one of BTCUSDT"}', "content_type": "application/json"}
+    async with answering(400, "/api/heatmap/{symbol}", **refusal) as url:
+        client = HeatmapClient(url)
+        with pytest.raises(ClientError, match="is not open"):
+            await client.latest("BTCUSDT")
+        async with HeatmapClient(url, patient=True) as client:
+            with pytest.raises(UnknownSymbolError, match="one of BTCUSDT"):
+                await client.latest("NOPE")
+            with pytest.raises(ClientError, match="HTTP 404"):
+                await client.history("BTCUSDT")
+    for body in (b"LQH1", b"LQH1\xff\xff\xff\xff{}", b"<html>"):
+        async with (
+            answering(200, "/api/heatmap/BTCUSDT/history", body=body) as url,
+            HeatmapClient(url, patient=True) as client,
+        ):
+            with pytest.raises(ClientError, match="cannot be read"):
+                await client.history("BTCUSDT")
