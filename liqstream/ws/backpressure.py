@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from liqstream.ws.buckets import Timer, Timers
 from liqstream.ws.connection import Connection
 from liqstream.ws.fanout import FanOut
 from liqstream.ws.sockets import undelivered_bytes
+from liqstream.ws.timers import Timer, Timers
 
 WARN_EVERY_S = 10.0
 _SWEEPS_PER_SLOW_TIME = 2
@@ -51,12 +51,12 @@ class Backpressure:
         self.watched[connection] = None
         self._schedule()
 
-    def on_resume(self, connection: Connection, *, first: bytes) -> None:
-        """The transport has drained: send `first` and the newest of what waited."""
+    def on_resume(self, connection: Connection) -> None:
+        """The transport has drained: send the newest of what waited."""
         connection.blocked_since = None
         connection.slow = False
         connection.release()
-        self._fanout.catch_up(connection, first=first)
+        self._fanout.catch_up(connection)
 
     def forget(self, connection: Connection) -> None:
         """The client is gone."""

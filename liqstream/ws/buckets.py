@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from liqstream.ws.encoding import EncodedSnapshot, Variant
 from liqstream.ws.group import Group
 from liqstream.ws.messages import SnapshotId
+from liqstream.ws.timers import Timer, Timers
 
 FULL_EVERY = 60
 """Every so many deltas all clients of a bucket get a full snapshot: a bound on how long an unnoticed
@@ -23,19 +24,6 @@ _JITTER_S = 0.25
 
 _TOGETHER_S = 0.05
 """Symbols due within so short a time go out in one write."""
-
-
-class Timer(Protocol):
-    """What `call_at` returns."""
-
-    def cancel(self) -> None: ...
-
-
-class Timers(Protocol):
-    """The part of an event loop that pacing needs: a monotonic clock in seconds, and calls at its times."""
-
-    def time(self) -> float: ...
-    def call_at(self, when: float, callback: Callable[[], object], /) -> Timer: ...
 
 
 def skipped_since(last: SnapshotId | None, new: SnapshotId, *, dropped: int = 0) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from liqstream.ws.close_codes import CloseCode
@@ -21,7 +22,7 @@ class Subscription:
 
     `last` is the snapshot the client holds; while it is in step its bucket knows that better, and `last` is
     brought up to date when it falls out of step. `pending` is the newest snapshot that waits for the
-    transport to drain, `dropped` how many of the same epoch it replaced. `left` is what the client held
+    transport to drain, `dropped` how many it replaced. `left` is what the client held
     when it unsubscribed earlier.
     """
 
@@ -42,13 +43,16 @@ class Subscription:
         return self.last is not None and self.last >= said.id and not self.resync
 
     def hold_back(self, newest: SnapshotId) -> bool:
-        """Let `newest` wait for the transport; True when it replaced one that waited."""
+        """Let `newest` wait for the transport; True when it replaced one that waited.
+
+        `dropped` counts only what leaves a gap the client can see: between two snapshots of one epoch.
+        """
         replaced = self.pending is not None and self.pending != newest
-        if self.pending is not None and self.pending[0] != newest[0]:
+        self.pending = newest
+        if self.last is None or self.last[0] != newest[0]:
             self.dropped = 0
         elif replaced:
             self.dropped += 1
-        self.pending = newest
         return replaced
 
 
@@ -86,7 +90,7 @@ class Connection:
         self.blocked_since: float | None = None
         self.progress_at = 0.0
         self.undelivered = 0
-        self.untold: dict[str, int] = {}
+        self.untold: Counter[str] = Counter()
         self.warned_at: float | None = None
         self.warning_due = False
         self.slow = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -14,17 +15,16 @@ import structlog
 from liqstream.heatmap.snapshot import HeatmapSnapshot, iso_utc
 from liqstream.metrics import Metrics
 from liqstream.ws.backpressure import Backpressure
-from liqstream.ws.buckets import Timers
 from liqstream.ws.close_codes import RESTART, SLOW_CONSUMER, CloseCode
 from liqstream.ws.connection import Connection, Subscription
 from liqstream.ws.drain_watch import watch_drain
 from liqstream.ws.encoding import Shape
 from liqstream.ws.fanout import FanOut
-from liqstream.ws.frames import text_frame
 from liqstream.ws.idle_heartbeat import IdleHeartbeat
 from liqstream.ws.messages import SnapshotId, shutdown_message, slow_consumer_message
 from liqstream.ws.sockets import tune_socket
 from liqstream.ws.stats import BroadcastStats, Traffic
+from liqstream.ws.timers import RunningLoop, Timers
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -64,7 +64,7 @@ class ConnectionManager:
         self.max_queue_size = max_queue_size
         self._lock = asyncio.Lock()
         self._metrics = metrics or Metrics()
-        self._timers = timers or asyncio.get_event_loop()
+        self._timers = timers or RunningLoop()
         self._now_ms = now_ms
         self._connections: dict[web.WebSocketResponse, Connection] = {}
         self._traffic = Traffic(self._timers.time, self._metrics)
@@ -219,13 +219,12 @@ class ConnectionManager:
     # Slow clients
 
     def _on_resume(self, connection: Connection) -> None:
-        warning = b""
+        self._backpressure.on_resume(connection)
         if connection.warning_due:
-            warning = self._take_warning(connection)
-        self._backpressure.on_resume(connection, first=warning)
+            self._say_slow_consumer(connection)
 
     def _warn_slow_consumer(self, connection: Connection) -> None:
-        """Tell a client that it reads too slowly: now, or first of all when it reads again."""
+        """Tell a client that it reads too slowly: now, or as soon as it reads again."""
         self._traffic.warnings += 1
         for symbol in connection.subscriptions:
             self._metrics.ws_slow_consumers.labels(symbol).inc()
@@ -233,13 +232,13 @@ class ConnectionManager:
         if connection.blocked:
             connection.warning_due = True
         else:
-            connection.transport.write(self._take_warning(connection))
+            self._say_slow_consumer(connection)
 
-    def _take_warning(self, connection: Connection) -> bytes:
-        dropped, connection.untold = connection.untold, {}
+    def _say_slow_consumer(self, connection: Connection) -> None:
+        dropped, connection.untold = connection.untold, Counter()
         connection.warning_due = False
         connection.warned_at = self._timers.time()
-        return text_frame(slow_consumer_message(dropped))
+        connection.say(slow_consumer_message(dropped))
 
     def _evict(self, connection: Connection) -> None:
         self._traffic.evictions += 1

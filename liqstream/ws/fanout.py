@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from liqstream.heatmap.snapshot import HeatmapSnapshot
-from liqstream.ws.buckets import Bucket, Ticks, Timers, skipped_since
+from liqstream.ws.buckets import Bucket, Ticks, skipped_since
 from liqstream.ws.connection import Connection, Subscription
 from liqstream.ws.encoding import EncodedSnapshot
 from liqstream.ws.group import Group
 from liqstream.ws.stats import Traffic
+from liqstream.ws.timers import Timers
 
 
 class _Sending(NamedTuple):
@@ -159,7 +160,7 @@ class FanOut:
         if connection.blocked:
             for symbol in group.symbols:
                 if symbol in ticks:
-                    self._hold_back(connection, connection.subscriptions[symbol], ticks[symbol].said)
+                    self._hold_back(connection.subscriptions[symbol], ticks[symbol].said)
             return
         sendings = []
         for symbol in group.symbols:
@@ -171,11 +172,9 @@ class FanOut:
         self._send(connection, sendings)
         self._try_in_step(connection, bucket, group)
 
-    def _hold_back(self, connection: Connection, subscription: Subscription, said: EncodedSnapshot) -> None:
+    def _hold_back(self, subscription: Subscription, said: EncodedSnapshot) -> None:
         if not subscription.holds(said) and subscription.hold_back(said.id):
-            symbol = subscription.symbol
-            connection.untold[symbol] = connection.untold.get(symbol, 0) + 1
-            self._traffic.add_dropped(symbol)
+            self._traffic.add_dropped(subscription.symbol)
 
     # One client
 
@@ -193,10 +192,10 @@ class FanOut:
         self._send_current(connection, [each for each in asked if each.resync])
         self._rejoin(connection)
 
-    def catch_up(self, connection: Connection, *, first: bytes = b"") -> None:
-        """The transport has drained: send what waited, newest state only, in one write after `first`."""
+    def catch_up(self, connection: Connection) -> None:
+        """The transport has drained: send what waited, newest state only, in one write."""
         waiting = [each for each in connection.subscriptions.values() if each.pending is not None]
-        self._send_current(connection, waiting, first=first)
+        self._send_current(connection, waiting)
         self._rejoin(connection)
 
     def _rejoin(self, connection: Connection) -> None:
@@ -206,23 +205,21 @@ class FanOut:
                 if connection in group.behind and not connection.blocked:
                     self.buckets[interval_s].wake()
 
-    def _send_current(
-        self, connection: Connection, subscriptions: Iterable[Subscription], *, first: bytes = b""
-    ) -> None:
+    def _send_current(self, connection: Connection, subscriptions: Iterable[Subscription]) -> None:
         sendings = []
         for subscription in subscriptions:
             said = self.current.get(subscription.symbol)
             if said is None or subscription.holds(said):
                 subscription.pending = None
             elif connection.blocked:
-                self._hold_back(connection, subscription, said)
+                self._hold_back(subscription, said)
             else:
                 sendings.append(_Sending(subscription, said))
-        self._send(connection, sendings, first=first)
+        self._send(connection, sendings)
 
-    def _send(self, connection: Connection, sendings: list[_Sending], *, first: bytes = b"") -> None:
-        buffer = first + b"".join([_frame_for(connection, sending) for sending in sendings])
-        if buffer:
+    def _send(self, connection: Connection, sendings: list[_Sending]) -> None:
+        if sendings:
+            buffer = b"".join([_frame_for(connection, sending) for sending in sendings])
             connection.transport.write(buffer)
             symbols = [sending.subscription.symbol for sending in sendings]
             self._traffic.add_sent(symbols, clients=1, size_bytes=len(buffer))
@@ -244,6 +241,8 @@ def _frame_for(connection: Connection, sending: _Sending) -> bytes:
     skipped = 0 if repeat else skipped_since(subscription.last, said.id, dropped=subscription.dropped)
     if subscription.wants_full:
         base = None
+    if subscription.dropped:
+        connection.untold[subscription.symbol] += subscription.dropped
     subscription.last = said.id
     subscription.left = subscription.pending = None
     subscription.dropped = 0

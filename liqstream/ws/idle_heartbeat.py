@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from liqstream.ws.buckets import Bucket, Timer, Timers
+from liqstream.ws.buckets import Bucket
 from liqstream.ws.connection import Connection
 from liqstream.ws.encoding import Shape
 from liqstream.ws.fanout import FanOut
 from liqstream.ws.frames import text_frame
 from liqstream.ws.group import Group
 from liqstream.ws.messages import heartbeat_message
+from liqstream.ws.timers import Timer, Timers
 
 MIN_IDLE_S = 5
 _LOOK_EVERY_S = 1.0
