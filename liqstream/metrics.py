@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
 
 
 class Metrics:
@@ -32,4 +40,58 @@ class Metrics:
             by_symbol,
             registry=self.registry,
             buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+        )
+        self.ws_disconnects = Counter(
+            "ws_disconnects_total", "Sockets that ended, by close code.", ["code"], registry=self.registry
+        )
+        self.last_broadcast = Gauge(
+            "ws_last_broadcast_timestamp_seconds",
+            "When a symbol's last new snapshot was broadcast, Unix time.",
+            by_symbol,
+            registry=self.registry,
+        )
+        self.event_loop_lag = Histogram(
+            "event_loop_lag_seconds",
+            "How much later than asked for the event loop came back.",
+            registry=self.registry,
+            buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+        )
+        self.http_requests = Counter(
+            "http_requests_total",
+            "HTTP requests answered, by route template and status.",
+            ["route", "status"],
+            registry=self.registry,
+        )
+        self.http_duration = Histogram(
+            "http_request_duration_seconds",
+            "From a request's headers to its answer, sockets left out.",
+            ["route"],
+            registry=self.registry,
+            buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+        )
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._add_fleet()
+
+    def _add_fleet(self) -> None:
+        registry = self.registry
+        self.redis_up = Gauge("redis_up", "1 while Redis answers.", registry=registry)
+        self.redis_leader = Gauge("redis_leader", "1 while this server generates.", registry=registry)
+        self.redis_fallback = Gauge(
+            "redis_fallback", "1 while this server serves without its fleet.", registry=registry
+        )
+        self.redis_lost = Counter("redis_lost_total", "Times Redis was lost.", registry=registry)
+        self.redis_published = Counter("redis_published_total", "Snapshots published.", registry=registry)
+        self.redis_received = Counter(
+            "redis_received_total", "Snapshots taken from Redis.", ["symbol"], registry=registry
+        )
+        self.redis_garbage = Counter(
+            "redis_garbage_total", "Payloads from Redis that were no snapshot.", registry=registry
+        )
+        self.redis_publish_duration = Histogram(
+            "redis_publish_duration_seconds",
+            "One tick's publication.",
+            registry=registry,
+            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1),
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -63,7 +64,8 @@ class LiveMaps:
     """Every followed symbol's map, and the snapshots made of it.
 
     `apply` takes market records on the event loop; the model is stepped in one worker thread, which alone
-    touches the estimators. `epoch` is UTC ms and must be larger than any used before.
+    touches the estimators. `epoch` is UTC ms and must be larger than any used before. `steps` and
+    `step_seconds` count new maps and the thread's time for them.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class LiveMaps:
         self.kernel = kernel
         self.interval_ms = interval_ms
         self.epoch = epoch
+        self.steps = 0
+        self.step_seconds = 0.0
         self._store = store
         self._history_ms = history_days * DAY_MS
         self._stale_after_s = stale_after_s
@@ -110,6 +114,10 @@ class LiveMaps:
         """The present of each of a symbol's markets."""
         return self._live.of_symbol(symbol)
 
+    def market(self, key: MarketKey) -> LiveMarket:
+        """The present of one market."""
+        return self._live.market(key)
+
     def source(self, symbol: str) -> Source:
         """What a symbol's map is made of; of several sources, the least real one names it."""
         sources = {self._sources.get(market.key.exchange, "live") for market in self.markets(symbol)}
@@ -127,6 +135,11 @@ class LiveMaps:
     def last_snapshot(self, symbol: str) -> HeatmapSnapshot | None:
         """The snapshot made last, without making a new one."""
         return self._last.get(symbol)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Say everything anew under a larger epoch: each symbol's last snapshot is its first there."""
+        self.epoch = epoch
+        self._last = {symbol: replace(last, epoch=epoch, seq=1) for symbol, last in self._last.items()}
 
     async def reload(self, market: MarketKey, end_ms: int | None = None) -> None:
         """Make a market's map anew from stored history: bars that open before `end_ms`, if given."""
@@ -210,6 +223,7 @@ class LiveMaps:
     # In the model's thread
 
     def _stepped(self, symbol: str, news: list[_News], price_usd: float) -> _State:
+        started_s = time.perf_counter()
         for market in news:
             self._maps[market.key].take(market.closed)
         maps = [self._maps[market.key] for market in news]
@@ -219,6 +233,8 @@ class LiveMaps:
         mix = self._mixed(news, grid, price_usd)
         flags = {flag for made in maps for flag in made.quality()}
         quality = tuple(flag for flag in QUALITY_FLAGS if flag in flags)
+        self.steps += 1
+        self.step_seconds += time.perf_counter() - started_s
         return _State(mix, *wire_state(mix.long_usd, mix.short_usd), quality)
 
     def _mixed(self, markets: list[_News], grid: Grid, price_usd: float) -> LevelMix:

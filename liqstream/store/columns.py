@@ -29,10 +29,11 @@ class StoreCounters:
     """What the store has done since it was opened; read it, never write it.
 
     `rows_lost` counts rows given up because they could not be written in time (a full disk).
-    `recoveries` counts damaged write-ahead logs put aside.
+    `commit_seconds` adds up the time from handing a batch over to its commit. `recoveries` counts damaged write-ahead logs put aside.
     """
 
     commits: int = 0
+    commit_seconds: float = 0.0
     failed_commits: int = 0
     rows_written: int = 0
     rows_duplicate: int = 0
@@ -89,8 +90,9 @@ class FundingColumns:
 class MarketSummary:
     """What the store holds of one market at one bar interval; `interval_ms` is None without any bars.
 
-    `first_ms` and `last_ms` are open times of bars, without any the times of what else there is. `gaps` are spans of missing bars as (first missing, next present);
-    `missing_bars` is their number of bars. The last three counts are of the whole market.
+    `first_ms` and `last_ms` are open times of bars, without any bars the times of what else there is. `gaps`
+    are spans of missing bars as (first missing, next present), `missing_bars` is their number of bars. The
+    last three counts are of the whole market.
     """
 
     exchange: str

@@ -122,7 +122,13 @@ class MarketStore:
         pending, self._pending = self._pending, Batch()
         loop = asyncio.get_running_loop()
         commit = loop.run_in_executor(self._writer, self._database.write, [pending, batch])
-        commit.add_done_callback(lambda done: self._committed(done, pending))
+        started_s = loop.time()
+
+        def committed(done: asyncio.Future[list[AppendResult]]) -> None:
+            self.counters.commit_seconds += loop.time() - started_s
+            self._committed(done, pending)
+
+        commit.add_done_callback(committed)
         return commit
 
     def _committed(self, commit: asyncio.Future[list[AppendResult]], pending: Batch) -> None:
