@@ -30,6 +30,7 @@ _ARCHIVE_NAME = re.compile(
     r"(?P<symbol>[A-Z0-9]{5,20})-(?:(?P<interval>\d+[mhd])-|metrics-|liquidationSnapshot-)"
 )
 ROWS_PER_REPORT = 5_000
+MIN_CLEAR_STEPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +223,14 @@ def _nothing_usable(reading: _Reading) -> str:
 def _agreed_interval(form: Form, reading: _Reading, interval_ms: int | None) -> int:
     """The interval asked for, or what most rows are apart. Raises ArchiveError if they contradict."""
     steps = Counter(b.time_ms - a.time_ms for a, b in pairwise(reading.good) if b.time_ms > a.time_ms)
-    usual_ms = steps.most_common(1)[0][0] if steps else None
+    usual_ms, times = steps.most_common(1)[0] if steps else (0, 0)
     if interval_ms is None:
-        if usual_ms not in INTERVALS_MS.values() or usual_ms is None:
+        if usual_ms not in INTERVALS_MS.values():
             raise ArchiveError("the interval of its rows is not clear; name it with --interval")
         return usual_ms
-    fits = usual_ms is None or usual_ms == interval_ms or (not form.regular and usual_ms % interval_ms == 0)
-    if not fits and usual_ms is not None:
+    clear = times >= MIN_CLEAR_STEPS and 2 * times > steps.total() and usual_ms in INTERVALS_MS.values()
+    fits = usual_ms % interval_ms == 0 if not form.regular else usual_ms == interval_ms
+    if clear and not fits:
         raise ArchiveError(f"its rows are {interval_name(usual_ms)} apart, not {interval_name(interval_ms)}")
     return interval_ms
 
