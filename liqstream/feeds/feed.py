@@ -22,6 +22,8 @@ class FeedStatus:
     reconnects: int = 0
     bad_messages: int = 0
     unknown_messages: int = 0
+    duplicates: int = 0
+    """Records the venue sent again."""
     clock_skew_ms: float | None = None
     last_error: str = ""
     ended: bool = field(default=False)

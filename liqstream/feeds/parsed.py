@@ -1,0 +1,100 @@
+"""What one message of an exchange comes to, and how its numbers are read.
+
+Exchanges send numbers as text and mean them; a NaN, a negative price or a time in another unit is refused
+here, at the edge, so that nothing behind it has to doubt.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import orjson
+
+from liqstream.market import MarketEvent
+
+Json: TypeAlias = Any
+"""Parsed JSON; every access is checked by the reader that makes records of it."""
+
+_EARLIEST_MS, _LATEST_MS = 1_230_768_000_000, 4_102_444_800_000
+"""2009 to 2100: catches times in seconds, microseconds and nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One trade; only feeds know trades, above them there are bars."""
+
+    exchange: str
+    symbol: str
+    time_ms: int
+    price_usd: float
+    quantity_base: float
+    taker_is_buyer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A message's records. `kind`: "data" has something new to say even if nothing of it is for us, "control"
+    is an acknowledgement, "ignored" is known and not needed, "unknown" is not known. `sent_ms` is the
+    exchange's own time."""
+
+    kind: Literal["data", "control", "ignored", "unknown"]
+    events: Sequence[MarketEvent] = ()
+    trades: Sequence[Trade] = ()
+    sent_ms: int | None = None
+
+
+CONTROL = Parsed("control")
+IGNORED = Parsed("ignored")
+UNKNOWN = Parsed("unknown")
+
+
+def read_json(text: str | bytes) -> Json:
+    """Strict JSON (no NaN, no Infinity). Raises ValueError."""
+    return orjson.loads(text)
+
+
+def positive(value: Json) -> float:
+    """A finite number above zero, from text or number. Raises ValueError."""
+    number = _finite(value)
+    if number <= 0:
+        raise ValueError(f"{value!r} is not above zero")
+    return number
+
+
+def not_negative(value: Json) -> float:
+    """A finite number that is zero or more. Raises ValueError."""
+    number = _finite(value)
+    if number < 0:
+        raise ValueError(f"{value!r} is negative")
+    return number
+
+
+def signed(value: Json) -> float:
+    """Any finite number. Raises ValueError."""
+    return _finite(value)
+
+
+def utc_ms(value: Json) -> int:
+    """A time in UTC milliseconds between 2009 and 2100. Raises ValueError."""
+    number = _finite(value)
+    if not _EARLIEST_MS <= number <= _LATEST_MS:
+        raise ValueError(f"{value!r} is no time in milliseconds")
+    return int(number)
+
+
+def _finite(value: Json) -> float:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{value!r} is no number")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is no finite number")
+    return number
+
+
+def check_bar(opened: float, high: float, low: float, close: float) -> None:
+    """Raises ValueError for a bar whose extremes do not contain its open and close."""
+    if not low <= min(opened, close) <= max(opened, close) <= high:
+        raise ValueError(f"no bar has open {opened}, high {high}, low {low} and close {close}")
