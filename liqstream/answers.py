@@ -36,13 +36,15 @@ def cacheable(
 
 def bad_request(sentence: str) -> web.HTTPBadRequest:
     """A 400 that says what was wrong and what would be right."""
-    return web.HTTPBadRequest(body=orjson.dumps({"error": sentence}), content_type="application/json")
+    return web.HTTPBadRequest(
+        text=orjson.dumps({"error": sentence}).decode(), content_type="application/json"
+    )
 
 
 def unavailable(sentence: str, *, retry_after_s: int) -> web.HTTPServiceUnavailable:
     """A 503 that says why, and when to ask again."""
     return web.HTTPServiceUnavailable(
-        body=orjson.dumps({"error": sentence}),
+        text=orjson.dumps({"error": sentence}).decode(),
         content_type="application/json",
         headers={hdrs.RETRY_AFTER: str(retry_after_s)},
     )

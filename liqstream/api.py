@@ -16,7 +16,7 @@ from liqstream.answers import bad_request, cacheable, json_answer, unavailable
 from liqstream.heatmap.history import Histories, HistoryMatrix, encode_history, history_columns
 from liqstream.heatmap.latest import LevelMix, LiveMaps
 from liqstream.heatmap.snapshot import HeatmapSnapshot, iso_utc
-from liqstream.market import DAY_MS, HOUR_MS, Bars, MarketKey
+from liqstream.market import DAY_MS, HOUR_MS, Bars, MarketKey, with_forming
 from liqstream.store.columns import LiquidationColumns, LiquidationTotals
 from liqstream.store.market_store import MarketStore
 from liqstream.symbols import INTERVALS_MS, interval_ms, interval_name
@@ -175,9 +175,9 @@ async def klines(request: web.Request) -> web.Response:
     limit = _whole(request, "limit", default=500, most=MAX_KLINES)
     market = _market(request, symbol)
     end_ms = _now_ms(maps, symbol)
-    start_ms = end_ms - end_ms % step_ms - (limit - 1) * step_ms
+    start_ms = end_ms - end_ms % step_ms - limit * step_ms
     bars = await request.app[STORE].bars(market.exchange, symbol, step_ms, start_ms=start_ms, end_ms=end_ms)
-    rows = _kline_rows(bars)
+    rows = _kline_rows(with_forming(bars, maps.market(market).forming_bars()))[-limit:]
     return json_answer(
         request,
         {"symbol": symbol, "interval": interval_name(step_ms), "count": len(rows), "data": rows},
@@ -212,7 +212,7 @@ async def realised_liquidations(request: web.Request) -> web.Response:
     symbol = _symbol(request, request.match_info["symbol"])
     span, store = _span(request, symbol), request.app[STORE]
     events = await store.liquidations(
-        symbol, start_ms=span.start_ms, end_ms=span.end_ms, limit=MAX_LIQUIDATIONS
+        symbol, start_ms=span.start_ms, end_ms=span.end_ms + 1, limit=MAX_LIQUIDATIONS
     )
     totals = await store.liquidation_totals(
         symbol, span.interval_ms, start_ms=span.start_ms, end_ms=span.end_ms
@@ -278,7 +278,7 @@ def _exchanges(request: web.Request) -> tuple[str, ...] | None:
 
 def _now_ms(maps: LiveMaps, symbol: str) -> int:
     """The end of what there is: the data's own time, so that a replay never shows its future."""
-    return maps.data_time_ms(symbol) + 1
+    return maps.data_time_ms(symbol)
 
 
 def _span(request: web.Request, symbol: str) -> Span:
@@ -297,9 +297,9 @@ def _span(request: web.Request, symbol: str) -> Span:
         step_ms = _interval(request, interval_name(max(maps.interval_ms, interval_ms(usual))))
         end_ms = now_ms
         start_ms = end_ms - end_ms % step_ms + step_ms - span_ms
-    start_ms -= start_ms % step_ms
     if start_ms >= end_ms:
         raise bad_request(f"nothing between start_time and {end_ms}: start_time must be before end_time")
+    start_ms -= start_ms % step_ms
     if (end_ms - start_ms) // step_ms > MAX_COLUMNS:
         raise bad_request(f"more than {MAX_COLUMNS} columns; ask for a longer interval or a shorter span")
     return Span(start_ms, end_ms, step_ms)

@@ -103,7 +103,7 @@ async def _maps_ctx(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     app[MAPS] = LiveMaps(
         app[STORE],
-        load_kernel(settings.kernel),
+        await asyncio.to_thread(load_kernel, settings.kernel),
         interval_ms=interval_ms(settings.interval),
         history_days=settings.history_days,
         stale_after_s=settings.stale_after_s,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -45,6 +46,9 @@ class StaticFile:
     etag: str
 
 
+_FILES: web.AppKey[dict[str, StaticFile]] = web.AppKey("page_files")
+
+
 def web_root() -> Path:
     """Where the page's files are: inside an installed package, beside the package in a checkout."""
     package = Path(liqstream.__file__).parent
@@ -68,17 +72,18 @@ def read_static_files(root: Path) -> dict[str, StaticFile]:
     return files
 
 
-def _static(files: dict[str, StaticFile]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def static(request: web.Request) -> web.Response:
-        file = files.get(request.match_info["path"])
-        if file is None:
-            raise web.HTTPNotFound(text="no such file")
-        # no-cache: the page of a restarted server must never run with the scripts of the one before.
-        return cacheable(
-            request, file.body, content_type=file.content_type, etag=file.etag, charset=file.charset
-        )
+def read_templates(root: Path) -> dict[str, str]:
+    """Every template by its file name."""
+    return {path.name: path.read_text() for path in sorted((root / "templates").glob("*.html"))}
 
-    return static
+
+async def static(request: web.Request) -> web.Response:
+    """GET /static/...: one of the page's files, by name."""
+    file = request.app[_FILES].get(request.match_info["path"])
+    if file is None:
+        raise web.HTTPNotFound(text="no such file")
+    # no-cache: the page of a restarted server must never run with the scripts of the one before.
+    return cacheable(request, file.body, content_type=file.content_type, etag=file.etag, charset=file.charset)
 
 
 @aiohttp_jinja2.template("coinglass_heatmap.html")
@@ -106,13 +111,21 @@ async def ready(request: web.Request) -> web.Response:
 
 
 def add_page_routes(app: web.Application, facts: PageFacts, registry: CollectorRegistry) -> None:
-    """Serve the dashboard, its files, /health, /ready and /metrics."""
-    root = web_root()
+    """Serve the dashboard, its files (read at the start), /health, /ready and /metrics."""
     app[PAGE] = facts
-    aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(root / "templates"), autoescape=True)
+    app[_FILES] = {}
+    templates: dict[str, str] = {}
+    aiohttp_jinja2.setup(app, loader=jinja2.DictLoader(templates), autoescape=True)
+
+    async def read_files(app: web.Application) -> None:
+        root = await asyncio.to_thread(web_root)
+        app[_FILES].update(await asyncio.to_thread(read_static_files, root))
+        templates.update(await asyncio.to_thread(read_templates, root))
+
+    app.on_startup.append(read_files)
     app.router.add_get("/", dashboard, name="dashboard")
     app.router.add_get("/coinglass", dashboard)
-    app.router.add_get("/static/{path:.+}", _static(read_static_files(root)))
+    app.router.add_get("/static/{path:.+}", static)
     app.router.add_get("/health", health)
     app.router.add_get("/ready", ready)
     app.router.add_get("/metrics", metrics_handler(registry))

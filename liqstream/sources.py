@@ -30,6 +30,8 @@ def waits_for_history(settings: Settings) -> bool:
 async def make_feeds(settings: Settings, store: MarketStore) -> list[Feed]:
     """The feeds to collect from. Raises SourceError with a sentence if there is nothing to play."""
     if settings.replay:
+        if settings.replay != FROM_STORE:
+            await asyncio.to_thread(_check_file, settings)
         return [await _replay(settings, store, symbol) for symbol in settings.symbols]
     if settings.exchanges:
         raise SourceError("live exchanges are not connected yet")
@@ -43,8 +45,6 @@ async def _replay(settings: Settings, store: MarketStore, symbol: str) -> Feed:
         events = await _stored_events(store, exchange, symbol, step_ms)
         origin = "the store"
     else:
-        if len(settings.symbols) > 1:
-            raise SourceError("a bars file holds one symbol: name it with --symbol")
         origin = settings.replay
         events = await asyncio.to_thread(_file_events, Path(origin), exchange, symbol, step_ms)
     try:
@@ -59,9 +59,14 @@ async def _replay(settings: Settings, store: MarketStore, symbol: str) -> Feed:
         raise SourceError(f"{origin}: {error}") from None
 
 
+def _check_file(settings: Settings) -> None:
+    if not Path(settings.replay).is_file():
+        raise SourceError(f"no file to replay at {settings.replay}")
+    if len(settings.symbols) > 1:
+        raise SourceError(f"{settings.replay} holds the bars of one symbol: name it with --symbol")
+
+
 def _file_events(path: Path, exchange: str, symbol: str, step_ms: int) -> Sequence[MarketEvent]:
-    if not path.is_file():
-        raise SourceError(f"no file to replay at {path}")
     events, _ = read_bars_file(path, exchange=exchange, symbol=symbol, interval_ms=step_ms)
     return events
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from liqstream.heatmap.snapshot import HeatmapSnapshot
 
@@ -16,7 +16,7 @@ async def heatmap_update_generator(
     active_symbols: Callable[[], Iterable[str]],
     interval_s: Callable[[], float],
     wake: asyncio.Event,
-) -> AsyncIterator[Tick]:
+) -> AsyncGenerator[Tick]:
     """Ask for the newest snapshot of every active symbol and yield, as one tick, those not yielded before.
 
     It asks every `interval_s()` seconds, and at once when `wake` is set (a symbol became active, a shorter
