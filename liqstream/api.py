@@ -16,7 +16,7 @@ from liqstream.answers import bad_request, cacheable, json_answer, unavailable
 from liqstream.heatmap.history import Histories, HistoryMatrix, encode_history, history_columns
 from liqstream.heatmap.latest import LevelMix, LiveMaps
 from liqstream.heatmap.snapshot import HeatmapSnapshot, iso_utc
-from liqstream.market import DAY_MS, HOUR_MS, Bars, MarketKey, with_forming
+from liqstream.market import DAY_MS, HOUR_MS, Bars, MarketKey, as_one_bar, join_bars
 from liqstream.store.columns import LiquidationColumns, LiquidationTotals
 from liqstream.store.market_store import MarketStore
 from liqstream.symbols import INTERVALS_MS, interval_ms, interval_name
@@ -174,14 +174,26 @@ async def klines(request: web.Request) -> web.Response:
     maps, step_ms = request.app[MAPS], _interval(request, interval_name(request.app[MAPS].interval_ms))
     limit = _whole(request, "limit", default=500, most=MAX_KLINES)
     market = _market(request, symbol)
-    end_ms = _now_ms(maps, symbol)
-    start_ms = end_ms - end_ms % step_ms - limit * step_ms
-    bars = await request.app[STORE].bars(market.exchange, symbol, step_ms, start_ms=start_ms, end_ms=end_ms)
-    rows = _kline_rows(with_forming(bars, maps.market(market).forming_bars()))[-limit:]
+    bars = await _bars_to_now(request, market, step_ms, limit)
+    rows = _kline_rows(bars)[-limit:]
     return json_answer(
         request,
         {"symbol": symbol, "interval": interval_name(step_ms), "count": len(rows), "data": rows},
     )
+
+
+async def _bars_to_now(request: web.Request, market: MarketKey, step_ms: int, limit: int) -> Bars:
+    """The last closed bars and the one that is still open, made of the model's own bars so far."""
+    maps, store = request.app[MAPS], request.app[STORE]
+    now_ms = _now_ms(maps, market.symbol)
+    open_ms = now_ms - now_ms % step_ms
+    start_ms = open_ms - limit * step_ms
+    closed = await store.bars(market.exchange, market.symbol, step_ms, start_ms=start_ms, end_ms=open_ms)
+    fine = await store.bars(market.exchange, market.symbol, maps.interval_ms, start_ms=open_ms, end_ms=now_ms)
+    forming = maps.market(market).forming_bars()
+    if forming is not None and forming.open_time_ms[0] >= open_ms:
+        fine = join_bars(fine, forming)
+    return join_bars(closed, as_one_bar(fine, step_ms)) if len(fine) else closed
 
 
 def _kline_rows(bars: Bars) -> list[dict[str, Any]]:

@@ -218,28 +218,17 @@ def join_bars(first: Bars, second: Bars) -> Bars:
     )
 
 
-def with_forming(bars: Bars, forming: Bars | None) -> Bars:
-    """`bars` and, after them, the forming bar: into the last bar where that is a longer one it falls in."""
-    if forming is None or not len(forming):
-        return bars
-    open_ms = int(forming.open_time_ms[0]) - int(forming.open_time_ms[0]) % bars.interval_ms
-    if not len(bars) or bars.open_time_ms[-1] < open_ms:
-        return join_bars(bars, _moved(forming, open_ms, bars.interval_ms))
-    if bars.open_time_ms[-1] > open_ms or forming.interval_ms == bars.interval_ms:
-        return bars
-    return join_bars(bars[: len(bars) - 1], _merged(bars[len(bars) - 1 :], forming))
-
-
-def _moved(bar: Bars, open_ms: int, interval_ms: int) -> Bars:
-    return replace(bar, open_time_ms=np.array([open_ms]), interval_ms=interval_ms)
-
-
-def _merged(longer: Bars, forming: Bars) -> Bars:
+def as_one_bar(bars: Bars, interval_ms: int) -> Bars:
+    """The longer bar that `bars` (one or more, all inside it) make so far, as a single row."""
+    last = bars[len(bars) - 1 :]
+    open_ms = int(bars.open_time_ms[0])
     return replace(
-        longer,
-        high=np.maximum(longer.high, forming.high),
-        low=np.minimum(longer.low, forming.low),
-        close=forming.close,
-        volume_base=longer.volume_base + forming.volume_base,
-        taker_buy_base=longer.taker_buy_base + forming.taker_buy_base,
+        last,
+        interval_ms=interval_ms,
+        open_time_ms=np.array([open_ms - open_ms % interval_ms], dtype=np.int64),
+        open=bars.open[:1],
+        high=bars.high.max(keepdims=True),
+        low=bars.low.min(keepdims=True),
+        volume_base=bars.volume_base.sum(keepdims=True),
+        taker_buy_base=bars.taker_buy_base.sum(keepdims=True),
     )
