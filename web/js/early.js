@@ -40,10 +40,10 @@ first?.response.catch(() => {}); // whoever takes it handles it
 
 /**
  * A history request, the early one if it is that.
- * @param {string} wanted address @returns {Promise<Response>}
+ * @param {string} wanted address @param {AbortSignal} [signal] @returns {Promise<Response>}
  */
-export function fetchHistory(wanted) {
+export function fetchHistory(wanted, signal) {
   const early = first?.address === wanted ? first.response : null;
   first = null;
-  return early ?? fetch(wanted);
+  return early ?? fetch(wanted, { signal });
 }

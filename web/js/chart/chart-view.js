@@ -55,7 +55,7 @@ export class ChartView {
       layout: { attributionLogo: false, fontSize: 11 },
       grid: { vertLines: { visible: false }, horzLines: { visible: false } },
       crosshair: { mode: CrosshairMode.Normal },
-      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.02, bottom: 0.02 }, minimumWidth: compact ? 52 : 68 },
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.02, bottom: 0.02 }, minimumWidth: compact ? 52 : 66 },
       timeScale: {
         borderVisible: false,
         minBarSpacing: 0.05,
@@ -68,7 +68,7 @@ export class ChartView {
       kineticScroll: { mouse: false, touch: !matchMedia("(prefers-reduced-motion: reduce)").matches },
     });
     const quiet = { lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
-    this.grid = this.chart.addSeries(LineSeries, { ...quiet, autoscaleInfoProvider: () => null });
+    this.grid = this.chart.addSeries(LineSeries, { ...quiet, priceScaleId: "grid" }); // an axis of its own: it has no prices
     this.candles = this.chart.addCustomSeries(/** @type {any} */ (this.#candleView), {
       priceLineStyle: LineStyle.Dashed,
       priceLineWidth: 1,

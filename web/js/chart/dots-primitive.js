@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * What was really liquidated: dots at time and price sized by USD, and per column a bar at the foot of the
- * map, longs below the line of the short ones.
+ * map, short ones on top of long ones.
  * @module
  */
 
@@ -9,10 +9,10 @@
 /** @typedef {import("./theme.js").Theme} Theme */
 /** @typedef {{ column: number, price: number, usd: number, side: "long" | "short", timeMs: number, count: number }} Dot */
 
-/** USD of the largest dot; beyond it dots grow no more. */
-const FULL_USD = 2_000_000;
-const MOST_RADIUS_PX = 11;
-const LEAST_RADIUS_PX = 1.6;
+const MOST_RADIUS_PX = 9;
+const LEAST_RADIUS_PX = 1.4;
+/** Dots of this quantile are drawn full size; a few giants must not make the rest invisible. */
+const FULL_AT_QUANTILE = 0.99;
 /** The strip of totals takes this share of the height. */
 const STRIP = 0.09;
 
@@ -30,6 +30,8 @@ export class DotsPrimitive {
   /** @type {Map<number, [number, number]>} long and short USD per column */
   #columns = new Map();
   #largest = 0;
+  /** USD of a full dot. */
+  #full = 1;
   #colours = { long: "#f66", short: "#6cf", casing: "#0008" };
 
   /** @param {{ chart: any, series: any, requestUpdate: () => void }} given */
@@ -86,6 +88,7 @@ export class DotsPrimitive {
       this.#add(column, side === "long" ? usd : 0, side === "short" ? usd : 0);
     }
     this.#dots = [...merged.values()].sort((a, b) => b.usd - a.usd);
+    this.#full = this.#dots[Math.floor(this.#dots.length * (1 - FULL_AT_QUANTILE))]?.usd ?? 1;
     this.#mergeTotals(matrix);
     for (const [long, short] of this.#columns.values()) this.#largest = Math.max(this.#largest, long + short);
   }
@@ -121,14 +124,14 @@ export class DotsPrimitive {
     context.lineWidth = Math.max(1, hr * 0.8);
     context.strokeStyle = this.#colours.casing;
     for (const dot of this.#dots) {
-      const radius = radiusOf(dot.usd) * hr;
+      const radius = radiusOf(dot.usd, this.#full) * hr;
       if (radius < LEAST_RADIUS_PX * hr) continue;
       const x = xOf(dot.column);
       const y = (this.#series.priceToCoordinate(dot.price) ?? -99) * vr;
       if (x < -20 || x > bitmapSize.width + 20 || y < -20 || y > bitmapSize.height + 20) continue;
       context.beginPath();
       context.arc(x, y, radius, 0, 2 * Math.PI);
-      context.globalAlpha = 0.78;
+      context.globalAlpha = 0.72;
       context.fillStyle = this.#colours[dot.side];
       context.fill();
       context.globalAlpha = 1;
@@ -155,7 +158,7 @@ export class DotsPrimitive {
   }
 }
 
-/** @param {number} usd @returns {number} media px; the area is in proportion to USD */
-export function radiusOf(usd) {
-  return MOST_RADIUS_PX * Math.sqrt(Math.min(1, usd / FULL_USD));
+/** @param {number} usd @param {number} full @returns {number} media px; the area is in proportion to USD */
+export function radiusOf(usd, full) {
+  return MOST_RADIUS_PX * Math.sqrt(Math.min(1, usd / full));
 }

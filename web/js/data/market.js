@@ -50,8 +50,10 @@ export class Market {
   liquidations = [];
   /** @type {LiquidationTotal[]} by time */
   totals = [];
-  /** What the socket stands for when the venues are not all asked for: nothing. */
-  frozen = false;
+  /** @type {Grid | null} the levels of the venues asked for; the socket always speaks of all */
+  venueGrid = null;
+  /** Whether only some venues are asked for. */
+  filtered = false;
   /** @type {Set<(change: Change, column: number) => void>} */
   #listeners = new Set();
   #columns = 0;
@@ -79,6 +81,8 @@ export class Market {
 
   /** @param {Snapshot} snapshot */
   takeSnapshot(snapshot) {
+    const grid = this.filtered ? this.venueGrid : snapshot.levels;
+    if (!grid) return;
     this.#take({
       timeMs: snapshot.timeMs,
       epoch: snapshot.epoch,
@@ -88,7 +92,7 @@ export class Market {
       quality: snapshot.quality,
       kernel: snapshot.kernel,
       price: snapshot.currentPrice,
-      grid: snapshot.levels,
+      grid,
       receivedAt: performance.now(),
     });
   }
@@ -102,7 +106,8 @@ export class Market {
     this.venues = columns.exchanges ?? this.venues;
     if (columns.mix) {
       this.mix = columns.mix;
-      this.mixGrid = { p0: data.p0, step: data.step, long: data.long, short: data.short };
+      this.mixGrid = gridOfMix(columns.mix, data);
+      this.venueGrid = this.filtered ? this.mixGrid : null;
       this.#say("mix");
     }
     if (!asNow) return;
@@ -115,13 +120,14 @@ export class Market {
       quality: columns.quality ?? [],
       kernel: columns.kernel ?? "",
       price: data.current_price,
-      grid: data,
+      grid: this.venueGrid ?? data,
       receivedAt: performance.now(),
     });
   }
 
-  /** @param {any} answer of GET /api/liquidations/{symbol} */
-  takeLiquidations(answer) {
+  /** @param {any} answer of GET /api/liquidations/{symbol} @param {{ whole: boolean }} options whether it is the whole window */
+  takeLiquidations(answer, { whole }) {
+    if (whole) this.liquidations = this.totals = [];
     const known = new Set(this.liquidations.slice(-2000).map(keyOf));
     const fresh = (answer.data ?? []).map(toLiquidation).filter((/** @type {Liquidation} */ l) => !known.has(keyOf(l)));
     if (fresh.length) {
@@ -222,6 +228,13 @@ export class Market {
   #say(change, column = -1) {
     for (const listener of this.#listeners) listener(change, column);
   }
+}
+
+/** The mix summed over the leverage groups. @param {any} mix @param {any} data @returns {Grid} */
+function gridOfMix(mix, data) {
+  const sum = (/** @type {number[][]} */ groups) =>
+    Float64Array.from(groups[0] ?? [], (_, level) => groups.reduce((total, group) => total + group[level], 0));
+  return { p0: mix.p0 ?? data.p0, step: mix.step ?? data.step, long: sum(mix.long), short: sum(mix.short) };
 }
 
 /** Whether the live grid can be said on the matrix's rows. @param {Grid} grid @param {Matrix} matrix */

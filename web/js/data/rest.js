@@ -62,10 +62,10 @@ export function fetchColumns(symbol, venues, signal) {
   return json(addressOf(`/api/heatmap/${encodeURIComponent(symbol)}`, { columns: 1, ...exchange }), signal);
 }
 
-/** @param {string} symbol @param {number} fromMs @param {number} toMs @param {AbortSignal} [signal] @returns {Promise<any>} */
-export function fetchLiquidations(symbol, fromMs, toMs, signal) {
-  const query = { start_time: Math.floor(fromMs), end_time: Math.ceil(toMs) };
-  return json(addressOf(`/api/liquidations/${encodeURIComponent(symbol)}`, query), signal);
+/** @param {string} symbol @param {number} fromMs @param {number} toMs @param {string} interval @returns {Promise<any>} */
+export function fetchLiquidations(symbol, fromMs, toMs, interval) {
+  const query = { start_time: Math.floor(fromMs), end_time: Math.ceil(toMs), interval };
+  return json(addressOf(`/api/liquidations/${encodeURIComponent(symbol)}`, query));
 }
 
 /** @param {string} symbol @param {string} interval @param {number} limit @returns {Promise<any>} */

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The time windows one can choose and the column width each is drawn with: 150 to 900 columns, about what
+ * The time windows one can choose and the column width each is drawn with: 150 to 1,100 columns, about what
  * a screen can show.
  * @module
  */
@@ -35,7 +35,7 @@ export const WINDOWS = {
   "7d": { spanMs: 7 * DAY, interval: "15m" },
   "14d": { spanMs: 14 * DAY, interval: "30m" },
   "30d": { spanMs: 30 * DAY, interval: "1h" },
-  "90d": { spanMs: 90 * DAY, interval: "4h" },
+  "90d": { spanMs: 90 * DAY, interval: "2h" },
   "1y": { spanMs: 365 * DAY, interval: "12h" },
 };
 

@@ -1,0 +1,49 @@
+// @ts-check
+/**
+ * The row of controls: markets, windows and views, following the state.
+ * @module
+ */
+
+import { find, h, put } from "./dom.js";
+import { WINDOW_NAMES } from "../state/windows.js";
+
+/** @typedef {import("../state/store.js").Store} Store */
+
+/** @param {Store} store @param {string[]} symbols */
+export function showControls(store, symbols) {
+  const markets = find("#markets");
+  const select = /** @type {HTMLSelectElement} */ (find("#market-select"));
+  put(markets, ...symbols.map((symbol) => h("button", { type: "button", data: { value: symbol } }, symbol)));
+  put(select, ...symbols.map((symbol) => h("option", { value: symbol }, symbol)));
+  put(find("#windows"), ...WINDOW_NAMES.map((name) => h("button", { type: "button", data: { value: name } }, name)));
+  choose(markets, store, "symbol");
+  choose(find("#windows"), store, "window");
+  choose(find("#view"), store, "view");
+  select.addEventListener("change", () => store.set({ symbol: select.value, ...FRESH_VIEW }));
+  const follow = () => (select.value = store.state.symbol);
+  store.subscribe(follow);
+  follow();
+}
+
+/** Another market or window starts with the whole of it in sight. */
+/** @type {import("../state/store.js").Patch} */
+export const FRESH_VIEW = { times: [], prices: [] };
+
+/**
+ * A group of buttons that sets one key of the state.
+ * @param {HTMLElement} group @param {Store} store @param {"symbol" | "window" | "view" | "side" | "palette" | "scale" | "fit" | "candleColours" | "theme"} key
+ */
+export function choose(group, store, key) {
+  const buttons = [...group.querySelectorAll("button")];
+  const follow = () => {
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.value === store.state[key]));
+  };
+  group.addEventListener("click", (event) => {
+    const value = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.value;
+    if (!value) return;
+    const fresh = key === "symbol" ? { ...FRESH_VIEW, fit: store.state.fit === "free" ? "near" : store.state.fit } : key === "window" ? { times: [] } : {};
+    store.set(/** @type {any} */ ({ [key]: value, ...fresh }));
+  });
+  store.subscribe((_, changed) => changed.has(key) && follow());
+  follow();
+}

@@ -1,0 +1,160 @@
+// @ts-check
+/**
+ * The colour bar, which is also the threshold: one handle hides what is less, the other says where the
+ * colour is full; both in USD.
+ * @module
+ */
+
+import { colourOf, shares } from "../chart/colour-scale.js";
+import { PALETTES } from "../chart/palettes.js";
+import { RUNG_USD, rungOf } from "../data/ladder.js";
+import { usd } from "../data/format.js";
+import { h, put, sharp } from "./dom.js";
+
+/** @typedef {import("../state/store.js").Store} Store */
+/** @typedef {import("../chart/chart-view.js").ChartView} ChartView */
+
+/** The bar reaches this far beyond where the colour is full, for the handle to go on. */
+const REACH = 2.5;
+const KEY_STEP = 0.02;
+
+export class Legend {
+  #store;
+  #canvas = h("canvas", { "aria-hidden": "true" });
+  #low;
+  #high;
+  #lock;
+  #title = h("span", { class: "legend-title" });
+  #texts = { low: h("output"), high: h("output") };
+  /** @type {ChartView | null} */
+  #view = null;
+  /** USD at the right end. */
+  #end = 0;
+  #dragging = false;
+
+  /** @param {HTMLElement} element @param {Store} store */
+  constructor(element, store) {
+    this.#store = store;
+    this.#low = this.#handle("low", "Hide what is less than");
+    this.#high = this.#handle("high", "Colour is full at");
+    this.#lock = h("button", { type: "button", class: "lock", title: "Hold the colours (L)", "aria-label": "Hold the colours", onclick: () => this.toggleLock() }, lockIcon());
+    this.track = h("div", { class: "track" }, this.#canvas, this.#low, this.#high);
+    put(element, this.#title, this.#texts.low, this.track, this.#texts.high, this.#lock);
+    new ResizeObserver(() => this.draw()).observe(this.track);
+    this.track.addEventListener("dblclick", () => store.set({ low: null, high: null }));
+  }
+
+  /** @param {ChartView} view */
+  follow(view) {
+    if (this.#view) this.#view.colours.onChange = () => {};
+    this.#view = view;
+    this.#end = 0;
+    view.colours.onChange = () => this.draw();
+    this.draw();
+  }
+
+  toggleLock() {
+    const { lock } = this.#store.state;
+    this.#store.set({ lock: !lock });
+  }
+
+  draw() {
+    const { colours } = this.#view ?? {};
+    const { state } = this.#store;
+    this.#title.textContent = state.view === "clusters" ? "USD above the surroundings" : "USD standing";
+    this.#lock.setAttribute("aria-pressed", String(state.lock));
+    if (!colours?.high) return;
+    const wanted = Math.max(colours.auto || colours.high, state.high ?? 0) * REACH;
+    if (!this.#dragging && (!this.#end || wanted > this.#end || wanted < this.#end / 2)) this.#end = wanted;
+    this.#paint(colours);
+    this.#place(this.#low, colours.low);
+    this.#place(this.#high, colours.high);
+    this.#texts.low.textContent = colours.low ? `≥ ${usd(colours.low)}` : "$0";
+    this.#texts.high.textContent = usd(colours.high) + (state.high === null ? "" : " ●");
+    this.#texts.high.title = state.high === null ? "99.5th percentile of what is in sight" : "Set by hand; double-click the bar to let it go";
+  }
+
+  /** @param {import("../chart/colour-keeper.js").ColourKeeper} colours */
+  #paint(colours) {
+    const { context, width, height } = sharp(this.#canvas);
+    const { palette, scale } = this.#store.state;
+    const share = shares({ scale, low: colours.low, high: colours.high });
+    const look = { palette: PALETTES[palette], reversed: this.#view?.theme.light ?? false, grey: false };
+    for (let x = 0; x < width; x++) {
+      const at = share[Math.min(share.length - 1, rungOf(this.#usdAt(x / width)))];
+      if (at < 0) continue;
+      const word = colourOf(at, look);
+      context.fillStyle = `rgba(${word & 255},${(word >>> 8) & 255},${(word >>> 16) & 255},${(word >>> 24) / 255})`;
+      context.fillRect(x, 0, 1, height);
+    }
+  }
+
+  // The bar itself is a square-root axis, so that small figures have room.
+  /** @param {number} share 0..1 */
+  #usdAt(share) {
+    return this.#end * share * share;
+  }
+
+  /** @param {number} value */
+  #shareOf(value) {
+    return Math.sqrt(Math.min(1, Math.max(0, value / this.#end)));
+  }
+
+  /** @param {HTMLElement} handle @param {number} value */
+  #place(handle, value) {
+    handle.style.left = `${100 * this.#shareOf(value)}%`;
+    handle.setAttribute("aria-valuenow", String(Math.round(value)));
+    handle.setAttribute("aria-valuemax", String(Math.round(this.#end)));
+    handle.setAttribute("aria-valuetext", usd(value));
+  }
+
+  /** @param {"low" | "high"} which @param {string} label */
+  #handle(which, label) {
+    const handle = h("div", { class: `grip ${which}`, role: "slider", tabindex: 0, "aria-label": label, "aria-valuemin": 0 });
+    handle.addEventListener("pointerdown", (event) => {
+      handle.setPointerCapture(event.pointerId);
+      this.#dragging = true;
+      event.preventDefault();
+      handle.focus();
+    });
+    handle.addEventListener("pointermove", (event) => {
+      if (!handle.hasPointerCapture(event.pointerId)) return;
+      const { left, width } = this.track.getBoundingClientRect();
+      this.#move(which, (event.clientX - left) / width);
+    });
+    handle.addEventListener("lostpointercapture", () => {
+      this.#dragging = false;
+      this.draw();
+    });
+    handle.addEventListener("keydown", (event) => {
+      const direction = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+      if (event.key === "Escape" || event.key === "Delete") this.#store.set({ [which]: null });
+      else if (direction) this.#move(which, this.#shareOf(this.#view?.colours[which] ?? 0) + direction * KEY_STEP * (event.shiftKey ? 5 : 1));
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+    return handle;
+  }
+
+  /** @param {"low" | "high"} which @param {number} share */
+  #move(which, share) {
+    const colours = this.#view?.colours;
+    if (!colours?.high) return;
+    const value = this.#usdAt(Math.min(1, Math.max(0, share)));
+    const rounded = RUNG_USD[rungOf(value)];
+    if (which === "low") this.#store.set({ low: rounded && Math.min(rounded, colours.high * 0.98) ? Math.min(rounded, Math.round(colours.high * 0.98)) : null });
+    else this.#store.set({ high: Math.max(rounded, Math.round(colours.low * 1.02), RUNG_USD[1]) });
+  }
+}
+
+function lockIcon() {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  for (const d of ["M3.5 7.5h9v6h-9z", "M5.5 7.5V5a2.5 2.5 0 0 1 5 0v2.5"]) {
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", d);
+    svg.append(path);
+  }
+  return svg;
+}

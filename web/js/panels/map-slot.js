@@ -1,0 +1,111 @@
+// @ts-check
+/**
+ * One map on the page: chart, profile, tooltip, caption, empty state and the way back to now.
+ * @module
+ */
+
+import { ChartView } from "../chart/chart-view.js";
+import { duration, price as priceText } from "../data/format.js";
+import { Profile } from "./profile.js";
+import { Tooltip } from "./tooltip.js";
+import { h, put } from "./dom.js";
+
+/** @typedef {import("../data/market.js").Market} Market */
+/** @typedef {import("../state/store.js").ViewState} ViewState */
+
+export class MapSlot {
+  #caption = h("div", { class: "caption" });
+  #empty = h("div", { class: "empty" });
+  #pill = h("button", { type: "button", class: "pill", hidden: true });
+  #arrived = 0;
+  #leave = () => {};
+  /** Called when the crosshair moved; null: left. @type {(point: import("../chart/chart-view.js").Point | null) => void} */
+  onHover = () => {};
+  onFocus = () => {};
+
+  /** @param {ViewState} state @param {{ compact: boolean, profile: boolean }} options */
+  constructor(state, { compact, profile }) {
+    this.chartElement = h("div", { class: "chart", tabindex: 0, role: "application", "aria-label": "Heatmap; arrow keys move, plus and minus zoom" });
+    this.profileElement = h("div", { class: "profile", hidden: !profile });
+    this.element = h("div", { class: "map" }, this.chartElement, this.profileElement);
+    this.view = new ChartView(this.chartElement, state, { compact });
+    this.chartElement.append(this.#caption, this.#empty, this.#pill);
+    this.tooltip = new Tooltip(this.chartElement, this.view);
+    this.profile = new Profile(this.profileElement, this.view);
+    this.view.onMove = () => this.#moved();
+    this.view.chart.subscribeCrosshairMove((event) => this.#hover(event));
+    this.#pill.addEventListener("click", () => this.goLive());
+    this.element.addEventListener("pointerdown", () => this.onFocus());
+  }
+
+  /** @param {Market} market @param {string} error why there is no history */
+  show(market, error = "") {
+    this.#leave();
+    this.#arrived = 0;
+    this.view.show(market);
+    this.#leave = market.subscribe((change) => {
+      if (change === "appended" && !this.view.following) this.#arrived += 1;
+      if (change === "now" || change === "mix" || change === "history") this.update();
+      if (change === "appended" || change === "history") this.#drawPill();
+    });
+    this.update(error);
+  }
+
+  destroy() {
+    this.#leave();
+    this.view.destroy();
+    this.element.remove();
+  }
+
+  goLive() {
+    this.view.goLive();
+    this.#arrived = 0;
+    this.view.onGesture({ times: [] });
+    setTimeout(() => this.#drawPill(), 700); // the scroll is animated
+  }
+
+  /** @param {string} [error] */
+  update(error = "") {
+    const { market } = this.view;
+    if (!market) return;
+    this.profile.request();
+    const price = market.now?.price;
+    put(this.#caption, market.symbol, price && h("span", {}, priceText(price)), market.now?.stale && h("span", { class: "label stale" }, "STALE"));
+    this.#drawEmpty(market, error);
+  }
+
+  /** @param {Market} market @param {string} error */
+  #drawEmpty(market, error) {
+    const { header, matrix } = market;
+    this.#empty.hidden = false;
+    this.#empty.classList.toggle("corner", Boolean(matrix));
+    if (!matrix) {
+      if (error) put(this.#empty, h("strong", {}, `No map of ${market.symbol} yet`), h("span", {}, error));
+      else put(this.#empty, h("span", {}, `Loading ${market.symbol}`));
+    } else if (header?.quality.includes("warming_up")) {
+      put(this.#empty, `Warming up: ${duration((matrix.end - matrix.first) * matrix.intervalMs)} of history so far`);
+    } else this.#empty.hidden = true;
+  }
+
+  #moved() {
+    if (this.view.following) this.#arrived = 0;
+    this.profile.request();
+    this.#drawPill();
+  }
+
+  #drawPill() {
+    const hidden = this.view.following || !this.view.market?.matrix;
+    this.#pill.hidden = hidden;
+    if (!hidden) this.#pill.textContent = this.#arrived ? `Live · ${this.#arrived} new` : "Live";
+  }
+
+  /** @param {any} event */
+  #hover(event) {
+    const point = event.point && event.logical !== undefined ? this.view.pointAt(event.point.x, event.point.y) : null;
+    const inside = point && point.x >= 0 && point.x <= this.view.pane.width ? point : null;
+    if (inside) this.tooltip.show(inside);
+    else this.tooltip.hide();
+    this.profile.setCrosshair(inside?.y ?? null);
+    this.onHover(inside);
+  }
+}

@@ -1,0 +1,255 @@
+// @ts-check
+/**
+ * Beside the map: the clusters as a ladder around the price, totals, what was really liquidated, how good
+ * the map is, and what the data behind it is worth.
+ * @module
+ */
+
+import { duration, percent, price as priceText, signedPercent, stepDecimals, usd } from "../data/format.js";
+import { fetchReady, fetchScore } from "../data/rest.js";
+import { h, put } from "./dom.js";
+import { showScore } from "./accuracy.js";
+
+/** @typedef {import("../data/market.js").Market} Market */
+/** @typedef {import("../data/clusters.js").Cluster} Cluster */
+
+const SHOWN_PER_SIDE = 5;
+/** A cluster this small beside the largest is not what one looks for as the nearest. */
+const NEAREST_SHARE = 0.12;
+const SCORE_MS = 300_000;
+const READY_MS = 5000;
+
+/** What the server's quality flags mean. @type {Record<string, string>} */
+const FLAGS = {
+  stale_open_interest: "open interest has not changed for long",
+  no_open_interest: "no open interest: amounts are relative",
+  gap: "bars are missing",
+  zero_volume: "bars without trades",
+  price_jump: "the price jumped between bars",
+  warming_up: "too little history yet",
+  calibrating: "amounts not yet calibrated: right order, not right size",
+};
+
+export class Side {
+  /** @type {Market | null} */
+  #market = null;
+  #windowMs = 0;
+  #ladder = h("section", { class: "block ladder" });
+  #totals = h("section", { class: "block totals" });
+  #realised = h("section", { class: "block realised" });
+  #accuracy = h("section", { class: "block accuracy" });
+  #quality = h("section", { class: "block quality" });
+  /** @type {any} */
+  #score = null;
+  #scoreError = "";
+  #scoreAt = -Infinity;
+  #scoreSymbol = "";
+  /** @type {any} */
+  #ready = null;
+  #readyAt = -Infinity;
+  #drawnAt = -Infinity;
+  /** Called with the price of a cluster chosen from the ladder. @type {(price: number) => void} */
+  onChoose = () => {};
+
+  /** @param {HTMLElement} element */
+  constructor(element) {
+    put(element, this.#ladder, this.#totals, this.#realised, this.#accuracy, this.#quality);
+  }
+
+  /** @param {Market} market @param {number} windowMs */
+  follow(market, windowMs) {
+    this.#market = market;
+    this.#windowMs = windowMs;
+    this.#drawnAt = -Infinity;
+    this.draw();
+  }
+
+  /** Draws, at most twice a second: figures that flicker cannot be read. */
+  draw() {
+    const now = performance.now();
+    if (now - this.#drawnAt < 450 || !this.#market) return;
+    this.#drawnAt = now;
+    this.#drawLadder(this.#market);
+    this.#drawTotals(this.#market);
+    this.#drawRealised(this.#market);
+    this.#drawQuality(this.#market);
+    this.#ask(this.#market);
+  }
+
+  /** @param {Market} market */
+  #ask(market) {
+    const now = performance.now();
+    if (this.#scoreSymbol !== market.symbol || now - this.#scoreAt > SCORE_MS) {
+      this.#scoreSymbol = market.symbol;
+      this.#scoreAt = now;
+      this.#score = null;
+      void this.#askScore(market.symbol);
+    }
+    if (now - this.#readyAt > READY_MS) {
+      this.#readyAt = now;
+      fetchReady().then((ready) => (this.#ready = ready), () => (this.#ready = null));
+    }
+  }
+
+  /** @param {string} symbol */
+  async #askScore(symbol) {
+    try {
+      const score = await fetchScore(symbol);
+      if (symbol === this.#scoreSymbol) this.#score = score;
+      this.#scoreError = "";
+    } catch (error) {
+      this.#scoreError = error instanceof Error ? error.message : String(error);
+    }
+    showScore(this.#accuracy, this.#score, this.#scoreError);
+  }
+
+  /** @param {Market} market */
+  #drawLadder(market) {
+    const { now } = market;
+    if (!now) return put(this.#ladder, h("h2", {}, "Clusters"), h("p", { class: "quiet" }, "Waiting for the first map."));
+    const above = market.clusters("short").filter((cluster) => cluster.price > now.price);
+    const below = market.clusters("long").filter((cluster) => cluster.price < now.price);
+    const most = Math.max(1, above[0]?.usd ?? 0, below[0]?.usd ?? 0);
+    const row = (/** @type {Cluster} */ cluster, /** @type {boolean} */ nearest) => this.#ladderRow(market, cluster, most, nearest);
+    put(
+      this.#ladder,
+      h("h2", {}, "Clusters", h("span", {}, "price · away · USD")),
+      h(
+        "table",
+        {},
+        h("caption", { class: "unseen" }, `Largest liquidation clusters of ${market.symbol} above and below the price`),
+        h("thead", { class: "unseen" }, h("tr", {}, h("th", {}, "Price"), h("th", {}, "Distance"), h("th", {}, "USD"))),
+        h(
+          "tbody",
+          {},
+          ...chosen(above, now.price).map(({ cluster, nearest }) => row(cluster, nearest)),
+          h("tr", { class: "here" }, h("th", { scope: "row" }, priceText(now.price)), h("td", { colspan: 2 }, "price now")),
+          ...chosen(below, now.price).map(({ cluster, nearest }) => row(cluster, nearest)),
+        ),
+      ),
+    );
+  }
+
+  /** @param {Market} market @param {Cluster} cluster @param {number} most @param {boolean} nearest */
+  #ladderRow(market, cluster, most, nearest) {
+    const { price, grid } = /** @type {import("../data/market.js").Now} */ (market.now);
+    const bar = h("i", { class: cluster.side });
+    bar.style.width = `${(100 * cluster.usd) / most}%`;
+    return h(
+      "tr",
+      { class: cluster.side, title: `${priceText(cluster.low)} to ${priceText(cluster.high)}`, onclick: () => this.onChoose(cluster.price) },
+      h("th", { scope: "row" }, priceText(cluster.price, stepDecimals(grid.step)), nearest && h("small", {}, "nearest")),
+      h("td", {}, signedPercent(cluster.price / price - 1)),
+      h("td", { class: "amount" }, bar, h("b", {}, usd(cluster.usd))),
+    );
+  }
+
+  /** @param {Market} market */
+  #drawTotals(market) {
+    const { now, mix } = market;
+    if (!now) return put(this.#totals);
+    const within = (/** @type {number} */ share, /** @type {"long" | "short"} */ side) => {
+      let total = 0;
+      for (let i = 0; i < now.grid.long.length; i++) {
+        const away = Math.abs((now.grid.p0 + i * now.grid.step) / now.price - 1);
+        if (away <= share) total += now.grid[side][i];
+      }
+      return total;
+    };
+    const rows = [0.01, 0.02, 0.05, Infinity].map((share) => {
+      const [long, short] = [within(share, "long"), within(share, "short")];
+      const bar = h("td", { class: "versus" }, h("i", { class: "long" }), h("i", { class: "short" }));
+      [long, short].forEach((value, i) => (/** @type {HTMLElement} */ (bar.children[i]).style.flexGrow = String(value / Math.max(1, long + short))));
+      const name = share === Infinity ? "map" : `±${percent(share)}`;
+      return h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, usd(long)), bar, h("td", {}, usd(short)));
+    });
+    const sums = mix?.groups.map((_, group) => total(mix.long[group]) + total(mix.short[group])) ?? [];
+    const all = Math.max(1, total(sums));
+    const legend = h("div", { class: "groups" }, ...(mix?.groups ?? []).map((name, group) => h("span", {}, h("i", { class: `group-${group}` }), `${name} `, h("b", {}, percent(sums[group] / all)))));
+    put(
+      this.#totals,
+      h("h2", {}, "Standing now", h("span", {}, "longs · shorts")),
+      h("table", {}, h("tbody", {}, ...rows)),
+      mix && h("h3", {}, "By leverage"),
+      legend,
+    );
+  }
+
+  /** @param {Market} market */
+  #drawRealised(market) {
+    const end = market.matrix ? market.matrix.timeOf(market.matrix.end) : 0;
+    /** @type {[string, number][]} */
+    const spans = [["1 h", 3_600_000], ["24 h", 86_400_000], [duration(this.#windowMs), this.#windowMs]];
+    const rows = spans.filter(([, span], i) => i < 2 || span > 86_400_000).map(([name, span]) => {
+      const { long, short } = realised(market, end - span);
+      return h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: "long-text" }, usd(long)), h("td", { class: "short-text" }, usd(short)));
+    });
+    const some = market.liquidations.length || market.totals.length;
+    put(
+      this.#realised,
+      h("h2", {}, "Really liquidated", h("span", {}, "longs · shorts")),
+      some ? h("table", {}, h("tbody", {}, ...rows)) : h("p", { class: "quiet" }, "No liquidations recorded in this window."),
+    );
+  }
+
+  /** @param {Market} market */
+  #drawQuality(market) {
+    const { now, header } = market;
+    const venues = market.venues.length ? market.venues : (header?.exchanges ?? []);
+    const feeds = this.#ready?.feeds ?? {};
+    const lines = venues.map((venue) => {
+      const feed = feeds[venue];
+      const state = !feed ? "" : feed.connected ? `${duration(feed.last_message_age_ms)} ago` : "not connected";
+      return h("div", { class: "row" }, h("span", {}, h("i", { class: `lamp ${feed && !feed.connected ? "bad" : "good"}` }), venue), h("b", {}, state));
+    });
+    const flags = now?.quality ?? header?.quality ?? [];
+    put(
+      this.#quality,
+      h("h2", {}, "Data", h("span", { class: flags.length || now?.stale ? "warn" : "good" }, now?.stale ? "stale" : flags.length ? `${flags.length} note${flags.length > 1 ? "s" : ""}` : "good")),
+      ...lines,
+      ...flags.map((flag) => h("p", { class: "flag" }, FLAGS[flag] ?? flag.replaceAll("_", " "))),
+      h("div", { class: "row" }, h("span", {}, "Kernel"), h("b", {}, now?.kernel || header?.kernel || "–")),
+      now && h("div", { class: "row" }, h("span", {}, "Snapshot"), h("b", {}, `#${now.seq}`)),
+    );
+  }
+}
+
+/**
+ * The largest clusters and the nearest one that counts, from the highest price to the lowest.
+ * @param {Cluster[]} clusters largest first @param {number} price
+ */
+export function chosen(clusters, price) {
+  const away = (/** @type {Cluster} */ cluster) => Math.abs(cluster.price - price);
+  const near = clusters.filter((cluster) => cluster.usd >= NEAREST_SHARE * clusters[0].usd).sort((a, b) => away(a) - away(b))[0];
+  const shown = new Set(clusters.slice(0, SHOWN_PER_SIDE));
+  if (near && !shown.has(near)) {
+    shown.delete(clusters[SHOWN_PER_SIDE - 1]);
+    shown.add(near);
+  }
+  return [...shown].sort((a, b) => b.price - a.price).map((cluster) => ({ cluster, nearest: cluster === near }));
+}
+
+/** @param {Market} market @param {number} fromMs */
+function realised(market, fromMs) {
+  let [long, short] = [0, 0];
+  const counted = new Set();
+  for (const l of market.liquidations) {
+    if (l.timeMs < fromMs) continue;
+    counted.add(market.matrix?.columnAt(l.timeMs));
+    if (l.side === "long") long += l.usd;
+    else short += l.usd;
+  }
+  for (const t of market.totals) {
+    if (t.timeMs < fromMs || counted.has(market.matrix?.columnAt(t.timeMs))) continue;
+    long += t.longUsd;
+    short += t.shortUsd;
+  }
+  return { long, short };
+}
+
+/** @param {ArrayLike<number>} values */
+function total(values) {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i];
+  return sum;
+}
