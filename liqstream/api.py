@@ -171,7 +171,7 @@ def _timeseries(matrix: HistoryMatrix) -> dict[str, Any]:
 async def klines(request: web.Request) -> web.Response:
     """GET /prices/klines: the last closed bars and the forming one, of one venue."""
     symbol = _symbol(request, _required(request, "symbol"))
-    maps, step_ms = request.app[MAPS], _interval(request, interval_name(request.app[MAPS].interval_ms))
+    step_ms = _interval(request, interval_name(request.app[MAPS].interval_ms))
     limit = _whole(request, "limit", default=500, most=MAX_KLINES)
     market = _market(request, symbol)
     bars = await _bars_to_now(request, market, step_ms, limit)
