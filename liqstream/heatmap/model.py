@@ -174,7 +174,7 @@ class Estimator:
         return self._last_time_ms is None or int(forming.open_time_ms[0]) > self._last_time_ms
 
     def _walk(self, bars: Bars) -> list[BarPath]:
-        return walk(bars, BIN_WIDTH, self._book.spread.within)
+        return walk(bars, BIN_WIDTH, self._book.spread.masses)
 
     def _additions(self, bars: Bars) -> tuple[FloatArray, FloatArray, FloatArray, KnownInterest]:
         """USD each bar adds to either side, its decay rate, open interest in USD, and what is then known."""

@@ -31,13 +31,18 @@ class BarPath:
 
     Entry i of the occupancies is bin `low + i`, up to bin `high`. `after_low` counts only what was visited
     once the low was reached, `after_high` once the high was: entries made earlier were swept by that
-    extreme. `swept_long` and `swept_short` are the shares of the bar's own kernel that the rest of its path
-    sweeps again.
+    extreme. `below_low` and `below_close` are the shares of the low's and the close's bin below them,
+    `above_high` that of the high's bin above it: what a bar spares of the bins its extremes end in.
+    `swept_long` and `swept_short` are the shares of the bar's own kernel that the rest of its path sweeps
+    again.
     """
 
     low: int
     high: int
     close: int
+    below_low: float
+    above_high: float
+    below_close: float
     occupancy: FloatArray
     after_low: FloatArray
     after_high: FloatArray
@@ -45,13 +50,17 @@ class BarPath:
     swept_short: float
 
 
-def walk(bars: Bars, bin_width: float, within: FloatArray) -> list[BarPath]:
+def walk(bars: Bars, bin_width: float, masses: FloatArray) -> list[BarPath]:
     """The path of each bar over log-price bins of `bin_width`.
 
-    `within[d]` is the kernel's mass within d bins of the entry, its last entry all of it.
+    `masses[d]` is the kernel's mass d bins from the entry.
     """
     logs: FloatArray = np.log(np.stack((bars.open, bars.high, bars.low, bars.close)))
-    _, high, low, close = np.floor(logs / bin_width).astype(np.int64)
+    in_bins = logs / bin_width
+    bins = np.floor(in_bins)
+    _, above_high, below_low, below_close = in_bins - bins
+    above_high = 1.0 - above_high
+    _, high, low, close = bins.astype(np.int64)
     at, weight, low_seen, high_seen = _points(logs, points_per_bar(bars.interval_ms))
     low_, high_, close_ = low[:, None, None], high[:, None, None], close[:, None, None]
     visited = np.clip(np.floor(at / bin_width).astype(np.int64), low_, high_)
@@ -63,20 +72,43 @@ def walk(bars: Bars, bin_width: float, within: FloatArray) -> list[BarPath]:
         np.bincount(cell, counted.ravel(), first[-1]).astype(np.float64, copy=False)
         for counted in (weights, weights * low_seen, weights * high_seen)
     )
-    # A level at the farthest point the rest of the path reaches, or nearer, is swept.
+    # The farthest point the rest of the path reaches: an extreme to come, or else the close or the entry
+    # itself. Levels up to there are swept, of that point's own bin the part the path covers.
     down = visited - np.where(low_seen, np.minimum(visited, close_), low_)
     up = np.where(high_seen, np.maximum(visited, close_), high_) - visited
-    last = len(within) - 1
-    swept_long, swept_short = (
-        (within[np.minimum(distance, last)] * weights).sum(axis=(1, 2)).tolist() for distance in (down, up)
-    )
+    spared_long = np.where(low_seen, below_close[:, None, None], below_low[:, None, None])
+    spared_short = np.where(high_seen, (1.0 - below_close)[:, None, None], above_high[:, None, None])
+    swept_long = (_swept(masses, down, spared_long) * weights).sum(axis=(1, 2))
+    swept_short = (_swept(masses, up, spared_short) * weights).sum(axis=(1, 2))
     ends = first.tolist()
     return [
-        BarPath(lo, hi, cl, occupancy[a:b], after_low[a:b], after_high[a:b], sl, ss)
-        for lo, hi, cl, a, b, sl, ss in zip(
-            low.tolist(), high.tolist(), close.tolist(), ends, ends[1:], swept_long, swept_short, strict=False
+        BarPath(lo, hi, cl, bl, ah, bc, occupancy[a:b], after_low[a:b], after_high[a:b], sl, ss)
+        for lo, hi, cl, bl, ah, bc, a, b, sl, ss in zip(
+            low.tolist(),
+            high.tolist(),
+            close.tolist(),
+            below_low.tolist(),
+            above_high.tolist(),
+            below_close.tolist(),
+            ends,
+            ends[1:],
+            swept_long.tolist(),
+            swept_short.tolist(),
+            strict=False,
         )
     ]
+
+
+def _swept(masses: FloatArray, distance: IntArray, spared: FloatArray) -> FloatArray:
+    """Share of the kernel within `distance` bins of the entry, less the spared part of the last bin.
+
+    What lies in the entry's own bin is swept whole: the path is there.
+    """
+    last = len(masses) - 1
+    within = np.cumsum(masses)[np.minimum(distance, last)]
+    at_end = np.where((distance > 0) & (distance <= last), masses[np.minimum(distance, last)], 0.0)
+    swept: FloatArray = within - spared * at_end
+    return swept
 
 
 def _points(

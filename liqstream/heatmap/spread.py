@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 
@@ -25,22 +26,20 @@ _SHIFTS = (16, 64)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupMass:
-    """The kernel's mass of one leverage group: entry i lies `nearest + i` bins from the entry price."""
+    """The kernel's mass of one leverage group, from `nearest` to `farthest` bins from the entry price."""
 
     group: int
     nearest: int
+    farthest: int
     masses: FloatArray
-
-    @property
-    def farthest(self) -> int:
-        """Bins from the entry price to the last mass."""
-        return self.nearest + len(self.masses) - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shifted:
-    """Kernels shifted by 0, 1, 2... bins, one per row: each group's long block (mirrored), then the short
-    ones; `columns` are the bounds of each block."""
+    """Kernels shifted by 0, 1, 2... bins, one per row: each group's long block (mirrored) and short block.
+
+    `columns` are the first columns of each group's two blocks.
+    """
 
     matrix: FloatArray
     columns: tuple[tuple[int, int], ...]
@@ -49,38 +48,36 @@ class _Shifted:
 class Spread:
     """A kernel on bins of log price: spreads path occupancies to both sides, per leverage group.
 
-    `groups` are those with mass, `reach` the bins from an entry to the farthest level, `within[d]` the mass
-    within d bins of the entry.
+    `groups` are those with mass, `reach` the bins from an entry to the farthest level, `masses[d]` the mass
+    d bins from the entry, of all groups.
     """
 
-    __slots__ = ("_shifted", "groups", "reach", "within")
+    __slots__ = ("_shifted", "groups", "masses", "reach")
 
     def __init__(self, kernel: Kernel, bin_width: float = BIN_WIDTH) -> None:
         masses = kernel.bin_masses(bin_width)
         self.groups = tuple(
-            GroupMass(group, int(used[0]), row[used[0] : used[-1] + 1])
+            GroupMass(group, int(used[0]), int(used[-1]), row[used[0] : used[-1] + 1])
             for group, row in enumerate(masses)
             if len(used := np.flatnonzero(row))
         )
         self.reach = masses.shape[1] - 1
-        self.within: FloatArray = np.cumsum(masses.sum(axis=0))
+        self.masses: FloatArray = masses.sum(axis=0)
         self._shifted = tuple(_shift(self.groups, shifts) for shifts in _SHIFTS)
 
-    def blocks(self, occupancy: FloatArray) -> list[FloatArray]:
-        """Mass by ascending bin: the long block of each of `groups`, then the short block of each.
+    def over(self, occupancy: FloatArray) -> tuple[FloatArray, tuple[tuple[int, int], ...]]:
+        """Mass by ascending bin, all groups in one row, and where each group's two blocks begin in it.
 
-        For a path from bin `low` up, entry 0 of a long block is bin `low - farthest`, entry 0 of a short
-        block bin `low + nearest`; a block has `len(occupancy) + len(masses) - 1` entries.
+        For a path from bin `low` up, a long block begins at bin `low - farthest`, a short block at bin
+        `low + nearest`; either is `len(occupancy) + len(masses) - 1` long.
         """
         width = len(occupancy)
         for shifted in self._shifted:
-            unused = len(shifted.matrix) - width
-            if unused >= 0:
-                mass = occupancy @ shifted.matrix[:width]
-                return [mass[start : end - unused] for start, end in shifted.columns]
-        return [np.convolve(occupancy, group.masses[::-1]) for group in self.groups] + [
-            np.convolve(occupancy, group.masses) for group in self.groups
-        ]
+            if width <= len(shifted.matrix):
+                return occupancy @ shifted.matrix[:width], shifted.columns
+        columns = _columns(self.groups, width)
+        pairs = [(group.masses[::-1], group.masses) for group in self.groups]
+        return np.concatenate([np.convolve(occupancy, mass) for pair in pairs for mass in pair]), columns
 
 
 @lru_cache(maxsize=64)
@@ -89,12 +86,19 @@ def spread_of(kernel: Kernel) -> Spread:
     return Spread(kernel)
 
 
+def _columns(groups: tuple[GroupMass, ...], width: int) -> tuple[tuple[int, int], ...]:
+    sizes = [len(group.masses) + width - 1 for group in groups for _ in ("long", "short")]
+    starts = [0, *accumulate(sizes)]
+    return tuple(zip(starts[:-1:2], starts[1::2], strict=True))
+
+
 def _shift(groups: tuple[GroupMass, ...], shifts: int) -> _Shifted:
-    templates = [group.masses[::-1] for group in groups] + [group.masses for group in groups]
-    ends = np.cumsum([len(template) + shifts - 1 for template in templates]).tolist()
-    columns = tuple(zip([0, *ends], ends, strict=False))
-    matrix = np.zeros((shifts, ends[-1]))
-    for (start, _), template in zip(columns, templates, strict=True):
+    columns = _columns(groups, shifts)
+    last = groups[-1].masses
+    matrix = np.zeros((shifts, columns[-1][1] + len(last) + shifts - 1))
+    for group, (long, short) in zip(groups, columns, strict=True):
+        size = len(group.masses)
         for shift in range(shifts):
-            matrix[shift, start + shift : start + shift + len(template)] = template
+            matrix[shift, long + shift : long + shift + size] = group.masses[::-1]
+            matrix[shift, short + shift : short + shift + size] = group.masses
     return _Shifted(matrix, columns)
