@@ -29,7 +29,8 @@ class StoreCounters:
     """What the store has done since it was opened; read it, never write it.
 
     `rows_lost` counts rows given up because they could not be written in time (a full disk).
-    `commit_seconds` adds up the time from handing a batch over to its commit. `recoveries` counts damaged write-ahead logs put aside.
+    `commit_seconds` adds up the time from handing a batch over to its commit. `recoveries` counts damaged
+    write-ahead logs put aside.
     """
 
     commits: int = 0

@@ -49,8 +49,8 @@ def open_connection(path: Path, *, memory_limit: str) -> tuple[duckdb.DuckDBPyCo
     return connection, recoveries
 
 
-def backup_path(path: Path) -> Path:
-    """The only other file the database may write: a backup in the making."""
+def backup_folder(path: Path) -> Path:
+    """The only other place the database may write to: where a backup is made before it is moved."""
     return path.with_name(path.name + ".backup")
 
 
@@ -104,9 +104,8 @@ def _connect_without_damage(path: Path, memory_limit: str, reason: str) -> duckd
 
 def _lock_down(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Take file access and configuration away from any SQL that might be smuggled in."""
-    backup = str(backup_path(path))
     connection.execute(f"SET checkpoint_threshold = '{CHECKPOINT_THRESHOLD}'")
-    connection.execute("SET allowed_paths = ?", [[backup, f"{backup}.wal"]])
+    connection.execute("SET allowed_directories = ?", [[f"{backup_folder(path)}/"]])
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

@@ -14,7 +14,7 @@ import structlog
 
 from liqstream.store.batch import Batch
 from liqstream.store.columns import AppendResult
-from liqstream.store.connecting import backup_path, open_connection
+from liqstream.store.connecting import backup_folder, open_connection
 from liqstream.store.errors import BadRowsError, StoreError
 from liqstream.store.ingest import ingest
 from liqstream.store.tables import TABLES
@@ -23,12 +23,7 @@ RESERVE_BYTES = 8 * 1024 * 1024
 """Free disk below which nothing is written: room for a checkpoint of a full write-ahead log. A checkpoint
 that runs out of disk invalidates the whole database object, reads included."""
 
-_RETRYABLE = (
-    duckdb.IOException,
-    duckdb.FatalException,
-    duckdb.OutOfMemoryException,
-    duckdb.ConnectionException,
-)
+_BAD_ROWS = (duckdb.DataError, duckdb.IntegrityError, TypeError, ValueError, OverflowError)
 
 _log = structlog.get_logger(__name__)
 
@@ -78,24 +73,18 @@ class Database:
 
     def backup(self, target: Path) -> None:
         """Write a compacted copy of what is committed to `target`, replacing it. Raises StoreError."""
-        copy = backup_path(self.path)
-
-        def job(connection: duckdb.DuckDBPyConnection) -> None:
-            source = connection.execute("SELECT current_database()").fetchone()
-            name = str(source[0]) if source else ""
-            connection.execute(f"ATTACH '{_quoted(copy)}' AS backup")
-            try:
-                connection.execute(f'COPY FROM DATABASE "{name}" TO backup')
-            finally:
-                connection.execute("DETACH backup")
-
+        folder = backup_folder(self.path)
+        copy = folder / "copy.duckdb"
         try:
-            copy.unlink(missing_ok=True)
-            self._guarded(job)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            self._guarded(lambda connection: _copy_to(connection, copy))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(copy, target)
         except OSError as error:
             raise StoreError(f"cannot write the backup {target}: {error.strerror}") from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -120,18 +109,27 @@ class Database:
         self._check_disk()
         try:
             return job(self._connection or self._reopen())
-        except _RETRYABLE as error:
-            if isinstance(error, duckdb.FatalException):
+        except _BAD_ROWS as error:
+            raise BadRowsError(f"{self.path} does not take these rows: {_line(error)}") from error
+        except duckdb.Error as error:
+            if isinstance(error, duckdb.FatalException | duckdb.InternalException):
                 _log.error("store_invalidated", error=_line(error))
                 self.close()
             raise StoreError(f"{self.path} cannot be written: {_line(error)}") from error
-        except (duckdb.Error, TypeError, ValueError, OverflowError) as error:
-            raise BadRowsError(f"{self.path} does not take these rows: {_line(error)}") from error
 
     def _check_disk(self) -> None:
         free = shutil.disk_usage(self.path.parent).free
         if free < RESERVE_BYTES:
             raise StoreError(f"{self.path} cannot be written: the disk is full ({free // 1024} KiB free)")
+
+
+def _copy_to(connection: duckdb.DuckDBPyConnection, copy: Path) -> None:
+    here = connection.execute("SELECT current_database()").fetchone()
+    connection.execute(f"ATTACH '{_quoted(copy)}' AS backup")
+    try:
+        connection.execute(f'COPY FROM DATABASE "{here[0] if here else ""}" TO backup')
+    finally:
+        connection.execute("DETACH backup")
 
 
 def _quoted(path: Path) -> str:
