@@ -15,6 +15,9 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from liqstream.admission.door import DOOR, Door
+from liqstream.admission.http_guard import cors_headers, http_guard
+from liqstream.admission.security_headers import security_headers
 from liqstream.api import HISTORIES, MAPS, STORE, SYMBOLS, add_api_routes
 from liqstream.background import background
 from liqstream.collect import Collector
@@ -23,9 +26,11 @@ from liqstream.heatmap.history import Histories
 from liqstream.heatmap.kernel import load_kernel
 from liqstream.heatmap.latest import LiveMaps
 from liqstream.heatmap.updates import heatmap_update_generator
+from liqstream.http_metrics import http_metrics
 from liqstream.metrics import Metrics
 from liqstream.pages import READINESS, PageFacts, add_page_routes
 from liqstream.readiness import Readiness
+from liqstream.scrape import HouseCollector
 from liqstream.settings import Settings
 from liqstream.sources import make_feeds, waits_for_history
 from liqstream.store.market_store import MarketStore
@@ -48,10 +53,13 @@ RETENTION_EVERY_S = 3600.0
 
 def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Application:
     """The application for `settings`. Its start-up raises what its resources raise, each one clear line."""
-    app = web.Application()
+    metrics = Metrics()
+    app = web.Application(middlewares=[http_metrics(metrics), http_guard])
     app[SETTINGS] = settings
     app[SYMBOLS] = settings.symbols
-    app[METRICS] = Metrics()
+    app[METRICS] = metrics
+    app[DOOR] = Door(settings)
+    app.on_response_prepare.extend((security_headers(settings.frame_ancestors), cors_headers))
     app[MANAGER] = ConnectionManager(
         update_interval_s=settings.ws_update_interval_s,
         slow_consumer_timeout_s=settings.ws_slow_consumer_timeout_s,
@@ -67,11 +75,12 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
         max_connections=settings.ws_max_connections,
     )
     add_ws_routes(app)
-    add_page_routes(
-        app, PageFacts(settings.symbols, settings.interval, readiness.source), app[METRICS].registry
-    )
+    facts = PageFacts(settings.symbols, settings.interval, readiness.source)
+    add_page_routes(app, facts, None if settings.metrics_host else metrics.registry)
     add_api_routes(app)
-    app.cleanup_ctx.extend((_fatal_ctx, _store_ctx, _maps_ctx, _feeds_ctx(make_feeds), _stream_ctx))
+    app.cleanup_ctx.extend(
+        (_fatal_ctx, _door_ctx, _store_ctx, _maps_ctx, _feeds_ctx(make_feeds), _stream_ctx)
+    )
     app.cleanup_ctx.append(_ready_ctx(readiness))
     return app
 
@@ -83,6 +92,11 @@ async def _fatal_ctx(app: web.Application) -> AsyncIterator[None]:
         app[FATAL].cancel()
     elif not app[FATAL].cancelled():
         app[FATAL].exception()
+
+
+async def _door_ctx(app: web.Application) -> AsyncIterator[None]:
+    await asyncio.to_thread(app[DOOR].tokens.reload)
+    yield
 
 
 async def _store_ctx(app: web.Application) -> AsyncIterator[None]:
@@ -147,6 +161,8 @@ async def _stream(app: web.Application) -> None:
     )
     async for tick in updates:
         await manager.broadcast(*tick)
+        for snapshot in tick:
+            app[METRICS].last_broadcast.labels(snapshot.symbol).set_to_current_time()
 
 
 def _ready_ctx(readiness: Readiness) -> Callable[[web.Application], AsyncIterator[None]]:
@@ -154,6 +170,16 @@ def _ready_ctx(readiness: Readiness) -> Callable[[web.Application], AsyncIterato
         for symbol in app[SYMBOLS]:
             await app[MAPS].get_latest_heatmap_snapshot(symbol)
         readiness.watch(app[MAPS], app[COLLECTOR].statuses)
+        app[METRICS].registry.register(
+            HouseCollector(
+                door=app[DOOR],
+                stats=app[MANAGER].get_stats,
+                readiness=readiness.report,
+                maps=app[MAPS],
+                store=app[STORE],
+                feeds=app[COLLECTOR].statuses,
+            )
+        )
         yield
 
     return ready_ctx

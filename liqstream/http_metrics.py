@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from liqstream.metrics import Metrics
 
@@ -16,7 +17,7 @@ UNMATCHED = "unmatched"
 """The one label of every path that no route has."""
 
 
-def http_metrics(metrics: Metrics) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def http_metrics(metrics: Metrics) -> Middleware:
     """The outermost middleware, so that refusals are counted as well."""
 
     @web.middleware

@@ -10,6 +10,7 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
 )
 
 
@@ -17,6 +18,8 @@ class Metrics:
     """The application's metrics. `symbol` labels hold enabled symbols only, never what a client sent."""
 
     def __init__(self) -> None:
+        # A `_created` series beside every counter would double their number and tell nobody anything.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         by_symbol = ["symbol"]
         self.ws_active_connections = Gauge(

@@ -110,8 +110,8 @@ async def ready(request: web.Request) -> web.Response:
     return web.json_response(state, status=503 if state["status"] in ("starting", "stopping") else 200)
 
 
-def add_page_routes(app: web.Application, facts: PageFacts, registry: CollectorRegistry) -> None:
-    """Serve the dashboard, its files (read at the start), /health, /ready and /metrics."""
+def add_page_routes(app: web.Application, facts: PageFacts, registry: CollectorRegistry | None) -> None:
+    """Serve the dashboard, its files (read at the start), /health, /ready and, given a registry, /metrics."""
     app[PAGE] = facts
     app[_FILES] = {}
     templates: dict[str, str] = {}
@@ -128,4 +128,13 @@ def add_page_routes(app: web.Application, facts: PageFacts, registry: CollectorR
     app.router.add_get("/static/{path:.+}", static)
     app.router.add_get("/health", health)
     app.router.add_get("/ready", ready)
+    if registry is not None:
+        app.router.add_get("/metrics", metrics_handler(registry))
+
+
+def metrics_app(registry: CollectorRegistry) -> web.Application:
+    """/metrics alone, for an address that only the operator reaches."""
+    app = web.Application()
     app.router.add_get("/metrics", metrics_handler(registry))
+    app.router.add_get("/health", health)
+    return app

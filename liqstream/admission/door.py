@@ -38,7 +38,7 @@ FULL_RETRY_AFTER_S = 10
 
 
 class Door:
-    """Who may come in, by the settings. Raises BadOriginError, BadProxyError or TokenFileError."""
+    """Who may come in, by the settings; `tokens` must be loaded. Raises BadOriginError or BadProxyError."""
 
     def __init__(self, settings: Settings) -> None:
         self.origins = OriginPolicy(settings.allowed_origins)

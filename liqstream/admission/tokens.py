@@ -41,15 +41,17 @@ def _hash(token: str) -> str:
 
 
 class TokenRing:
-    """The tokens of a file; without a file nobody needs one. Raises TokenFileError if it cannot be used."""
+    """The tokens of a file; without a file nobody needs one.
+
+    Until the first `reload` nobody has one: whatever goes wrong before, the door stays shut.
+    """
 
     def __init__(self, path: str | Path | None = None) -> None:
         self._path = Path(path) if path else None
         self._hashes: dict[str, str] = {}
-        self.reload()
 
     def reload(self) -> None:
-        """Read the file again. Raises TokenFileError, and then goes on with what it had."""
+        """Read the file, off the event loop. Raises TokenFileError, and then goes on with what it had."""
         if self._path is not None:
             self._hashes = _read(self._path)
 

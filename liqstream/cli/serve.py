@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
-import structlog
-from aiohttp import web
 
-from liqstream.app import FATAL, make_app
-from liqstream.feeds.feed import FeedError
-from liqstream.heatmap.kernel import KernelError
 from liqstream.logs import configure_logs
-from liqstream.settings import BadSettingError, Settings, load_settings
-from liqstream.sources import FROM_STORE, SourceError
-from liqstream.store.archive_files import ArchiveError
-from liqstream.store.errors import StoreError
-
-log = structlog.get_logger(__name__)
-
-SHUTDOWN_TIMEOUT_S = 5.0
-"""For handlers to end; the sockets were closed before, so nothing honest takes this long."""
-
-_ONE_LINE_ERRORS = (ArchiveError, BadSettingError, FeedError, KernelError, SourceError, StoreError)
+from liqstream.server import serve
+from liqstream.settings import BadSettingError, load_settings
+from liqstream.sources import FROM_STORE
 
 
 @click.command()
@@ -55,7 +41,11 @@ def command(demo: bool, **options: Any) -> None:
         raise click.ClickException(str(error)) from None
     configure_logs(settings)
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        sys.exit(runner.run(_serve(settings)))
+        sys.exit(runner.run(serve(settings, announce=_announce)))
+
+
+def _announce(address: str) -> None:
+    click.echo(f"liqstream is at {address}")
 
 
 def _fastest_loop() -> Any:
@@ -65,53 +55,3 @@ def _fastest_loop() -> Any:
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-async def _serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT (0) or a fault (1)."""
-    app = make_app(settings)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
-    stop = _stop_on_signals()
-    try:
-        await runner.setup()
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=2048)
-        await site.start()
-        click.echo(f"liqstream is at {_address(runner)}")
-        await asyncio.wait((stop, app[FATAL]), return_when=asyncio.FIRST_COMPLETED)
-        return _outcome(app[FATAL])
-    except _ONE_LINE_ERRORS as error:
-        log.error("cannot start", reason=str(error))
-    except OSError as error:
-        log.error(
-            "cannot start", reason=f"cannot listen on {settings.host}:{settings.port}: {error.strerror}"
-        )
-    finally:
-        await runner.cleanup()
-    return 1
-
-
-def _stop_on_signals() -> asyncio.Future[None]:
-    loop = asyncio.get_running_loop()
-    stop: asyncio.Future[None] = loop.create_future()
-
-    def on_signal(number: int) -> None:
-        if not stop.done():
-            log.info("stopping", signal=signal.Signals(number).name)
-            stop.set_result(None)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
-    return stop
-
-
-def _outcome(fatal: asyncio.Future[None]) -> int:
-    if not fatal.done():
-        return 0
-    error = fatal.exception()
-    log.critical("a background task died", reason=f"{type(error).__name__}: {error}", exc_info=error)
-    return 1
-
-
-def _address(runner: web.AppRunner) -> str:
-    host, port = runner.addresses[0][:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -25,9 +25,15 @@ def path(tmp_path: Path, token: str) -> Path:
     return path
 
 
+def _ring(path: Path) -> TokenRing:
+    ring = TokenRing(path)
+    ring.reload()
+    return ring
+
+
 def test_a_token_has_an_owner(path: Path, token: str) -> None:
     """By itself or in the header; nothing else has one."""
-    ring = TokenRing(path)
+    ring = _ring(path)
     assert ring.required
     assert ring.owner(token) == "bot-1"
     assert ring.owner_of_header(f"Bearer {token}") == "bot-1"
@@ -39,7 +45,7 @@ def test_a_token_has_an_owner(path: Path, token: str) -> None:
 def test_the_file_holds_no_token(path: Path, token: str) -> None:
     """Whoever reads it cannot come in with it."""
     assert token not in path.read_text()
-    assert TokenRing(path).owner(path.read_text().split(":")[1][:64]) is None
+    assert _ring(path).owner(path.read_text().split(":")[1][:64]) is None
 
 
 @given(st.text(max_size=400))
@@ -50,7 +56,7 @@ def test_no_guess_breaks_it(guess: str) -> None:
 
 def test_a_very_long_token_is_not_hashed(path: Path) -> None:
     """A megabyte costs no more than a letter."""
-    assert TokenRing(path).owner("x" * 1_000_000) is None
+    assert _ring(path).owner("x" * 1_000_000) is None
 
 
 def test_without_a_file_nobody_needs_one() -> None:
@@ -58,9 +64,16 @@ def test_without_a_file_nobody_needs_one() -> None:
     assert not TokenRing().required
 
 
+def test_before_the_file_is_read_nobody_comes_in(path: Path, token: str) -> None:
+    """Not even who should."""
+    ring = TokenRing(path)
+    assert ring.required
+    assert ring.owner(token) is None
+
+
 def test_reload_adds_and_revokes(path: Path, token: str) -> None:
     """What the file says after the reload holds."""
-    ring = TokenRing(path)
+    ring = _ring(path)
     fresh = new_token()
     path.write_text(token_line("c", fresh))
     ring.reload()
@@ -70,7 +83,7 @@ def test_reload_adds_and_revokes(path: Path, token: str) -> None:
 @pytest.mark.parametrize("text", ["", "# none\n", "bot\n", "bot:123\n", "a b:" + "0" * 64])
 def test_a_bad_file_is_one_line(path: Path, token: str, text: str) -> None:
     """At the start it is refused; at a reload the tokens before it stay."""
-    ring = TokenRing(path)
+    ring = _ring(path)
     path.write_text(text)
     with pytest.raises(TokenFileError, match="new-token"):
         ring.reload()
@@ -80,7 +93,7 @@ def test_a_bad_file_is_one_line(path: Path, token: str, text: str) -> None:
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     """It names the file."""
     with pytest.raises(TokenFileError, match="no-such"):
-        TokenRing(tmp_path / "no-such")
+        _ring(tmp_path / "no-such")
 
 
 def test_a_name_must_fit_the_file(token: str) -> None:
