@@ -84,14 +84,13 @@ class Batch:
                 left -= 1
         return surplus
 
-    def columns(self, table: Table) -> dict[str, NDArray[Any]]:
-        """The rows of one table as NumPy columns; unknown numbers are NaN."""
-        rows = self.rows[table.name].values()
-        values = zip(*rows, strict=True)
-        return {
-            name: np.array(column, dtype=_dtype(table, name))
-            for name, column in zip(table.columns, values, strict=True)
-        }
+
+def columns(table: Table, rows: Sequence[Key]) -> dict[str, NDArray[Any]]:
+    """Rows of one table as NumPy columns; unknown numbers are NaN."""
+    return {
+        name: np.array(values, dtype=_dtype(table, name))
+        for name, values in zip(table.columns, zip(*rows, strict=True), strict=True)
+    }
 
 
 def _dtype(table: Table, column: str) -> type:

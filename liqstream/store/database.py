@@ -16,7 +16,7 @@ from liqstream.store.batch import Batch
 from liqstream.store.columns import AppendResult
 from liqstream.store.connecting import backup_folder, open_connection
 from liqstream.store.errors import BadRowsError, StoreError
-from liqstream.store.ingest import ingest
+from liqstream.store.ingest import Ingest
 from liqstream.store.tables import TABLES
 
 RESERVE_BYTES = 8 * 1024 * 1024
@@ -47,6 +47,7 @@ class Database:
         connection, recoveries = open_connection(self.path, memory_limit=self._memory_limit)
         self.recoveries += recoveries
         self._connection = connection
+        self._ingest = Ingest(connection)
         return connection
 
     def write(self, batches: list[Batch]) -> list[AppendResult]:
@@ -54,7 +55,7 @@ class Database:
 
         Raises StoreError if trying again later may help, BadRowsError if it cannot.
         """
-        return self._guarded(lambda connection: ingest(connection, batches))
+        return self._guarded(lambda _: self._ingest.write(batches))
 
     def delete_before(self, time_ms: int) -> int:
         """Delete all rows older than a time; returns how many. Raises StoreError."""

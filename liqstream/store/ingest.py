@@ -1,32 +1,71 @@
 """Batches into tables: new rows inserted, known ones left alone or brought up to date, in one transaction.
 
 Why no PRIMARY KEY or UNIQUE index does this: DuckDB's ART indexes lead its reports of corruption and of
-silently wrong results (duckdb/duckdb#23788, #15836, #25395). An anti-join against the rows of the batch's
-time span costs some milliseconds, because DuckDB keeps the least and greatest value of every block.
+silently wrong results (duckdb/duckdb#23788, #15836, #25395). Instead the newest time of every series is kept
+in memory: what is newer can be inserted as it is, which is nearly everything a live market sends. The rest is
+joined against the rows of its time span, some milliseconds, because DuckDB knows every block's least and
+greatest value.
 """
 
 from __future__ import annotations
 
 import duckdb
 
-from liqstream.store.batch import Batch
+from liqstream.store.batch import Batch, Key, columns
 from liqstream.store.columns import AppendResult
 from liqstream.store.tables import TABLES, Table
 
 
-def ingest(connection: duckdb.DuckDBPyConnection, batches: list[Batch]) -> list[AppendResult]:
-    """Write the batches in one transaction, all or nothing; returns what became of each.
+class Ingest:
+    """Writes batches through one connection, which nobody else may write through."""
 
-    Raises duckdb.Error; nothing of any batch is stored then.
-    """
-    connection.begin()
-    try:
-        results = [_ingest_batch(connection, batch) for batch in batches]
-        connection.commit()
-    except BaseException:
-        _roll_back(connection)
-        raise
-    return results
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._newest: dict[str, dict[Key, int]] = {}
+
+    def write(self, batches: list[Batch]) -> list[AppendResult]:
+        """Write the batches in one transaction, all or nothing; returns what became of each.
+
+        Raises duckdb.Error; whether anything is stored is then known only to the database.
+        """
+        self._connection.begin()
+        try:
+            results = [self._write_batch(batch) for batch in batches]
+            self._connection.commit()
+        except BaseException:
+            self._newest.clear()
+            _roll_back(self._connection)
+            raise
+        return results
+
+    def _write_batch(self, batch: Batch) -> AppendResult:
+        total = AppendResult(0, batch.duplicates, batch.replaced)
+        for table in TABLES:
+            rows = list(batch.rows[table.name].values())
+            if rows:
+                total += self._write_rows(table, rows)
+        return total
+
+    def _write_rows(self, table: Table, rows: list[Key]) -> AppendResult:
+        newest = self._newest_of(table)
+        width = len(table.market)
+        fresh = [row for row in rows if row[width] > newest.get(row[:width], row[width] - 1)]
+        known = [row for row in rows if row[width] <= newest.get(row[:width], row[width] - 1)]
+        result = _merge(self._connection, table, known) if known else AppendResult()
+        if fresh:
+            result += _insert(self._connection, table, fresh)
+        for row in fresh:
+            newest[row[:width]] = max(newest.get(row[:width], row[width]), row[width])
+        return result
+
+    def _newest_of(self, table: Table) -> dict[Key, int]:
+        """Series -> the time of its newest row."""
+        if table.name not in self._newest:
+            market = ", ".join(table.market)
+            sql = f"SELECT {market}, max({table.time}) FROM {table.name} GROUP BY ALL"  # noqa: S608
+            rows = self._connection.execute(sql).fetchall()
+            self._newest[table.name] = {row[:-1]: row[-1] for row in rows}
+        return self._newest[table.name]
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
@@ -36,25 +75,25 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         return
 
 
-def _ingest_batch(connection: duckdb.DuckDBPyConnection, batch: Batch) -> AppendResult:
-    total = AppendResult(0, batch.duplicates, batch.replaced)
-    for table in TABLES:
-        rows = len(batch.rows[table.name])
-        if rows:
-            replaced, new = _ingest_table(connection, table, batch)
-            total += AppendResult(new, rows - new - replaced, replaced)
-    return total
-
-
-def _ingest_table(connection: duckdb.DuckDBPyConnection, table: Table, batch: Batch) -> tuple[int, int]:
-    columns = batch.columns(table)
-    span = [int(columns[table.time].min()), int(columns[table.time].max())]
-    connection.register("staged", columns)
+def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: list[Key]) -> AppendResult:
+    connection.register("staged", columns(table, rows))
     try:
-        replaced = _changed_rows(connection, _update_sql(table), span) if table.values else 0
-        return replaced, _changed_rows(connection, _insert_sql(table), span)
+        connection.execute(_insert_sql(table))
     finally:
         connection.unregister("staged")
+    return AppendResult(new=len(rows))
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, table: Table, rows: list[Key]) -> AppendResult:
+    staged = columns(table, rows)
+    span = [int(staged[table.time].min()), int(staged[table.time].max())]
+    connection.register("staged", staged)
+    try:
+        replaced = _changed_rows(connection, _update_sql(table), span) if table.values else 0
+        new = _changed_rows(connection, f"{_insert_sql(table)} {_where_unknown(table)}", span)
+    finally:
+        connection.unregister("staged")
+    return AppendResult(new, len(rows) - new - replaced, replaced)
 
 
 def _changed_rows(connection: duckdb.DuckDBPyConnection, sql: str, span: list[int]) -> int:
@@ -83,6 +122,9 @@ def _insert_sql(table: Table) -> str:
     values = [*plain, *(f"nullif({name}, 'NaN')" for name in table.optional)]
     return (
         f"INSERT INTO {table.name} ({', '.join(table.columns)}) "  # noqa: S608  names are ours
-        f"SELECT {', '.join(values)} FROM staged "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {table.name} AS stored WHERE {_same_key(table)})"
+        f"SELECT {', '.join(values)} FROM staged"
     )
+
+
+def _where_unknown(table: Table) -> str:
+    return f"WHERE NOT EXISTS (SELECT 1 FROM {table.name} AS stored WHERE {_same_key(table)})"  # noqa: S608

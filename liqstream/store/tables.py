@@ -31,6 +31,11 @@ class Table:
         """All columns, the key first."""
         return (*self.key, *self.values, *self.optional)
 
+    @property
+    def market(self) -> tuple[str, ...]:
+        """The columns, first of the key, that say whose series a row belongs to."""
+        return self.key[: self.key.index(self.time)]
+
 
 CANDLES = Table(
     "candles",
