@@ -69,11 +69,7 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
     readiness = Readiness(settings.symbols)
     app[READINESS] = readiness.report
     app.on_shutdown.append(readiness.stopping)
-    app[CONFIG] = WsConfig(
-        symbols=settings.symbols,
-        enabled=settings.ws_enabled,
-        max_connections=settings.ws_max_connections,
-    )
+    app[CONFIG] = WsConfig(symbols=settings.symbols)
     add_ws_routes(app)
     facts = PageFacts(settings.symbols, settings.interval, readiness.source)
     add_page_routes(app, facts, None if settings.metrics_host else metrics.registry)
@@ -139,9 +135,12 @@ def _feeds_ctx(make_feeds: MakeFeeds) -> Callable[[web.Application], AsyncIterat
             interval_ms=interval_ms(settings.interval),
             await_history=waits_for_history(settings),
         )
-        await app[COLLECTOR].start()
-        async with background(app[COLLECTOR].run(), app[FATAL], name="collect"):
-            yield
+        try:
+            await app[COLLECTOR].start()
+            async with background(app[COLLECTOR].run(), app[FATAL], name="collect"):
+                yield
+        finally:
+            await app[COLLECTOR].close()
 
     return feeds_ctx
 

@@ -96,6 +96,56 @@ class Settings(BaseSettings):
         "LIQSTREAM_REPLAY_WARMUP", "3d", "First part of a replay, loaded at once as history (e.g. 12h, 3d)."
     )
 
+    # Where exchanges are
+    binance_rest_url: str = _setting(
+        "LIQSTREAM_BINANCE_REST_URL",
+        "https://fapi.binance.com",
+        "Where Binance's REST interface is; any other than its own is named on the page.",
+        pattern=r"^https?://[^\s?#]+$",
+    )
+    binance_ws_url: str = _setting(
+        "LIQSTREAM_BINANCE_WS_URL",
+        "wss://fstream.binance.com",
+        "Where Binance's WebSocket is; any other than its own is named on the page.",
+        pattern=r"^wss?://[^\s?#]+$",
+    )
+    bybit_rest_url: str = _setting(
+        "LIQSTREAM_BYBIT_REST_URL",
+        "https://api.bybit.com",
+        "Where Bybit's REST interface is; any other than its own is named on the page.",
+        pattern=r"^https?://[^\s?#]+$",
+    )
+    bybit_ws_url: str = _setting(
+        "LIQSTREAM_BYBIT_WS_URL",
+        "wss://stream.bybit.com",
+        "Where Bybit's WebSocket is; any other than its own is named on the page.",
+        pattern=r"^wss?://[^\s?#]+$",
+    )
+    okx_rest_url: str = _setting(
+        "LIQSTREAM_OKX_REST_URL",
+        "https://www.okx.com",
+        "Where OKX's REST interface is; any other than its own is named on the page.",
+        pattern=r"^https?://[^\s?#]+$",
+    )
+    okx_ws_url: str = _setting(
+        "LIQSTREAM_OKX_WS_URL",
+        "wss://ws.okx.com:8443",
+        "Where OKX's WebSocket is; any other than its own is named on the page.",
+        pattern=r"^wss?://[^\s?#]+$",
+    )
+    hyperliquid_rest_url: str = _setting(
+        "LIQSTREAM_HYPERLIQUID_REST_URL",
+        "https://api.hyperliquid.xyz",
+        "Where Hyperliquid's REST interface is; any other than its own is named on the page.",
+        pattern=r"^https?://[^\s?#]+$",
+    )
+    hyperliquid_ws_url: str = _setting(
+        "LIQSTREAM_HYPERLIQUID_WS_URL",
+        "wss://api.hyperliquid.xyz",
+        "Where Hyperliquid's WebSocket is; any other than its own is named on the page.",
+        pattern=r"^wss?://[^\s?#]+$",
+    )
+
     # The market
     symbols: Names = _setting(
         "LIQSTREAM_SYMBOLS",
@@ -147,10 +197,10 @@ class Settings(BaseSettings):
         le=1_000_000,
     )
     message_rate_per_s: float = _setting(
-        "LIQSTREAM_MESSAGE_RATE", 5.0, "Messages and pings a socket may send on average.", "1/s", gt=0, le=1e6
+        "LIQSTREAM_MESSAGE_RATE", 10.0, "Messages and pings a socket may send on average.", "1/s", gt=0, le=1e6
     )
     message_burst: int = _setting(
-        "LIQSTREAM_MESSAGE_BURST", 20, "Messages and pings a socket may send at once.", "", ge=1, le=1_000_000
+        "LIQSTREAM_MESSAGE_BURST", 100, "Messages and pings a socket may send at once.", "", ge=1, le=1_000_000
     )
     rest_rate_per_s: float = _setting(
         "LIQSTREAM_REST_RATE", 50.0, "HTTP requests of one client address on average.", "1/s", gt=0, le=1e6

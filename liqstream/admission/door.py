@@ -47,6 +47,7 @@ class Door:
         self.tokens = TokenRing(settings.tokens_file or None)
         self.requests = KeyedLimiter(settings.rest_rate_per_s, settings.rest_burst)
         self.deadline = HeaderDeadline()
+        self._enabled = settings.ws_enabled
         self._message_rate_per_s = settings.message_rate_per_s
         self._message_burst = settings.message_burst
         self._refused: Counter[Reason] = Counter()
@@ -65,6 +66,18 @@ class Door:
         peer = request.transport.get_extra_info("peername") if request.transport else None
         host = peer[0] if isinstance(peer, tuple) else None
         return client_key(self.addresses.of(host, request.headers.getall(hdrs.X_FORWARDED_FOR, ())))
+
+    def check_enabled(self) -> None:
+        """503 while the socket is switched off."""
+        if not self._enabled:
+            sentence = "the WebSocket is switched off (WS_ENABLED=false); poll /api/heatmap/{symbol}"
+            raise self.refusal("disabled", web.HTTPServiceUnavailable, sentence)
+
+    def admit_socket(self, request: web.Request) -> bool:
+        """Everything but the place that must be settled before the upgrade; see `must_authenticate`."""
+        self.check_enabled()
+        self.check_origin(request)
+        return self.must_authenticate(request)
 
     def check_origin(self, request: web.Request) -> None:
         """403 for a page that may not come in."""

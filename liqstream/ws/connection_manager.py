@@ -15,7 +15,7 @@ import structlog
 from liqstream.heatmap.snapshot import HeatmapSnapshot, iso_utc
 from liqstream.metrics import Metrics
 from liqstream.ws.backpressure import Backpressure
-from liqstream.ws.close_codes import RESTART, SLOW_CONSUMER, CloseCode
+from liqstream.ws.close_codes import CLOSE_CODES, RESTART, SLOW_CONSUMER, CloseCode
 from liqstream.ws.connection import Connection, Subscription
 from liqstream.ws.drain_watch import watch_drain
 from liqstream.ws.encoding import Shape
@@ -154,6 +154,10 @@ class ConnectionManager:
                 self._forget(connection)
                 if connection.blocked and connection.close_code is None:
                     connection.transport.abort()
+
+    def count_end(self, code: int | None) -> None:
+        """Count a connection that has ended, by its close code; only codes with a name are labels."""
+        self._metrics.ws_disconnects.labels(str(code) if code in CLOSE_CODES else "other").inc()
 
     async def resync(self, ws: web.WebSocketResponse, symbols: Iterable[str] | None = None) -> None:
         """Send full snapshots of followed symbols again, of all when none are named."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
 from aiohttp import web
 
 from liqstream.symbols import validate_interval, validate_symbols
-from liqstream.ws.close_codes import TOO_MANY_ERRORS, CloseCode
+from liqstream.ws.close_codes import RATE_LIMITED, TOO_MANY_ERRORS, CloseCode
 from liqstream.ws.connection import Connection
 from liqstream.ws.connection_manager import ConnectionManager
 from liqstream.ws.encoding import Shape
@@ -23,6 +24,7 @@ from liqstream.ws.messages import (
     error_message,
     parse_request,
     pong_message,
+    rate_limited_message,
     shown,
     subscribed_message,
     unsubscribed_message,
@@ -30,6 +32,9 @@ from liqstream.ws.messages import (
 
 MAX_ERRORS = 50
 ERROR_WINDOW_S = 60.0
+MAX_RUSHED = 10
+"""Messages over the rate that are answered, before the connection is closed."""
+_RUSH_OVER_S = 10.0
 
 
 class Dialogue:
@@ -48,6 +53,8 @@ class Dialogue:
         self._symbols = symbols
         self._clock = clock
         self._errors: deque[float] = deque(maxlen=MAX_ERRORS + 1)
+        self._rushed = 0
+        self._rushed_at = 0.0
 
     async def answer(self, raw: str) -> CloseCode | None:
         """Serve one text message; returns the code to close with when the client has gone too far."""
@@ -77,6 +84,17 @@ class Dialogue:
         if len(self._errors) > MAX_ERRORS and now - self._errors[0] <= ERROR_WINDOW_S:
             return TOO_MANY_ERRORS
         return error.close
+
+    def slow_down(self, wait_s: float) -> CloseCode | None:
+        """Answer a message too many with when to send the next; returns the code to close with after many."""
+        now = self._clock()
+        if now - self._rushed_at > _RUSH_OVER_S:
+            self._rushed = 0
+        self._rushed, self._rushed_at = self._rushed + 1, now
+        if self._rushed > MAX_RUSHED:
+            return RATE_LIMITED
+        self._connection.say(rate_limited_message(retry_after_ms=math.ceil(wait_s * 1000)))
+        return None
 
     @property
     def _speaks_proto_2(self) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
+from liqstream.admission.door import DOOR, Door
 from liqstream.symbols import SUPPORTED_SYMBOLS
-from liqstream.ws.close_codes import GOING_AWAY, CloseCode
+from liqstream.ws.authentication import authenticate
+from liqstream.ws.close_codes import GOING_AWAY, IDLE, CloseCode
 from liqstream.ws.connection import Connection
 from liqstream.ws.connection_manager import ConnectionManager
 from liqstream.ws.dialogue import Dialogue, outcome_of, refuse_binary
@@ -18,57 +19,33 @@ from liqstream.ws.frames import pong_frame
 
 _log = structlog.get_logger(__name__)
 
-Gate = Callable[[web.Request], Awaitable[None]]
-"""A check before the upgrade; it raises a web.HTTPException to refuse."""
-
 
 @dataclass(frozen=True, slots=True)
 class WsConfig:
     """What the endpoint needs to know of the settings.
 
     `symbols` may be subscribed to. A client that does not answer a ping within half of `heartbeat_s` is
-    dropped. On shutdown clients get `close_with` and `shutdown_grace_s` to answer. `gates` are asked in
-    order before the upgrade.
+    dropped, and so is one that follows nothing for `idle_s`. On shutdown clients get `close_with` and
+    `shutdown_grace_s` to answer.
     """
 
     symbols: tuple[str, ...] = SUPPORTED_SYMBOLS
-    enabled: bool = True
-    max_connections: int = 1000
-    retry_after_s: int = 5
     max_message_bytes: int = 4096
     heartbeat_s: float = 27.0
+    idle_s: float = 60.0
     compress: bool = True
     close_with: CloseCode = GOING_AWAY
     shutdown_grace_s: float = 2.0
-    gates: tuple[Gate, ...] = ()
 
+
+_SAID = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
 CONFIG = web.AppKey("ws_config", WsConfig)
 MANAGER = web.AppKey("ws_manager", ConnectionManager)
-_SEATS: web.AppKey[Seats] = web.AppKey("ws_seats")
-
-
-class Seats:
-    """Open sockets, counted from before the upgrade so that a rush cannot pass the limit."""
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-
-    def take(self) -> bool:
-        """One seat, if there is one."""
-        if self._free <= 0:
-            return False
-        self._free -= 1
-        return True
-
-    def give_back(self) -> None:
-        """The socket is closed."""
-        self._free += 1
 
 
 def add_ws_routes(app: web.Application) -> None:
-    """Add both routes and the closing of all clients on shutdown; CONFIG and MANAGER must be set."""
-    app[_SEATS] = Seats(app[CONFIG].max_connections)
+    """Add both routes and the closing of all clients on shutdown; CONFIG, MANAGER and DOOR must be set."""
     app.router.add_get("/ws/heatmap", heatmap_socket)
     app.router.add_get("/ws/stats", stats)
     app.on_shutdown.append(_close_clients)
@@ -85,31 +62,14 @@ async def stats(request: web.Request) -> web.Response:
 
 async def heatmap_socket(request: web.Request) -> web.StreamResponse:
     """One client, from its handshake to its end."""
-    await _refuse_before_upgrade(request)
-    seats = request.app[_SEATS]
-    if not seats.take():
-        raise _unavailable("All connections are taken; try again later.", request.app[CONFIG].retry_after_s)
-    try:
-        return await _serve(request)
-    finally:
-        seats.give_back()
+    door = request.app[DOOR]
+    must_authenticate = door.admit_socket(request)
+    with door.place(request):
+        return await _serve(request, must_authenticate=must_authenticate)
 
 
-async def _refuse_before_upgrade(request: web.Request) -> None:
-    config = request.app[CONFIG]
-    if not config.enabled:
-        raise _unavailable("The WebSocket is switched off (WS_ENABLED=false); poll /api/heatmap/{symbol}.")
-    for gate in config.gates:
-        await gate(request)
-
-
-def _unavailable(sentence: str, retry_after_s: int | None = None) -> web.HTTPServiceUnavailable:
-    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    return web.HTTPServiceUnavailable(text=sentence + "\n", headers=headers)
-
-
-async def _serve(request: web.Request) -> web.StreamResponse:
-    config, manager = request.app[CONFIG], request.app[MANAGER]
+async def _serve(request: web.Request, *, must_authenticate: bool) -> web.StreamResponse:
+    config, manager, door = request.app[CONFIG], request.app[MANAGER], request.app[DOOR]
     ws = web.WebSocketResponse(
         heartbeat=config.heartbeat_s,
         compress=config.compress,
@@ -126,34 +86,63 @@ async def _serve(request: web.Request) -> web.StreamResponse:
     if transport is None:
         return ws
     connection = manager.attach(ws, transport)
-    _log.info("ws_connect", peer=request.remote)
+    peer = door.key(request)
+    _log.info("ws_connect", peer=peer)
     try:
-        await _converse(ws, connection, manager, config.symbols)
+        tokens = door.tokens if must_authenticate else None
+        close = None if tokens is None else await authenticate(ws, connection, tokens)
+        if close is None:
+            close = await _converse(ws, connection, manager, config, door)
+        if close is not None:
+            connection.close_code = close
+            await ws.close(code=close.code, message=close.reason.encode(), drain=False)
     finally:
         await manager.disconnect(ws)
-        _log.info("ws_disconnect", peer=request.remote, code=outcome_of(ws, connection))
+        code = outcome_of(ws, connection)
+        manager.count_end(code)
+        _log.info("ws_disconnect", peer=peer, code=code)
     return ws
 
 
 async def _converse(
-    ws: web.WebSocketResponse, connection: Connection, manager: ConnectionManager, symbols: tuple[str, ...]
-) -> None:
+    ws: web.WebSocketResponse,
+    connection: Connection,
+    manager: ConnectionManager,
+    config: WsConfig,
+    door: Door,
+) -> CloseCode | None:
+    """Answer messages until the peer is gone (None) or must go (the code to close with)."""
     clock = asyncio.get_running_loop().time
-    dialogue = Dialogue(manager, connection, symbols=symbols, clock=clock)
+    dialogue = Dialogue(manager, connection, symbols=config.symbols, clock=clock)
+    budget = door.messages()
+    busy_at = clock()
     while True:
-        message = await ws.receive()
-        close: CloseCode | None = None
-        if message.type is WSMsgType.TEXT:
-            close = await dialogue.answer(message.data)
-        elif message.type is WSMsgType.BINARY:
-            close = dialogue.refuse(refuse_binary())
-        elif message.type is WSMsgType.PING:
-            connection.transport.write(pong_frame(message.data))
-        elif message.type is not WSMsgType.PONG:
-            return
+        if connection.subscriptions:
+            busy_at = clock()
+        try:
+            message = await ws.receive(
+                timeout=None if connection.subscriptions else max(0.001, busy_at + config.idle_s - clock())
+            )
+        except TimeoutError:
+            return IDLE
+        if message.type not in _SAID:
+            return None
+        wait_s = budget.take()
+        if wait_s > 0:
+            close = dialogue.slow_down(wait_s)
+        else:
+            close = await _answer(message, dialogue, connection)
         if close is not None:
-            connection.close_code = close
-            await ws.close(code=close.code, message=close.reason.encode(), drain=False)
-            return
+            return close
         # A client that does not read is not read from: its answers would pile up.
         await connection.drained()
+
+
+async def _answer(message: WSMessage, dialogue: Dialogue, connection: Connection) -> CloseCode | None:
+    if message.type is WSMsgType.TEXT:
+        return await dialogue.answer(message.data)
+    if message.type is WSMsgType.BINARY:
+        return dialogue.refuse(refuse_binary())
+    if message.type is WSMsgType.PING:
+        connection.transport.write(pong_frame(message.data))
+    return None

@@ -142,6 +142,16 @@ def error_message(code: ErrorCode, message: str, *, request_id: RequestId | None
     return _say(type="error", code=code, message=message, id=request_id)
 
 
+def rate_limited_message(*, retry_after_ms: int) -> bytes:
+    """That a client sends too fast: its message was not read; the next one may come after the given time."""
+    return _say(
+        type="error",
+        code="RATE_LIMITED",
+        message="you send too many messages; this one was not read",
+        retry_after_ms=retry_after_ms,
+    )
+
+
 def slow_consumer_message(dropped: dict[str, int]) -> bytes:
     """That a client reads too slowly: snapshots dropped for it since the last such warning, by symbol."""
     count = sum(dropped.values())
