@@ -163,10 +163,14 @@ class MarketStore:
     async def expire(self, now_ms: int) -> int:
         """Delete what is older than the retention at `now_ms`; returns the number of rows.
 
-        For the server to call at its start and now and then; never for verbs that only read or import.
-        Raises StoreError.
+        For a server that collects, at its start and now and then; never for verbs that import, read or
+        replay. What cannot be deleted now (a full disk) is logged and left for the next time.
         """
-        rows = await self._in_writer(lambda: self._database.delete_before(now_ms - self._retention_ms))
+        try:
+            rows = await self._in_writer(lambda: self._database.delete_before(now_ms - self._retention_ms))
+        except StoreError as error:
+            _log.warning("store_retention_failed", error=str(error))
+            return 0
         self.counters.rows_expired += rows
         return rows
 

@@ -62,6 +62,7 @@ async def test_a_full_disk_costs_nothing_but_time(small_disk: Path) -> None:
     ballast = await asyncio.to_thread(fill, small_disk)
     with pytest.raises(StoreError, match="the disk is full"):
         await store.append([candle(99)])
+    assert await store.expire(T0 * 2) == 0
     store.enqueue([candle(1)])
     await until(lambda: store.counters.failed_commits >= 3)
     assert len(await store.bars("binance", "BTCUSDT", STEP_MS)) == 1
