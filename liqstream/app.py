@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import TraceConfig, web
+from aiohttp_prometheus_exporter.trace import PrometheusTraceConfig
 
 from liqstream.admission.door import DOOR, Door
 from liqstream.admission.http_guard import cors_headers, http_guard
@@ -46,7 +47,7 @@ COLLECTOR = web.AppKey("collector", Collector)
 FATAL: web.AppKey[asyncio.Future[None]] = web.AppKey("fatal")
 """Fails with the error of a background task that died; whoever runs the app watches it."""
 
-MakeFeeds = Callable[[Settings, MarketStore], Coroutine[Any, Any, Sequence[Feed]]]
+MakeFeeds = Callable[[Settings, MarketStore, Sequence[TraceConfig]], Coroutine[Any, Any, Sequence[Feed]]]
 
 RETENTION_EVERY_S = 3600.0
 
@@ -129,7 +130,7 @@ def _feeds_ctx(make_feeds: MakeFeeds) -> Callable[[web.Application], AsyncIterat
     async def feeds_ctx(app: web.Application) -> AsyncIterator[None]:
         settings = app[SETTINGS]
         app[COLLECTOR] = Collector(
-            await make_feeds(settings, app[STORE]),
+            await make_feeds(settings, app[STORE], [PrometheusTraceConfig(registry=app[METRICS].registry)]),
             app[STORE],
             app[MAPS],
             interval_ms=interval_ms(settings.interval),

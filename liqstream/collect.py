@@ -69,6 +69,11 @@ class Collector:
         if self._feeds and len(self._failed) == len(self._feeds):
             raise FeedError("; ".join(f"{name}: {error}" for name, error in self._failed.items()))
 
+    async def close(self) -> None:
+        """Let go of what the feeds hold; after `run` has ended or been cancelled."""
+        for feed in self._feeds:
+            await feed.close()
+
     def statuses(self) -> dict[str, FeedStatus]:
         """How each venue's feed is doing, by our name of the venue."""
         return {feed.exchange: feed.status for feed in self._feeds}

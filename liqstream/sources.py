@@ -6,9 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from aiohttp import TraceConfig
+
 from liqstream.feeds.demo import DemoFeed
+from liqstream.feeds.exchange import ExchangeFeed
 from liqstream.feeds.feed import Feed
+from liqstream.feeds.frames import FrameSink
 from liqstream.feeds.replay import ReplayFeed, bar_events
+from liqstream.feeds.venues import VENUES
 from liqstream.market import LiquidationTotal, MarketEvent
 from liqstream.settings import Settings, duration_ms
 from liqstream.store.archive import read_bars_file
@@ -27,15 +32,39 @@ def waits_for_history(settings: Settings) -> bool:
     return bool(settings.replay) or not settings.exchanges
 
 
-async def make_feeds(settings: Settings, store: MarketStore) -> list[Feed]:
+async def make_feeds(
+    settings: Settings, store: MarketStore, trace_configs: Sequence[TraceConfig] = ()
+) -> list[Feed]:
     """The feeds to collect from. Raises SourceError with a sentence if there is nothing to play."""
     if settings.replay:
         if settings.replay != FROM_STORE:
             await asyncio.to_thread(_check_file, settings)
         return [await _replay(settings, store, symbol) for symbol in settings.symbols]
     if settings.exchanges:
-        raise SourceError("live exchanges are not connected yet")
-    return [_demo(settings)]
+        return [exchange_feed(settings, name, trace_configs) for name in settings.exchanges]
+    return [_demo(settings, trace_configs)]
+
+
+def exchange_feed(
+    settings: Settings,
+    name: str,
+    trace_configs: Sequence[TraceConfig] = (),
+    sink: FrameSink | None = None,
+) -> Feed:
+    """The feed of an exchange by its name; a copy of its raw traffic goes to `sink`. Raises SourceError."""
+    if name not in VENUES:
+        raise SourceError(f"unknown exchange {name!r}; one of {', '.join(VENUES)}")
+    return ExchangeFeed(
+        VENUES[name](),
+        settings.symbols,
+        interval_ms=interval_ms(settings.interval),
+        rest_url=getattr(settings, f"{name}_rest_url"),
+        ws_url=getattr(settings, f"{name}_ws_url"),
+        history_days=settings.history_days,
+        silence_s=settings.stale_after_s,
+        trace_configs=trace_configs,
+        sink=sink,
+    )
 
 
 async def _replay(settings: Settings, store: MarketStore, symbol: str) -> Feed:
@@ -85,5 +114,5 @@ async def _stored_events(
     return [*bar_events(bars, exchange=exchange, symbol=symbol), *liquidated]
 
 
-def _demo(settings: Settings) -> Feed:
-    return DemoFeed(settings.symbols, interval_ms=interval_ms(settings.interval))
+def _demo(settings: Settings, trace_configs: Sequence[TraceConfig]) -> Feed:
+    return DemoFeed(settings.symbols, interval_ms=interval_ms(settings.interval), trace_configs=trace_configs)

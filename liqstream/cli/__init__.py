@@ -12,6 +12,11 @@ from liqstream import __version__
 VERBS: dict[str, tuple[str, str]] = {
     "serve": ("liqstream.cli.serve", "Start the server."),
     "import": ("liqstream.cli.importing", "Fill the store from files."),
+    "record": ("liqstream.cli.record", "Keep exchanges' raw frames, and fill the store."),
+    "replay": ("liqstream.cli.replay", "Serve a recording of raw frames as if it happened now."),
+    "simulate": ("liqstream.cli.simulate", "Run an exchange of its own making."),
+    "tail": ("liqstream.cli.tail", "Follow a server's stream in the terminal or a pipe."),
+    "selftest": ("liqstream.cli.selftest", "Put ten promises to the test on a server."),
     "show-config": ("liqstream.cli.show_config", "Show every setting and where it comes from."),
 }
 """Verb -> (module whose `command` it is, one line of help)."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from liqstream.cli.exchange_urls import exchange_url_options
 from liqstream.logs import configure_logs
 from liqstream.server import serve
 from liqstream.settings import BadSettingError, load_settings
@@ -31,6 +32,7 @@ from liqstream.sources import FROM_STORE
 )
 @click.option("--speed", "replay_speed", type=float, help="Market seconds per second of a replay.")
 @click.option("--warmup", "replay_warmup", help="First part of a replay, loaded at once (e.g. 3d).")
+@exchange_url_options
 def command(demo: bool, **options: Any) -> None:
     """Start the server."""
     if demo:

@@ -38,7 +38,7 @@ class Pace:
     """Lets one caller through per `every_s`, in the order they came, on the loop's monotonic clock."""
 
     def __init__(self, every_s: float, burst: int = 1) -> None:
-        self._every_s = every_s
+        self.every_s = every_s
         self._burst_s = every_s * (burst - 1)
         self._next_s = float("-inf")
 
@@ -46,7 +46,7 @@ class Pace:
         """Return when it is the caller's turn."""
         now_s = asyncio.get_running_loop().time()
         turn_s = max(now_s - self._burst_s, self._next_s)
-        self._next_s = turn_s + self._every_s
+        self._next_s = turn_s + self.every_s
         if turn_s > now_s:
             await asyncio.sleep(turn_s - now_s)
 

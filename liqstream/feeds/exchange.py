@@ -138,6 +138,10 @@ class ExchangeFeed:
             self._status.connected = False
             await self._close_session()
 
+    async def close(self) -> None:
+        """Let go of the HTTP session; the sockets end with `events`."""
+        await self._close_session()
+
     async def _guard(self, job: Coroutine[Any, Any, None]) -> None:
         try:
             await job

@@ -62,3 +62,6 @@ class Feed(Protocol):
 
     def events(self) -> AsyncGenerator[Sequence[MarketEvent]]:
         """What happens from now on: closed and forming candles, open interest, liquidations, prices."""
+
+    async def close(self) -> None:
+        """Let go of what the feed holds (sockets, a server of its own); may be called more than once."""

@@ -105,6 +105,9 @@ class ReplayFeed:
         self._status.connected = False
         self._status.ended = True
 
+    async def close(self) -> None:
+        """Nothing is held."""
+
     def _ticks(self) -> Iterator[list[MarketEvent]]:
         """What becomes known with each tick; an empty gap between bars still takes its time."""
         waiting = [event for event in self._events if due_ms(event) > self._play_from_ms]

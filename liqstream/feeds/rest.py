@@ -83,7 +83,9 @@ class RestClient:
                     raw += await answer.content.read(_MAX_BODY_BYTES - len(raw))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _TryAgainError(_words(error)) from error
-        self.simulated = self.simulated or SIMULATED_HEADER in answer.headers
+        if SIMULATED_HEADER in answer.headers:
+            self.simulated = True
+            self.pace.every_s = 0.0  # no limit to keep, and a demo should be up at once
         self._judge(answer, raw)
         if self.sink is not None:
             self.sink.http(str(URL(url).with_query(dict(params))), raw)

@@ -1,0 +1,99 @@
+"""`liqstream record`: keep what exchanges send, as they send it, and fill the store on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from liqstream.cli.exchange_urls import exchange_url_options
+from liqstream.feeds.feed import Feed, FeedError
+from liqstream.feeds.frames import FrameWriter
+from liqstream.logs import configure_logs
+from liqstream.settings import BadSettingError, Settings, load_settings
+from liqstream.sources import SourceError, exchange_feed
+from liqstream.store.errors import StoreError
+from liqstream.store.market_store import MarketStore
+
+WRITE_EVERY_S = 1.0
+"""What a crash can lose; a block this large also compresses well."""
+
+
+@click.command()
+@click.option("--exchange", "exchanges", required=True, help="Exchanges to record, comma-separated.")
+@click.option("--symbol", "symbols", help="Symbols to follow, comma-separated.")
+@click.option("--interval", help="Interval of the bars that are recorded, e.g. 5m.")
+@click.option("--db", "db_path", type=click.Path(dir_okay=False, path_type=Path), help="The DuckDB file.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("data/frames"),
+    show_default=True,
+    help="Folder the frames are written to.",
+)
+@click.option("--for", "seconds", type=click.FloatRange(min=0.1), help="Stop after this many seconds.")
+@exchange_url_options
+def command(out: Path, seconds: float | None, **options: Any) -> None:
+    """Record raw frames (zstd JSONL, a new file every 256 MiB) until a signal ends it."""
+    try:
+        settings = load_settings(**options)
+        configure_logs(settings)
+        counts = asyncio.run(_record(settings, out, seconds))
+    except (BadSettingError, FeedError, SourceError, StoreError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"cannot write to {out}: {error.strerror}") from None
+    for exchange, frames in counts.items():
+        click.echo(f"{exchange}: {frames} frames in {out}", err=True)
+
+
+async def _record(settings: Settings, out: Path, seconds: float | None) -> dict[str, int]:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    store = await MarketStore.open(settings.db_path, retention_days=settings.retention_days)
+    writers = {name: FrameWriter(out, name) for name in settings.exchanges}
+    try:
+        jobs = [
+            asyncio.create_task(_collect(exchange_feed(settings, name, sink=writer), store))
+            for name, writer in writers.items()
+        ]
+        jobs += [asyncio.create_task(_write(writer)) for writer in writers.values()]
+        jobs.append(asyncio.create_task(stop.wait()))
+        done, _ = await asyncio.wait(jobs, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await _end(jobs)
+        for job in done:
+            job.result()
+    finally:
+        await store.close()
+    return {name: writer.frames for name, writer in writers.items()}
+
+
+async def _collect(feed: Feed, store: MarketStore) -> None:
+    try:
+        async with aclosing(feed.events()) as batches:
+            async for batch in batches:
+                store.enqueue(batch)
+    finally:
+        await feed.close()
+
+
+async def _write(writer: FrameWriter) -> None:
+    try:
+        while True:
+            await asyncio.sleep(WRITE_EVERY_S)
+            await asyncio.to_thread(writer.write_out)
+    finally:
+        await asyncio.to_thread(writer.close)
+
+
+async def _end(jobs: list[asyncio.Task[Any]]) -> None:
+    """The feeds first, so that their last frames are still written."""
+    for job in jobs:
+        job.cancel()
+    await asyncio.wait(jobs)
