@@ -258,7 +258,7 @@ class HeatmapClient:
             case WarningMessage():
                 self.dropped += message.dropped_messages
                 self._retry_after_s = message.retry_after_ms / 1000
-                log.warning("%s: %s", message.code, message.message)
+                log.info("%s: %s", message.code, message.message)
 
     async def _take_state(self, connection: Connection, message: StateMessage) -> None:
         stream = self._streams.get(message.symbol)
@@ -280,7 +280,7 @@ class HeatmapClient:
             self._fail(asked, UnknownSymbolError(f"the server does not follow {', '.join(unknown)}"))
 
     def _take_error(self, message: ErrorMessage) -> None:
-        log.warning("%s: %s", message.code, message.message)
+        log.info("%s: %s", message.code, message.message)
         asked = self._requests.get(message.id, ()) if isinstance(message.id, int) else ()
         if not asked and message.code == "INVALID_SYMBOL" and len(self._requests) == 1:
             asked = next(iter(self._requests.values()))  # a server that does not name the request

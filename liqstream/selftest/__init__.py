@@ -1,0 +1,1 @@
+"""Ten promises of a liqstream server, each a scenario anyone can run against his own."""
