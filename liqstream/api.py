@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from liqstream.store.columns import LiquidationColumns, LiquidationTotals
 from liqstream.store.market_store import MarketStore
 from liqstream.symbols import INTERVALS_MS, interval_ms, interval_name
 
+LATEST: web.AppKey[Callable[[str], Awaitable[HeatmapSnapshot | None]]] = web.AppKey("latest")
+"""A symbol's newest snapshot: the maps', or the fleet's where several servers share one stream."""
 MAPS = web.AppKey("maps", LiveMaps)
 STORE = web.AppKey("store", MarketStore)
 HISTORIES = web.AppKey("histories", Histories)
@@ -57,17 +59,17 @@ class Span:
 
 async def latest_heatmap(request: web.Request) -> web.Response:
     """GET /api/heatmap/{symbol}: the v1 snapshot; `?columns=1`: columns on the grid with leverage mix."""
-    symbol, maps = _symbol(request, request.match_info["symbol"]), request.app[MAPS]
-    snapshot = await maps.get_latest_heatmap_snapshot(symbol)
+    symbol, maps = _symbol(request, request.match_info["symbol"]), request.app.get(MAPS)
+    snapshot = await request.app[LATEST](symbol)
     if snapshot is None:
         raise unavailable(f"no data for {symbol} yet", retry_after_s=5)
     if request.query.get("columns") != "1":
         return json_answer(request, {"type": "snapshot", **_head(snapshot), "data": _levels(snapshot)})
-    mix = await maps.level_mix(symbol, _exchanges(request))
+    mix = await maps.level_mix(symbol, _exchanges(request)) if maps else None
     body = {
         **_head(snapshot),
         "checksum": snapshot.checksum,
-        "exchanges": [market.key.exchange for market in maps.markets(symbol)],
+        "exchanges": [market.key.exchange for market in maps.markets(symbol)] if maps else [],
         "data": _columns(snapshot),
         "mix": None if mix is None else _mix(mix),
     }
@@ -350,9 +352,14 @@ def _number(request: web.Request, name: str) -> float | None:
 
 
 def add_api_routes(app: web.Application) -> None:
-    """Serve the REST endpoints; app.py sets MAPS, STORE, HISTORIES and SYMBOLS."""
-    app.router.add_get("/api/heatmap/{symbol}", latest_heatmap)
+    """Serve the REST endpoints; app.py sets LATEST, MAPS, STORE, HISTORIES and SYMBOLS."""
+    add_latest_route(app)
     app.router.add_get("/api/heatmap/{symbol}/history", heatmap_history)
     app.router.add_get("/api/liquidations/{symbol}", realised_liquidations)
     app.router.add_get("/liquidations/heatmap-timeseries", heatmap_timeseries)
     app.router.add_get("/prices/klines", klines)
+
+
+def add_latest_route(app: web.Application) -> None:
+    """Serve the latest map alone; app.py sets LATEST and SYMBOLS, and MAPS where there are any."""
+    app.router.add_get("/api/heatmap/{symbol}", latest_heatmap)

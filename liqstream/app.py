@@ -1,8 +1,8 @@
 """Puts the house together: settings in, an aiohttp Application out; the one module that sees everything.
 
 Each resource is one `cleanup_ctx`, entered in this order and left in the opposite one: store, maps, feeds,
-stream. A background task that dies ends the process (`FATAL`): a page that silently stands still is worse
-than one that is gone.
+stream; a server that only fans out (LIQSTREAM_ROLE) has the stream alone. A background task that dies ends
+the process (`FATAL`): a page that silently stands still is worse than one that is gone.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from aiohttp_prometheus_exporter.trace import PrometheusTraceConfig
 from liqstream.admission.door import DOOR, Door
 from liqstream.admission.http_guard import cors_headers, http_guard
 from liqstream.admission.security_headers import security_headers
-from liqstream.api import HISTORIES, MAPS, STORE, SYMBOLS, add_api_routes
+from liqstream.api import HISTORIES, LATEST, MAPS, STORE, SYMBOLS, add_api_routes, add_latest_route
 from liqstream.background import background
 from liqstream.collect import Collector
-from liqstream.feeds.feed import Feed
+from liqstream.feeds.feed import Feed, FeedStatus
+from liqstream.fleet import make_shared_updates
+from liqstream.forwarding import add_forwarded_routes
 from liqstream.heatmap.history import Histories
 from liqstream.heatmap.kernel import load_kernel
 from liqstream.heatmap.latest import LiveMaps
-from liqstream.heatmap.updates import heatmap_update_generator
+from liqstream.heatmap.updates import Tick, heatmap_update_generator
 from liqstream.http_metrics import http_metrics
 from liqstream.metrics import Metrics
 from liqstream.pages import READINESS, PageFacts, add_page_routes
@@ -38,12 +40,15 @@ from liqstream.store.market_store import MarketStore
 from liqstream.symbols import interval_ms
 from liqstream.ws.connection_manager import ConnectionManager
 from liqstream.ws.endpoint import CONFIG, MANAGER, WsConfig, add_ws_routes
+from liqstream.ws.shared_updates import SharedUpdates
 
 log = structlog.get_logger(__name__)
 
 SETTINGS = web.AppKey("settings", Settings)
 METRICS = web.AppKey("metrics", Metrics)
 COLLECTOR = web.AppKey("collector", Collector)
+FLEET = web.AppKey("fleet", SharedUpdates)
+"""Set where several servers share one stream (REDIS_ENABLED)."""
 FATAL: web.AppKey[asyncio.Future[None]] = web.AppKey("fatal")
 """Fails with the error of a background task that died; whoever runs the app watches it."""
 
@@ -54,6 +59,8 @@ RETENTION_EVERY_S = 3600.0
 
 def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Application:
     """The application for `settings`. Its start-up raises what its resources raise, each one clear line."""
+    if settings.role == "producer":
+        settings = settings.model_copy(update={"ws_enabled": False})
     metrics = Metrics()
     app = web.Application(middlewares=[http_metrics(metrics), http_guard])
     app[SETTINGS] = settings
@@ -74,11 +81,14 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
     add_ws_routes(app)
     facts = PageFacts(settings.symbols, settings.interval, readiness.source)
     add_page_routes(app, facts, None if settings.metrics_host else metrics.registry)
-    add_api_routes(app)
-    app.cleanup_ctx.extend(
-        (_fatal_ctx, _door_ctx, _store_ctx, _maps_ctx, _feeds_ctx(make_feeds), _stream_ctx)
-    )
-    app.cleanup_ctx.append(_ready_ctx(readiness))
+    app.cleanup_ctx.extend((_fatal_ctx, _door_ctx))
+    if settings.role == "fanout":
+        add_latest_route(app)
+        add_forwarded_routes(app, settings.history_url)
+    else:
+        add_api_routes(app)
+        app.cleanup_ctx.extend((_store_ctx, _maps_ctx, _feeds_ctx(make_feeds)))
+    app.cleanup_ctx.extend((_fleet_ctx if settings.redis_enabled else _alone_ctx, _ready_ctx(readiness)))
     return app
 
 
@@ -146,38 +156,55 @@ def _feeds_ctx(make_feeds: MakeFeeds) -> Callable[[web.Application], AsyncIterat
     return feeds_ctx
 
 
-async def _stream_ctx(app: web.Application) -> AsyncIterator[None]:
-    async with background(_stream(app), app[FATAL], name="stream"):
-        yield
-
-
-async def _stream(app: web.Application) -> None:
+async def _alone_ctx(app: web.Application) -> AsyncIterator[None]:
     manager, maps = app[MANAGER], app[MAPS]
+    app[LATEST] = maps.get_latest_heatmap_snapshot
     updates = heatmap_update_generator(
         maps.get_latest_heatmap_snapshot,
         active_symbols=manager.active_symbols,
         interval_s=lambda: manager.smallest_interval_s(app[SETTINGS].ws_update_interval_s),
         wake=manager.changed,
     )
+    async with background(_stream(app, updates), app[FATAL], name="stream"):
+        yield
+
+
+async def _fleet_ctx(app: web.Application) -> AsyncIterator[None]:
+    app[FLEET] = make_shared_updates(
+        app[SETTINGS], manager=app[MANAGER], maps=app.get(MAPS), metrics=app[METRICS]
+    )
+    app[LATEST] = app[FLEET].latest
+    async with (
+        background(app[FLEET].run(), app[FATAL], name="fleet"),
+        background(_stream(app, app[FLEET].ticks()), app[FATAL], name="stream"),
+    ):
+        yield
+
+
+async def _stream(app: web.Application, updates: AsyncIterator[Tick]) -> None:
+    """The one loop: what is new goes to everyone who follows it, wherever it was made."""
     async for tick in updates:
-        await manager.broadcast(*tick)
+        await app[MANAGER].broadcast(*tick)
         for snapshot in tick:
             app[METRICS].last_broadcast.labels(snapshot.symbol).set_to_current_time()
 
 
 def _ready_ctx(readiness: Readiness) -> Callable[[web.Application], AsyncIterator[None]]:
     async def ready_ctx(app: web.Application) -> AsyncIterator[None]:
-        for symbol in app[SYMBOLS]:
-            await app[MAPS].get_latest_heatmap_snapshot(symbol)
-        readiness.watch(app[MAPS], app[COLLECTOR].statuses)
+        maps = app.get(MAPS)
+        statuses = app[COLLECTOR].statuses if maps else dict[str, FeedStatus]
+        if maps is not None:
+            for symbol in app[SYMBOLS]:
+                await maps.get_latest_heatmap_snapshot(symbol)
+        readiness.watch(maps, statuses, app.get(FLEET))
         app[METRICS].registry.register(
             HouseCollector(
                 door=app[DOOR],
                 stats=app[MANAGER].get_stats,
                 readiness=readiness.report,
-                maps=app[MAPS],
-                store=app[STORE],
-                feeds=app[COLLECTOR].statuses,
+                maps=maps,
+                store=app.get(STORE),
+                feeds=statuses,
             )
         )
         yield

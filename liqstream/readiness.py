@@ -11,6 +11,8 @@ from aiohttp import web
 
 from liqstream.feeds.feed import FeedStatus
 from liqstream.heatmap.latest import LiveMaps
+from liqstream.heatmap.snapshot import HeatmapSnapshot
+from liqstream.ws.shared_updates import SharedUpdates
 
 
 @dataclass(slots=True)
@@ -19,12 +21,19 @@ class Readiness:
 
     symbols: tuple[str, ...]
     _maps: LiveMaps | None = None
-    _statuses: Callable[[], dict[str, FeedStatus]] | None = None
+    _statuses: Callable[[], dict[str, FeedStatus]] = dict
+    _fleet: SharedUpdates | None = None
+    _started: bool = False
     _stopping: bool = False
 
-    def watch(self, maps: LiveMaps, statuses: Callable[[], dict[str, FeedStatus]]) -> None:
-        """Everything has started: report on these from now on."""
-        self._maps, self._statuses = maps, statuses
+    def watch(
+        self,
+        maps: LiveMaps | None,
+        statuses: Callable[[], dict[str, FeedStatus]],
+        fleet: SharedUpdates | None = None,
+    ) -> None:
+        """Everything has started: report on these from now on. A server that only fans out has no maps."""
+        self._maps, self._statuses, self._fleet, self._started = maps, statuses, fleet, True
 
     async def stopping(self, _app: web.Application) -> None:
         """The server goes down: no new work, please."""
@@ -32,17 +41,18 @@ class Readiness:
 
     def source(self) -> str:
         """What the maps are made of, for the page's label."""
-        sources = {self._maps.source(symbol) for symbol in self.symbols} if self._maps else set()
+        sources = {self._symbol(symbol)["source"] for symbol in self.symbols}
         return next((name for name in ("simulated", "replay") if name in sources), "live")
 
     def report(self) -> dict[str, Any]:
         """The body of /ready."""
         symbols = {symbol: self._symbol(symbol) for symbol in self.symbols}
-        feeds = {name: _feed(status) for name, status in (self._statuses() if self._statuses else {}).items()}
+        feeds = {name: _feed(status) for name, status in self._statuses().items()}
         return {
             "status": self._status(symbols, feeds),
-            "role": "standalone",
-            "redis": "off",
+            "role": self._fleet.role if self._fleet else "standalone",
+            "redis": self._fleet.redis if self._fleet else "off",
+            **({"mode": self._fleet.mode} if self._fleet else {}),
             "symbols": symbols,
             "feeds": feeds,
         }
@@ -50,19 +60,22 @@ class Readiness:
     def _status(self, symbols: dict[str, dict[str, Any]], feeds: dict[str, dict[str, Any]]) -> str:
         if self._stopping:
             return "stopping"
-        if self._maps is None:
+        if not self._started:
             return "starting"
+        if self._fleet is not None and not self._fleet.leader:
+            return "degraded"
         sound = all(not symbol["stale"] for symbol in symbols.values()) and all(
             feed["connected"] for feed in feeds.values()
         )
         return "ready" if sound else "degraded"
 
     def _symbol(self, symbol: str) -> dict[str, Any]:
+        last = self._fleet.newest(symbol) if self._fleet else None
         if self._maps is None:
-            return {"source": None, "stale": True, "age_ms": None, "epoch": None, "seq": None}
+            return _shared(last)
         now_s = time.monotonic()
         spoke_s = [m.last_event_s for m in self._maps.markets(symbol) if m.last_event_s is not None]
-        last = self._maps.last_snapshot(symbol)
+        last = last or self._maps.last_snapshot(symbol)
         return {
             "source": self._maps.source(symbol),
             "stale": self._maps.is_stale(symbol),
@@ -70,6 +83,20 @@ class Readiness:
             "epoch": last.epoch if last else None,
             "seq": last.seq if last else None,
         }
+
+
+def _shared(last: HeatmapSnapshot | None) -> dict[str, Any]:
+    """What a server without maps of its own knows of a symbol; nobody may have asked for it yet."""
+    if last is None:
+        return {"source": None, "stale": False, "age_ms": None, "epoch": None, "seq": None}
+    age_ms = max(0, time.time_ns() // 1_000_000 - last.timestamp_ms)
+    return {
+        "source": last.source,
+        "stale": last.stale,
+        "age_ms": age_ms,
+        "epoch": last.epoch,
+        "seq": last.seq,
+    }
 
 
 def _feed(status: FeedStatus) -> dict[str, Any]:

@@ -28,8 +28,8 @@ class HouseCollector(Collector):
     door: Door
     stats: Callable[[], BroadcastStats]
     readiness: Callable[[], dict[str, Any]]
-    maps: LiveMaps
-    store: MarketStore
+    maps: LiveMaps | None
+    store: MarketStore | None
     feeds: Callable[[], dict[str, FeedStatus]]
 
     def describe(self) -> Iterator[Metric]:
@@ -73,14 +73,17 @@ class HouseCollector(Collector):
             values = {symbol: state[field] for symbol, state in symbols.items()}
             known = {symbol: value * scale for symbol, value in values.items() if value is not None}
             yield _by(GaugeMetricFamily(name, text, labels=["symbol"]), known)
-        yield SummaryMetricFamily(
-            "model_step_seconds",
-            "Time in the model's thread per new map.",
-            count_value=self.maps.steps,
-            sum_value=self.maps.step_seconds,
-        )
+        if self.maps is not None:
+            yield SummaryMetricFamily(
+                "model_step_seconds",
+                "Time in the model's thread per new map.",
+                count_value=self.maps.steps,
+                sum_value=self.maps.step_seconds,
+            )
 
     def _stored(self) -> Iterator[Metric]:
+        if self.store is None:
+            return
         done = self.store.counters
         yield SummaryMetricFamily(
             "store_commit_seconds", "DuckDB commits.", count_value=done.commits, sum_value=done.commit_seconds

@@ -63,13 +63,28 @@ class Settings(BaseSettings):
     # Many servers
     redis_enabled: bool = _setting("REDIS_ENABLED", False, "Share one stream among servers through Redis.")
     redis_url: str = _setting(
-        "REDIS_URL", "redis://localhost:6379", "Where Redis is (redis://, rediss:// or unix://)."
+        "REDIS_URL", "redis://localhost:6379", "Where Redis is (redis://, rediss://, unix:// or sentinel://)."
     )
     redis_channel_prefix: str = _setting(
         "REDIS_CHANNEL_PREFIX",
         "heatmap",
         "Prefix of every channel and key.",
         pattern=r"^[A-Za-z0-9_.:-]{1,64}$",
+    )
+    role: Literal["all", "producer", "fanout"] = _setting(
+        "LIQSTREAM_ROLE",
+        "all",
+        "all: collect, serve, and lead when it is our turn; producer: the same without sockets; "
+        "fanout: serve what the fleet makes, with no store of our own.",
+    )
+    lease_s: float = _setting(
+        "LIQSTREAM_LEASE", 5.0, "A leader that is silent for longer is replaced.", "s", ge=1, le=60
+    )
+    history_url: str = _setting(
+        "LIQSTREAM_HISTORY_URL",
+        "",
+        "Where a fanout server asks for history and prices, e.g. http://producer:8000.",
+        pattern=r"^(https?://[^\s/]+/?)?$",
     )
 
     # The server
@@ -197,10 +212,20 @@ class Settings(BaseSettings):
         le=1_000_000,
     )
     message_rate_per_s: float = _setting(
-        "LIQSTREAM_MESSAGE_RATE", 10.0, "Messages and pings a socket may send on average.", "1/s", gt=0, le=1e6
+        "LIQSTREAM_MESSAGE_RATE",
+        10.0,
+        "Messages and pings a socket may send on average.",
+        "1/s",
+        gt=0,
+        le=1e6,
     )
     message_burst: int = _setting(
-        "LIQSTREAM_MESSAGE_BURST", 100, "Messages and pings a socket may send at once.", "", ge=1, le=1_000_000
+        "LIQSTREAM_MESSAGE_BURST",
+        100,
+        "Messages and pings a socket may send at once.",
+        "",
+        ge=1,
+        le=1_000_000,
     )
     rest_rate_per_s: float = _setting(
         "LIQSTREAM_REST_RATE", 50.0, "HTTP requests of one client address on average.", "1/s", gt=0, le=1e6
@@ -299,6 +324,8 @@ def load_settings(**overrides: Any) -> Settings:
             f"LIQSTREAM_SYMBOLS={','.join(unknown)}: not supported; one of "
             f"{', '.join(settings.known_symbols)}, or add it to LIQSTREAM_EXTRA_SYMBOLS"
         )
+    if settings.role == "fanout" and not settings.redis_enabled:
+        raise BadSettingError("LIQSTREAM_ROLE=fanout: needs REDIS_ENABLED=true; it has no stream of its own")
     return settings
 
 

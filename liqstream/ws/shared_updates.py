@@ -95,6 +95,7 @@ class SharedUpdates:
     ) -> None:
         self.mode: Mode = "follower"
         self.redis_is_up = False
+        self.leader = ""
         self._redis = redis
         self._names = names
         self._symbols = tuple(symbols)
@@ -150,6 +151,11 @@ class SharedUpdates:
         if self._maps is None:
             return "fanout"
         return "leader" if self.mode == "leader" else "follower"
+
+    @property
+    def redis(self) -> str:
+        """up or down."""
+        return "up" if self.redis_is_up else "down"
 
     def newest(self, symbol: str) -> HeatmapSnapshot | None:
         """The symbol's newest snapshot so far, without asking anybody."""
@@ -220,7 +226,7 @@ class SharedUpdates:
             log.warning("redis lost", reason=str(error) or type(error).__name__, role=self.role)
             self._metrics.redis_lost.inc()
         self._set_up(False)
-        self._others, self._truths = (), {}
+        self._others, self._truths, self.leader = (), {}, ""
         if self._maps is None:
             self._cut_off()
         elif self.mode != "fallback":
@@ -236,7 +242,7 @@ class SharedUpdates:
         enough = fleet.epoch >= self._needed_epoch()
         if fleet.others != self._others:
             self._generator_wake.set()
-        self._others, self._truths = fleet.others, dict(fleet.truths)
+        self._others, self._truths, self.leader = fleet.others, dict(fleet.truths), fleet.leader
         if fleet.leader:
             self._led_s = self._clock_s()
         if fleet.leader == self._lease.server:
@@ -298,7 +304,9 @@ class SharedUpdates:
         epoch = self._start_alone()
         self._enter("cut_off", epoch)
         for snapshot in list(self._inbox.newest.values()):
-            self._inbox.offer(replace(snapshot, epoch=epoch, seq=1, stale=True))
+            marked = replace(snapshot, epoch=epoch, seq=1, stale=True)
+            _note_produced(marked)
+            self._inbox.offer(marked)
 
     def _enter(self, mode: Mode, epoch: int | None) -> None:
         log.info("fleet mode", mode=mode, was=self.mode, epoch=epoch)
@@ -403,6 +411,8 @@ class SharedUpdates:
     async def _say(self, stint: _Stint, tick: Tick) -> None:
         """Publish a tick if this server leads; only what was published, or needs not be, is yielded."""
         self._check(stint)
+        for snapshot in tick:
+            _note_produced(snapshot)
         if stint.token:
             await self._publish(stint, tick)
             self._check(stint)
@@ -446,3 +456,16 @@ class SharedUpdates:
             if self._stint is None:
                 for symbol in self._symbols:
                     await maps.get_latest_heatmap_snapshot(symbol)
+
+
+def _note_produced(snapshot: HeatmapSnapshot) -> None:
+    """For whoever audits a fleet: every snapshot that may reach a client, before it can."""
+    log.debug(
+        "produced",
+        symbol=snapshot.symbol,
+        epoch=snapshot.epoch,
+        seq=snapshot.seq,
+        checksum=snapshot.checksum,
+        timestamp_ms=snapshot.timestamp_ms,
+        stale=snapshot.stale,
+    )
