@@ -11,7 +11,8 @@ from aiohttp import TraceConfig
 from liqstream.feeds.demo import DemoFeed
 from liqstream.feeds.exchange import ExchangeFeed
 from liqstream.feeds.feed import Feed
-from liqstream.feeds.frames import FrameSink
+from liqstream.feeds.frame_replay import FrameReplayFeed, is_recording
+from liqstream.feeds.frames import FrameError, FrameSink
 from liqstream.feeds.replay import ReplayFeed, bar_events
 from liqstream.feeds.venues import VENUES
 from liqstream.market import LiquidationTotal, MarketEvent
@@ -37,6 +38,9 @@ async def make_feeds(
 ) -> list[Feed]:
     """The feeds to collect from. Raises SourceError with a sentence if there is nothing to play."""
     if settings.replay:
+        path = Path(settings.replay)
+        if settings.replay != FROM_STORE and is_recording(path):
+            return [await asyncio.to_thread(_recording, settings, path)]
         if settings.replay != FROM_STORE:
             await asyncio.to_thread(_check_file, settings)
         return [await _replay(settings, store, symbol) for symbol in settings.symbols]
@@ -86,6 +90,19 @@ async def _replay(settings: Settings, store: MarketStore, symbol: str) -> Feed:
         )
     except ValueError as error:
         raise SourceError(f"{origin}: {error}") from None
+
+
+def _recording(settings: Settings, path: Path) -> Feed:
+    try:
+        return FrameReplayFeed(
+            path,
+            settings.symbols,
+            interval_ms=interval_ms(settings.interval),
+            speed=settings.replay_speed,
+            exchange=settings.exchanges[0] if settings.exchanges else "",
+        )
+    except FrameError as error:
+        raise SourceError(str(error)) from None
 
 
 def _check_file(settings: Settings) -> None:

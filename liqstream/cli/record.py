@@ -14,10 +14,12 @@ from liqstream.cli.exchange_urls import exchange_url_options
 from liqstream.feeds.feed import Feed, FeedError
 from liqstream.feeds.frames import FrameWriter
 from liqstream.logs import configure_logs
+from liqstream.market import MarketKey
 from liqstream.settings import BadSettingError, Settings, load_settings
 from liqstream.sources import SourceError, exchange_feed
 from liqstream.store.errors import StoreError
 from liqstream.store.market_store import MarketStore
+from liqstream.symbols import interval_ms
 
 WRITE_EVERY_S = 1.0
 """What a crash can lose; a block this large also compresses well."""
@@ -58,24 +60,35 @@ async def _record(settings: Settings, out: Path, seconds: float | None) -> dict[
         loop.add_signal_handler(number, stop.set)
     store = await MarketStore.open(settings.db_path, retention_days=settings.retention_days)
     writers = {name: FrameWriter(out, name) for name in settings.exchanges}
+    feeds: list[asyncio.Task[Any]] = [
+        asyncio.create_task(_collect(exchange_feed(settings, name, sink=writer), store, settings))
+        for name, writer in writers.items()
+    ]
+    files = [asyncio.create_task(_write(writer)) for writer in writers.values()]
+    ended = asyncio.create_task(stop.wait())
     try:
-        jobs = [
-            asyncio.create_task(_collect(exchange_feed(settings, name, sink=writer), store))
-            for name, writer in writers.items()
-        ]
-        jobs += [asyncio.create_task(_write(writer)) for writer in writers.values()]
-        jobs.append(asyncio.create_task(stop.wait()))
-        done, _ = await asyncio.wait(jobs, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        await _end(jobs)
-        for job in done:
-            job.result()
+        done, _ = await asyncio.wait(
+            {*feeds, *files, ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in done:
+            task.result()
     finally:
+        await _end([ended, *feeds])
+        await _end(files)
         await store.close()
     return {name: writer.frames for name, writer in writers.items()}
 
 
-async def _collect(feed: Feed, store: MarketStore) -> None:
+async def _collect(feed: Feed, store: MarketStore, settings: Settings) -> None:
+    step_ms = interval_ms(settings.interval)
+    newest = {
+        MarketKey(feed.exchange, symbol): await store.newest_bar_ms(feed.exchange, symbol, step_ms)
+        for symbol in feed.symbols
+    }
     try:
+        async with aclosing(feed.backfill(newest)) as batches:
+            async for batch in batches:
+                await store.append(batch)
         async with aclosing(feed.events()) as batches:
             async for batch in batches:
                 store.enqueue(batch)
@@ -87,13 +100,12 @@ async def _write(writer: FrameWriter) -> None:
     try:
         while True:
             await asyncio.sleep(WRITE_EVERY_S)
-            await asyncio.to_thread(writer.write_out)
+            await asyncio.to_thread(writer.write, writer.take())
     finally:
         await asyncio.to_thread(writer.close)
 
 
-async def _end(jobs: list[asyncio.Task[Any]]) -> None:
-    """The feeds first, so that their last frames are still written."""
-    for job in jobs:
-        job.cancel()
-    await asyncio.wait(jobs)
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

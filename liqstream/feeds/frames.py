@@ -20,7 +20,6 @@ import zstandard
 
 from liqstream.feeds.parsed import Json
 
-FLUSH_BYTES = 1 << 20
 ROTATE_BYTES = 256 << 20
 
 
@@ -51,10 +50,10 @@ class Frame:
 
 @dataclass(slots=True)
 class FrameWriter:
-    """Writes `<folder>/<exchange>-<UTC time>.jsonl.zst`, a new file whenever one is full. Not thread-safe.
+    """Writes `<folder>/<exchange>-<UTC time>.jsonl.zst`, a new file whenever one is full.
 
-    Lines are gathered in memory and handed to `write_out` (a worker thread) by the recorder: opening,
-    compressing and writing files is nothing for the event loop.
+    Lines are gathered on the event loop and written (`take`, then `write` in a worker thread): opening,
+    compressing and writing files is nothing for the loop.
     """
 
     folder: Path
@@ -63,7 +62,6 @@ class FrameWriter:
     rotate_bytes: int = ROTATE_BYTES
     frames: int = 0
     _lines: list[bytes] = field(default_factory=list)
-    _pending_bytes: int = 0
     _file: BinaryIO | None = None
     _packer: zstandard.ZstdCompressionWriter | None = None
     _written: int = 0
@@ -78,14 +76,16 @@ class FrameWriter:
         self._add({"t": kind, "conn": connection, key: text})
 
     def _add(self, line: dict[str, Json]) -> None:
-        raw = orjson.dumps({**line, "ts": self.now_s()})
-        self._lines.append(raw)
-        self._pending_bytes += len(raw)
+        self._lines.append(orjson.dumps({**line, "ts": self.now_s()}))
         self.frames += 1
 
-    def write_out(self) -> None:
-        """Compress and write what has been gathered; blocks."""
-        lines, self._lines, self._pending_bytes = self._lines, [], 0
+    def take(self) -> list[bytes]:
+        """The lines gathered since the last time, for `write`; on the event loop."""
+        lines, self._lines = self._lines, []
+        return lines
+
+    def write(self, lines: list[bytes]) -> None:
+        """Compress and write lines; blocks."""
         if not lines:
             return
         if self._packer is None or self._written >= self.rotate_bytes:
@@ -100,7 +100,7 @@ class FrameWriter:
 
     def close(self) -> None:
         """Write the rest and end the file; blocks."""
-        self.write_out()
+        self.write(self.take())
         self._end_file()
 
     def _next_file(self) -> None:

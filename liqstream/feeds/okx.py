@@ -199,6 +199,10 @@ class Okx(Venue):
     async def listed(self, rest: RestClient) -> frozenset[str]:
         return self.read_instruments(await self._get(rest, "/api/v5/public/instruments", instType="SWAP"))
 
+    def learn(self, url: str, text: str) -> None:
+        if "/public/instruments" in url and "instType=SWAP" in url:
+            self.read_instruments(read_json(text)["data"])
+
     def read_instruments(self, rows: Json) -> frozenset[str]:
         """Our names of the live linear USDT swaps; their contract values are kept."""
         sizes = {

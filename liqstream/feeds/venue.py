@@ -87,3 +87,7 @@ class Venue(ABC):
     async def poll(self, rest: RestClient, symbol: str) -> Sequence[MarketEvent]:
         """What the sockets do not carry, as of now."""
         return ()
+
+    def learn(self, url: str, text: str) -> None:
+        """Take in what reading messages needs of a recorded answer (contract sizes); most need nothing."""
+        return
