@@ -87,7 +87,7 @@ async def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
 @asynccontextmanager
 async def _listening(app: web.Application, settings: Settings, tls: ServerTls | None) -> AsyncIterator[str]:
     """Open the ports, the public one last; yields its address."""
-    make_room_for(settings.ws_max_connections)
+    app[DOOR].caps.total = make_room_for(settings.ws_max_connections)
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S, keepalive_timeout=KEEPALIVE_TIMEOUT_S
     )

@@ -57,7 +57,7 @@ def _preflight(request: web.Request, door: Door) -> web.Response:
 async def cors_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Let pages of listed origins read the answer (a signal: it also reaches errors)."""
     origin = request.headers.get(hdrs.ORIGIN)
-    if response.prepared or not request.app[DOOR].origins.readable_by(origin) or origin is None:
+    if origin is None or not request.app[DOOR].origins.readable_by(origin):
         return
     response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
     response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "ETag, Retry-After"
