@@ -15,7 +15,7 @@ KEY = MarketKey("binance", "BTCUSDT")
 
 
 def candle(open_time_ms: int, close: float = 100.0, *, closed: bool = True) -> Candle:
-    return Candle(*(KEY.exchange, KEY.symbol), MINUTE, open_time_ms, 99.0, 101.0, 98.0, close, closed=closed)
+    return Candle(*(KEY.exchange, KEY.symbol), MINUTE, open_time_ms, 99.0, 109.0, 98.0, close, closed=closed)
 
 
 @pytest.fixture
