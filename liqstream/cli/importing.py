@@ -80,6 +80,8 @@ def command(
         report = _import(settings, cast("Kind", kind), files, exchange, symbol, interval)
     except (BadSettingError, StoreError) as error:
         raise click.ClickException(str(error)) from None
+    if not report.files:
+        raise click.ClickException(f"no .csv or .zip file in {', '.join(map(str, files))}")
     click.echo(json.dumps(_as_json(report), indent=1)) if as_json else _show(report)
     _warn_of_retention(report, settings)
     if report.refused:
@@ -125,8 +127,6 @@ def _import(
 
 def _show(report: ImportReport) -> None:
     console = Console(width=None if Console().is_terminal else 160)
-    if not report.files:
-        console.print("no .csv or .zip file in there")
     for file in report.files:
         _show_file(console, file)
     if report.store:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import re
 import zlib
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain, pairwise
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from liqstream.market import Candle, FundingRate, LiquidationTotal, MarketEvent, OpenInterest
@@ -23,6 +21,16 @@ from liqstream.store.archive_forms import (
     Market,
     column_positions,
 )
+from liqstream.store.archive_rows import (
+    BadRow,
+    Reading,
+    Row,
+    agreed_interval,
+    leave_out_backward,
+    leave_out_known_events,
+    leave_out_off_grid,
+    leave_out_repeated,
+)
 from liqstream.store.csv_fields import shown
 from liqstream.symbols import INTERVALS_MS, interval_name
 
@@ -30,15 +38,6 @@ _ARCHIVE_NAME = re.compile(
     r"(?P<symbol>[A-Z0-9]{5,20})-(?:(?P<interval>\d+[mhd])-|metrics-|liquidationSnapshot-)"
 )
 ROWS_PER_REPORT = 5_000
-MIN_CLEAR_STEPS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that was left out, by its line in the file."""
-
-    line: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +56,6 @@ class ArchiveFile:
     duplicates: int
     other_symbols: int
     checksum_verified: bool
-
-
-@dataclass(slots=True)
-class _Row:
-    line: int
-    time_ms: int
-    events: list[MarketEvent]
-
-
-@dataclass(slots=True)
-class _Reading:
-    rows: int = 0
-    good: list[_Row] = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
-    duplicates: int = 0
-    other_symbols: int = 0
 
 
 def read_bars_file(
@@ -169,9 +152,9 @@ def _read_rows(
     rows: Iterable[tuple[int, list[str]]],
     market: Market,
     on_rows: Callable[[int], None],
-) -> _Reading:
+) -> Reading:
     form, positions, width = layout
-    reading = _Reading()
+    reading = Reading()
     wanted = market.symbol
     for line, texts in rows:
         reading.rows += 1
@@ -187,19 +170,19 @@ def _read_rows(
         if wanted and events[0].symbol != wanted:
             reading.other_symbols += 1
         else:
-            reading.good.append(_Row(line, time_ms, events))
+            reading.good.append(Row(line, time_ms, events))
     return reading
 
 
-def _checked(form: Form, reading: _Reading, interval_ms: int | None, verified: bool) -> ArchiveFile:
+def _checked(form: Form, reading: Reading, interval_ms: int | None, verified: bool) -> ArchiveFile:
     if form.on_grid:
-        interval_ms = _agreed_interval(form, reading, interval_ms)
-        _leave_out_off_grid(reading, interval_ms)
+        interval_ms = agreed_interval(form, reading, interval_ms)
+        leave_out_off_grid(reading, interval_ms)
     if form.sequential:
-        _leave_out_repeated(reading)
-        _leave_out_backward(reading)
+        leave_out_repeated(reading)
+        leave_out_backward(reading)
     else:
-        _leave_out_known_events(reading)
+        leave_out_known_events(reading)
     if not reading.good:
         raise ArchiveError(_nothing_usable(reading))
     return ArchiveFile(
@@ -214,87 +197,13 @@ def _checked(form: Form, reading: _Reading, interval_ms: int | None, verified: b
     )
 
 
-def _nothing_usable(reading: _Reading) -> str:
+def _nothing_usable(reading: Reading) -> str:
     if reading.bad:
         return f"no usable row; line {reading.bad[0].line}: {reading.bad[0].reason}"
     return "no row of the symbol asked for" if reading.other_symbols else "it has a header and no rows"
 
 
-def _agreed_interval(form: Form, reading: _Reading, interval_ms: int | None) -> int:
-    """The interval asked for, or what most rows are apart. Raises ArchiveError if they contradict."""
-    steps = Counter(b.time_ms - a.time_ms for a, b in pairwise(reading.good) if b.time_ms > a.time_ms)
-    usual_ms, times = steps.most_common(1)[0] if steps else (0, 0)
-    if interval_ms is None:
-        if usual_ms not in INTERVALS_MS.values():
-            raise ArchiveError("the interval of its rows is not clear; name it with --interval")
-        return usual_ms
-    clear = times >= MIN_CLEAR_STEPS and 2 * times > steps.total() and usual_ms in INTERVALS_MS.values()
-    fits = usual_ms % interval_ms == 0 if not form.regular else usual_ms == interval_ms
-    if clear and not fits:
-        raise ArchiveError(f"its rows are {interval_name(usual_ms)} apart, not {interval_name(interval_ms)}")
-    return interval_ms
-
-
-def _leave_out_off_grid(reading: _Reading, interval_ms: int) -> None:
-    for row in reading.good:
-        if row.time_ms % interval_ms:
-            reason = f"open_time {row.time_ms} is no multiple of {interval_name(interval_ms)}"
-            reading.bad.append(BadRow(row.line, reason))
-    reading.good = [row for row in reading.good if row.time_ms % interval_ms == 0]
-
-
-def _leave_out_repeated(reading: _Reading) -> None:
-    """Leave out rows of a time that was there before: silently if they say the same."""
-    first: dict[tuple[str, int], _Row] = {}
-    for row in reading.good:
-        known = first.setdefault((row.events[0].symbol, row.time_ms), row)
-        if known is row:
-            continue
-        if known.events == row.events:
-            reading.duplicates += 1
-        else:
-            reading.bad.append(BadRow(row.line, f"says otherwise than line {known.line} of the same time"))
-    reading.good = list(first.values())
-
-
-def _leave_out_known_events(reading: _Reading) -> None:
-    first: dict[MarketEvent, _Row] = {}
-    for row in reading.good:
-        reading.duplicates += first.setdefault(row.events[0], row) is not row
-    reading.good = list(first.values())
-
-
-def _leave_out_backward(reading: _Reading) -> None:
-    """Leave out the fewest rows that must go for time to run forward: one wild time costs one row."""
-    times = [row.time_ms for row in reading.good]
-    if all(a < b for a, b in pairwise(times)):
-        return
-    kept = _longest_ascending(times)
-    for index, row in enumerate(reading.good):
-        if index not in kept:
-            reading.bad.append(BadRow(row.line, f"time {row.time_ms} goes backwards among its neighbours"))
-    reading.good = [row for index, row in enumerate(reading.good) if index in kept]
-
-
-def _longest_ascending(times: list[int]) -> set[int]:
-    """Indices of a longest strictly ascending subsequence (patience sorting, n log n)."""
-    tails: list[int] = []
-    tail_index: list[int] = []
-    before: list[int] = []
-    for index, time_ms in enumerate(times):
-        length = bisect_left(tails, time_ms)
-        before.append(tail_index[length - 1] if length else -1)
-        tails[length : length + 1] = [time_ms]
-        tail_index[length : length + 1] = [index]
-    kept: set[int] = set()
-    index = tail_index[-1] if tail_index else -1
-    while index >= 0:
-        kept.add(index)
-        index = before[index]
-    return kept
-
-
-def _events(rows: list[_Row], interval_ms: int | None) -> Iterator[MarketEvent]:
+def _events(rows: list[Row], interval_ms: int | None) -> Iterator[MarketEvent]:
     """All records, with the interval that was found out, a funding rate only where it changes."""
     rate: float | None = None
     for row in rows:

@@ -217,7 +217,11 @@ FORMS: dict[Kind, tuple[Form, ...]] = {
     "liquidations": (LIQUIDATIONS, TOTALS),
 }
 
-HEADERLESS: dict[Kind, tuple[str, ...]] = {"klines": KLINE_COLUMNS, "liquidations": CAPTURE_COLUMNS}
+HEADERLESS: dict[Kind, tuple[str, ...]] = {
+    "bars": KLINE_COLUMNS,
+    "klines": KLINE_COLUMNS,
+    "liquidations": CAPTURE_COLUMNS,
+}
 """Columns of the forms that may come without a header."""
 
 EXPECTED: dict[Kind, str] = {

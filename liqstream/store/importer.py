@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from liqstream.store.archive import ArchiveFile, BadRow, read_archive
+from liqstream.store.archive import ArchiveFile, read_archive
 from liqstream.store.archive_files import ArchiveError, files_in
 from liqstream.store.archive_forms import Kind
+from liqstream.store.archive_rows import BadRow
 from liqstream.store.columns import AppendResult, MarketSummary
 from liqstream.store.market_store import MarketStore
 

@@ -30,6 +30,7 @@ from liqstream.store.database import Database
 from liqstream.store.errors import BadRowsError, StoreError
 from liqstream.store.liquidation_totals import liquidation_totals
 from liqstream.store.queries import EARLIEST_MS, LATEST_MS
+from liqstream.store.summary import summary
 
 Answer = TypeVar("Answer")
 Cursor = duckdb.DuckDBPyConnection
@@ -262,7 +263,7 @@ class MarketStore:
 
     async def summary(self) -> list[MarketSummary]:
         """What the store holds, by market and bar interval."""
-        return await self._read(queries.summary)
+        return await self._read(summary)
 
     async def close(self) -> None:
         """Commit what is pending and close the file; what cannot be written is counted as lost and logged."""

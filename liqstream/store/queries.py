@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liqstream.market import Bars, FloatArray, TimeArray
-from liqstream.store.columns import FundingColumns, LiquidationColumns, MarketSummary
-from liqstream.store.tables import LIQUIDATION_TOTALS, LIQUIDATIONS, OPEN_INTEREST, Table
+from liqstream.store.columns import FundingColumns, LiquidationColumns
 
 EARLIEST_MS = -(2**62)
 LATEST_MS = 2**62
@@ -206,70 +205,3 @@ def funding(
     )
     columns = fetch(cursor, sql, [exchange, symbol, start_ms, end_ms])
     return FundingColumns(columns["time_ms"].astype(np.int64), columns["rate"])
-
-
-_CANDLE_SPANS = """
-SELECT exchange, symbol, interval_ms, min(open_time_ms), max(open_time_ms), count(*)
-FROM candles GROUP BY ALL ORDER BY ALL
-"""
-
-_GAPS = """
-SELECT exchange, symbol, interval_ms, open_time_ms + interval_ms, next_ms FROM (
-    SELECT exchange, symbol, interval_ms, open_time_ms, lead(open_time_ms) OVER (
-        PARTITION BY exchange, symbol, interval_ms ORDER BY open_time_ms) AS next_ms FROM candles)
-WHERE next_ms > open_time_ms + interval_ms ORDER BY ALL
-"""
-
-
-def summary(cursor: duckdb.DuckDBPyConnection) -> list[MarketSummary]:
-    """What is stored, by market and bar interval; markets without bars come last."""
-    counts = {
-        table.name: _rows_by_market(cursor, table)
-        for table in (OPEN_INTEREST, LIQUIDATIONS, LIQUIDATION_TOTALS)
-    }
-    gaps: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
-    for exchange, symbol, interval_ms, first_ms, next_ms in cursor.execute(_GAPS).fetchall():
-        gaps.setdefault((exchange, symbol, interval_ms), []).append((first_ms, next_ms))
-    spans = cursor.execute(_CANDLE_SPANS).fetchall()
-    with_bars = {(row[0], row[1]) for row in spans}
-    without_bars = {market for rows in counts.values() for market in rows} - with_bars
-    spans += [_span_without_bars(market, counts) for market in sorted(without_bars)]
-    return [_market_summary(span, gaps.get(span[:3], []), counts) for span in spans]
-
-
-Held = tuple[int, int, int]
-"""Rows, first and last time."""
-Counts = dict[str, dict[tuple[str, str], Held]]
-
-
-def _rows_by_market(cursor: duckdb.DuckDBPyConnection, table: Table) -> dict[tuple[str, str], Held]:
-    sql = (
-        f"SELECT exchange, symbol, count(*), min({table.time}), max({table.time}) "  # noqa: S608
-        f"FROM {table.name} GROUP BY ALL"
-    )
-    return {(row[0], row[1]): (row[2], row[3], row[4]) for row in cursor.execute(sql).fetchall()}
-
-
-def _span_without_bars(market: tuple[str, str], counts: Counts) -> tuple[Any, ...]:
-    held = [by_market[market] for by_market in counts.values() if market in by_market]
-    return (*market, None, min(first for _, first, _ in held), max(last for _, _, last in held), 0)
-
-
-def _market_summary(span: tuple[Any, ...], gaps: list[tuple[int, int]], counts: Counts) -> MarketSummary:
-    exchange, symbol, interval_ms, first_ms, last_ms, rows = span
-    open_interest, liquidations, totals = (
-        by_market.get((exchange, symbol), (0, 0, 0))[0] for by_market in counts.values()
-    )
-    return MarketSummary(
-        exchange,
-        symbol,
-        interval_ms,
-        first_ms,
-        last_ms,
-        rows,
-        tuple(gaps),
-        sum((end - start) // interval_ms for start, end in gaps),
-        open_interest,
-        liquidations,
-        totals,
-    )

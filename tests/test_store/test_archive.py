@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liqstream.market import Candle, FundingRate, Liquidation, LiquidationTotal, OpenInterest
-from liqstream.store.archive import ArchiveFile, BadRow, read_archive, read_bars_file
+from liqstream.store.archive import ArchiveFile, read_archive, read_bars_file
 from liqstream.store.archive_files import ArchiveError
 from liqstream.store.archive_forms import Kind
+from liqstream.store.archive_rows import BadRow
 from tests.test_store.markets import STEP_MS, T0
 
 HOUR_MS = 3_600_000

@@ -105,6 +105,12 @@ def test_a_folder_is_searched(tmp_path: Path, db: Path) -> None:
     assert report["store"][0]["rows"] == 7
 
 
+def test_an_empty_folder_is_an_error(tmp_path: Path, db: Path) -> None:
+    """Nothing to import is not success."""
+    result = run("klines", tmp_path, "--db", db)
+    assert (result.exit_code, result.stderr) == (1, f"Error: no .csv or .zip file in {tmp_path}\n")
+
+
 def test_klines_and_metrics_belong_together(tmp_path: Path, db: Path) -> None:
     """Open interest of the metrics archive is the bars' of the klines archive."""
     klines = write(tmp_path, HEADER, bar_line(0), bar_line(1), name="BTCUSDT-5m-2026-05.csv")
