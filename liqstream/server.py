@@ -21,7 +21,7 @@ from liqstream.admission.door import DOOR
 from liqstream.admission.origin import BadOriginError
 from liqstream.admission.tokens import TokenFileError
 from liqstream.api import STORE
-from liqstream.app import FATAL, METRICS, make_app
+from liqstream.app import FATAL, METRICS, MakeFeeds, make_app
 from liqstream.background import background
 from liqstream.descriptors import make_room_for
 from liqstream.feeds.feed import FeedError
@@ -30,7 +30,7 @@ from liqstream.loop_lag import measure_lag
 from liqstream.pages import metrics_app
 from liqstream.sd_notify import STOPPING, ServiceManager
 from liqstream.settings import BadSettingError, Settings
-from liqstream.sources import SourceError
+from liqstream.sources import SourceError, make_feeds
 from liqstream.store.archive_files import ArchiveError
 from liqstream.store.errors import StoreError
 from liqstream.tls import ServerTls, TlsError
@@ -60,14 +60,16 @@ _ONE_LINE_ERRORS = (
 )
 
 
-async def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
+async def serve(
+    settings: Settings, *, announce: Callable[[str], None], make_feeds: MakeFeeds = make_feeds
+) -> int:
     """Serve until SIGTERM or SIGINT (0) or a fault (1); `announce` is told the address."""
     supervisor = ServiceManager()
     stop = _stop_on_signals()
     try:
         async with AsyncExitStack() as parts:
             tls = await asyncio.to_thread(ServerTls.of, settings)
-            app = make_app(settings)
+            app = make_app(settings, make_feeds)
             address = await parts.enter_async_context(_listening(app, settings, tls))
             await parts.enter_async_context(_watched(app, supervisor))
             _reload_and_back_up_on_signals(app, tls, supervisor, address)
@@ -182,7 +184,10 @@ async def _reload(app: web.Application, tls: ServerTls | None) -> None:
 
 
 async def _back_up(app: web.Application) -> None:
-    store = app[STORE]
+    store = app.get(STORE)
+    if store is None:
+        log.warning("backup_refused", reason="this server keeps no data of its own")
+        return
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     target = store.path.parent / "backups" / f"{store.path.stem}-{stamp}.duckdb"
     try:
