@@ -109,15 +109,19 @@ async def _door_ctx(app: web.Application) -> AsyncIterator[None]:
 async def _store_ctx(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     app[STORE] = await MarketStore.open(settings.db_path, retention_days=settings.retention_days)
-    async with background(_expire(app[STORE]), app[FATAL], name="retention"):
+    if settings.replay:
+        # An old recording in the store is what is being played, not what has expired.
         yield
+    else:
+        async with background(_expire(app[STORE]), app[FATAL], name="retention"):
+            yield
     await app[STORE].close()
 
 
 async def _expire(store: MarketStore) -> None:
     while True:
-        await asyncio.sleep(RETENTION_EVERY_S)
         await store.expire(time.time_ns() // 1_000_000)
+        await asyncio.sleep(RETENTION_EVERY_S)
 
 
 async def _maps_ctx(app: web.Application) -> AsyncIterator[None]:

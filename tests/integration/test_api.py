@@ -17,7 +17,6 @@ from liqstream.feeds.feed import Feed
 from liqstream.feeds.replay import ReplayFeed
 from liqstream.market import Liquidation, LiquidationTotal, MarketEvent
 from liqstream.settings import Settings, load_settings
-from liqstream.store.market_store import MarketStore
 from tests.markets import MINUTE_MS, START_MS, walk
 
 Client = TestClient[Any, Any]
@@ -36,7 +35,7 @@ def recorded() -> list[MarketEvent]:
     ]
 
 
-async def paused_replay(_settings: Settings, _store: MarketStore) -> Sequence[Feed]:
+async def paused_replay(*_: object) -> Sequence[Feed]:
     """Everything is history; nothing more happens."""
     warmup_ms = BARS * INTERVAL_MS
     return [ReplayFeed(recorded(), exchange="binance", symbol="BTCUSDT", speed=1e-6, warmup_ms=warmup_ms)]
