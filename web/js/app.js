@@ -6,83 +6,39 @@
 
 import { facts, fetchHistory, resolveTheme, store } from "./early.js";
 import { Feed } from "./data/feed.js";
+import { signedPercent, usd } from "./data/format.js";
 import { Connection } from "./panels/connection.js";
 import { showControls } from "./panels/controls.js";
 import { find } from "./panels/dom.js";
 import { Legend } from "./panels/legend.js";
-import { MapSlot } from "./panels/map-slot.js";
 import { showReadout } from "./panels/readout.js";
 import { Side } from "./panels/side.js";
+import { Stage } from "./stage.js";
 import { formatState } from "./state/store.js";
 import { WINDOWS } from "./state/windows.js";
 import { LiqstreamClient } from "./websocket-client.js";
 
+/** What decides which maps there are and what they are fed with. */
+const LAYOUT = /** @type {const} */ (["symbol", "window", "grid", "markets", "venues"]);
+
 const scheme = location.protocol === "https:" ? "wss" : "ws";
 const client = new LiqstreamClient(`${scheme}://${location.host}/ws/heatmap`);
 const feed = new Feed(client, { baseInterval: facts.interval, fetchHistory });
+const stage = new Stage(find("#maps"), store, feed, facts.symbols);
 const connection = new Connection(client, feed);
 const legend = new Legend(find("#legend"), store);
 const side = new Side(find("#side-body"));
-const maps = find("#maps");
-const narrow = matchMedia("(max-width: 760px)");
-
-/** @type {Map<string, MapSlot>} */
-const slots = new Map();
-/** @type {number | null} */
-let hovered = null;
+const aside = find("#side");
+const handle = find("#sheet-handle");
 let redraw = 0;
 
-/** Markets in sight, the one in focus first. */
-function shownSymbols() {
-  const { grid, symbol, markets } = store.state;
-  if (grid === 1) return [symbol];
-  const wanted = markets.length ? markets : facts.symbols;
-  return [...new Set([symbol, ...wanted, ...facts.symbols])].filter((name) => facts.symbols.includes(name)).slice(0, grid);
-}
-
-function focusSlot() {
-  return /** @type {MapSlot} */ (slots.get(store.state.symbol));
-}
-
 function layOut() {
-  const { state } = store;
-  const symbols = shownSymbols();
-  const alone = symbols.length === 1;
-  feed.show(symbols, { focus: state.symbol, window: state.window, venues: state.venues });
-  for (const [symbol, slot] of slots) {
-    if (symbols.includes(symbol) && slot.view.compact === !alone) continue;
-    slot.destroy();
-    slots.delete(symbol);
-  }
-  maps.dataset.grid = String(alone ? 1 : symbols.length > 4 ? 9 : 4);
-  for (const symbol of symbols) {
-    let slot = slots.get(symbol);
-    if (!slot) slots.set(symbol, (slot = newSlot(symbol, !alone)));
-    maps.append(slot.element);
-    if (slot.view.market !== feed.market(symbol)) slot.show(feed.market(symbol), feed.error(symbol));
-    slot.element.classList.toggle("focus", symbol === state.symbol);
-  }
-  const market = feed.market(state.symbol);
-  legend.follow(focusSlot().view);
-  side.follow(market, WINDOWS[state.window].spanMs);
+  stage.layOut();
+  const market = feed.market(store.state.symbol);
+  legend.follow(stage.focus.view);
+  side.follow(market, WINDOWS[store.state.window].spanMs);
   connection.follow(market);
   drawSoon();
-}
-
-/** @param {string} symbol @param {boolean} compact */
-function newSlot(symbol, compact) {
-  const slot = new MapSlot(store.state, { compact, profile: !compact });
-  maps.append(slot.element);
-  slot.onFocus = () => store.set({ symbol });
-  slot.onHover = (point) => {
-    hovered = point?.column ?? null;
-    drawSoon();
-  };
-  slot.view.onGesture = (patch) => {
-    store.set(store.state.symbol === symbol ? patch : { times: patch.times ?? [] });
-  };
-  if (store.state.times.length) slot.view.showTimes(store.state.times);
-  return slot;
 }
 
 function drawSoon() {
@@ -92,41 +48,74 @@ function drawSoon() {
 function draw() {
   redraw = 0;
   const market = feed.market(store.state.symbol);
-  showReadout(find("#ohlc"), market, feed.interval, hovered);
-  side.draw();
+  showReadout(find("#ohlc"), market, feed.interval, stage.hovered);
+  if (!aside.hidden) side.draw();
   const price = market.now?.price;
   document.title = price ? `${price} ${market.symbol} · liqstream` : `${market.symbol} · liqstream`;
 }
 
 client.on("snapshot", ({ symbol }) => symbol === store.state.symbol && drawSoon());
+stage.onHover = drawSoon;
 /** @param {string} symbol @param {string} error */
 feed.onLoad = (symbol, error) => {
-  slots.get(symbol)?.update(error);
+  stage.slots.get(symbol)?.update(error);
   drawSoon();
 };
 connection.onState = () => {
-  for (const { view } of slots.values()) {
+  for (const { view } of stage.slots.values()) {
     view.greyed = connection.silent;
     view.recolour();
   }
 };
 
+function showTheme() {
+  document.documentElement.dataset.theme = resolveTheme(store.state.theme);
+  for (const { view } of stage.slots.values()) view.applyTheme();
+  legend.draw();
+}
+matchMedia("(prefers-color-scheme: light)").addEventListener("change", showTheme);
+
 store.subscribe((state, changed) => {
   const query = formatState(state, location.search);
   history.replaceState(null, "", query ? `?${query}` : location.pathname);
-  if (changed.has("theme")) {
-    document.documentElement.dataset.theme = resolveTheme(state.theme);
-    for (const { view } of slots.values()) view.applyTheme();
-  }
-  for (const { view } of slots.values()) view.apply(state);
-  if (["symbol", "window", "grid", "markets", "venues"].some((key) => changed.has(/** @type {any} */ (key)))) layOut();
-  if (changed.has("panel")) find("#side").hidden = !state.panel;
+  if (changed.has("theme")) showTheme();
+  for (const { view } of stage.slots.values()) view.apply(state);
+  if (LAYOUT.some((key) => changed.has(key))) layOut();
+  aside.hidden = !state.panel;
   legend.draw();
   drawSoon();
 });
 
+/** @param {import("./data/clusters.js").Cluster | undefined} above @param {import("./data/clusters.js").Cluster | undefined} below */
+side.onNearest = (above, below) => {
+  const price = feed.market(store.state.symbol).now?.price ?? NaN;
+  const text = (/** @type {string} */ arrow, /** @type {import("./data/clusters.js").Cluster} */ cluster) =>
+    `${arrow} ${usd(cluster.usd)} at ${signedPercent(cluster.price / price - 1)}`;
+  find("#sheet-summary").textContent = [above && text("▲", above), below && text("▼", below)].filter(Boolean).join("   ");
+};
+/** @param {number} price */
+side.onChoose = (price) => stage.focus.view.showPrice(price);
+
+handle.addEventListener("click", () => {
+  const open = aside.classList.toggle("open");
+  handle.setAttribute("aria-expanded", String(open));
+  handle.setAttribute("aria-label", open ? "Hide the details" : "Show the details");
+});
+
+if (facts.embed) {
+  // A frame has no room for the controls; what must never be missing moves to the line above the map.
+  find(".readout").append(find("#labels"), find("#connection"));
+}
+if (!facts.symbols.includes(store.state.symbol)) {
+  const wanted = store.state.symbol;
+  store.set({ symbol: facts.symbols[0] });
+  connection.tell(`${wanted} is not followed by this server; showing ${facts.symbols[0]}.`);
+}
 showControls(store, facts.symbols);
-find("#side").hidden = !store.state.panel && !narrow.matches;
+aside.hidden = !store.state.panel;
 document.addEventListener("visibilitychange", () => feed.setHidden(document.hidden));
 client.connect();
 layOut();
+
+// Not needed for the first picture, so not waited for.
+void import("./tools.js").then(({ setUpTools }) => setUpTools({ store, stage, feed, client, facts }));

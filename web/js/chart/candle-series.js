@@ -10,6 +10,8 @@ import { customSeriesDefaultOptions } from "./lwc.js";
 /** @typedef {{ up: string, down: string, casing: string }} CandleColours */
 /** @typedef {{ time: any, open: number, high: number, low: number, close: number }} CandleData */
 
+const LEAST_CASED_PX = 2.2;
+
 export class CandleSeriesView {
   /** @type {CandleColours} */
   colours = { up: "#fff", down: "#f80", casing: "#000" };
@@ -50,7 +52,8 @@ export class CandleSeriesView {
     const { bars, barSpacing, visibleRange } = this.#data;
     const body = bodyWidth(barSpacing * hr);
     const line = Math.max(1, Math.floor(hr));
-    const casing = body >= 3 * line ? line : 0;
+    // Closer than this the casings would cover the heat; then the candles are one dark ribbon anyway.
+    const casing = barSpacing >= LEAST_CASED_PX ? line : 0;
     /** @type {[number, number, number, number, number, boolean][]} */
     const shapes = [];
     for (let i = visibleRange.from; i < visibleRange.to; i++) {

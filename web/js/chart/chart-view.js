@@ -55,7 +55,7 @@ export class ChartView {
       layout: { attributionLogo: false, fontSize: 11 },
       grid: { vertLines: { visible: false }, horzLines: { visible: false } },
       crosshair: { mode: CrosshairMode.Normal },
-      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.02, bottom: 0.02 }, minimumWidth: compact ? 52 : 66 },
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.02, bottom: 0.02 }, minimumWidth: compact ? 48 : 58 },
       timeScale: {
         borderVisible: false,
         minBarSpacing: 0.05,
@@ -74,6 +74,7 @@ export class ChartView {
       priceLineWidth: 1,
       autoscaleInfoProvider: (/** @type {any} */ own) => this.#priceRange(own),
     });
+    this.dots.scale = compact ? 0.65 : 1;
     this.candles.attachPrimitive(/** @type {any} */ (this.heat));
     this.candles.attachPrimitive(/** @type {any} */ (this.dots));
     this.colours = new ColourKeeper((table) => this.heat.setTable(table), () => document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches);
@@ -220,6 +221,50 @@ export class ChartView {
     return this.chart.timeScale().logicalToCoordinate(/** @type {any} */ (column - first));
   }
 
+  /** Puts the crosshair on a time, at the price then; null takes it away. @param {number | null} timeMs */
+  pointAtTime(timeMs) {
+    const matrix = this.#market?.matrix;
+    const column = timeMs === null || !matrix ? -1 : matrix.columnAt(timeMs);
+    const price = matrix?.candle(column)?.close;
+    if (price === undefined) this.chart.clearCrosshairPosition();
+    else this.chart.setCrosshairPosition(price, this.#seconds(column), this.candles);
+  }
+
+  /** Moves by a share of what is in sight: sideways in time, upwards in price. @param {number} across @param {number} up */
+  pan(across, up) {
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    if (range && across) {
+      const by = (range.to - range.from) * across;
+      this.chart.timeScale().setVisibleLogicalRange({ from: range.from + by, to: range.to + by });
+    }
+    const [low, high] = this.visiblePrices();
+    if (up && high) this.chart.priceScale("right").setVisibleRange({ from: low + (high - low) * up, to: high + (high - low) * up });
+    this.#afterGesture();
+  }
+
+  /** @param {number} factor below 1 zooms in @param {{ price?: boolean }} [axis] */
+  zoom(factor, { price = false } = {}) {
+    if (price) {
+      const [low, high] = this.visiblePrices();
+      const middle = this.#market?.now?.price ?? (low + high) / 2;
+      if (high) this.chart.priceScale("right").setVisibleRange({ from: middle - (middle - low) * factor, to: middle + (high - middle) * factor });
+    } else {
+      const range = this.chart.timeScale().getVisibleLogicalRange();
+      const anchor = range && (this.following ? range.to : (range.from + range.to) / 2);
+      if (range && anchor !== null) this.chart.timeScale().setVisibleLogicalRange({ from: anchor - (anchor - range.from) * factor, to: anchor + (range.to - anchor) * factor });
+    }
+    this.#afterGesture();
+  }
+
+  /** Brings a price into sight. @param {number} price */
+  showPrice(price) {
+    const [low, high] = this.visiblePrices();
+    if (!high || (price > low && price < high)) return;
+    const margin = (high - low) * 0.08;
+    this.chart.priceScale("right").setVisibleRange({ from: Math.min(low, price - margin), to: Math.max(high, price + margin) });
+    this.#afterGesture();
+  }
+
   /** Width and height of the map itself, without the axes. */
   get pane() {
     return { width: this.chart.timeScale().width(), height: Math.max(0, this.element.clientHeight - this.chart.timeScale().height()) };
@@ -255,7 +300,8 @@ export class ChartView {
     const matrix = /** @type {import("../data/matrix.js").Matrix} */ (market.matrix);
     const size = matrix.candle(matrix.end - 1)?.close ?? matrix.p0;
     const precision = priceDecimals(size);
-    this.candles.applyOptions({ priceFormat: /** @type {any} */ ({ type: "custom", minMove: 10 ** -precision, formatter: (/** @type {number} */ p) => priceText(p, precision) }) });
+    const shown = size >= 10_000 ? 0 : precision; // on the axis, room is worth more than a tenth
+    this.candles.applyOptions({ priceFormat: /** @type {any} */ ({ type: "custom", minMove: 10 ** -precision, formatter: (/** @type {number} */ p) => priceText(p, shown) }) });
     this.#setTimes();
     this.dots.setMarket(market);
     this.#seeAll();

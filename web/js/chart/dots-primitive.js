@@ -9,15 +9,19 @@
 /** @typedef {import("./theme.js").Theme} Theme */
 /** @typedef {{ column: number, price: number, usd: number, side: "long" | "short", timeMs: number, count: number }} Dot */
 
-const MOST_RADIUS_PX = 9;
+const MOST_RADIUS_PX = 8.5;
 const LEAST_RADIUS_PX = 1.4;
 /** Dots of this quantile are drawn full size; a few giants must not make the rest invisible. */
 const FULL_AT_QUANTILE = 0.99;
+/** Liquidations of one column within this share of the window's price range are one dot: a cascade is a ball, not a chain. */
+const MERGE = 0.025;
 /** The strip of totals takes this share of the height. */
 const STRIP = 0.09;
 
 export class DotsPrimitive {
   visible = true;
+  /** Largest radius against that of a map on its own. */
+  scale = 1;
   /** @type {Market | null} */
   #market = null;
   /** @type {any} */
@@ -25,7 +29,7 @@ export class DotsPrimitive {
   /** @type {any} */
   #series = null;
   #requestUpdate = () => {};
-  /** @type {Dot[]} merged per column, side and price cell, smallest last */
+  /** @type {Dot[]} merged per column, side and stretch of price, smallest last */
   #dots = [];
   /** @type {Map<number, [number, number]>} long and short USD per column */
   #columns = new Map();
@@ -75,10 +79,11 @@ export class DotsPrimitive {
     this.#largest = 0;
     this.#dots = [];
     if (!matrix || !this.#market) return;
+    const stretch = MERGE * rangeOf(matrix);
     for (const { timeMs, side, price, usd } of this.#market.liquidations) {
       const column = matrix.columnAt(timeMs);
       if (!matrix.holds(column)) continue;
-      const key = `${column}|${side}|${matrix.rowAt(price)}`;
+      const key = `${column}|${side}|${Math.round(price / stretch)}`;
       const dot = merged.get(key);
       if (dot) {
         dot.price = (dot.price * dot.usd + price * usd) / (dot.usd + usd);
@@ -124,7 +129,7 @@ export class DotsPrimitive {
     context.lineWidth = Math.max(1, hr * 0.8);
     context.strokeStyle = this.#colours.casing;
     for (const dot of this.#dots) {
-      const radius = radiusOf(dot.usd, this.#full) * hr;
+      const radius = radiusOf(dot.usd, this.#full) * this.scale * hr;
       if (radius < LEAST_RADIUS_PX * hr) continue;
       const x = xOf(dot.column);
       const y = (this.#series.priceToCoordinate(dot.price) ?? -99) * vr;
@@ -156,6 +161,16 @@ export class DotsPrimitive {
     }
     context.globalAlpha = 1;
   }
+}
+
+/** Highest less lowest price of the window. @param {import("../data/matrix.js").Matrix} matrix */
+function rangeOf(matrix) {
+  let [low, high] = [Infinity, -Infinity];
+  for (let c = matrix.first; c < matrix.end; c++) {
+    const candle = matrix.candle(c);
+    if (candle) [low, high] = [Math.min(low, candle.low), Math.max(high, candle.high)];
+  }
+  return high > low ? high - low : matrix.step;
 }
 
 /** @param {number} usd @param {number} full @returns {number} media px; the area is in proportion to USD */

@@ -81,6 +81,11 @@ export class Feed {
     return this.#held(symbol).market;
   }
 
+  /** Every venue there is, whatever is chosen. @param {string} symbol @returns {string[]} */
+  knownVenues(symbol) {
+    return this.#fed.get(symbol)?.market.venues ?? [];
+  }
+
   /** @param {string} symbol @returns {string} why its history did not come; empty if it did */
   error(symbol) {
     return this.#fed.get(symbol)?.error ?? "";

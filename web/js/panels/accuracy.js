@@ -20,7 +20,7 @@ const BASELINES = [
 /** @param {HTMLElement} element @param {any} score of /api/score, or null @param {string} error why there is none */
 export function showScore(element, score, error) {
   const title = h("h2", {}, "Accuracy", h("span", {}, score ? "rank correlation" : ""));
-  if (!score) return put(element, title, h("p", { class: "quiet" }, error || "Being worked out."));
+  if (!score) return put(element, title, h("p", { class: "quiet" }, error || "Being worked out. It needs liquidations that really happened."));
   const mean = (/** @type {(side: any) => number | null | undefined} */ read) => {
     const values = [read(score.sides?.long), read(score.sides?.short)].filter((value) => typeof value === "number");
     return values.length ? values.reduce((a, b) => a + b, 0) / values.length : null;

@@ -63,11 +63,7 @@ export class Connection {
     });
     client.on("resync", () => (this.#resyncs += 1));
     client.on("latency", (ms) => (this.#latency = ms));
-    client.on("error", ({ code, message }) => {
-      this.#error = `${code}: ${message}`;
-      this.#errorAt = performance.now();
-      this.draw();
-    });
+    client.on("error", ({ code, message }) => this.tell(`${code}: ${message}`));
     for (const event of ["pointerenter", "focus"]) this.#button.addEventListener(event, () => this.#showCard(true));
     for (const event of ["pointerleave", "blur"]) this.#button.addEventListener(event, () => this.#showCard(false));
     this.#button.addEventListener("click", () => {
@@ -75,6 +71,13 @@ export class Connection {
       this.#showCard(true);
     });
     setInterval(() => this.#tick(), 1000);
+  }
+
+  /** Shows a sentence for some seconds. @param {string} text */
+  tell(text) {
+    this.#error = text;
+    this.#errorAt = performance.now();
+    this.draw();
   }
 
   /** @param {Market} market */

@@ -16,11 +16,17 @@ export function showControls(store, symbols) {
   put(markets, ...symbols.map((symbol) => h("button", { type: "button", data: { value: symbol } }, symbol)));
   put(select, ...symbols.map((symbol) => h("option", { value: symbol }, symbol)));
   put(find("#windows"), ...WINDOW_NAMES.map((name) => h("button", { type: "button", data: { value: name } }, name)));
+  const windows = /** @type {HTMLSelectElement} */ (find("#window-select"));
+  put(windows, ...WINDOW_NAMES.map((name) => h("option", { value: name }, name)));
+  windows.addEventListener("change", () => store.set({ window: /** @type {any} */ (windows.value), times: [] }));
   choose(markets, store, "symbol");
   choose(find("#windows"), store, "window");
   choose(find("#view"), store, "view");
   select.addEventListener("change", () => store.set({ symbol: select.value, ...FRESH_VIEW }));
-  const follow = () => (select.value = store.state.symbol);
+  const follow = () => {
+    select.value = store.state.symbol;
+    windows.value = store.state.window;
+  };
   store.subscribe(follow);
   follow();
 }

@@ -61,7 +61,7 @@ export class Legend {
   draw() {
     const { colours } = this.#view ?? {};
     const { state } = this.#store;
-    this.#title.textContent = state.view === "clusters" ? "USD above the surroundings" : "USD standing";
+    this.#title.textContent = state.view === "clusters" ? "USD over surroundings" : "USD standing";
     this.#lock.setAttribute("aria-pressed", String(state.lock));
     if (!colours?.high) return;
     const wanted = Math.max(colours.auto || colours.high, state.high ?? 0) * REACH;

@@ -21,7 +21,11 @@ export class MapSlot {
   #leave = () => {};
   /** Called when the crosshair moved; null: left. @type {(point: import("../chart/chart-view.js").Point | null) => void} */
   onHover = () => {};
-  onFocus = () => {};
+  /** Called when prices may be elsewhere on the screen. */
+  onDraw = () => {};
+  onDestroy = () => {};
+  /** Called when the range of time in sight changed. */
+  onRange = () => {};
 
   /** @param {ViewState} state @param {{ compact: boolean, profile: boolean }} options */
   constructor(state, { compact, profile }) {
@@ -35,7 +39,6 @@ export class MapSlot {
     this.view.onMove = () => this.#moved();
     this.view.chart.subscribeCrosshairMove((event) => this.#hover(event));
     this.#pill.addEventListener("click", () => this.goLive());
-    this.element.addEventListener("pointerdown", () => this.onFocus());
   }
 
   /** @param {Market} market @param {string} error why there is no history */
@@ -53,6 +56,7 @@ export class MapSlot {
 
   destroy() {
     this.#leave();
+    this.onDestroy();
     this.view.destroy();
     this.element.remove();
   }
@@ -69,6 +73,7 @@ export class MapSlot {
     const { market } = this.view;
     if (!market) return;
     this.profile.request();
+    this.onDraw();
     const price = market.now?.price;
     put(this.#caption, market.symbol, price && h("span", {}, priceText(price)), market.now?.stale && h("span", { class: "label stale" }, "STALE"));
     this.#drawEmpty(market, error);
@@ -91,6 +96,8 @@ export class MapSlot {
     if (this.view.following) this.#arrived = 0;
     this.profile.request();
     this.#drawPill();
+    this.onDraw();
+    this.onRange();
   }
 
   #drawPill() {
@@ -102,7 +109,8 @@ export class MapSlot {
   /** @param {any} event */
   #hover(event) {
     const point = event.point && event.logical !== undefined ? this.view.pointAt(event.point.x, event.point.y) : null;
-    const inside = point && point.x >= 0 && point.x <= this.view.pane.width ? point : null;
+    const inside = event.sourceEvent && point && point.x >= 0 && point.x <= this.view.pane.width ? point : null;
+    if (!event.sourceEvent && event.point) return; // set by a linked map
     if (inside) this.tooltip.show(inside);
     else this.tooltip.hide();
     this.profile.setCrosshair(inside?.y ?? null);

@@ -6,7 +6,7 @@
  */
 
 import { duration, percent, price as priceText, signedPercent, stepDecimals, usd } from "../data/format.js";
-import { fetchReady, fetchScore } from "../data/rest.js";
+import { fetchReady, fetchScore, RestError } from "../data/rest.js";
 import { h, put } from "./dom.js";
 import { showScore } from "./accuracy.js";
 
@@ -48,6 +48,8 @@ export class Side {
   #ready = null;
   #readyAt = -Infinity;
   #drawnAt = -Infinity;
+  /** Called with the nearest cluster above and below. @type {(above: Cluster | undefined, below: Cluster | undefined) => void} */
+  onNearest = () => {};
   /** Called with the price of a cluster chosen from the ladder. @type {(price: number) => void} */
   onChoose = () => {};
 
@@ -98,7 +100,8 @@ export class Side {
       if (symbol === this.#scoreSymbol) this.#score = score;
       this.#scoreError = "";
     } catch (error) {
-      this.#scoreError = error instanceof Error ? error.message : String(error);
+      const missing = error instanceof RestError && error.status === 404;
+      this.#scoreError = missing ? "This server does not score its map." : error instanceof Error ? error.message : String(error);
     }
     showScore(this.#accuracy, this.#score, this.#scoreError);
   }
@@ -109,6 +112,8 @@ export class Side {
     if (!now) return put(this.#ladder, h("h2", {}, "Clusters"), h("p", { class: "quiet" }, "Waiting for the first map."));
     const above = market.clusters("short").filter((cluster) => cluster.price > now.price);
     const below = market.clusters("long").filter((cluster) => cluster.price < now.price);
+    const [rowsAbove, rowsBelow] = [chosen(above, now.price), chosen(below, now.price)];
+    this.onNearest(rowsAbove.find(({ nearest }) => nearest)?.cluster, rowsBelow.find(({ nearest }) => nearest)?.cluster);
     const most = Math.max(1, above[0]?.usd ?? 0, below[0]?.usd ?? 0);
     const row = (/** @type {Cluster} */ cluster, /** @type {boolean} */ nearest) => this.#ladderRow(market, cluster, most, nearest);
     put(
@@ -122,9 +127,9 @@ export class Side {
         h(
           "tbody",
           {},
-          ...chosen(above, now.price).map(({ cluster, nearest }) => row(cluster, nearest)),
+          ...rowsAbove.map(({ cluster, nearest }) => row(cluster, nearest)),
           h("tr", { class: "here" }, h("th", { scope: "row" }, priceText(now.price)), h("td", { colspan: 2 }, "price now")),
-          ...chosen(below, now.price).map(({ cluster, nearest }) => row(cluster, nearest)),
+          ...rowsBelow.map(({ cluster, nearest }) => row(cluster, nearest)),
         ),
       ),
     );

@@ -1,0 +1,76 @@
+// @ts-check
+/**
+ * A panel that opens from a button: outside clicks and Escape close it, focus goes in and comes back.
+ * @module
+ */
+
+import { h, put } from "./dom.js";
+
+/** @type {Popover | null} */
+let opened = null;
+
+export class Popover {
+  #button;
+  #fill;
+  #element;
+
+  /** @param {HTMLElement} button @param {string} title @param {() => import("./dom.js").Child[]} fill what is in it, asked each time */
+  constructor(button, title, fill) {
+    this.#button = button;
+    this.#fill = fill;
+    this.#element = h("div", { class: "popover", role: "dialog", "aria-label": title, hidden: true, tabindex: -1 });
+    document.body.append(this.#element);
+    button.setAttribute("aria-expanded", "false");
+    button.addEventListener("click", () => this.toggle());
+  }
+
+  get isOpen() {
+    return opened === this;
+  }
+
+  toggle() {
+    if (this.isOpen) this.close();
+    else this.open();
+  }
+
+  open() {
+    opened?.close();
+    opened = this;
+    this.refresh();
+    this.#element.hidden = false;
+    this.#button.setAttribute("aria-expanded", "true");
+    const { right, bottom } = this.#button.getBoundingClientRect();
+    this.#element.style.top = `${bottom + 6}px`;
+    this.#element.style.right = `${Math.max(8, innerWidth - right)}px`;
+    this.#element.style.maxHeight = `${innerHeight - bottom - 20}px`;
+    this.#element.focus();
+    document.addEventListener("pointerdown", this.#outside, true);
+  }
+
+  /** Shows what there is now. */
+  refresh() {
+    if (this.isOpen) put(this.#element, ...this.#fill());
+  }
+
+  close() {
+    if (!this.isOpen) return;
+    opened = null;
+    this.#element.hidden = true;
+    this.#button.setAttribute("aria-expanded", "false");
+    document.removeEventListener("pointerdown", this.#outside, true);
+    if (this.#element.contains(document.activeElement)) this.#button.focus();
+  }
+
+  /** @param {Event} event */
+  #outside = (event) => {
+    const target = /** @type {Node} */ (event.target);
+    if (!this.#element.contains(target) && !this.#button.contains(target)) this.close();
+  };
+}
+
+/** Closes whatever is open. @returns {boolean} whether anything was */
+export function closePopover() {
+  if (!opened) return false;
+  opened.close();
+  return true;
+}
