@@ -16,7 +16,7 @@ from liqstream.feeds.parsed import (
     Json,
     Parsed,
     Trade,
-    check_bar,
+    extremes,
     not_negative,
     positive,
     read_json,
@@ -109,7 +109,7 @@ class Binance(Venue):
             return self._force_order(message)
         if kind in ("trade", "aggTrade"):
             return self._trade(message)
-        if kind in _NOT_NEEDED:
+        if kind in _NOT_NEEDED or "lastUpdateId" in message:
             return IGNORED
         return CONTROL if kind is None and {"result", "id"} <= message.keys() else UNKNOWN
 
@@ -129,7 +129,7 @@ class Binance(Venue):
 
     def _candle(self, symbol: str, interval_ms: int, row: Sequence[Json], *, closed: bool) -> Candle:
         opened, high, low, close = (positive(value) for value in row[1:5])
-        check_bar(opened, high, low, close)
+        high, low = extremes(opened, high, low, close)
         return Candle(
             self.exchange,
             symbol,

@@ -18,7 +18,7 @@ from liqstream.feeds.parsed import (
     Json,
     Parsed,
     Trade,
-    check_bar,
+    extremes,
     not_negative,
     positive,
     read_json,
@@ -119,7 +119,7 @@ class Bybit(Venue):
 
     def _candle(self, symbol: str, interval_ms: int, row: Sequence[Json], *, closed: bool) -> Candle:
         opened, high, low, close = (positive(value) for value in row[1:5])
-        check_bar(opened, high, low, close)
+        high, low = extremes(opened, high, low, close)
         return Candle(
             self.exchange,
             symbol,

@@ -18,7 +18,7 @@ from liqstream.feeds.parsed import (
     UNKNOWN,
     Json,
     Parsed,
-    check_bar,
+    extremes,
     not_negative,
     positive,
     read_json,
@@ -104,7 +104,7 @@ class Hyperliquid(Venue):
 
     def _read_bar(self, bar: Json, *, closed: bool) -> Candle:
         opened, high, low, close = (positive(bar[name]) for name in ("o", "h", "l", "c"))
-        check_bar(opened, high, low, close)
+        high, low = extremes(opened, high, low, close)
         return Candle(
             self.exchange,
             _symbol(bar["s"]),

@@ -18,7 +18,7 @@ from liqstream.feeds.parsed import (
     Json,
     Parsed,
     Trade,
-    check_bar,
+    extremes,
     not_negative,
     positive,
     read_json,
@@ -148,7 +148,7 @@ class Okx(Venue):
     def read_candle(self, symbol: str, interval_ms: int, row: Json) -> Candle:
         """A bar as stream and REST send it."""
         opened, high, low, close = (positive(value) for value in row[1:5])
-        check_bar(opened, high, low, close)
+        high, low = extremes(opened, high, low, close)
         return Candle(
             self.exchange,
             symbol,

@@ -94,7 +94,11 @@ def _finite(value: Json) -> float:
     return number
 
 
-def check_bar(opened: float, high: float, low: float, close: float) -> None:
-    """Raises ValueError for a bar whose extremes do not contain its open and close."""
-    if not low <= min(opened, close) <= max(opened, close) <= high:
-        raise ValueError(f"no bar has open {opened}, high {high}, low {low} and close {close}")
+def extremes(opened: float, high: float, low: float, close: float) -> tuple[float, float]:
+    """(high, low) of a bar, widened to hold its open and close (venues are a tick off now and then).
+
+    Raises ValueError for a high below its low.
+    """
+    if high < low:
+        raise ValueError(f"no bar has the high {high} and the low {low}")
+    return max(high, opened, close), min(low, opened, close)

@@ -140,7 +140,7 @@ def forming_candle(bar: Candle, now_ms: int) -> Candle:
     share = min(1.0, max(0.0, (now_ms - bar.open_time_ms) / bar.interval_ms))
     rose = bar.close >= bar.open
     path = [bar.open, bar.low, bar.high, bar.close] if rose else [bar.open, bar.high, bar.low, bar.close]
-    seen = list(_walked(path, share))
+    seen = [min(max(price, bar.low), bar.high) for price in _walked(path, share)] if share < 1 else path
 
     def pro_rata(volume: float | None) -> float | None:
         return None if volume is None else volume * share
