@@ -9,6 +9,8 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import settings
 
+from tests.demo_server import demo_server
+
 # A busy machine is no failure: each test has its own time limit.
 settings.register_profile("liqstream", deadline=None)
 settings.load_profile("liqstream")
@@ -32,3 +34,10 @@ def _event_loop_is_never_blocked() -> Iterator[BlockBuster]:
             if name in blockbuster.functions:  # /proc is memory, not a disk
                 blockbuster.functions[name].can_block_in("process_collector.py", "collect")
         yield blockbuster
+
+
+@pytest.fixture(scope="session")
+def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running `liqstream serve --demo`; for tests that only look at it."""
+    with demo_server(tmp_path_factory.mktemp("demo")) as url:
+        yield url

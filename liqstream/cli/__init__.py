@@ -17,6 +17,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "simulate": ("liqstream.cli.simulate", "Run an exchange of its own making."),
     "tail": ("liqstream.cli.tail", "Follow a server's stream in the terminal or a pipe."),
     "selftest": ("liqstream.cli.selftest", "Put ten promises to the test on a server."),
+    "score": ("liqstream.cli.score", "Judge the map by liquidations that really happened."),
+    "fit": ("liqstream.cli.fit", "Fit a kernel to the store's own liquidations."),
+    "doctor": ("liqstream.cli.doctor", "Check whether this machine is fit to run the server."),
+    "export": ("liqstream.cli.export", "Write any span of the store to Parquet."),
     "show-config": ("liqstream.cli.show_config", "Show every setting and where it comes from."),
 }
 """Verb -> (module whose `command` it is, one line of help)."""

@@ -56,5 +56,5 @@ def _show(console: Console, number: int, result: Result) -> None:
     console.print(f"{number:>2}. {result.promise}: ", style="bold", end="")
     console.print(result.verdict, style=_STYLES[result.verdict], end="")
     console.print(f" ({result.seconds:.1f} s)", style="dim")
-    console.print(f"    expected: {result.expectation}", style="dim")
-    console.print(f"    observed: {result.observation}")
+    console.print(f"    expected: {result.expectation}", style="dim", soft_wrap=True)
+    console.print(f"    observed: {result.observation}", soft_wrap=True)

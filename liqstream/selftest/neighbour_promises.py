@@ -15,13 +15,13 @@ from liqstream.selftest.stalled import stalled_client
 from liqstream.selftest.target import Target
 
 STALLED = 5
-PINGS = 25
-PING_EVERY_S = 0.22
-"""More than five messages a second would meet the server's rate limit."""
+PINGS = 15
+PING_EVERY_S = 0.1
+"""A few more, or much faster, and they would meet the server's rate limit."""
 WORST_PING_S = 0.25
 CLIENTS = 100
 MEMORY_PER_CLIENT_BYTES = 600_000
-_SETTLE_S = 3.0
+_SETTLE_S = 2.0
 
 
 async def stalled_delays_nobody(target: Target) -> Finding:

@@ -34,7 +34,8 @@ async def stale_labelled(target: Target) -> Finding:
         bars = folder / "bars.csv"
         bars.write_text(short_recording())
         args = ("--replay", str(bars), "--exchange", "binance", "--symbol", "BTCUSDT", "--interval", "5m")
-        async with own_server(folder, *args, "--speed", "600", "--warmup", "1d") as server:
+        pace, env = ("--speed", "600", "--warmup", "1d"), {"LIQSTREAM_STALE_AFTER": "3"}
+        async with own_server(folder, *args, *pace, env=env) as server:
             return await _turns_stale(server)
 
 
@@ -136,7 +137,7 @@ async def _still_there(db_path: Path, acknowledged: set[str]) -> Finding:
     )
 
 
-STALE = Promise("stale data is labelled", "stale once the source is silent", stale_labelled)
+STALE = Promise("stale data is labelled", "stale once the source is silent", stale_labelled, apart=True)
 SHUTDOWN = Promise(
     "a clean shutdown within 10 s",
     "SIGTERM: clients closed with 1001 or 1012, exit code 0",
@@ -148,4 +149,5 @@ KILL = Promise(
     "the file opens and holds every acknowledged bar",
     survives_kill,
     own_server_only=True,
+    apart=True,
 )

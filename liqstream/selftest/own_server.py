@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,9 @@ class OwnServer:
 
 
 @asynccontextmanager
-async def own_server(folder: Path, *args: str) -> AsyncIterator[OwnServer]:
+async def own_server(
+    folder: Path, *args: str, env: Mapping[str, str] | None = None
+) -> AsyncIterator[OwnServer]:
     """`liqstream serve ARGS` from the moment it listens; killed at the end if it still runs.
 
     Raises ClientError with its last words if it does not start.
@@ -46,6 +49,7 @@ async def own_server(folder: Path, *args: str) -> AsyncIterator[OwnServer]:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "liqstream", "serve", "--port", "0", "--db", DB_NAME, *args),
             cwd=folder,
+            env={**os.environ, **(env or {})},
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
         )

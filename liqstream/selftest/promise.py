@@ -23,13 +23,15 @@ class Finding:
 class Promise:
     """One scenario: what is promised, what exactly is expected, and the check.
 
-    A promise with `own_server_only` stops or kills the server and is never tried on somebody else's.
+    A promise with `own_server_only` stops or kills the server and is never tried on somebody else's; one that
+    is `apart` starts another server for itself and can be tried beside the rest.
     """
 
     name: str
     expectation: str
     check: Callable[[Target], Awaitable[Finding]]
     own_server_only: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,17 +51,17 @@ async def target_of(url: str | None, token: str | None) -> AsyncIterator[Target]
 
 
 async def put_to_the_test(target: Target, promises: Sequence[Promise] = PROMISES) -> AsyncIterator[Result]:
-    """The result of each promise, as soon as it is known."""
+    """The result of each promise in order, as soon as it is known."""
+    apart = {promise: asyncio.create_task(_result(promise, target)) for promise in promises if promise.apart}
     for promise in promises:
-        began_s = time.monotonic()
-        finding = await _finding(promise, target)
-        yield Result(
-            promise.name,
-            promise.expectation,
-            finding.observation,
-            _verdict(finding),
-            round(time.monotonic() - began_s, 2),
-        )
+        yield await (apart.get(promise) or _result(promise, target))
+
+
+async def _result(promise: Promise, target: Target) -> Result:
+    began_s = time.monotonic()
+    finding = await _finding(promise, target)
+    seconds = round(time.monotonic() - began_s, 2)
+    return Result(promise.name, promise.expectation, finding.observation, _verdict(finding), seconds)
 
 
 async def _finding(promise: Promise, target: Target) -> Finding:

@@ -16,7 +16,7 @@ from liqstream.client.addresses import Addresses
 from liqstream.selftest.own_server import OwnServer
 from liqstream.selftest.recording import Recording, record
 
-OBSERVED_S = 8.0
+OBSERVED_S = 6.0
 
 
 @dataclass(slots=True)
