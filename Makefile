@@ -55,6 +55,14 @@ test: setup ## Run every test
 	$(BIN)/python -m pytest
 	$(NODE_PATH_PREFIX) node --test $(wildcard tests/js/*.test.js)
 
+.PHONY: attack
+attack: setup ## Run the long attack tests
+	$(BIN)/python -m pytest -m attack tests/attack
+
+.PHONY: load-test
+load-test: $(STAMPS)/run ## Load a server with k6 (LOAD_CLIENTS=1000 LOAD_SCALE=0.1)
+	$(BIN)/python -m tests.load
+
 .PHONY: lint
 lint: $(STAMPS)/dev ## Check style
 	$(BIN)/ruff check .
@@ -75,6 +83,12 @@ check: lint types floors ## Lint, types and floors
 .PHONY: docs
 docs: $(STAMPS)/dev ## Write the parts of the docs that are made from the code
 	$(BIN)/python -m tests.docs_tables
+
+.PHONY: dist
+dist: $(STAMPS)/vendor ## Build sdist and wheel into dist/, the page and its chart library inside
+	$(BIN)/python -m pip install --quiet 'build>=1.3,<2'
+	rm -rf dist build
+	$(BIN)/python -m build --outdir dist
 
 .PHONY: clean
 clean: ## Remove what was made (not data/)
