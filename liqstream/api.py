@@ -13,7 +13,8 @@ from typing import Any
 from aiohttp import web
 
 from liqstream.answers import bad_request, cacheable, json_answer, unavailable
-from liqstream.heatmap.history import Histories, HistoryMatrix, encode_history, history_columns
+from liqstream.heatmap.history import Histories
+from liqstream.heatmap.history_encoding import HistoryMatrix, encode_history, history_columns
 from liqstream.heatmap.latest import LevelMix, LiveMaps
 from liqstream.heatmap.snapshot import HeatmapSnapshot, iso_utc
 from liqstream.market import DAY_MS, HOUR_MS, Bars, MarketKey, as_one_bar, join_bars
@@ -59,7 +60,7 @@ class Span:
 
 async def latest_heatmap(request: web.Request) -> web.Response:
     """GET /api/heatmap/{symbol}: the v1 snapshot; `?columns=1`: columns on the grid with leverage mix."""
-    symbol, maps = _symbol(request, request.match_info["symbol"]), request.app.get(MAPS)
+    symbol, maps = symbol_asked_for(request, request.match_info["symbol"]), request.app.get(MAPS)
     snapshot = await request.app[LATEST](symbol)
     if snapshot is None:
         raise unavailable(f"no data for {symbol} yet", retry_after_s=5)
@@ -123,7 +124,7 @@ def _mix(mix: LevelMix) -> dict[str, Any]:
 
 async def heatmap_history(request: web.Request) -> web.Response:
     """GET /api/heatmap/{symbol}/history: the time x price matrix, compact; JSON for those who ask for it."""
-    symbol = _symbol(request, request.match_info["symbol"])
+    symbol = symbol_asked_for(request, request.match_info["symbol"])
     matrix = await _matrix(request, symbol)
     if "application/json" in request.headers.get("Accept", ""):
         return json_answer(request, await asyncio.to_thread(_timeseries, matrix))
@@ -133,7 +134,7 @@ async def heatmap_history(request: web.Request) -> web.Response:
 
 async def heatmap_timeseries(request: web.Request) -> web.Response:
     """GET /liquidations/heatmap-timeseries: the same matrix as objects, a list of levels per column."""
-    matrix = await _matrix(request, _symbol(request, _required(request, "symbol")))
+    matrix = await _matrix(request, symbol_asked_for(request, _required(request, "symbol")))
     return json_answer(request, await asyncio.to_thread(_timeseries, matrix))
 
 
@@ -172,10 +173,10 @@ def _timeseries(matrix: HistoryMatrix) -> dict[str, Any]:
 
 async def klines(request: web.Request) -> web.Response:
     """GET /prices/klines: the last closed bars and the forming one, of one venue."""
-    symbol = _symbol(request, _required(request, "symbol"))
+    symbol = symbol_asked_for(request, _required(request, "symbol"))
     step_ms = _interval(request, interval_name(request.app[MAPS].interval_ms))
     limit = _whole(request, "limit", default=500, most=MAX_KLINES)
-    market = _market(request, symbol)
+    market = market_asked_for(request, symbol)
     bars = await _bars_to_now(request, market, step_ms, limit)
     rows = _kline_rows(bars)[-limit:]
     return json_answer(
@@ -223,7 +224,7 @@ def _kline_rows(bars: Bars) -> list[dict[str, Any]]:
 
 async def realised_liquidations(request: web.Request) -> web.Response:
     """GET /api/liquidations/{symbol}: liquidations that happened, single events and totals per interval."""
-    symbol = _symbol(request, request.match_info["symbol"])
+    symbol = symbol_asked_for(request, request.match_info["symbol"])
     span, store = _span(request, symbol), request.app[STORE]
     events = await store.liquidations(
         symbol, start_ms=span.start_ms, end_ms=span.end_ms + 1, limit=MAX_LIQUIDATIONS
@@ -261,7 +262,8 @@ def _total_rows(totals: LiquidationTotals) -> Iterator[dict[str, Any]]:
         }
 
 
-def _symbol(request: web.Request, symbol: str) -> str:
+def symbol_asked_for(request: web.Request, symbol: str) -> str:
+    """`symbol` if it is followed here; else a 400 that names those that are."""
     followed = request.app[SYMBOLS]
     if symbol not in followed:
         raise bad_request(f"unknown symbol; one of {', '.join(followed)}")
@@ -274,7 +276,8 @@ def _required(request: web.Request, name: str) -> str:
     return request.query[name]
 
 
-def _market(request: web.Request, symbol: str) -> MarketKey:
+def market_asked_for(request: web.Request, symbol: str) -> MarketKey:
+    """The symbol's market on `?exchange=`, by default on the first; a 400 or 503 if there is none."""
     keys = [market.key for market in request.app[MAPS].markets(symbol)]
     wanted = request.query.get("exchange")
     for key in keys:

@@ -14,7 +14,8 @@ LEVERAGE_GROUPS: tuple[str, ...] = ("to 10x", "to 25x", "to 50x", "to 100x", "ab
 class LevelDensity:
     """USD standing in equal log-price bins, one row per leverage group.
 
-    `long_usd` and `short_usd` have the shape (groups, bins); bin b spans the log prices from
+    `long_usd` and `short_usd` have the shape (groups, bins), or (1, bins) where the groups are added up;
+    bin b spans the log prices from
     `low_log_price + b * bin_width` to `low_log_price + (b + 1) * bin_width`.
     """
 

@@ -1,57 +1,77 @@
-"""The time x price matrix behind the chart: what stood at the end of every column."""
+"""The time x price matrix behind the chart, for any window: built once from the store, then kept up.
+
+The first request for a window reads its bars and two weeks before them and steps the model over them in a
+worker thread; later ones cost the new bars alone. Histories that were not asked for lately are forgotten.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Collection, Iterator
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import orjson
 
-from liqstream.heatmap.ladder import LADDER_FLOOR_USD, LADDER_RATIO, RungArray, to_usd
+from liqstream.heatmap.history_encoding import HistoryMatrix
+from liqstream.heatmap.history_track import Column, Track
 from liqstream.heatmap.latest import LiveMaps
+from liqstream.heatmap.live import LiveMarket
 from liqstream.heatmap.model import Estimator
-from liqstream.heatmap.snapshot import iso_utc
-from liqstream.heatmap.wire_state import Grid, grid_over, group_cells_usd, wire_state
-from liqstream.market import DAY_MS, Bars, FloatArray, Source, join_bars
+from liqstream.heatmap.snapshot import HeatmapSnapshot
+from liqstream.heatmap.warmup import Warmup, read_bars
+from liqstream.heatmap.wire_state import Grid, grid_over
+from liqstream.market import DAY_MS, Bars
 from liqstream.store.market_store import MarketStore
 
-_WARM_UP_MS = 14 * DAY_MS
-_MAX_ROWS = 700
+WARM_UP_MS = 14 * DAY_MS
+"""Bars before a window that its first column rests on: 95 % of the amplitude (docs/model.md)."""
+
+SETTLE_MS = 10_000
+"""A column is finished so long after its end: venues close the same bar seconds apart."""
+
+MAX_ROWS = 600
+MAX_CELLS = 24_000_000
+"""Cells of all histories kept, about 100 MB; the one not asked for longest is forgotten first."""
+
+_MARGIN = 0.04
+_NEAREST = 0.01
+"""The grid reaches 4 % beyond the window's prices; it is made anew when they come within 1 % of its edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What a track is kept for; windows of up to `size` columns share one.
+
+    `start_ms` is the window's start where it does not reach the present, which needs a track of its own.
+    """
+
+    symbol: str
+    exchanges: tuple[str, ...]
+    interval_ms: int
+    step: float | None
+    size: int
+    start_ms: int | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HistoryMatrix:
-    """Ladder rungs of shape (columns, rows) per side, and a candle per column; gap columns are empty."""
+class _Kept:
+    """A track, and how often the maps had read stored history when it was begun: more since, and what it
+    rests on may have been mended."""
 
-    symbol: str
-    interval_ms: int
-    t0_ms: int
-    columns: int
-    grid: Grid
-    long: RungArray
-    short: RungArray
-    candles: FloatArray
-    """Open, high, low, close: shape (4, columns), NaN in a gap."""
-    exchanges: tuple[str, ...]
-    epoch: int
-    seq: int
-    source: Source
-    stale: bool
-    quality: tuple[str, ...]
-    kernel: str
-    partial: bool
+    track: Track
+    loads: int
 
 
 class Histories:
-    """Builds matrices from the store, in a worker thread."""
+    """Matrices of the followed symbols, cached and kept up to date."""
 
     def __init__(self, store: MarketStore, maps: LiveMaps) -> None:
         self._store = store
         self._maps = maps
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._locks: defaultdict[_Key, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def matrix(
         self,
@@ -63,203 +83,150 @@ class Histories:
         exchanges: Collection[str] | None = None,
         step: float | None = None,
     ) -> HistoryMatrix | None:
-        """The matrix of columns that open from `start_ms` to before `end_ms`; None without any data."""
+        """The matrix of columns that open from `start_ms` (a multiple of `interval_ms`) to before `end_ms`.
+
+        `interval_ms` is a multiple of the model's bar interval. `step` is the price step in USD, by default
+        the live map's; where it would make too many rows, a whole multiple of it is taken. Several venues
+        are added up; the candles are the first one's. None without any data.
+        """
         snapshot = await self._maps.get_latest_heatmap_snapshot(symbol)
         markets = [
             market
             for market in self._maps.markets(symbol)
             if exchanges is None or market.key.exchange in exchanges
         ]
-        if snapshot is None or not markets:
+        if snapshot is None or not markets or start_ms >= end_ms:
             return None
-        venues = [
-            (
-                await self._store.bars(
-                    market.key.exchange,
-                    symbol,
-                    self._maps.interval_ms,
-                    start_ms=start_ms - _WARM_UP_MS,
-                    end_ms=end_ms,
-                ),
-                market.forming_bars(),
-            )
-            for market in markets
-        ]
-        if not any(len(bars) for bars, _ in venues):
-            return None
-        built = await asyncio.to_thread(
-            self._built, venues, start_ms, end_ms, interval_ms, step or snapshot.grid.step, snapshot.grid
-        )
-        grid, long, short, candles, partial = built
-        return HistoryMatrix(
-            symbol,
-            interval_ms,
-            start_ms,
-            len(long),
-            grid,
-            long,
-            short,
-            candles,
-            tuple(market.key.exchange for market in markets),
-            snapshot.epoch,
-            snapshot.seq,
-            snapshot.source,
-            snapshot.stale,
-            snapshot.quality,
-            snapshot.kernel,
-            partial,
-        )
-
-    def _built(
-        self,
-        venues: list[tuple[Bars, Bars | None]],
-        start_ms: int,
-        end_ms: int,
-        interval_ms: int,
-        step: float,
-        live: Grid,
-    ) -> tuple[Grid, RungArray, RungArray, FloatArray, bool]:
         columns = -(-(end_ms - start_ms) // interval_ms)
-        first, forming = venues[0]
-        shown = first[int(np.searchsorted(first.open_time_ms, start_ms)) :]
-        if forming is not None and forming.open_time_ms[0] < end_ms:
-            shown = join_bars(shown, forming)
-        low = min(live.p0, float(shown.low.min(initial=math.inf)) * 0.97)
-        high = max(live.top, float(shown.high.max(initial=0)) * 1.03)
-        while (high - low) / step > _MAX_ROWS:
-            step *= 2
-        grid = grid_over(low, high, step=step)
-        long_usd = np.zeros((columns, 5, grid.rows))
-        short_usd = np.zeros_like(long_usd)
-        for bars, last in venues:
-            self._add(bars, last, start_ms, interval_ms, grid, long_usd, short_usd)
-        states = [wire_state(a, b) for a, b in zip(long_usd, short_usd, strict=True)]
-        long = np.array([state[0] for state in states])
-        short = np.array([state[1] for state in states])
-        return grid, long, short, _candles(shown, start_ms, interval_ms, columns), forming is not None
+        key = _Key(
+            symbol,
+            tuple(market.key.exchange for market in markets),
+            interval_ms,
+            step,
+            1 << (columns - 1).bit_length(),
+            None if end_ms >= snapshot.timestamp_ms else start_ms,
+        )
+        async with self._locks[key]:
+            return await self._matrix(key, snapshot, markets, start_ms, end_ms)
 
-    def _add(
-        self,
-        bars: Bars,
-        forming: Bars | None,
-        start_ms: int,
-        interval_ms: int,
-        grid: Grid,
-        long_usd: FloatArray,
-        short_usd: FloatArray,
-    ) -> None:
-        estimator = Estimator(self._maps.kernel, interval_ms=bars.interval_ms)
-        done = 0
-        for column in range(len(long_usd)):
-            end_ms = start_ms + (column + 1) * interval_ms
-            until = int(np.searchsorted(bars.open_time_ms, end_ms))
-            if until > done:
-                estimator.advance(bars[done:until])
-            last = forming if column == len(long_usd) - 1 else None
-            if (until > done or last is not None) and until > 0:
-                density = estimator.standing(last)
-                price = float(last.close[0]) if last is not None else float(bars.close[until - 1])
-                longs, shorts = group_cells_usd(density, grid, price)
-                long_usd[column] += longs
-                short_usd[column] += shorts
-            done = until
+    async def _matrix(
+        self, key: _Key, snapshot: HeatmapSnapshot, markets: list[LiveMarket], start_ms: int, end_ms: int
+    ) -> HistoryMatrix | None:
+        loads = self._maps.loads
+        forming = [_forming_before(market, end_ms) for market in markets]
+        track = self._usable(key, snapshot.grid, start_ms)
+        news = await self._news(track, markets, start_ms, end_ms)
+        if track is not None and not track.covers(*_prices(news[0].bars, forming[0], start_ms, _NEAREST)):
+            track, news = None, await self._news(None, markets, start_ms, end_ms)
+        if track is None:
+            shown = _prices(news[0].bars, forming[0], start_ms, _MARGIN)
+            if not math.isfinite(shown[0]):
+                return None
+            grid = _grid(shown, snapshot.grid, key.step)
+            estimators = [Estimator(self._maps.kernel, interval_ms=self._maps.interval_ms) for _ in markets]
+            track = Track(key.interval_ms, start_ms, grid, estimators, [False] * len(markets))
+        columns = await asyncio.to_thread(_brought_up, track, news, forming, start_ms, end_ms)
+        track.drop_before(end_ms - key.size * key.interval_ms)
+        self._keep(key, _Kept(track, loads))
+        return _matrix_of(key, track.grid, snapshot, start_ms, end_ms, columns)
 
+    def _usable(self, key: _Key, live: Grid, start_ms: int) -> Track | None:
+        """The kept track if it still serves; taken out while it is worked on, so that a failure drops it."""
+        kept = self._kept.pop(key, None)
+        if kept is None or kept.loads != self._maps.loads or kept.track.t0_ms > start_ms:
+            return None
+        return kept.track if kept.track.covers(live.p0, live.top) else None
 
-def _candles(bars: Bars, start_ms: int, interval_ms: int, columns: int) -> FloatArray:
-    candles = np.full((4, columns), np.nan)
-    at = (bars.open_time_ms - start_ms) // interval_ms
-    for row, column in enumerate(at.tolist()):
-        if not 0 <= column < columns:
-            continue
-        if math.isnan(candles[0, column]):
-            candles[:, column] = bars.open[row], bars.high[row], bars.low[row], bars.close[row]
-        else:
-            candles[1, column] = max(candles[1, column], bars.high[row])
-            candles[2, column] = min(candles[2, column], bars.low[row])
-            candles[3, column] = bars.close[row]
-    return candles
+    async def _news(
+        self, track: Track | None, markets: list[LiveMarket], start_ms: int, end_ms: int
+    ) -> list[Warmup]:
+        """Each venue's closed bars since the track's last finished column, or all of them."""
+        await self._store.flush()
+        bar_ms = self._maps.interval_ms
+        return [
+            await read_bars(
+                self._store,
+                market.key,
+                interval_ms=bar_ms,
+                start_ms=start_ms - WARM_UP_MS if track is None else track.next_ms,
+                # A replay's store knows the future: only bars that have closed by then.
+                end_ms=end_ms - bar_ms + 1,
+                knows_liquidations=track is not None and track.knows_liquidations[number],
+            )
+            for number, market in enumerate(markets)
+        ]
 
+    def _keep(self, key: _Key, kept: _Kept) -> None:
+        self._kept[key] = kept
+        while len(self._kept) > 1 and self._cells() > MAX_CELLS:
+            forgotten, _ = self._kept.popitem(last=False)
+            if not self._locks[forgotten].locked():
+                del self._locks[forgotten]
 
-def encode_history(matrix: HistoryMatrix) -> bytes:
-    """The matrix as "LQH1": a JSON header, then byte planes of differences in time."""
-    tick = matrix.grid.step / 1000
-    gap = np.isnan(matrix.candles[0])
-    header = {
-        "symbol": matrix.symbol,
-        "interval_ms": matrix.interval_ms,
-        "t0": matrix.t0_ms,
-        "columns": matrix.columns,
-        "rows": matrix.grid.rows,
-        "p0": matrix.grid.p0,
-        "step": matrix.grid.step,
-        "tick": tick,
-        "gaps": _runs(gap),
-        "epoch": matrix.epoch,
-        "seq": matrix.seq,
-        "source": matrix.source,
-        "stale": matrix.stale,
-        "quality": list(matrix.quality),
-        "kernel": matrix.kernel,
-        "exchanges": list(matrix.exchanges),
-        "ladder": {"floor": LADDER_FLOOR_USD, "ratio": LADDER_RATIO},
-        "partial": matrix.partial,
-    }
-    head = orjson.dumps(header)
-    parts = [b"LQH1", len(head).to_bytes(4, "little"), head]
-    for rungs in (matrix.long, matrix.short):
-        moved = np.diff(rungs, axis=0, prepend=np.zeros((1, matrix.grid.rows), np.uint16)).astype(np.uint16)
-        parts += [(moved & 0xFF).astype(np.uint8).tobytes(), (moved >> 8).astype(np.uint8).tobytes()]
-    for column in _candle_differences(np.where(gap, 0, np.nan_to_num(matrix.candles)) / tick, gap):
-        planes = column.astype("<i4").view(np.uint8).reshape(-1, 4)
-        parts += [np.ascontiguousarray(planes[:, plane]).tobytes() for plane in range(4)]
-    return b"".join(parts)
+    def _cells(self) -> int:
+        return sum(2 * len(kept.track.columns) * kept.track.grid.rows for kept in self._kept.values())
 
 
-def _candle_differences(ticks: FloatArray, gap: np.ndarray[Any, np.dtype[np.bool_]]) -> list[FloatArray]:
-    open_, high, low, close = np.rint(ticks)
-    differences = [np.zeros(len(gap)) for _ in range(4)]
-    previous = 0.0
-    for column in np.flatnonzero(~gap):
-        differences[0][column] = open_[column] - previous
-        differences[1][column] = high[column] - max(open_[column], close[column])
-        differences[2][column] = min(open_[column], close[column]) - low[column]
-        differences[3][column] = close[column] - open_[column]
-        previous = close[column]
-    return differences
+def _forming_before(market: LiveMarket, end_ms: int) -> Bars | None:
+    forming = market.forming_bars()
+    return forming if forming is not None and forming.open_time_ms[0] < end_ms else None
 
 
-def _runs(gap: np.ndarray[Any, np.dtype[np.bool_]]) -> list[list[int]]:
-    runs: list[list[int]] = []
-    for column in np.flatnonzero(gap).tolist():
-        if runs and runs[-1][0] + runs[-1][1] == column:
-            runs[-1][1] += 1
-        else:
-            runs.append([column, 1])
-    return runs
+def _brought_up(
+    track: Track, news: Sequence[Warmup], forming: Sequence[Bars | None], start_ms: int, end_ms: int
+) -> list[Column]:
+    """Finish what has ended and return the window's columns, the last as far as it has come."""
+    rest = track.finish(news, end_ms - SETTLE_MS)
+    open_bars = [
+        bars if bars is not None and not (venue.bars.open_time_ms >= bars.open_time_ms[0]).any() else None
+        for bars, venue in zip(forming, news, strict=True)
+    ]
+    columns = track.columns + track.provisional(rest, open_bars, end_ms)
+    first = (start_ms - track.t0_ms) // track.interval_ms
+    return columns[first : first - (-(end_ms - start_ms) // track.interval_ms)]
 
 
-def history_columns(matrix: HistoryMatrix) -> Iterator[dict[str, Any]]:
-    """Each column as the REST API says it: its time, its levels, cells that gained and cells swept."""
-    prices = matrix.grid.prices().tolist()
-    long, short = to_usd(matrix.long), to_usd(matrix.short)
-    for column in range(matrix.columns):
-        rows = np.flatnonzero(long[column] | short[column]).tolist()
-        before = max(0, column - 1)
-        yield {
-            "timestamp": iso_utc(matrix.t0_ms + column * matrix.interval_ms),
-            "levels": [
-                {
-                    "price": prices[row],
-                    "long_density": int(long[column, row]),
-                    "short_density": int(short[column, row]),
-                }
-                for row in rows
-            ],
-            "positions_created": int(
-                (long[column] > long[before]).sum() + (short[column] > short[before]).sum()
-            ),
-            "positions_consumed": int(
-                ((long[before] > 0) & (long[column] == 0)).sum()
-                + ((short[before] > 0) & (short[column] == 0)).sum()
-            ),
-        }
+def _prices(bars: Bars, forming: Bars | None, start_ms: int, margin: float) -> tuple[float, float]:
+    """The prices of a window and a margin beyond them; (inf, 0) where there are none."""
+    shown = bars[int(np.searchsorted(bars.open_time_ms, start_ms)) :]
+    parts = [part for part in (shown, forming) if part is not None]
+    low = min(float(part.low.min(initial=np.inf)) for part in parts)
+    high = max(float(part.high.max(initial=0.0)) for part in parts)
+    return low * (1 - margin), high * (1 + margin)
+
+
+def _grid(shown: tuple[float, float], live: Grid, step: float | None) -> Grid:
+    """The live grid's prices and the window's on round prices: whole multiples of `step` or the live step."""
+    low, high = min(live.p0, shown[0]), max(live.top, shown[1])
+    finest = step or live.step
+    factors = (mantissa * 10**decade for decade in range(9) for mantissa in (1, 2, 5))
+    factor = next((f for f in factors if (high - low) / (finest * f) < MAX_ROWS), 10**9)
+    return grid_over(low, high, step=finest * factor)
+
+
+def _matrix_of(
+    key: _Key,
+    grid: Grid,
+    snapshot: HeatmapSnapshot,
+    start_ms: int,
+    end_ms: int,
+    columns: list[Column],
+) -> HistoryMatrix:
+    return HistoryMatrix(
+        key.symbol,
+        key.interval_ms,
+        start_ms,
+        len(columns),
+        grid,
+        np.array([column[0] for column in columns], dtype=np.uint16),
+        np.array([column[1] for column in columns], dtype=np.uint16),
+        np.array([column[2] for column in columns]).T,
+        key.exchanges,
+        snapshot.epoch,
+        snapshot.seq,
+        snapshot.source,
+        snapshot.stale,
+        snapshot.quality,
+        snapshot.kernel,
+        partial=start_ms + len(columns) * key.interval_ms > end_ms,
+    )

@@ -65,7 +65,7 @@ class LiveMaps:
 
     `apply` takes market records on the event loop; the model is stepped in one worker thread, which alone
     touches the estimators. `epoch` is UTC ms and must be larger than any used before. `steps` and
-    `step_seconds` count new maps and the thread's time for them.
+    `step_seconds` count new maps and the thread's time for them, `loads` the times stored history was read.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class LiveMaps:
         self.kernel = kernel
         self.interval_ms = interval_ms
         self.epoch = epoch
+        self.loads = 0
         self.steps = 0
         self.step_seconds = 0.0
         self._store = store
@@ -152,6 +153,7 @@ class LiveMaps:
             self._store, market, interval_ms=self.interval_ms, span_ms=self._history_ms, end_ms=end_ms
         )
         self._maps[market] = await self._in_thread(lambda: self._made_from(warmup))
+        self.loads += 1
         self._heard.pop(market.symbol, None)
         present = self._live.market(market)
         present.liquidations_known |= warmup.knows_liquidations

@@ -149,9 +149,10 @@ class Estimator:
             self._advance(bars[part], (realised[0][part], realised[1][part]), columns[:, part])
         return Predictions(bars.open_time_ms, *columns)
 
-    def standing(self, forming: Bars | None = None) -> LevelDensity:
+    def standing(self, forming: Bars | None = None, *, by_group: bool = True) -> LevelDensity:
         """What stands now, in calibrated USD; arrays are the caller's own.
 
+        Without `by_group` the leverage groups are added up in a single row, at a third of the cost.
         `forming`, a bar that is not closed yet, is applied to a copy: a level it crossed is gone at once, and
         the estimator stays as it was. A forming bar that is older than the last closed one is passed over.
         """
@@ -162,12 +163,15 @@ class Estimator:
             added, decay, _, _ = self._additions(forming)
             for path, usd, rate in zip(self._walk(forming), added.tolist(), decay.tolist(), strict=True):
                 book.step(path, usd, rate)
+        long, short = book.long, book.short
+        if not by_group:
+            long, short = long.sum(axis=0, keepdims=True), short.sum(axis=0, keepdims=True)
         long_factor, short_factor = self.amplitudes
         return LevelDensity(
             book.first_bin * BIN_WIDTH,
             BIN_WIDTH,
-            book.long * (book.scale * long_factor),
-            book.short * (book.scale * short_factor),
+            long * (book.scale * long_factor),
+            short * (book.scale * short_factor),
         )
 
     def _is_new(self, forming: Bars) -> bool:

@@ -8,6 +8,10 @@ import numpy as np
 
 from liqstream.market import Bars, FloatArray, MarketKey
 from liqstream.store.market_store import MarketStore
+from liqstream.symbols import INTERVALS_MS
+
+_TOTALS_MS = tuple(INTERVALS_MS[name] for name in ("15m", "30m", "1h"))
+"""Intervals at which realised totals are commonly given."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,6 +21,10 @@ class Warmup:
     bars: Bars
     realised_long_usd: FloatArray
     realised_short_usd: FloatArray
+
+    def __getitem__(self, rows: slice) -> Warmup:
+        """The bars of a slice, as views."""
+        return Warmup(self.bars[rows], self.realised_long_usd[rows], self.realised_short_usd[rows])
 
     @property
     def knows_liquidations(self) -> bool:
@@ -28,23 +36,46 @@ async def read_warmup(
     store: MarketStore, market: MarketKey, *, interval_ms: int, span_ms: int, end_ms: int | None = None
 ) -> Warmup:
     """The last `span_ms` of a market's bars, of those that open before `end_ms`."""
-    exchange, symbol = market.exchange, market.symbol
-    newest_ms = await store.newest_bar_ms(exchange, symbol, interval_ms)
+    newest_ms = await store.newest_bar_ms(market.exchange, market.symbol, interval_ms)
     ends_ms = [time_ms for time_ms in (newest_ms, end_ms) if time_ms is not None]
     start_ms = min(ends_ms) - span_ms if ends_ms else None
+    return await read_bars(store, market, interval_ms=interval_ms, start_ms=start_ms, end_ms=end_ms)
+
+
+async def read_bars(
+    store: MarketStore,
+    market: MarketKey,
+    *,
+    interval_ms: int,
+    start_ms: int | None,
+    end_ms: int | None,
+    knows_liquidations: bool = False,
+) -> Warmup:
+    """A market's bars that open in [start_ms, end_ms), with what was liquidated in each.
+
+    From its first liquidation on a source is known to tell them: a bar without one is a true zero. Say
+    `knows_liquidations` where that was before `start_ms`. Where there are only totals of longer intervals,
+    each is spread evenly over its bars.
+    """
+    exchange, symbol = market.exchange, market.symbol
     bars = await store.bars(exchange, symbol, interval_ms, start_ms=start_ms, end_ms=end_ms)
-    totals = await store.liquidation_totals(
-        symbol, interval_ms, start_ms=start_ms, end_ms=end_ms, exchange=exchange
-    )
-    long_usd = np.full(len(bars), np.nan)
-    short_usd = np.full(len(bars), np.nan)
-    if len(totals.open_time_ms):
-        # From its first liquidation on a source is known to tell them: a bar without one is a true zero.
-        known = bars.open_time_ms >= totals.open_time_ms[0]
-        long_usd[known] = short_usd[known] = 0.0
-        _, in_bars, in_totals = np.intersect1d(
-            bars.open_time_ms, totals.open_time_ms, assume_unique=True, return_indices=True
+    long_usd, short_usd = np.full((2, len(bars)), np.nan)
+    if knows_liquidations:
+        long_usd[:] = short_usd[:] = 0.0
+    for total_ms in (interval_ms, *(ms for ms in _TOTALS_MS if ms > interval_ms and not ms % interval_ms)):
+        totals = await store.liquidation_totals(
+            symbol, total_ms, start_ms=start_ms, end_ms=end_ms, exchange=exchange
         )
-        long_usd[in_bars] = totals.long_usd[in_totals]
-        short_usd[in_bars] = totals.short_usd[in_totals]
+        if not len(totals.open_time_ms):
+            continue
+        if total_ms == interval_ms:
+            known = bars.open_time_ms >= totals.open_time_ms[0]
+            long_usd[known] = short_usd[known] = 0.0
+        row = np.searchsorted(totals.open_time_ms, bars.open_time_ms - bars.open_time_ms % total_ms)
+        row = np.minimum(row, len(totals.open_time_ms) - 1)
+        inside = totals.open_time_ms[row] == bars.open_time_ms - bars.open_time_ms % total_ms
+        share = interval_ms / total_ms
+        long_usd[inside] = totals.long_usd[row[inside]] * share
+        short_usd[inside] = totals.short_usd[row[inside]] * share
+        break
     return Warmup(bars, long_usd, short_usd)
