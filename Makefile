@@ -57,7 +57,7 @@ test: setup ## Run every test
 
 .PHONY: attack
 attack: setup ## Run the long attack tests
-	$(BIN)/python -m pytest -m attack tests/attack
+	$(BIN)/python -m pytest -m attack
 
 .PHONY: load-test
 load-test: $(STAMPS)/run ## Load a server with k6 (LOAD_CLIENTS=1000 LOAD_SCALE=0.1)

@@ -16,6 +16,7 @@ import structlog
 from aiohttp import TraceConfig, web
 from aiohttp_prometheus_exporter.trace import PrometheusTraceConfig
 
+from liqstream.accuracy import add_accuracy_route
 from liqstream.admission.door import DOOR, Door
 from liqstream.admission.http_guard import cors_headers, http_guard
 from liqstream.admission.security_headers import security_headers
@@ -38,6 +39,7 @@ from liqstream.settings import Settings
 from liqstream.sources import make_feeds, waits_for_history
 from liqstream.store.market_store import MarketStore
 from liqstream.symbols import interval_ms
+from liqstream.ws.close_codes import CLOSE_CODES
 from liqstream.ws.connection_manager import ConnectionManager
 from liqstream.ws.endpoint import CONFIG, MANAGER, WsConfig, add_ws_routes
 from liqstream.ws.shared_updates import SharedUpdates
@@ -66,6 +68,7 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
     app[SETTINGS] = settings
     app[SYMBOLS] = settings.symbols
     app[METRICS] = metrics
+    metrics.expect(settings.symbols, (*map(str, CLOSE_CODES), "other"))
     app[DOOR] = Door(settings)
     app.on_response_prepare.extend((security_headers(settings.frame_ancestors), cors_headers))
     app[MANAGER] = ConnectionManager(
@@ -88,6 +91,7 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
     else:
         add_api_routes(app)
         app.cleanup_ctx.extend((_store_ctx, _maps_ctx, _feeds_ctx(make_feeds)))
+        add_accuracy_route(app)
     app.cleanup_ctx.extend((_fleet_ctx if settings.redis_enabled else _alone_ctx, _ready_ctx(readiness)))
     return app
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -72,6 +74,13 @@ class Metrics:
             registry=self.registry,
             buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
         )
+        self._by_symbol = (
+            self.ws_active_connections,
+            self.ws_messages_sent,
+            self.ws_messages_dropped,
+            self.ws_slow_consumers,
+            self.ws_broadcast_duration,
+        )
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -98,3 +107,11 @@ class Metrics:
             registry=registry,
             buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1),
         )
+
+    def expect(self, symbols: Iterable[str], close_codes: Iterable[str]) -> None:
+        """Start these series at 0: one that appears with its first event hides that event from `rate()`."""
+        for symbol in symbols:
+            for family in self._by_symbol:
+                family.labels(symbol)
+        for code in close_codes:
+            self.ws_disconnects.labels(code)
