@@ -1,4 +1,4 @@
-"""What `pip install liqstream` gives: from wheel and sdist, in an empty environment, outside of a checkout."""
+"""What `pip install liqstream` gives: from wheel and sdist, in an empty environment, far from a checkout."""
 
 from __future__ import annotations
 
