@@ -43,17 +43,24 @@ class Subscription:
         return self.last is not None and self.last >= said.id and not self.resync
 
     def hold_back(self, newest: SnapshotId) -> bool:
-        """Let `newest` wait for the transport; True when it replaced one that waited.
-
-        `dropped` counts only what leaves a gap the client can see: between two snapshots of one epoch.
-        """
-        replaced = self.pending is not None and self.pending != newest
+        """Let `newest` wait for the transport; True when it replaced one that waited."""
+        # A repeat that waits (pending == last) is no loss when something newer takes its place.
+        replaced = self.pending not in (None, newest, self.last)
         self.pending = newest
-        if self.last is None or self.last[0] != newest[0]:
-            self.dropped = 0
-        elif replaced:
-            self.dropped += 1
+        self.dropped += replaced
         return replaced
+
+    def take(self, sent: SnapshotId) -> int:
+        """The client holds `sent` now; returns how many of the gap before it were dropped.
+
+        Only a gap between two snapshots of one epoch is one the client can see.
+        """
+        visible = self.last is not None and self.last[0] == sent[0]
+        dropped = self.dropped if visible else 0
+        self.last, self.left, self.pending = sent, None, None
+        self.dropped = 0
+        self.resync = self.wants_full = False
+        return dropped
 
 
 class Connection:
@@ -112,7 +119,12 @@ class Connection:
 
         The endpoint reads no further message from a blocked client, so few of these can wait.
         """
-        self.transport.write(message_frame(payload, 0))
+        self.write(message_frame(payload, 0))
+
+    def write(self, frame: bytes) -> None:
+        """Write one frame; nothing to a peer that is gone, of whom messages may still wait to be answered."""
+        if not self.transport.is_closing():
+            self.transport.write(frame)
 
     def release(self) -> None:
         """Wake who waits in `drained`."""

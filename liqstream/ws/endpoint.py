@@ -144,5 +144,5 @@ async def _answer(message: WSMessage, dialogue: Dialogue, connection: Connection
     if message.type is WSMsgType.BINARY:
         return dialogue.refuse(refuse_binary())
     if message.type is WSMsgType.PING:
-        connection.transport.write(pong_frame(message.data))
+        connection.write(pong_frame(message.data))
     return None

@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.attack.raw import TEXT, RawSocket, connected, frame, handshake, request
+from tests.attack.raw import PING, TEXT, RawSocket, connected, frame, handshake, request
 from tests.attack.stage import HEALTHY_P99_S, Victim, attacked, healthy_beside
 
 MEGABYTE = 1 << 20
@@ -94,6 +94,26 @@ async def test_clients_that_reset_leave_nothing(victim: Victim) -> None:
                 await _reset(sock)
         await victim.settles(before + 1)
         assert (await asyncio.to_thread(victim.metrics))["ws_connections"] == 1
+
+
+async def test_clients_that_ask_read_nothing_and_leave(victim: Victim) -> None:
+    """What waits to be answered when a blocked client goes is answered to nobody, without a traceback."""
+    before = victim.descriptors()
+    again = frame(TEXT, b'{"action":"unsubscribe","symbols":["BTCUSDT"]}') + SUBSCRIBE
+    asking = SUBSCRIBE + again * 40 + frame(TEXT, b'{"action":"ping"}') * 10 + frame(PING) * 5
+    socks = []
+    for _ in range(10):
+        status, _, sock = await handshake(victim, receive_buffer=4096)
+        assert status == 101
+        sock.writer.write(asking)
+        socks.append(sock)
+    async with asyncio.timeout(20):
+        while (await asyncio.to_thread(victim.metrics))["ws_slow_connections"] < len(socks):
+            await asyncio.sleep(0.1)
+    for sock in socks:
+        await _reset(sock)
+    await victim.settles(before)
+    assert "Traceback" not in victim.log()
 
 
 @pytest.mark.attack

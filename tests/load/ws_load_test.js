@@ -14,11 +14,11 @@ const SYMBOLS = (__ENV.LIQSTREAM_SYMBOLS || 'BTCUSDT').split(',');
 const INTERVAL_S = Number(__ENV.UPDATE_INTERVAL || 1);
 const CLIENTS = Number(__ENV.CLIENTS || 1000);
 const TIME_SCALE = Number(__ENV.TIME_SCALE || 1);
-const PING_EVERY_MS = 5000;
 
 /** Seconds of the whole plan, scaled. */
 const scaled = (seconds) => Math.max(1, Math.round(seconds * TIME_SCALE));
 const HOLD_MS = scaled(120) * 1000;
+const PING_EVERY_MS = Math.min(5000, HOLD_MS / 3);
 
 const firstSnapshotMs = new Trend('subscribe_to_first_snapshot', true);
 const pongMs = new Trend('ping_to_pong', true);
