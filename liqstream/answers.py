@@ -41,6 +41,11 @@ def bad_request(sentence: str) -> web.HTTPBadRequest:
     )
 
 
+def not_found(sentence: str) -> web.HTTPNotFound:
+    """A 404 that says what there is not, and what would change that."""
+    return web.HTTPNotFound(text=orjson.dumps({"error": sentence}).decode(), content_type="application/json")
+
+
 def unavailable(sentence: str, *, retry_after_s: int) -> web.HTTPServiceUnavailable:
     """A 503 that says why, and when to ask again."""
     return web.HTTPServiceUnavailable(

@@ -182,3 +182,9 @@ async def test_a_file_of_the_page_is_served_with_its_type(client: Client) -> Non
         etag = answer.headers["ETag"]
     async with client.get("/static/js/websocket-client.js", headers={"If-None-Match": etag}) as again:
         assert again.status == 304
+
+
+async def test_a_map_without_enough_to_be_scored_on_says_so(client: Client) -> None:
+    """404 and what is missing, never a made-up number."""
+    answer = await get(client, "/api/score/BTCUSDT", 404)
+    assert "liquidations" in answer["error"]
