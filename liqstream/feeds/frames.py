@@ -150,7 +150,7 @@ def _json_lines(lines: Iterable[bytes]) -> Iterator[Frame]:
             line = orjson.loads(raw)
             kind = line["t"]
         except (ValueError, KeyError, TypeError) as error:
-            if not raw.endswith(b"\n"):
+            if number > 1 and not raw.endswith(b"\n"):
                 return  # cut off while it was being written
             raise FrameError(f"line {number} is no frame of a recording") from error
         if kind == "header":

@@ -1,0 +1,117 @@
+"""What reaches the store is what happened: the simulated exchange's truth against it, row for row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from liqstream.feeds.bybit import Bybit
+from liqstream.feeds.demo import DEMO_EXCHANGE, DemoFeed
+from liqstream.feeds.feed import FeedError
+from liqstream.market import HOUR_MS, MINUTE_MS, Candle, Liquidation, MarketEvent, OpenInterest
+from liqstream.simulator import binance_wire
+from liqstream.simulator.ledger import Fill
+from tests.test_feeds.rig import START_MS, collected, connector, eventually, rig, simulated_exchange
+
+
+async def test_one_hour_in_the_store_is_the_truth(tmp_path: Path) -> None:
+    """An hour at 400 times the pace: every bar and every liquidation, and no other."""
+    symbols = ("ETHUSDT", "SOLUSDT", "XRPUSDT")
+    known_fills = 0
+    async with rig(tmp_path, venue=Bybit(), speed=400.0, symbols=symbols) as at:
+        live_from_ms = at.exchange.clock.now_ms()
+        end_ms = START_MS + HOUR_MS + MINUTE_MS
+        await eventually(lambda: at.exchange.clock.now_ms() > end_ms + 5 * MINUTE_MS)
+        assert at.feed.status.reconnects == 0
+        for symbol in at.feed.symbols:
+            bars = await at.stored(symbol)
+            truth = at.truth(symbol, at.exchange.market.first_ms, end_ms)
+            assert len(truth) == 4 * 60
+            assert bars.open_time_ms[: len(truth)].tolist() == [bar.open_time_ms for bar in truth]
+            for name in ("open", "high", "low", "close", "volume_base"):
+                stored = getattr(bars, name)[: len(truth)].tolist()
+                assert stored == [getattr(bar, name) for bar in truth]
+            known = await at.store.liquidations(symbol, start_ms=live_from_ms, end_ms=end_ms)
+            fills = at.exchange.market.liquidations(symbol, start_ms=live_from_ms, end_ms=end_ms)
+            known_fills += len(fills)
+            assert sorted(zip(known.time_ms.tolist(), known.price_usd.tolist(), strict=True)) == sorted(
+                (fill.time_ms, fill.price) for fill in fills
+            )
+    assert known_fills > 0
+
+
+async def test_binance_and_bybit_tell_the_same_liquidation_alike() -> None:
+    """They write opposite sides for one event; here it is the position that was closed, for both."""
+    async with simulated_exchange(speed=1800.0) as (exchange, port):
+
+        def enough(events: list[MarketEvent]) -> bool:
+            told = [event for event in events if isinstance(event, Liquidation)]
+            return len({event.side for event in told}) == 2 and len(told) >= 12
+
+        for feed in (connector(port), connector(port, Bybit())):
+            events = await collected(feed, enough)
+            told = [event for event in events if isinstance(event, Liquidation)]
+            truth: dict[tuple[str, int, float], Fill] = {
+                (symbol, fill.time_ms, fill.price): fill
+                for symbol in feed.symbols
+                for fill in exchange.market.liquidations(
+                    symbol, start_ms=exchange.clock.start_ms, end_ms=exchange.clock.now_ms()
+                )
+            }
+            for event in told:
+                fill = truth[event.symbol, event.time_ms, event.price_usd]
+                assert (event.side, event.quantity_base) == (fill.side, fill.quantity)
+
+
+def test_binance_tells_one_forced_order_a_second() -> None:
+    """Of a cascade within one second only the last is told: what is known of Binance is a lower bound."""
+
+    def fill(time_ms: int) -> Fill:
+        return Fill(0, time_ms, "long", 10.0, 10.0, 9.0, 1.0, 25.0)
+
+    fills = [fill(5000), fill(5400), fill(5999), fill(6000)]
+    assert [told.time_ms for told in binance_wire.told(fills)] == [5999, 6000]
+
+
+async def test_open_interest_and_mark_price_agree_with_the_market() -> None:
+    """Polled or streamed, open interest is base coin as of its time."""
+    async with simulated_exchange(speed=30.0) as (exchange, port):
+
+        def enough(events: list[MarketEvent]) -> bool:
+            live = [event for event in events if isinstance(event, OpenInterest)]
+            return sum(event.time_ms > exchange.clock.start_ms for event in live) > 10
+
+        events = await collected(connector(port, Bybit()), enough)
+        held = [event for event in events if isinstance(event, OpenInterest) and event.symbol == "ETHUSDT"]
+        for event in held:
+            if event.time_ms < exchange.market.first_ms + HOUR_MS:
+                continue
+            truth = exchange.market.open_interest("ETHUSDT", event.time_ms)
+            assert event.open_interest_base == pytest.approx(truth, rel=0.02)
+            assert event.reported == event.open_interest_base
+
+
+async def test_the_demo_is_the_ordinary_connector_under_a_name_of_its_own() -> None:
+    """A week of history with its liquidations, then a tick a second; nothing of it is called binance."""
+    feed = DemoFeed(("BTCUSDT",), interval_ms=5 * MINUTE_MS)
+    try:
+        history = [event async for batch in feed.backfill({}) for event in batch]
+        assert {event.exchange for event in history} == {DEMO_EXCHANGE}
+        bars = [event for event in history if isinstance(event, Candle)]
+        assert len(bars) > 7 * 288 - 1
+        assert len([event for event in history if isinstance(event, Liquidation)]) > 300
+        generator = feed.events()
+        live = [event for _ in range(3) for event in await anext(generator)]
+        await generator.aclose()
+        assert any(isinstance(event, Candle) and not event.closed for event in live)
+        assert feed.source == "simulated"
+    finally:
+        await feed.close()
+
+
+async def test_the_demo_names_a_symbol_it_does_not_list() -> None:
+    """One line."""
+    feed = DemoFeed(("PEPEUSDT",), interval_ms=5 * MINUTE_MS)
+    with pytest.raises(FeedError, match="does not list PEPEUSDT"):
+        await anext(feed.backfill({}))
