@@ -143,7 +143,9 @@ class Door:
     ) -> web.HTTPException:
         """The answer to somebody who may not come in, counted."""
         self._refused[reason] += 1
-        return kind(body=orjson.dumps({"error": sentence}), content_type="application/json", headers=headers)
+        return kind(
+            text=orjson.dumps({"error": sentence}).decode(), content_type="application/json", headers=headers
+        )
 
     def _owner(self, request: web.Request) -> str | None:
         return self.tokens.owner_of_header(request.headers.get(hdrs.AUTHORIZATION))

@@ -135,7 +135,8 @@ class Bucket:
         before = self.said.get(symbol)
         self.said[symbol] = said
         was_due = self._next_at.get(symbol, -float("inf"))
-        self._next_at[symbol] = max(was_due, now - _JITTER_S) + self.interval_s
+        # Late by no more than a generator's jitter keeps the phase; after a quiet time a new one begins.
+        self._next_at[symbol] = (was_due if was_due >= now - _JITTER_S else now) + self.interval_s
         self._deltas[symbol] += 1
         if self._deltas[symbol] >= FULL_EVERY:
             self._deltas[symbol] = 0

@@ -41,10 +41,11 @@ class ConnectionManager:
 
     `active_connections` maps each followed symbol to its sockets. `changed` is set whenever the generator
     should look again at once: a symbol became active, or a shorter interval was asked for.
-    `update_interval_s` is for subscriptions that name none; a client blocked for longer than
-    `slow_consumer_timeout_s` is warned, one that takes nothing for `stall_timeout_s` is evicted. `max_queue_size` bounds the snapshots that may
-    wait for one client, but never below one per symbol it follows; as there is never more than one per
-    symbol, the newest, that is what waits at most.
+
+    `update_interval_s` is for subscriptions that name none. A client blocked for longer than
+    `slow_consumer_timeout_s` is warned, one that takes nothing for `stall_timeout_s` is evicted.
+    `max_queue_size` bounds the snapshots that may wait for one client, but never below one per symbol it
+    follows; as there is never more than one per symbol, the newest, that is what waits at most.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class ConnectionManager:
         tune_socket(transport)
         watch_drain(
             transport,
-            on_pause=lambda: self._backpressure.on_pause(connection),
+            on_pause=lambda: self._on_pause(connection),
             on_resume=lambda: self._on_resume(connection),
             on_lost=lambda: self._forget(connection),
         )
@@ -222,9 +223,15 @@ class ConnectionManager:
 
     # Slow clients
 
+    def _on_pause(self, connection: Connection) -> None:
+        if connection.ws in self._connections:
+            self._backpressure.on_pause(connection)
+
     def _on_resume(self, connection: Connection) -> None:
+        if connection.ws not in self._connections:
+            return  # after its close frame nothing may follow
         self._backpressure.on_resume(connection)
-        if connection.warning_due:
+        if connection.warning_due and not connection.blocked:
             self._say_slow_consumer(connection)
 
     def _warn_slow_consumer(self, connection: Connection) -> None:

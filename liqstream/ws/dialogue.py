@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
 from aiohttp import web
+from msgspec import UnsetType
 
 from liqstream.symbols import validate_interval, validate_symbols
 from liqstream.ws.close_codes import RATE_LIMITED, TOO_MANY_ERRORS, CloseCode
@@ -29,6 +31,8 @@ from liqstream.ws.messages import (
     subscribed_message,
     unsubscribed_message,
 )
+
+_Value = TypeVar("_Value")
 
 MAX_ERRORS = 50
 ERROR_WINDOW_S = 60.0
@@ -114,16 +118,19 @@ class Dialogue:
         return valid, close
 
     async def _subscribe(self, request: Subscribe) -> CloseCode | None:
-        proto = 2 if self._speaks_proto_2 else request.proto or 1
+        proto = 2 if self._speaks_proto_2 else request.proto
         request_id = request.id if proto == 2 else None
         symbols, close = self._known(request.symbols, request_id)
         if close is not None or not symbols:
             return close
-        interval_s = validate_interval(request.update_interval, self._manager.update_interval_s)
+        interval_s = validate_interval(_given(request.update_interval), self._manager.update_interval_s)
+        delta = _given(request.delta)
         if proto == 2:
-            delta = self._effective_delta(request.delta)
             ack = subscribed_message(
-                symbols, update_interval_s=interval_s, delta=delta, request_id=request_id
+                symbols,
+                update_interval_s=interval_s,
+                delta=self._effective_delta(delta),
+                request_id=request_id,
             )
             self._connection.say(ack)
         await self._manager.connect(
@@ -131,7 +138,7 @@ class Dialogue:
             symbols,
             interval_s=interval_s,
             proto=proto,
-            delta=request.delta,
+            delta=delta,
             resume={symbol: (point.epoch, point.seq) for symbol, point in request.resume.items()},
         )
         return None
@@ -153,6 +160,10 @@ class Dialogue:
         if request.symbols is None or symbols:
             await self._manager.resync(self._connection.ws, symbols if request.symbols else None)
         return close
+
+
+def _given(value: _Value | UnsetType) -> _Value | None:
+    return None if isinstance(value, UnsetType) else value
 
 
 def refuse_binary() -> BadMessageError:

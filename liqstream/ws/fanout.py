@@ -238,13 +238,11 @@ def _frame_for(connection: Connection, sending: _Sending) -> bytes:
     subscription, said, base = sending
     had = subscription.last or subscription.left
     repeat = had is not None and said.id <= had
-    skipped = 0 if repeat else skipped_since(subscription.last, said.id, dropped=subscription.dropped)
     if subscription.wants_full:
         base = None
-    if subscription.dropped:
-        connection.untold[subscription.symbol] += subscription.dropped
-    subscription.last = said.id
-    subscription.left = subscription.pending = None
-    subscription.dropped = 0
-    subscription.resync = subscription.wants_full = False
+    before = subscription.last
+    dropped = subscription.take(said.id)
+    if dropped:
+        connection.untold[subscription.symbol] += dropped
+    skipped = 0 if repeat else skipped_since(before, said.id, dropped=dropped)
     return said.frame(connection.variant, base=base, skipped=skipped, repeat=repeat)

@@ -42,9 +42,9 @@ class Subscribe(msgspec.Struct, frozen=True):
     """Follow symbols, or change the interval of those already followed. `update_interval` in seconds."""
 
     symbols: list[str]
-    update_interval: int | float | None = None
-    proto: int | None = None
-    delta: bool | None = None
+    update_interval: int | float | msgspec.UnsetType = msgspec.UNSET
+    proto: int = 1
+    delta: bool | msgspec.UnsetType = msgspec.UNSET
     id: int | str | None = None
     resume: dict[str, ResumePoint] = {}
 
@@ -127,7 +127,7 @@ def _check_limits(request: Request) -> None:
         )
     if isinstance(request.id, str) and len(request.id) > MAX_ID_CHARS:
         raise BadMessageError("INVALID_MESSAGE", f"id must be at most {MAX_ID_CHARS} characters")
-    if isinstance(request, Subscribe) and request.proto not in (None, 1, 2):
+    if isinstance(request, Subscribe) and request.proto not in (1, 2):
         raise BadMessageError(
             "INVALID_MESSAGE", "this server speaks proto 1 and 2", close=UNSUPPORTED_PROTOCOL
         )

@@ -1,0 +1,24 @@
+"""A running endpoint, and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from tests.ws_server import WsServer, ws_server
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[WsServer]:
+    """The endpoint with its defaults."""
+    async with ws_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client."""
+    async with aiohttp.ClientSession() as client:
+        yield client

@@ -1,0 +1,331 @@
+"""Whatever happens in whatever order, every client ends with the truth and can account for every gap."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiohttp import web
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+
+from liqstream.heatmap.snapshot import HeatmapSnapshot
+from liqstream.heatmap.wire_state import Grid
+from liqstream.ws.connection_manager import ConnectionManager
+from tests.snapshots import first_snapshot, next_snapshot
+from tests.test_ws.wire import FrameReader, StateReader, assert_says
+
+GRID = Grid(90_000.0, 50.0, 24)
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+
+
+class HandClock:
+    """Timers that run only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self._order = itertools.count()
+        self._calls: list[tuple[float, int, HandTimer]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> HandTimer:
+        timer = HandTimer(callback)
+        heapq.heappush(self._calls, (when, next(self._order), timer))
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and run what falls due in order."""
+        until = self.now + seconds
+        while self._calls and self._calls[0][0] <= until:
+            when, _, timer = heapq.heappop(self._calls)
+            self.now = max(self.now, when)
+            timer.run()
+        self.now = until
+
+
+class HandTimer:
+    """A call that may still be cancelled."""
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self._callback: Callable[[], object] | None = callback
+
+    def cancel(self) -> None:
+        self._callback = None
+
+    def run(self) -> None:
+        if self._callback is not None:
+            self._callback()
+
+
+class HandTransport(asyncio.Transport):
+    """A transport whose peer reads only when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.protocol: asyncio.BaseProtocol = asyncio.Protocol()
+        self.arrived = bytearray()
+        self.buffer = bytearray()
+        self.stalled = False
+        self.aborted = False
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self.protocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        assert high == 0, "the manager asks to be told of the first byte held back"
+
+    def get_write_buffer_size(self) -> int:
+        return len(self.buffer)
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        if not self.stalled and not self.buffer:
+            self.arrived += data
+            return
+        was_empty = not self.buffer
+        self.buffer += data
+        if was_empty:
+            self._watch().pause_writing()
+
+    def read_all(self) -> None:
+        """The peer reads again."""
+        self.stalled = False
+        if self.buffer:
+            self.arrived += self.buffer
+            self.buffer.clear()
+            self._watch().resume_writing()
+
+    def close(self) -> None:
+        self.abort()
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def _watch(self) -> asyncio.Protocol:
+        assert isinstance(self.protocol, asyncio.Protocol)
+        return self.protocol
+
+
+def done(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that must not wait for anything."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("it waited")
+
+
+class Client:
+    """A subscriber with its reader."""
+
+    def __init__(self, manager: ConnectionManager, window_bits: int) -> None:
+        self.ws = web.WebSocketResponse(compress=False)
+        self.ws._compress = window_bits
+        self.transport = HandTransport()
+        self.frames = FrameReader(window_bits or 15)
+        self.reader = StateReader()
+        self.follows: set[str] = set()
+        self.proto = 1
+        manager.attach(self.ws, self.transport)
+
+    def read(self) -> None:
+        """Take in what has arrived."""
+        arrived = bytes(self.transport.arrived)
+        self.transport.arrived.clear()
+        for message in self.frames.messages(arrived):
+            self.reader.take(message)
+
+
+class FanOutMachine(RuleBasedStateMachine):
+    """Ticks, joins, interval changes, resyncs, stalls and leaves in any order."""
+
+    clients = Bundle("clients")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = HandClock()
+        self.manager = ConnectionManager(timers=self.clock, stall_timeout_s=1e9, now_ms=lambda: 0)
+        self.oracle: dict[tuple[str, int, int], HeatmapSnapshot] = {}
+        self.newest: dict[str, HeatmapSnapshot] = {}
+        self.everyone: list[Client] = []
+
+    @initialize(target=clients)
+    def a_crowd(self) -> MultipleResults[Client]:
+        """Some of each kind, so that short runs meet more than joins."""
+        for window_bits, proto, delta in ((0, 1, None), (0, 2, True), (15, 2, True), (9, 2, False)):
+            client = self.join(window_bits)
+            self.subscribe(client, set(SYMBOLS[:2]), 1, proto, delta)
+        return multiple(*self.everyone)
+
+    @rule(target=clients, window_bits=st.sampled_from((0, 0, 15, 9)))
+    def join(self, window_bits: int) -> Client:
+        client = Client(self.manager, window_bits)
+        self.everyone.append(client)
+        return client
+
+    @rule(
+        client=clients,
+        symbols=st.sets(st.sampled_from(SYMBOLS), min_size=1),
+        interval_s=st.sampled_from((1, 1, 2, 5)),
+        proto=st.sampled_from((1, 2, 2)),
+        delta=st.sampled_from((None, True, True, False)),
+    )
+    def subscribe(
+        self, client: Client, symbols: set[str], interval_s: int, proto: int, delta: bool | None
+    ) -> None:
+        client.proto = max(client.proto, proto)
+        client.follows |= symbols
+        done(
+            self.manager.connect(
+                client.ws, sorted(symbols), interval_s=interval_s, proto=client.proto, delta=delta
+            )
+        )
+
+    @rule(client=clients, symbol=st.sampled_from(SYMBOLS))
+    def unsubscribe(self, client: Client, symbol: str) -> None:
+        client.transport.read_all()
+        client.read()
+        done(self.manager.unsubscribe(client.ws, [symbol]))
+        client.follows.discard(symbol)
+        client.reader.leave(symbol)
+
+    @rule(client=clients)
+    def resync(self, client: Client) -> None:
+        done(self.manager.resync(client.ws))
+
+    @rule(client=clients)
+    def stall(self, client: Client) -> None:
+        client.transport.stalled = True
+
+    @rule(client=clients)
+    def read_again(self, client: Client) -> None:
+        client.transport.read_all()
+
+    @rule(client=consumes(clients))
+    def leave(self, client: Client) -> None:
+        client.transport.read_all()
+        self._settle()
+        self._check_books(client)
+        done(self.manager.disconnect(client.ws))
+        self.everyone.remove(client)
+
+    @rule(
+        symbols=st.sampled_from((SYMBOLS, SYMBOLS, SYMBOLS[:1], SYMBOLS[1:])),
+        share=st.sampled_from((0.05, 0.0, 0.2, 1.0)),
+        waits_s=st.lists(st.sampled_from((1.0, 1.0, 0.2, 0.0)), min_size=1, max_size=6),
+    )
+    def tick(self, symbols: tuple[str, ...], share: float, waits_s: list[float]) -> None:
+        for wait_s in waits_s:
+            self._broadcast(dict.fromkeys(symbols, share))
+            self.what_clients_hold_is_true()
+            self.clock.advance(wait_s)
+
+    @rule(symbol=st.sampled_from(SYMBOLS))
+    def new_epoch(self, symbol: str) -> None:
+        epoch = 1 + max((each.epoch for each in self.newest.values()), default=1)
+        self._say([first_snapshot(symbol, epoch=epoch, seed=epoch, grid=GRID)])
+
+    @rule(symbol=st.sampled_from(SYMBOLS))
+    def move_grid(self, symbol: str) -> None:
+        if symbol in self.newest:
+            moved = next_snapshot(self.newest[symbol])
+            self._say([replace(moved, grid=Grid(moved.grid.p0 + 500, 50.0, moved.grid.rows))])
+
+    @rule(seconds=st.sampled_from((0.3, 1.0, 5.0, 12.0)))
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule(symbol=st.sampled_from(SYMBOLS))
+    def say_again(self, symbol: str) -> None:
+        """The generator repeats itself, as it does for a symbol that becomes active again."""
+        if symbol in self.newest:
+            done(self.manager.broadcast(self.newest[symbol]))
+
+    def _broadcast(self, shares: dict[str, float]) -> None:
+        epoch = max((each.epoch for each in self.newest.values()), default=1)
+        tick = []
+        for symbol, share in sorted(shares.items()):
+            known = self.newest.get(symbol)
+            tick.append(
+                first_snapshot(symbol, epoch=epoch, grid=GRID)
+                if known is None
+                else next_snapshot(known, changed_share=share)
+            )
+        self._say(tick)
+
+    def _say(self, tick: list[HeatmapSnapshot]) -> None:
+        for snapshot in tick:
+            self.newest[snapshot.symbol] = snapshot
+            self.oracle[snapshot.symbol, snapshot.epoch, snapshot.seq] = snapshot
+        done(self.manager.broadcast(*tick))
+
+    @invariant()
+    def what_clients_hold_is_true(self) -> None:
+        for client in self.everyone:
+            client.read()
+            for symbol, (epoch, seq) in client.reader.last.items():
+                assert_says(client.reader.state[symbol], self.oracle[symbol, epoch, seq])
+
+    @invariant()
+    def at_most_one_snapshot_waits_per_symbol(self) -> None:
+        for client in self.everyone:
+            # What the transport holds was written before it was full: one tick, one warning, one pulse.
+            assert len(client.transport.buffer) < 20_000
+        assert self.manager.get_stats().pending_snapshots <= sum(len(each.follows) for each in self.everyone)
+
+    def _settle(self) -> None:
+        for client in self.everyone:
+            client.transport.read_all()
+        done(self.manager.broadcast(*self.newest.values()))
+        # Every interval, and the time between two warnings.
+        self.clock.advance(25.0)
+        for client in self.everyone:
+            client.read()
+
+    def _check_books(self, client: Client) -> None:
+        reader = client.reader
+        for symbol in client.follows & set(self.newest):
+            newest = self.newest[symbol]
+            assert reader.last[symbol] == (newest.epoch, newest.seq)
+        for symbol in SYMBOLS:
+            assert reader.gaps.get(symbol, 0) == reader.skipped.get(symbol, 0) + reader.told.get(symbol, 0)
+
+    def teardown(self) -> None:
+        self._settle()
+        self.what_clients_hold_is_true()
+        for client in self.everyone:
+            self._check_books(client)
+            done(self.manager.disconnect(client.ws))
+        assert self.manager.active_symbols() == frozenset()
+        assert self.manager.get_stats().groups == 0
+
+
+TestFanOut = pytest.mark.timeout(120)(FanOutMachine.TestCase)
+TestFanOut.settings = settings(
+    max_examples=60,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
