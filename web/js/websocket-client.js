@@ -239,6 +239,7 @@ export class LiqstreamClient {
   }
 
   #checkSilence() {
+    if (!this.#socket) return;
     const longest = Math.max(HEARTBEAT_S, ...[...this.#subscriptions.values()].map((s) => s.intervalS));
     const silence = this.silenceMs;
     if (silence > SILENT_HEARTBEATS * longest * 1000) this.#lost(1006, "silence");
@@ -253,6 +254,7 @@ export class LiqstreamClient {
 
   /** @param {string[]} symbols @param {number} intervalS */
   #sendSubscribe(symbols, intervalS) {
+    if (this.#socket?.readyState !== OPEN) return; // said when it opens
     /** @type {Record<string, { epoch: number, seq: number }>} */
     const resume = {};
     for (const symbol of symbols) {

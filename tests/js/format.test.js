@@ -1,0 +1,40 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Clock, duration, exactUsd, price, signedPercent, stepDecimals, usd } from "../../web/js/data/format.js";
+import { levelsCsv } from "../../web/js/tools/csv.js";
+import { Market } from "../../web/js/data/market.js";
+
+test("USD are short, with three figures", () => {
+  assert.deepEqual([0, 512, 1234, 12_345, 999_800, 1_234_567, 45_600_000, 1.2e9].map(usd), ["$0", "$512", "$1.23K", "$12.3K", "$1.00M", "$1.23M", "$45.6M", "$1.20B"]);
+  assert.equal(usd(-1500), "−$1.50K");
+  assert.equal(exactUsd(1_234_567.4), "$1,234,567");
+});
+
+test("prices, percent and spans read as one says them", () => {
+  assert.equal(price(98_450.25), "98,450.3");
+  assert.equal(price(0.61234), "0.61234");
+  assert.equal(signedPercent(-0.0123), "−1.23 %");
+  assert.equal(duration(59_000), "59 s");
+  assert.equal(duration(3 * 86_400_000 + 4 * 3_600_000), "3 d 4 h");
+  assert.deepEqual([100, 50, 0.5, 0.02].map(stepDecimals), [0, 0, 1, 2]);
+});
+
+test("UTC is UTC whatever the viewer's zone", () => {
+  const clock = new Clock(true);
+  assert.equal(clock.format(Date.UTC(2026, 5, 1, 13, 5), "minute"), "13:05");
+  assert.equal(clock.zone, "UTC");
+});
+
+test("the CSV names every level at which anything stands, with its leverage groups", () => {
+  const market = new Market("BTCUSDT");
+  market.takeColumns(
+    {
+      timestamp: "2026-06-01T00:00:00Z", epoch: 1, seq: 1, stale: false, source: "live", quality: [], exchanges: ["binance"],
+      data: { p0: 99.5, step: 0.5, long: [1000, 0, 0], short: [0, 0, 700], current_price: 100 },
+      mix: { groups: ["to 10x", "above 100x"], p0: 99.5, step: 0.5, long: [[600, 0, 0], [400, 0, 0]], short: [[0, 0, 0], [0, 0, 700]] },
+    },
+    { asNow: true },
+  );
+  assert.equal(levelsCsv(market), "price,long_usd,short_usd,to_10x_usd,above_100x_usd\r\n99.5,1000,0,600,400\r\n100.5,0,700,0,700\r\n");
+});

@@ -1,0 +1,89 @@
+// @ts-check
+/** Writes LQH1 as the server does, and makes small histories for tests. */
+
+/** @typedef {import("../../web/js/data/history-codec.js").HistoryHeader} Header */
+/** @typedef {{ open: number, high: number, low: number, close: number } | null} Candle in ticks; null: a gap */
+
+/** @param {Partial<Header>} given @returns {Header} */
+export function header(given = {}) {
+  return {
+    symbol: "BTCUSDT",
+    interval_ms: 60_000,
+    t0: 1_700_000_040_000,
+    columns: 4,
+    rows: 8,
+    p0: 100,
+    step: 1,
+    tick: 0.1,
+    gaps: [],
+    epoch: 1,
+    seq: 1,
+    source: "simulated",
+    stale: false,
+    quality: [],
+    kernel: "tiered",
+    exchanges: ["binance"],
+    ...given,
+  };
+}
+
+/** @param {Header} head @param {Uint16Array} long @param {Uint16Array} short @param {Candle[]} candles @returns {ArrayBuffer} */
+export function encode(head, long, short, candles) {
+  const text = new TextEncoder().encode(JSON.stringify(head));
+  const cells = head.columns * head.rows;
+  const out = new Uint8Array(8 + text.length + 4 * cells + 16 * head.columns);
+  out.set(new TextEncoder().encode("LQH1"));
+  new DataView(out.buffer).setUint32(4, text.length, true);
+  out.set(text, 8);
+  let at = 8 + text.length;
+  for (const rungs of [long, short]) {
+    for (let i = 0; i < cells; i++) {
+      const difference = (rungs[i] - (i < head.rows ? 0 : rungs[i - head.rows])) & 0xffff;
+      out[at + i] = difference & 255;
+      out[at + cells + i] = difference >>> 8;
+    }
+    at += 2 * cells;
+  }
+  let before = 0;
+  const rows = candles.map((candle) => {
+    if (!candle) return [0, 0, 0, 0];
+    const { open, high, low, close } = candle;
+    const row = [open - before, high - Math.max(open, close), Math.min(open, close) - low, close - open];
+    before = close;
+    return row;
+  });
+  for (let k = 0; k < 4; k++) {
+    for (let byte = 0; byte < 4; byte++) for (const row of rows) out[at++] = (row[k] >>> (8 * byte)) & 255;
+  }
+  return out.buffer;
+}
+
+/** A repeatable source of numbers in 0..1. @param {number} seed @returns {() => number} */
+export function random(seed) {
+  let state = seed >>> 0 || 1;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** A history of random cells and candles. @param {Partial<Header>} [given] @param {number} [seed] */
+export function history(given = {}, seed = 7) {
+  const head = header(given);
+  const next = random(seed);
+  const cells = head.columns * head.rows;
+  const long = Uint16Array.from({ length: cells }, () => (next() < 0.3 ? 0 : Math.floor(next() * 900)));
+  const short = Uint16Array.from({ length: cells }, () => (next() < 0.3 ? 0 : Math.floor(next() * 900)));
+  const missing = new Set(head.gaps.flatMap(([first, count]) => Array.from({ length: count }, (_, i) => first + i)));
+  /** @type {Candle[]} */
+  const candles = Array.from({ length: head.columns }, (_, c) => {
+    const open = 1000 + Math.floor(next() * 50);
+    const close = 1000 + Math.floor(next() * 50);
+    return missing.has(c) ? null : { open, close, high: Math.max(open, close) + 5, low: Math.min(open, close) - 5 };
+  });
+  for (const c of missing) {
+    long.fill(0, c * head.rows, (c + 1) * head.rows);
+    short.fill(0, c * head.rows, (c + 1) * head.rows);
+  }
+  return { head, long, short, candles, bytes: encode(head, long, short, candles) };
+}
