@@ -11,11 +11,12 @@ from typing import Any
 from aiohttp import web
 
 from liqstream.answers import json_answer, not_found
-from liqstream.api import MAPS, STORE, market_asked_for, symbol_asked_for
 from liqstream.heatmap.latest import LiveMaps
 from liqstream.heatmap.score import ScoreError
 from liqstream.heatmap.score_stored import score_stored
 from liqstream.market import MarketKey
+from liqstream.questions import market_asked_for, symbol_asked_for
+from liqstream.resources import MAPS, STORE
 from liqstream.store.market_store import MarketStore
 
 KEEP_S = 900.0

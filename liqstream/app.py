@@ -20,7 +20,7 @@ from liqstream.accuracy import add_accuracy_route
 from liqstream.admission.door import DOOR, Door
 from liqstream.admission.http_guard import cors_headers, http_guard
 from liqstream.admission.security_headers import security_headers
-from liqstream.api import HISTORIES, LATEST, MAPS, STORE, SYMBOLS, add_api_routes, add_latest_route
+from liqstream.api import add_api_routes, add_latest_route
 from liqstream.background import background
 from liqstream.collect import Collector
 from liqstream.feeds.feed import Feed, FeedStatus
@@ -34,6 +34,7 @@ from liqstream.http_metrics import http_metrics
 from liqstream.metrics import Metrics
 from liqstream.pages import READINESS, PageFacts, add_page_routes
 from liqstream.readiness import Readiness
+from liqstream.resources import HISTORIES, LATEST, MAPS, STORE, SYMBOLS
 from liqstream.scrape import HouseCollector
 from liqstream.settings import Settings
 from liqstream.sources import make_feeds, waits_for_history

@@ -20,7 +20,6 @@ from liqstream.admission.client_address import BadProxyError
 from liqstream.admission.door import DOOR
 from liqstream.admission.origin import BadOriginError
 from liqstream.admission.tokens import TokenFileError
-from liqstream.api import STORE
 from liqstream.app import FATAL, METRICS, MakeFeeds, make_app
 from liqstream.background import background
 from liqstream.descriptors import make_room_for
@@ -28,6 +27,7 @@ from liqstream.feeds.feed import FeedError
 from liqstream.heatmap.kernel import KernelError
 from liqstream.loop_lag import measure_lag
 from liqstream.pages import metrics_app
+from liqstream.resources import STORE
 from liqstream.sd_notify import STOPPING, ServiceManager
 from liqstream.settings import BadSettingError, Settings
 from liqstream.sources import SourceError, make_feeds
