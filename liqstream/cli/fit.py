@@ -42,6 +42,8 @@ def command(
     Needs 60 days. The last quarter is kept back to judge the fit: one that ranks it worse than the kernel it
     started from is not written, and the command exits with 1. Once a month is often enough.
     """
+    if not output.parent.is_dir():
+        raise click.ClickException(f"{output} cannot be written: there is no folder {output.parent}")
     settings = settings_for(db_path, kernel=kernel)
     console = Console(stderr=True)
     try:
