@@ -71,7 +71,8 @@ local wanted, others = {}, {}
 local all = redis.call('HGETALL', KEYS[3])
 for i = 1, #all, 2 do
   local till, wants = string.match(all[i + 1], '^(%d+) (.*)$')
-  if not till or tonumber(till) < now then
+  -- Three times the longest lease that can be set: what claims to last longer is not of our making.
+  if not till or tonumber(till) < now or tonumber(till) > now + 180000 then
     redis.call('HDEL', KEYS[3], all[i])
   else
     for word in string.gmatch(wants, '%S+') do wanted[word] = true end

@@ -13,6 +13,7 @@ from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 
 SOCKET_TIMEOUT_S = 1.0
 DEFAULT_SENTINEL_PORT = 26379
@@ -52,6 +53,8 @@ def _connection_options() -> dict[str, Any]:
         "socket_timeout": SOCKET_TIMEOUT_S,
         "socket_connect_timeout": SOCKET_TIMEOUT_S,
         "retry": Retry(NoBackoff(), 0),
+        # Announcements only Redis' cloud service makes; asking for them costs every connection a round trip.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         # Else redis-py reads its own version from disk, on the event loop, for every connection.
         "driver_info": None,
     }

@@ -9,8 +9,8 @@ a gap and every second: a lost message costs that second, never correctness.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -150,10 +150,23 @@ async def call_script(redis: aioredis.Redis, script: str, keys: Sequence[str], a
     EVAL, not EVALSHA: a flushed script cache must not cost another round trip.
     """
     try:
-        return await redis.eval(script, len(keys), *keys, *args)
+        with _closed_is_broken():
+            return await redis.eval(script, len(keys), *keys, *args)
     except BrokenConnectionError:
-        await redis.connection_pool.disconnect(inuse_connections=False)
-        return await redis.eval(script, len(keys), *keys, *args)
+        with _closed_is_broken():
+            await redis.connection_pool.disconnect(inuse_connections=False)
+            return await redis.eval(script, len(keys), *keys, *args)
+
+
+@contextmanager
+def _closed_is_broken() -> Iterator[None]:
+    """uvloop raises RuntimeError where asyncio would raise ConnectionError: on a transport that was reset."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "the handler is closed" not in str(error):
+            raise
+        raise BrokenConnectionError(str(error)) from error
 
 
 async def subscribe_to_symbols(
@@ -176,11 +189,13 @@ async def subscribe_to_symbols(
     while True:
         pubsub = redis.pubsub()
         try:
-            await pubsub.subscribe(names.bell, *map(names.channel, symbols))
+            with _closed_is_broken():
+                await pubsub.subscribe(names.bell, *map(names.channel, symbols))
             due_s = 0.0
             while True:
                 _heed_cancellation()
-                message = await pubsub.get_message(timeout=_wait_s(due_s))
+                with _closed_is_broken():
+                    message = await pubsub.get_message(timeout=_wait_s(due_s))
                 kind = message["type"] if message else ""
                 if kind == "message" and message["channel"].decode() == names.bell:
                     on_bell()
@@ -198,7 +213,7 @@ async def subscribe_to_symbols(
             log.debug("subscription lost", reason=str(error))
             on_lost()
         finally:
-            with suppress(*REDIS_ERRORS):
+            with suppress(*REDIS_ERRORS), _closed_is_broken():
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
         await asyncio.sleep(RECONNECT_S)
 

@@ -15,6 +15,8 @@ follower whose clients have seen more than the leader's epoch asks the leader to
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, suppress
@@ -47,6 +49,9 @@ SYNC_S = 0.3
 HOLD_BACK_S = 0.5
 """A server that begins to generate may be a moment behind what its clients saw. It waits this long at most
 for its data to pass that, rather than let their clock run backwards."""
+RESIGN_AFTER_SYNCS = 3
+"""A leader without fresh data makes room for a server that has some; not at once, for a source that is silent
+to all falls silent to each at another moment."""
 ASKED_FOR_S = 60.0
 """A symbol asked for over REST counts as wanted for this long, so that a polling page is served."""
 ANSWER_WITHIN_S = 1.0
@@ -117,6 +122,7 @@ class SharedUpdates:
         self._alone_epoch = 0
         self._led_s = clock_s()
         self._resigned_until_s = 0.0
+        self._outdone_syncs = 0
         self._stint: _Stint | None = None
         self._stint_changed = asyncio.Event()
         self._generator_wake = asyncio.Event()
@@ -208,8 +214,12 @@ class SharedUpdates:
         return Wants(self._active_symbols() | self._asked_until_s.keys(), self._interval_s(), self._is_fit())
 
     def _is_fit(self) -> bool:
-        """True if this server's own data would make a good stream."""
-        return self._maps is not None and not all(map(self._maps.is_stale, self._symbols))
+        """True if this server's own data would make a good stream: it is half a stale time old at most."""
+        if self._maps is None:
+            return False
+        now_s, maps = self._clock_s(), self._maps
+        ages_s = (market.age_s(now_s) for symbol in self._symbols for market in maps.markets(symbol))
+        return min(ages_s, default=math.inf) <= self._stale_after_s / 2
 
     def _may_lead(self) -> bool:
         """Who has no fresh data leads only when nobody else has for a lease time."""
@@ -256,7 +266,9 @@ class SharedUpdates:
 
     async def _lead(self, epoch: int) -> None:
         token = self._lease.token(epoch)
-        if not self._is_fit() and any(wants.fit for wants in self._others):
+        outdone = not self._is_fit() and any(wants.fit for wants in self._others)
+        self._outdone_syncs = self._outdone_syncs + 1 if outdone else 0
+        if self._outdone_syncs >= RESIGN_AFTER_SYNCS:
             log.warning("resigned", reason="own feeds are silent")
             self._resigned_until_s = self._clock_s() + self._lease_s
             await self._lease.release()
@@ -271,7 +283,8 @@ class SharedUpdates:
     # Modes
 
     def _start_alone(self) -> int:
-        self._alone_epoch = max(self._now_ms(), self._inbox.highest_epoch + 1)
+        """An epoch no other server starts alone at the same moment: all of them lose Redis at once."""
+        self._alone_epoch = max(self._now_ms(), self._inbox.highest_epoch + 1) + random.randrange(4096)
         return self._alone_epoch
 
     def _begin(self, mode: Mode, epoch: int, token: str = "") -> None:
