@@ -63,6 +63,10 @@ attack: setup ## Run the long attack tests
 load-test: $(STAMPS)/run ## Load a server with k6 (LOAD_CLIENTS=1000 LOAD_SCALE=0.1)
 	$(BIN)/python -m tests.load
 
+.PHONY: faults
+faults: setup ## Do every fault to a fleet of servers (FAULTS="--only redis --repeat 3 --seed 7")
+	$(BIN)/python -m tests.faults $(FAULTS)
+
 .PHONY: lint
 lint: $(STAMPS)/dev ## Check style
 	$(BIN)/ruff check .
@@ -83,6 +87,7 @@ check: lint types floors ## Lint, types and floors
 .PHONY: docs
 docs: $(STAMPS)/dev ## Write the parts of the docs that are made from the code
 	$(BIN)/python -m tests.docs_tables
+	$(BIN)/python -m tests.docs_metrics
 
 .PHONY: dist
 dist: $(STAMPS)/vendor ## Build sdist and wheel into dist/, the page and its chart library inside

@@ -1,0 +1,42 @@
+"""Many watchers in a process of their own, to be stopped and woken; `report` on stdin asks how it went."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+
+import aiohttp
+import orjson
+
+from tests.faults.watcher import Watcher
+
+SYMBOL = "BTCUSDT"
+
+
+async def main(url: str, count: int) -> None:
+    """Watch until asked."""
+    chance = random.Random(count)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        watchers = [
+            Watcher("crowd", url, SYMBOL, "delta" if each % 2 else "columns", chance) for each in range(count)
+        ]
+        for watcher in watchers:
+            watcher.start(session)
+        while not all(watcher.held > (0, 0) for watcher in watchers):  # noqa: ASYNC110  many events, no one of them
+            await asyncio.sleep(0.05)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        await asyncio.to_thread(sys.stdin.readline)
+        newest = max(watcher.held for watcher in watchers)
+        report = {
+            "behind": sum(watcher.held < (newest[0], newest[1] - 1) for watcher in watchers),
+            "violations": [violation for watcher in watchers for violation in watcher.violations],
+        }
+        sys.stdout.buffer.write(orjson.dumps(report) + b"\n")
+        sys.stdout.flush()
+        await asyncio.gather(*(watcher.stop() for watcher in watchers))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))

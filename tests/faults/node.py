@@ -1,0 +1,61 @@
+"""`liqstream serve`, fed by the clockwork market: one server of a fleet under test."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import uvloop
+
+from liqstream.logs import FloodFilter, configure_logs
+from liqstream.server import serve
+from liqstream.settings import load_settings
+from tests.faults.clockwork import clockwork_feeds
+
+CLOCK_FILE = "LIQSTREAM_TEST_CLOCK"
+"""Environment variable: on SIGUSR2 the wall clock jumps by the milliseconds this file holds."""
+
+
+def _let_the_clock_jump() -> None:
+    path, true_time_ns = Path(os.environ[CLOCK_FILE]), time.time_ns
+    offset_ns = 0
+
+    def jump(_number: int, _frame: object) -> None:
+        nonlocal offset_ns
+        offset_ns = int(path.read_text()) * 1_000_000
+
+    signal.signal(signal.SIGUSR2, jump)
+    time.time_ns = lambda: true_time_ns() + offset_ns
+    time.time = lambda: (true_time_ns() + offset_ns) / 1e9
+
+
+def _log_everything() -> None:
+    """The oracle reads every snapshot from the log: here no flood is thinned out."""
+    for handler in logging.getLogger().handlers:
+        for each in [each for each in handler.filters if isinstance(each, FloodFilter)]:
+            handler.removeFilter(each)
+
+
+def main() -> int:
+    """Serve with the settings of the environment."""
+    settings = load_settings()
+    configure_logs(settings)
+    _log_everything()
+    if CLOCK_FILE in os.environ:
+        _let_the_clock_jump()
+
+    def announce(address: str) -> None:
+        sys.stdout.write(f"{address}\n")
+        sys.stdout.flush()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(serve(settings, announce=announce, make_feeds=clockwork_feeds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
