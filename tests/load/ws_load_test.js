@@ -11,7 +11,7 @@ import ws from 'k6/ws';
 
 const URL = `${__ENV.LIQSTREAM_URL || 'ws://127.0.0.1:8000'}/ws/heatmap`;
 const SYMBOLS = (__ENV.LIQSTREAM_SYMBOLS || 'BTCUSDT').split(',');
-const INTERVAL_S = Number(__ENV.UPDATE_INTERVAL || 1);
+const INTERVAL_S = Number(__ENV.UPDATE_INTERVAL || 5);
 const CLIENTS = Number(__ENV.CLIENTS || 1000);
 const TIME_SCALE = Number(__ENV.TIME_SCALE || 1);
 
@@ -68,24 +68,24 @@ export default function client() {
     });
 
     socket.on('message', (text) => {
-      const message = JSON.parse(text);
-      if (message.type === 'pong') {
-        pongMs.add(Date.now() - pingedAt);
-        return;
-      }
-      if (message.type === 'error') {
-        broken = true;
-        return;
-      }
-      seen += 1;
-      snapshots.add(1);
-      // Every message would make the generator the bottleneck; the first one says whether it is a map.
-      if (seen === 1) {
-        firstSnapshotMs.add(Date.now() - subscribedAt);
-        check(message, {
+      const now = Date.now();
+      // Reading every map as JSON would make the generator the bottleneck: the first one is, the others by
+      // their first characters.
+      if (text.startsWith('{"type":"snapshot"')) {
+        seen += 1;
+        snapshots.add(1);
+        if (seen > 1) {
+          return;
+        }
+        firstSnapshotMs.add(now - subscribedAt);
+        check(JSON.parse(text), {
           'is a snapshot': (each) => each.type === 'snapshot',
           'has levels': (each) => Array.isArray(each.data.levels) && each.data.levels.length > 0,
         });
+      } else if (text.startsWith('{"type":"pong"')) {
+        pongMs.add(now - pingedAt);
+      } else {
+        broken = true;
       }
     });
 
