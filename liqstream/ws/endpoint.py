@@ -73,7 +73,7 @@ async def _serve(request: web.Request, *, must_authenticate: bool) -> web.Stream
     ws = web.WebSocketResponse(
         heartbeat=config.heartbeat_s,
         compress=config.compress,
-        max_msg_size=config.max_message_bytes,
+        max_msg_size=config.max_message_bytes + 1,  # aiohttp refuses from this size on
         timeout=config.shutdown_grace_s,
         # Pings are answered here, where the client's reading speed bounds how many.
         autoping=False,
