@@ -52,7 +52,7 @@ class Readiness:
             "status": self._status(symbols, feeds),
             "role": self._fleet.role if self._fleet else "standalone",
             "redis": self._fleet.redis if self._fleet else "off",
-            **({"mode": self._fleet.mode} if self._fleet else {}),
+            **(_fleet(self._fleet) if self._fleet else {}),
             "symbols": symbols,
             "feeds": feeds,
         }
@@ -85,6 +85,11 @@ class Readiness:
         }
 
 
+def _fleet(fleet: SharedUpdates) -> dict[str, Any]:
+    """How this server stands in its fleet; `leader` is "" while it knows of none."""
+    return {"mode": fleet.mode, "server": fleet.server, "leader": fleet.leader}
+
+
 def _shared(last: HeatmapSnapshot | None) -> dict[str, Any]:
     """What a server without maps of its own knows of a symbol; nobody may have asked for it yet."""
     if last is None:
@@ -106,4 +111,5 @@ def _feed(status: FeedStatus) -> dict[str, Any]:
         "last_message_age_ms": None if age_s is None else round(age_s * 1000),
         "reconnects": status.reconnects,
         "last_error": status.last_error,
+        **({"address": status.address} if status.address else {}),
     }

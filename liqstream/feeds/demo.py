@@ -117,6 +117,7 @@ class DemoFeed:
             ws_url=f"ws://127.0.0.1:{port}",
             trace_configs=self._trace_configs,
         )
+        self._feed.status.address = ""  # of no use to anybody: it is this process
         self._simulated = exchange
 
     def _past_liquidations(

@@ -66,7 +66,7 @@ class ExchangeFeed:
         self._max_age_s = max_age_s
         self._make_backoff = make_backoff
         self._now_ms = now_ms
-        self._status = FeedStatus()
+        self._status = FeedStatus(address="" if self._rest_url == venue.rest_url else self._rest_url)
         self._filter = NewsFilter(interval_ms)
         self._inbox: asyncio.Queue[Sequence[MarketEvent] | Exception] = asyncio.Queue()
         self._hole = asyncio.Event()
@@ -74,6 +74,8 @@ class ExchangeFeed:
         self._rest: RestClient | None = None
         self._keepers: list[Keeper] = []
         self._introduced = False
+        self._lasting_problem = ""
+        self._told: set[str] = set()
 
     @property
     def exchange(self) -> str:
@@ -94,11 +96,6 @@ class ExchangeFeed:
     @property
     def history_end_ms(self) -> int | None:
         return None
-
-    @property
-    def foreign_url(self) -> str:
-        """The address data comes from if it is not the venue's own; the page names it."""
-        return "" if self._rest_url == self._venue.rest_url else self._rest_url
 
     @property
     def connects(self) -> int:
@@ -184,7 +181,9 @@ class ExchangeFeed:
         if parsed.kind != "data":
             return False
         self._status.last_message_s = asyncio.get_running_loop().time()
-        self._status.connected = True
+        if not self._status.connected:
+            self._status.connected = True
+            self._recovered()
         news = self._filter.new_in(parsed, self._symbols)
         self._status.duplicates = self._filter.duplicates
         if self._filter.hole:
@@ -195,9 +194,15 @@ class ExchangeFeed:
 
     def _broke(self, reason: str) -> None:
         self._status.reconnects += 1
-        self._status.last_error = reason
         self._status.connected = any(keeper.connected for keeper in self._keepers)
+        self._complain(reason)
         self._hole.set()
+
+    def _recovered(self) -> None:
+        if self._told and self._status.reconnects:
+            log.info("feed is well again", exchange=self.exchange, reconnects=self._status.reconnects)
+        self._told.clear()
+        self._status.last_error = self._lasting_problem
 
     async def _fetch_holes(self) -> None:
         backoff = self._make_backoff()
@@ -210,6 +215,8 @@ class ExchangeFeed:
                     async for batch in batches:
                         self._inbox.put_nowait(batch)
                 backoff.reset()
+                if self._status.connected:
+                    self._recovered()
             except RestUnavailableError as error:
                 self._complain(f"history is not to be had now: {error}")
                 await asyncio.sleep(backoff.next_s())
@@ -278,7 +285,8 @@ class ExchangeFeed:
             raise FeedError(f"{self._rest_url} does not speak as {self._venue.name}: {error!r}") from None
         unlisted = [symbol for symbol in self._symbols if symbol not in listed]
         if unlisted:
-            self._complain(f"{self.exchange} does not list {', '.join(unlisted)}")
+            self._lasting_problem = f"{self.exchange} does not list {', '.join(unlisted)}"
+            self._complain(self._lasting_problem)
         self._symbols = tuple(symbol for symbol in self._symbols if symbol in listed)
         if not self._symbols:
             raise FeedError(f"{self.exchange} lists none of the symbols asked for: {', '.join(unlisted)}")
@@ -331,9 +339,11 @@ class ExchangeFeed:
             self._session = None
 
     def _complain(self, problem: str) -> None:
-        if problem != self._status.last_error:
-            log.warning("feed trouble", exchange=self.exchange, reason=problem)
+        """Tell a problem once until the feed is heard again, however often it is met."""
         self._status.last_error = problem
+        if problem not in self._told:
+            log.warning("feed trouble", exchange=self.exchange, reason=problem)
+            self._told.add(problem)
 
     def _sample(self, what: str, count: int, text: str, **more: str) -> None:
         if count <= _SAMPLE_FIRST or count % _SAMPLE_EVERY == 0:

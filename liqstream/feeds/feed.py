@@ -26,6 +26,8 @@ class FeedStatus:
     """Records the venue sent again."""
     clock_skew_ms: float | None = None
     last_error: str = ""
+    address: str = ""
+    """Where the data comes from if not from the venue's own address; the page names it."""
     ended: bool = field(default=False)
     """True for a feed that has said all it had (a replay at its end)."""
 

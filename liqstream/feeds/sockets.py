@@ -81,7 +81,7 @@ class Keeper:
             self.backoff.reset()
         wait_s = self.backoff.next_s()
         self.broke(reason)
-        log.warning(
+        log.debug(
             "socket lost",
             exchange=self.venue.exchange,
             socket=self.socket.name,
