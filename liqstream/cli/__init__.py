@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "fit": ("liqstream.cli.fit", "Fit a kernel to the store's own liquidations."),
     "doctor": ("liqstream.cli.doctor", "Check whether this machine is fit to run the server."),
     "export": ("liqstream.cli.export", "Write any span of the store to Parquet."),
+    "new-token": ("liqstream.cli.new_token", "Make a token for one client of a private server."),
     "show-config": ("liqstream.cli.show_config", "Show every setting and where it comes from."),
 }
 """Verb -> (module whose `command` it is, one line of help)."""
