@@ -19,6 +19,7 @@ MIN_BINS = 4096
 """Bins of the array at least: 41 % of price to either side, the kernel's reach and 14 % of drift."""
 
 _SMALLEST_SCALE = 1e-9
+_NOWHERE_BELOW = -(2**62)
 
 
 @dataclass(slots=True)
@@ -49,8 +50,10 @@ class Book:
         "below_close",
         "close_bin",
         "first_bin",
+        "highest_long",
         "long",
         "long_totals",
+        "lowest_short",
         "scale",
         "short",
         "short_totals",
@@ -62,6 +65,9 @@ class Book:
         self.first_bin = 0
         self.close_bin: int | None = None
         self.below_close = 0.0
+        # Nothing stands beyond these toward the price: most bars touch no level and need no look at all.
+        self.highest_long = _NOWHERE_BELOW
+        self.lowest_short = -_NOWHERE_BELOW
         self.scale = 1.0
         self.long: FloatArray = np.zeros((len(LEVERAGE_GROUPS), MIN_BINS))
         self.short: FloatArray = np.zeros((len(LEVERAGE_GROUPS), MIN_BINS))
@@ -75,6 +81,8 @@ class Book:
         book.first_bin = self.first_bin
         book.close_bin = self.close_bin
         book.below_close = self.below_close
+        book.highest_long = self.highest_long
+        book.lowest_short = self.lowest_short
         book.scale = self.scale
         book.long = self.long.copy()
         book.short = self.short.copy()
@@ -99,22 +107,23 @@ class Book:
     def _consume(self, path: BarPath) -> tuple[float, float]:
         # A touched level is wiped whole: consuming a part of it ranks worse by .05 to .10. Of the bin an
         # extreme ends in, the part it covered is wiped: whole bins cost .008 in rank correlation on 5m.
-        # Longs stand up to the last close and shorts from it: only the bins between need a look.
         close, first = self.close_bin, self.first_bin
         if close is None:
             return 0.0, 0.0
         long_usd = short_usd = 0.0
-        if path.low <= close:
+        if path.low <= self.highest_long:
             spared = _part(path.below_low, self.below_close if path.low == close else 1.0)
-            hit = self.long[:, max(path.low - first, 0) : close + 1 - first]
+            hit = self.long[:, max(path.low - first, 0) : self.highest_long + 1 - first]
             long_usd = self.scale * _wipe(hit, 0, spared if path.low >= first else 0.0)
+            self.highest_long = path.low
             self.long_totals.consumed += long_usd
             self.long_totals.standing -= long_usd
-        if path.high >= close:
+        if path.high >= self.lowest_short:
             spared = _part(path.above_high, 1.0 - self.below_close if path.high == close else 1.0)
             last = min(path.high - first, self.short.shape[1] - 1)
-            hit = self.short[:, close - first : last + 1]
+            hit = self.short[:, self.lowest_short - first : last + 1]
             short_usd = self.scale * _wipe(hit, -1, spared if path.high - first == last else 0.0)
+            self.lowest_short = path.high
             self.short_totals.consumed += short_usd
             self.short_totals.standing -= short_usd
         return long_usd, short_usd
@@ -132,6 +141,8 @@ class Book:
 
     def _add(self, path: BarPath, usd: float) -> None:
         stored = usd / self.scale
+        self.highest_long = max(self.highest_long, min(path.high - self.spread.nearest, path.close))
+        self.lowest_short = min(self.lowest_short, max(path.low + self.spread.nearest, path.close))
         low, width = path.low - self.first_bin, path.high - path.low + 1
         mass, columns = self.spread.over(path.occupancy * stored)
         for group, (long_column, short_column) in zip(self.spread.groups, columns, strict=True):
@@ -190,6 +201,10 @@ class Book:
         self.long = self._moved(self.long, self.long_totals, first_bin, bins)
         self.short = self._moved(self.short, self.short_totals, first_bin, bins)
         self.first_bin = first_bin
+        if self.highest_long < first_bin:
+            self.highest_long = _NOWHERE_BELOW
+        if self.lowest_short >= first_bin + bins:
+            self.lowest_short = -_NOWHERE_BELOW
 
     def _moved(self, array: FloatArray, totals: Totals, first_bin: int, bins: int) -> FloatArray:
         moved = np.zeros((len(array), bins))

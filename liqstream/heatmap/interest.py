@@ -35,23 +35,15 @@ def known_interest(bars: Bars, before: KnownInterest) -> tuple[FloatArray, Float
 
     Decay follows the true open interest, never the tracked sum: that would wipe the map.
     """
-    base = bars.open_interest_base
-    reported = np.where(np.isnan(bars.reported_open_interest), base, bars.reported_open_interest)
-    valid = np.isfinite(base) & np.isfinite(reported)
-    rows = np.arange(1, len(bars) + 1)
-    # Row 0 is what was known before; "last" is the last row at or before each row that counts.
-    all_reported = np.concatenate(([before.reported], reported))
-    last_valid = np.concatenate(([0], np.maximum.accumulate(np.where(valid, rows, 0))))
-    news = valid & (reported != all_reported[last_valid[:-1]])
-    last_news = np.maximum.accumulate(np.where(news, rows, 0))
-    all_base = np.concatenate(([before.base], base))
-    all_times = np.concatenate(([before.time_ms], bars.open_time_ms))
-    held = all_base[last_news]
-    fresh = np.isfinite(held) & (bars.open_time_ms - all_times[last_news] <= HOLD_MS)
-    previous = np.concatenate(([before.base], held[:-1]))
-    left = np.where(np.isfinite(previous) & np.isfinite(held), previous - held, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(left > 0, left / held, 0.0)
-    end = int(last_news[-1])
-    after = KnownInterest(float(all_reported[end]), float(all_base[end]), int(all_times[end]))
-    return np.where(fresh, held, 0.0), np.minimum(share, MAX_DECAY), after
+    reported, held, time_ms = before.reported, before.base, before.time_ms
+    known, decay = [], []
+    columns = (bars.open_time_ms, bars.open_interest_base, bars.reported_open_interest)
+    for bar_ms, base, raw in zip(*(column.tolist() for column in columns), strict=True):
+        left = 0.0
+        told = base if raw != raw else raw  # NaN is the one number that differs from itself
+        if base == base and told != reported:
+            left = held - base if held == held else 0.0
+            reported, held, time_ms = told, base, bar_ms
+        decay.append(min(MAX_DECAY, left / held if held > 0 else MAX_DECAY) if left > 0 else 0.0)
+        known.append(held if held == held and bar_ms - time_ms <= HOLD_MS else 0.0)
+    return np.array(known), np.array(decay), KnownInterest(reported, held, time_ms)

@@ -221,20 +221,21 @@ def check_bars(bars: Bars, *, interval_ms: int, after_ms: int | None = None) -> 
     if not len(bars):
         return
     times = bars.open_time_ms
-    backwards = np.diff(times) <= 0
+    backwards = times[1:] <= times[:-1]
     if backwards.any():
         raise ValueError(f"bars must ascend by open time: {times[1:][backwards][0]} does not")
     if after_ms is not None and times[0] <= after_ms:
         raise ValueError(f"bar {times[0]} is not newer than the last one taken in, {after_ms}")
-    prices = np.stack((bars.open, bars.high, bars.low, bars.close))
-    _refuse(
-        ~(np.isfinite(prices) & (prices > 0)).all(axis=0), times, "has a price that is no positive number"
-    )
-    body = prices[[0, 3]]
-    _refuse((body > bars.high).any(axis=0) | (body < bars.low).any(axis=0), times, "has a high below its low")
+    top, bottom = np.maximum(bars.open, bars.close), np.minimum(bars.open, bars.close)
+    # NaN compares as False throughout, so that one look finds anything that is wrong.
+    if not ((bars.low > 0) & (bars.low <= bottom) & (top <= bars.high) & (bars.high < np.inf)).all():
+        prices = np.stack((bars.open, bars.high, bars.low, bars.close))
+        positive = (np.isfinite(prices) & (prices > 0)).all(axis=0)
+        _refuse(~positive, times, "has a price that is no positive number")
+        _refuse((top > bars.high) | (bottom < bars.low), times, "has a high below its low")
     for interest in (bars.open_interest_base, bars.reported_open_interest):
         _refuse(
-            (interest < 0) | np.isinf(interest), times, "has an open interest that is negative or infinite"
+            (interest < 0) | (interest == np.inf), times, "has an open interest that is negative or infinite"
         )
 
 

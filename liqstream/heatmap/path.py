@@ -64,22 +64,24 @@ def walk(bars: Bars, bin_width: float, masses: FloatArray) -> list[BarPath]:
     at, weight, low_seen, high_seen = _points(logs, points_per_bar(bars.interval_ms))
     low_, high_, close_ = low[:, None, None], high[:, None, None], close[:, None, None]
     visited = np.clip(np.floor(at / bin_width).astype(np.int64), low_, high_)
-    weights = np.broadcast_to(weight, at.shape)
 
     first = np.concatenate(([0], np.cumsum(high - low + 1)))
-    cell = (visited + (first[:-1] - low)[:, None, None]).ravel()
-    occupancy, after_low, after_high = (
-        np.bincount(cell, counted.ravel(), first[-1]).astype(np.float64, copy=False)
-        for counted in (weights, weights * low_seen, weights * high_seen)
+    cell = visited + (first[:-1] - low)[:, None, None]
+    cells = int(first[-1])
+    counted = np.stack((np.broadcast_to(weight, at.shape), weight * low_seen, weight * high_seen))
+    cell = np.stack((cell, cell + cells, cell + 2 * cells))
+    occupied: FloatArray = np.bincount(cell.ravel(), counted.ravel(), 3 * cells).astype(
+        np.float64, copy=False
     )
+    occupancy, after_low, after_high = occupied.reshape(3, cells)
     # The farthest point the rest of the path reaches: an extreme to come, or else the close or the entry
     # itself. Levels up to there are swept, of that point's own bin the part the path covers.
     down = visited - np.where(low_seen, np.minimum(visited, close_), low_)
     up = np.where(high_seen, np.maximum(visited, close_), high_) - visited
     spared_long = np.where(low_seen, below_close[:, None, None], below_low[:, None, None])
     spared_short = np.where(high_seen, (1.0 - below_close)[:, None, None], above_high[:, None, None])
-    swept_long = (_swept(masses, down, spared_long) * weights).sum(axis=(1, 2))
-    swept_short = (_swept(masses, up, spared_short) * weights).sum(axis=(1, 2))
+    swept = _swept(masses, np.stack((down, up)), np.stack((spared_long, spared_short))) * weight
+    swept_long, swept_short = swept.sum(axis=(2, 3))
     ends = first.tolist()
     return [
         BarPath(lo, hi, cl, bl, ah, bc, occupancy[a:b], after_low[a:b], after_high[a:b], sl, ss)

@@ -48,11 +48,11 @@ class _Shifted:
 class Spread:
     """A kernel on bins of log price: spreads path occupancies to both sides, per leverage group.
 
-    `groups` are those with mass, `reach` the bins from an entry to the farthest level, `masses[d]` the mass
-    d bins from the entry, of all groups.
+    `groups` are those with mass, `nearest` and `reach` the bins from an entry to the nearest and the farthest
+    level, `masses[d]` the mass d bins from the entry, of all groups.
     """
 
-    __slots__ = ("_shifted", "groups", "masses", "reach")
+    __slots__ = ("_shifted", "groups", "masses", "nearest", "reach")
 
     def __init__(self, kernel: Kernel, bin_width: float = BIN_WIDTH) -> None:
         masses = kernel.bin_masses(bin_width)
@@ -61,6 +61,7 @@ class Spread:
             for group, row in enumerate(masses)
             if len(used := np.flatnonzero(row))
         )
+        self.nearest = min(group.nearest for group in self.groups)
         self.reach = masses.shape[1] - 1
         self.masses: FloatArray = masses.sum(axis=0)
         self._shifted = tuple(_shift(self.groups, shifts) for shifts in _SHIFTS)
