@@ -67,6 +67,10 @@ load-test: $(STAMPS)/run ## Load a server with k6 (LOAD_CLIENTS=1000 LOAD_SCALE=
 faults: setup ## Do every fault to a fleet of servers (FAULTS="--only redis --repeat 3 --seed 7")
 	$(BIN)/python -m tests.faults $(FAULTS)
 
+.PHONY: load-test-multi
+load-test-multi: setup ## Load two servers behind nginx with Redis (LOAD_CLIENTS=2000 LOAD_HOLD_S=30)
+	$(BIN)/python -m tests.load.multi
+
 .PHONY: lint
 lint: $(STAMPS)/dev ## Check style
 	$(BIN)/ruff check .

@@ -101,6 +101,7 @@ class SharedUpdates:
         self.mode: Mode = "follower"
         self.redis_is_up = False
         self.leader = ""
+        self.server = server
         self._redis = redis
         self._names = names
         self._symbols = tuple(symbols)

@@ -250,17 +250,18 @@ async def lease_deleted(stack: Stack) -> Outcome:
     return Outcome(f"together after {await _until_together(stack, 2):.2f} s")
 
 
+async def _newest_epoch(stack: Stack) -> int:
+    client = stack.client
+    epoch = await client.get("heatmap:epoch")
+    await client.aclose()
+    return int(epoch or 0)
+
+
 @fault("two-leaders", "leader", "the lease is forced upon the follower: the other one is refused and follows")
 async def two_leaders(stack: Stack) -> Outcome:
     leader, follower = await stack.leader_and_follower()
-    client = stack.client
-    lease = await client.get("heatmap:lease")
-    assert isinstance(lease, bytes)
-    mine, epoch = lease.decode().rsplit(":", 1)
-    others = [name.decode() async for name, wants in client.hscan_iter("heatmap:wanted") if b" 1 " in wants]
-    theirs = next(name for name in others if name != mine)
-    await client.set("heatmap:lease", f"{theirs}:{int(epoch) + 1}", px=int(LEASE_S * 1000))
-    await client.aclose()
+    theirs, epoch = (await follower.ask("/ready"))["server"], (await _newest_epoch(stack)) + 1
+    stack.redis.tell("SET", "heatmap:lease", f"{theirs}:{epoch}", "PX", str(int(LEASE_S * 1000)))
 
     async def took_over() -> bool:
         return await stack.leader() == follower.name
