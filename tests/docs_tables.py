@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
+
+from liqstream.cli import VERBS, main
 from liqstream.cli.show_config import env_template, markdown_table, setting_rows
 from liqstream.settings import Settings
+from liqstream.ws.close_codes import CLOSE_CODES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -15,6 +19,29 @@ def default_rows_text() -> tuple[str, str]:
     """(.env.template, table of docs/configuration.md) as the settings table makes them."""
     rows = setting_rows(Settings(_env_file=None))
     return env_template(rows), markdown_table(rows)
+
+
+def close_codes_table() -> str:
+    """Every close code of the server's own table."""
+    rows = ["| code | name | meaning | come back? |", "|---|---|---|---|"]
+    rows += [
+        f"| {code.code} | {code.name} | {code.reason} | {'yes' if code.reconnect else 'no'} |"
+        for code in sorted(CLOSE_CODES.values(), key=lambda code: code.code)
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def verbs_reference() -> str:
+    """The help of every verb."""
+    parent = click.Context(main, info_name="liqstream")
+    texts = []
+    for verb in VERBS:
+        command = main.get_command(parent, verb)
+        if command is None:
+            raise LookupError(verb)
+        context = click.Context(command, parent, info_name=verb, terminal_width=100, max_content_width=100)
+        texts.append(f"### `liqstream {verb}`\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(texts)
 
 
 def with_part(text: str, name: str, part: str) -> str:
@@ -26,11 +53,16 @@ def with_part(text: str, name: str, part: str) -> str:
 def expected_files() -> dict[Path, str]:
     """Every file that is made, wholly or in part, and what it should hold."""
     template, table = default_rows_text()
-    configuration = ROOT / "docs" / "configuration.md"
-    return {
-        ROOT / ".env.template": template,
-        configuration: with_part(configuration.read_text(), "settings", table),
+    parts = {
+        ("configuration.md", "settings"): table,
+        ("websocket_api.md", "close codes"): close_codes_table(),
+        ("cli.md", "verbs"): verbs_reference(),
     }
+    files = {ROOT / ".env.template": template}
+    for (name, mark), part in parts.items():
+        path = ROOT / "docs" / name
+        files[path] = with_part(path.read_text(), mark, part)
+    return files
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ async def reached(url: str, *, token: str | None, own: OwnServer | None = None) 
     """The server at an address. Raises ClientError with one line if none of ours is there."""
     addresses = Addresses.of(url)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with aiohttp.ClientSession(headers=headers) as session:
+    connector = aiohttp.TCPConnector(limit=0)  # a hundred sockets at once and more
+    async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
         ready = await get_json(session, addresses, "/ready")
         symbols = ready.get("symbols") if isinstance(ready, dict) else None
         if not isinstance(symbols, dict) or not symbols:
