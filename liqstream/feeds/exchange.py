@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -156,7 +156,7 @@ class ExchangeFeed:
                 rest.session,
                 pace,
                 self._silence_s,
-                self._take,
+                self.hear,
                 self._broke,
                 sink=self._sink,
                 max_age_s=self._max_age_s,
@@ -167,7 +167,7 @@ class ExchangeFeed:
         self._hole.set()
         await _all([keeper.run() for keeper in self._keepers])
 
-    def _take(self, text: str) -> bool:
+    def hear(self, text: str) -> bool:
         """Read one message; what is new in it goes to the reader of `events`. Says whether it was data."""
         try:
             parsed = self._venue.read(text)
@@ -191,6 +191,14 @@ class ExchangeFeed:
         if news:
             self._inbox.put_nowait(news)
         return True
+
+    def heard(self) -> Iterator[Sequence[MarketEvent]]:
+        """The batches that wait for the reader of `events`, taken away."""
+        while not self._inbox.empty():
+            item = self._inbox.get_nowait()
+            if isinstance(item, Exception):
+                raise item
+            yield item
 
     def _broke(self, reason: str) -> None:
         self._status.reconnects += 1
