@@ -10,6 +10,7 @@ from liqstream.ws.close_codes import CloseCode
 from liqstream.ws.encoding import EncodedSnapshot, Shape, Variant
 from liqstream.ws.frames import close_frame, message_frame
 from liqstream.ws.messages import SnapshotId
+from liqstream.ws.sockets import plain_socket_fd
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -71,6 +72,7 @@ class Connection:
         "_drained",
         "blocked_since",
         "close_code",
+        "fd",
         "groups",
         "left",
         "progress_at",
@@ -89,6 +91,7 @@ class Connection:
     def __init__(self, ws: web.WebSocketResponse, transport: asyncio.Transport, *, window_bits: int) -> None:
         self.ws = ws
         self.transport = transport
+        self.fd = plain_socket_fd(transport)
         self.window_bits = window_bits
         self.shape = Shape.V1
         self.subscriptions: dict[str, Subscription] = {}

@@ -148,13 +148,15 @@ class ConnectionManager:
             return self._leave(connection, [each for each in symbols if each in connection.subscriptions])
 
     async def disconnect(self, ws: web.WebSocketResponse) -> None:
-        """Forget a socket; unknown ones are no error. Bytes nobody will read are thrown away."""
+        """Unsubscribe a socket from everything and write nothing more to it; unknown ones are no error."""
         async with self._lock:
-            connection = self._connections.get(ws)
-            if connection is not None:
-                self._forget(connection)
-                if connection.blocked and connection.close_code is None:
-                    connection.transport.abort()
+            self.forget(ws)
+
+    def forget(self, ws: web.WebSocketResponse) -> None:
+        """What `disconnect` does, for callbacks that cannot wait."""
+        connection = self._connections.get(ws)
+        if connection is not None:
+            self._forget(connection)
 
     def count_end(self, code: int | None) -> None:
         """Count a connection that has ended, by its close code; only codes with a name are labels."""

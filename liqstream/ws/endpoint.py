@@ -16,6 +16,7 @@ from liqstream.ws.connection import Connection
 from liqstream.ws.connection_manager import ConnectionManager
 from liqstream.ws.dialogue import Dialogue, outcome_of, refuse_binary
 from liqstream.ws.frames import pong_frame
+from liqstream.ws.heatmap_socket import HeatmapSocket
 
 _log = structlog.get_logger(__name__)
 
@@ -70,7 +71,7 @@ async def heatmap_socket(request: web.Request) -> web.StreamResponse:
 
 async def _serve(request: web.Request, *, must_authenticate: bool) -> web.StreamResponse:
     config, manager, door = request.app[CONFIG], request.app[MANAGER], request.app[DOOR]
-    ws = web.WebSocketResponse(
+    ws = HeatmapSocket(
         heartbeat=config.heartbeat_s,
         compress=config.compress,
         max_msg_size=config.max_message_bytes + 1,  # aiohttp refuses from this size on
@@ -86,6 +87,7 @@ async def _serve(request: web.Request, *, must_authenticate: bool) -> web.Stream
     if transport is None:
         return ws
     connection = manager.attach(ws, transport)
+    ws.before_close = lambda: manager.forget(ws)
     peer = door.key(request)
     _log.info("ws_connect", peer=peer)
     try:
@@ -98,6 +100,8 @@ async def _serve(request: web.Request, *, must_authenticate: bool) -> web.Stream
             await ws.close(code=close.code, message=close.reason.encode(), drain=False)
     finally:
         await manager.disconnect(ws)
+        if connection.blocked and connection.close_code is None:
+            transport.abort()  # bytes nobody will read
         code = outcome_of(ws, connection)
         manager.count_end(code)
         _log.info("ws_disconnect", peer=peer, code=code)

@@ -116,7 +116,7 @@ class FanOut:
             for symbol in group.symbols
         ):
             del group.behind[connection]
-            group.in_step[connection] = connection.transport.write
+            group.in_step[connection] = connection.fd
 
     def step_aside(self, connection: Connection) -> None:
         """Serve a client one by one from now on; what it holds is noted from its buckets."""

@@ -37,6 +37,15 @@ def _set(sock: socket.socket, level: int, option: str, value: int) -> None:
             sock.setsockopt(level, number, value)
 
 
+def plain_socket_fd(transport: asyncio.BaseTransport) -> int:
+    """The descriptor whose bytes are the peer's bytes; -1 where there is none or TLS lies between."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or transport.get_extra_info("sslcontext") is not None:
+        return -1
+    fd: int = sock.fileno()
+    return fd
+
+
 def undelivered_bytes(transport: asyncio.WriteTransport) -> int:
     """Bytes the peer has not acknowledged: in the transport's buffer and in the kernel's send queue."""
     waiting = transport.get_write_buffer_size()

@@ -244,3 +244,14 @@ async def test_stats_count_what_happened(server: WsServer, ws: Ws) -> None:
     assert stats["slow_consumers"] == 0
     assert stats["subscriptions_by_symbol"] == {"BTCUSDT": 1}
     assert stats["broadcast_ms_p50"] <= stats["broadcast_ms_p95"]
+
+
+async def test_nothing_follows_the_close_frame(server: WsServer, ws: Ws) -> None:
+    """While a closing handshake waits for the peer, snapshots go to the others only."""
+    await say(ws, action="subscribe", symbols=["BTCUSDT"])
+    await until(lambda: bool(server.manager.active_symbols()))
+    await ws.send_str(" " * 5000)
+    await until(lambda: not server.manager.active_symbols())
+    await server.manager.broadcast(first_snapshot())
+    message = await ws.receive()
+    assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1009)
