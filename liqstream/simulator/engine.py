@@ -7,6 +7,7 @@ price further: cascades happen, ebb away, and leave wicks.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from liqstream.simulator.contracts import Contract
 from liqstream.simulator.ledger import Fill, Ledger
 from liqstream.simulator.path import Walk
 from liqstream.simulator.positions import SLOTS, Hits, Positions
-from liqstream.simulator.traders import Entries, IntArray, day_of_entries
-from liqstream.simulator.weather import MINUTES, Day, day_of_weather
+from liqstream.simulator.traders import BoolArray, Entries, IntArray, day_of_entries
+from liqstream.simulator.weather import MINUTES, day_of_weather
 
 _WARM_DAYS = 3
 """Traders who came up to so long before the first minute are already there in it."""
@@ -25,10 +26,28 @@ _IMPACT_PER_OPEN_INTEREST = 0.25
 _MOST_IMPACT = 0.012
 _LASTING = 0.6
 """Share of a forced order's move that is left at the end of its minute."""
-_IMPACT_HALF_LIFE_MINUTES = 25.0
+_IMPACT_KEPT = 0.5 ** (1 / 25.0)
+"""Share of a move that is left a minute later: half of it after 25."""
 _DAILY_TURNOVER = 2.5
 """Traded USD a day over open interest, apart from what the known traders do."""
 _LIQUIDATION_SLIP = 0.0004
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """A day made ready: arrays of shape (1440, symbols), and its entries with where each minute's begin."""
+
+    entries: Entries
+    entry_bounds: IntArray
+    close: FloatArray
+    high: FloatArray
+    low: FloatArray
+    sigma: FloatArray
+    follows_the_close: BoolArray
+    turn_1: FloatArray
+    turn_2: FloatArray
+    crowd_usd: FloatArray
+    taker_noise: FloatArray
 
 
 class Engine:
@@ -46,10 +65,10 @@ class Engine:
         self._usual_oi_usd = np.array([contract.open_interest_usd for contract in self.contracts])
         self._impact = np.zeros(self._count)
         self._longs, self._shorts = np.zeros(self._count), np.zeros(self._count)
-        self._day_number = first_day - 1
-        self._day: Day = day_of_weather(self.contracts, first_day - 1, seed)
-        self._entries: Entries = day_of_entries(self.contracts, self._day, first_day - 1, seed)
-        self._last_close = self._to_tick(self._base * np.exp(self._day.close[:, -1]))
+        self._day_number = first_day
+        self._day = self._prepared(first_day)
+        yesterday = day_of_weather(self.contracts, first_day - 1, seed)
+        self._last_close = self._to_tick(self._base * np.exp(yesterday.close[:, -1]))
         self._settle_the_past(first_day)
 
     def live_a_minute(self) -> None:
@@ -58,32 +77,49 @@ class Engine:
         day, minute = divmod(open_ms // MINUTE_MS, MINUTES)
         if day != self._day_number:
             self._day_number = day
-            self._day = day_of_weather(self.contracts, day, self._seed)
-            self._entries = day_of_entries(self.contracts, self._day, day, self._seed)
-        rng = np.random.Generator(np.random.SFC64([self._seed, open_ms // MINUTE_MS]))
-        draws = rng.uniform(size=(5, self._count))
+            self._day = self._prepared(day)
         self.positions.sweep()
-        self._impact *= 0.5 ** (1 / _IMPACT_HALF_LIFE_MINUTES)
-        hits, walk = self._move_price(minute, draws)
+        self._impact *= _IMPACT_KEPT
+        hits, walk = self._move_price(minute)
         traded_usd = np.zeros(self._count)
         fills = self._end_touched(hits, walk, open_ms, traded_usd)
         self._end_expired(walk, open_ms, traded_usd)
         self._enter_newcomers(walk, minute, open_ms, traded_usd)
-        self._book(walk, minute, fills, traded_usd, draws)
+        self._book(walk, minute, fills, traded_usd)
         self._last_close = walk.close
 
-    def _move_price(self, minute: int, draws: FloatArray) -> tuple[list[Hits], Walk]:
-        scale = self._base * np.exp(self._impact)
-        opened = self._last_close
-        close = scale * np.exp(self._day.close[:, minute])
-        high = np.maximum(scale * np.exp(self._day.high[:, minute]), np.maximum(opened, close))
-        low = np.minimum(scale * np.exp(self._day.low[:, minute]), np.minimum(opened, close))
+    def _prepared(self, day: int) -> _Day:
+        """Everything of a day that does not depend on what the traders do in it."""
+        weather = day_of_weather(self.contracts, day, self._seed)
+        entries = day_of_entries(self.contracts, weather, day, self._seed)
+        rng = np.random.Generator(np.random.SFC64([self._seed, day]))
+        draws = rng.uniform(size=(5, MINUTES, self._count))
+        busy = weather.activity.T**1.3 * np.exp(draws[3] - 0.6)
+        return _Day(
+            entries,
+            np.searchsorted(entries.minute, np.arange(MINUTES + 1)),
+            close=self._base * np.exp(weather.close.T),
+            high=self._base * np.exp(weather.high.T),
+            low=self._base * np.exp(weather.low.T),
+            sigma=weather.sigma.T.copy(),
+            follows_the_close=draws[0] < 0.75,
+            turn_1=0.08 + 0.34 * draws[1],
+            turn_2=0.5 + 0.42 * draws[2],
+            crowd_usd=self._usual_oi_usd * _DAILY_TURNOVER / MINUTES * busy,
+            taker_noise=0.06 * (draws[4] - 0.5),
+        )
+
+    def _move_price(self, minute: int) -> tuple[list[Hits], Walk]:
+        day, scale, opened = self._day, np.exp(self._impact), self._last_close
+        close = scale * day.close[minute]
+        high = np.maximum(scale * day.high[minute], np.maximum(opened, close))
+        low = np.minimum(scale * day.low[minute], np.minimum(opened, close))
         hits = self._cascade(low, high, close)
         close = self._to_tick(close)
         high = np.maximum(np.ceil(high / self._tick - 1e-6) * self._tick, np.maximum(opened, close))
         low = np.minimum(np.floor(low / self._tick + 1e-6) * self._tick, np.minimum(opened, close))
-        low_first = (draws[0] < 0.75) == (close >= opened)
-        return hits, Walk(opened, high, low, close, low_first, 0.08 + 0.34 * draws[1], 0.5 + 0.42 * draws[2])
+        low_first = day.follows_the_close[minute] == (close >= opened)
+        return hits, Walk(opened, high, low, close, low_first, day.turn_1[minute], day.turn_2[minute])
 
     def _cascade(self, low: FloatArray, high: FloatArray, close: FloatArray) -> list[Hits]:
         """Run stops and liquidations until the price comes to rest; widens low, high, close in place."""
@@ -166,22 +202,23 @@ class Engine:
         traded_usd += np.bincount(symbol, weights=quantity * price, minlength=self._count)
 
     def _enter_newcomers(self, walk: Walk, minute: int, open_ms: int, traded_usd: FloatArray) -> None:
-        rows = self._entries.of_minute(minute)
+        entries, bounds = self._day.entries, self._day.entry_bounds
+        rows = slice(int(bounds[minute]), int(bounds[minute + 1]))
         if rows.start == rows.stop:
             return
-        symbol = self._entries.symbol[rows]
-        share = self._entries.minute[rows] - minute
+        symbol = entries.symbol[rows]
+        share = entries.minute[rows] - minute
         opened_ms = open_ms + np.floor(share * MINUTE_MS)
-        exit_ms = opened_ms + self._entries.hold_minutes[rows] * MINUTE_MS
+        exit_ms = opened_ms + entries.hold_minutes[rows] * MINUTE_MS
         price = walk.of(symbol).line_at(share)
-        self._enter(self._entries, np.arange(rows.start, rows.stop), price, opened_ms, exit_ms)
-        usd = self._entries.notional_usd[rows]
+        self._enter(entries, rows, price, opened_ms, exit_ms)
+        usd = entries.notional_usd[rows]
         traded_usd += np.bincount(symbol, weights=usd, minlength=self._count)
 
     def _enter(
         self,
         entries: Entries,
-        rows: IntArray,
+        rows: slice | IntArray,
         price: FloatArray,
         opened_ms: FloatArray,
         exit_ms: FloatArray,
@@ -218,16 +255,13 @@ class Engine:
             rows = np.flatnonzero(alive)
             self._enter(entries, rows, price[rows], opened_ms[rows], exit_ms[rows])
 
-    def _book(
-        self, walk: Walk, minute: int, fills: list[Fill], traded_usd: FloatArray, draws: FloatArray
-    ) -> None:
+    def _book(self, walk: Walk, minute: int, fills: list[Fill], traded_usd: FloatArray) -> None:
         """Write the minute down; what the known traders did is part of the turnover."""
-        activity = self._day.activity[:, minute]
-        crowd = self._usual_oi_usd * _DAILY_TURNOVER / MINUTES * activity**1.3 * np.exp(draws[3] - 0.6)
-        volume_usd = crowd + traded_usd
+        day = self._day
+        volume_usd = day.crowd_usd[minute] + traded_usd
         mean_price = (walk.open + walk.high + walk.low + walk.close) / 4
-        move = np.log(walk.close / walk.open) / self._day.sigma[:, minute]
-        taker_share = np.clip(0.5 + 0.22 * np.tanh(move / 1.5) + 0.06 * (draws[4] - 0.5), 0.05, 0.95)
+        move = np.log(walk.close / walk.open) / day.sigma[minute]
+        taker_share = 0.5 + 0.22 * np.tanh(move / 1.5) + day.taker_noise[minute]
         held = self._longs + self._shorts
         self.ledger.add(
             fills,

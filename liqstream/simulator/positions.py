@@ -13,7 +13,7 @@ import numpy as np
 from liqstream.market import FloatArray
 from liqstream.simulator.traders import BoolArray, Entries, IntArray
 
-SLOTS = 4096
+SLOTS = 3072
 NEVER_MS = float(2**62)
 
 

@@ -24,7 +24,7 @@ _POPULARITY = np.array([8, 14, 3, 2, 20, 2, 5, 16, 11, 1, 1, 8, 2, 6, 1], dtype=
 _HOLD_MINUTES = {10: 1800.0, 20: 960.0, 40: 720.0, 75: 420.0, 1000: 200.0}
 """Highest leverage -> median time a position is held: the higher the leverage, the shorter the patience."""
 
-ENTRIES_PER_MINUTE = 3.0
+ENTRIES_PER_MINUTE = 2.2
 _MARGIN_MEDIAN_USD, _MARGIN_SPREAD = 1500.0, 1.1
 _CAUTION = 1.5
 """How fast the money put at stake falls with leverage: most of the open interest is held at low leverage."""
@@ -47,11 +47,6 @@ class Entries:
     liquidation: FloatArray
     lower: FloatArray
     upper: FloatArray
-
-    def of_minute(self, minute: int) -> slice:
-        """The rows that belong to a minute of the day."""
-        first, last = np.searchsorted(self.minute, (minute, minute + 1))
-        return slice(int(first), int(last))
 
 
 def day_of_entries(contracts: Sequence[Contract], weather: Day, day: int, seed: int) -> Entries:
