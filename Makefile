@@ -93,6 +93,10 @@ docs: $(STAMPS)/dev ## Write the parts of the docs that are made from the code
 	$(BIN)/python -m tests.docs_tables
 	$(BIN)/python -m tests.docs_metrics
 
+.PHONY: screenshot
+screenshot: setup ## Take the README's picture of the page
+	$(BIN)/python -m tests.screenshot docs/screenshot.png
+
 .PHONY: dist
 dist: $(STAMPS)/vendor ## Build sdist and wheel into dist/, the page and its chart library inside
 	$(BIN)/python -m pip install --quiet 'build>=1.3,<2'
