@@ -86,8 +86,12 @@ class Bucket:
     def offer(self, fresh: Iterable[EncodedSnapshot]) -> None:
         """Send what may go now, keep the rest for the tick; a newer snapshot replaces an older one."""
         for said in fresh:
-            if self.followers[said.snapshot.symbol]:
-                self._due[said.snapshot.symbol] = said
+            symbol = said.snapshot.symbol
+            if self.followers[symbol]:
+                self._due[symbol] = said
+                if symbol in self.said and self.said[symbol].id[0] != said.id[0]:
+                    # Another generator beats at other moments: in the old phase all it says would come late.
+                    self._next_at.pop(symbol, None)
         self._send_due(early_s=_JITTER_S)
 
     def wake(self) -> None:

@@ -82,18 +82,19 @@ async def test_unwatched_symbols_are_not_even_asked_for(market: Market) -> None:
 
 
 async def test_a_symbol_that_is_watched_again_is_yielded_anew(market: Market) -> None:
-    """Who comes back must not wait for the market to move."""
+    """Who comes back must not wait for the market to move; those who stayed keep their beat."""
     updates = market.updates(60)
     await next_tick(updates)
-    for active in ({"A"}, {"A", "B"}):
-        market.active = active
-        market.now["A"] = snapshot("A", len(active) + 1)
-        pending = asyncio.ensure_future(anext(updates))
-        await asyncio.sleep(0)
-        market.wake.set()
-        async with asyncio.timeout(5):
-            tick = await pending
-    assert {said.symbol: said.seq for said in tick} == {"A": 3, "B": 1}
+    market.now["A"] = snapshot("A", 2)
+    pending = asyncio.ensure_future(anext(updates))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        for active in ({"A"}, {"A", "B"}):
+            market.active = active
+            market.wake.set()
+            while market.wake.is_set():  # noqa: ASYNC110  the generator clears it, and tells nobody
+                await asyncio.sleep(0)
+        assert {said.symbol: said.seq for said in await pending} == {"B": 1}
 
 
 async def test_a_symbol_without_data_is_left_out(market: Market) -> None:
