@@ -103,7 +103,8 @@ class Collector:
                 count += len(batch)
         await self._rebuild(self._to_rebuild & set(_markets(feed)))
         self._maps.set_source(feed.exchange, feed.source)
-        log.info("history is in", exchange=feed.exchange, records=count)
+        if count:
+            log.info("history is in", exchange=feed.exchange, records=count)
 
     async def _collect(self, feed: Feed) -> None:
         async with aclosing(feed.events()) as batches:

@@ -112,7 +112,7 @@ class ExchangeFeed:
                 async for batch in batches:
                     yield batch
         except RestUnavailableError as error:
-            self._complain(f"history is not to be had now: {error}")
+            self._complain(str(error))
         finally:
             if not self._keepers:
                 await self._close_session()
@@ -226,7 +226,7 @@ class ExchangeFeed:
                 if self._status.connected:
                     self._recovered()
             except RestUnavailableError as error:
-                self._complain(f"history is not to be had now: {error}")
+                self._complain(str(error))
                 await asyncio.sleep(backoff.next_s())
                 self._hole.set()
 
