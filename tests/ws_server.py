@@ -21,6 +21,19 @@ PATIENCE_S = 10.0
 """How long a test waits for what must happen."""
 
 
+class AheadClock:
+    """The loop's clock, moved on at will: an update interval passes without waiting for it."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def time(self) -> float:
+        return asyncio.get_running_loop().time() + self.ahead_s
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_at(when - self.ahead_s, callback)
+
+
 @dataclass(frozen=True, slots=True)
 class WsServer:
     """A running endpoint and its manager."""
