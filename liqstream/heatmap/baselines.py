@@ -35,9 +35,9 @@ class SidePair:
 def baselines(bars: Bars, intervals: Intervals) -> dict[str, SidePair]:
     """Every baseline over the scored intervals, by the names of BASELINES; each uses the interval's own
     bars and those before, as the model does."""
-    uniform_bars = uniform(bars)
+    uniform_bars = uniform(bars)[0]
     uniform_sums = SidePair(intervals.sum(uniform_bars.long), intervals.sum(uniform_bars.short))
-    one_sided_bars = one_sided(bars)
+    one_sided_bars = one_sided(bars)[0]
     return {
         "uniform": uniform_sums,
         "uniform_range": _uniform_range(uniform_sums, intervals),
@@ -65,15 +65,16 @@ def extreme(bars: Bars, intervals: Intervals) -> SidePair:
     return SidePair(np.maximum(broke_low, 0.0) / intervals.open, np.maximum(broke_high, 0.0) / intervals.open)
 
 
-def uniform(bars: Bars) -> SidePair:
-    """B3 per bar: what its extremes sweep of levels every earlier bar laid evenly .2 to 10 % away.
+def uniform(bars: Bars) -> tuple[SidePair, Rails]:
+    """B3: per bar what its extremes sweep of levels every earlier bar laid evenly .2 to 10 % away, and what
+    is left standing after the last.
 
     Each bar, after its own consumption, adds 1e6 to either side: a quarter at its low, a quarter at its
     high, half at its close. No decay, no open interest, no leverage.
     """
     nearest, farthest = (round(offset / BIN_WIDTH) for offset in _UNIFORM_OFFSETS)
     mass = _UNIFORM_MASS / (farthest - nearest)
-    rails = _Rails(bars, farthest)
+    rails = Rails(bars, farthest)
     out = np.zeros((2, len(bars)))
     entries = zip(rails.low, rails.high, rails.close, strict=True)
     for row, (low, high, close) in enumerate(entries):
@@ -81,11 +82,12 @@ def uniform(bars: Bars) -> SidePair:
         for entry, share in ((int(low), 0.25), (int(high), 0.25), (int(close), 0.5)):
             rails.long[entry - farthest : entry - nearest] += share * mass
             rails.short[entry + nearest + 1 : entry + farthest + 1] += share * mass
-    return SidePair(out[0], out[1])
+    return SidePair(out[0], out[1]), rails
 
 
-def one_sided(bars: Bars) -> SidePair:
-    """The public ancestor per bar: gains of USD open interest, on the side of the candle's colour alone.
+def one_sided(bars: Bars) -> tuple[SidePair, Rails]:
+    """The public ancestor: gains of USD open interest, on the side of the candle's colour alone; per bar
+    what its extremes sweep, and what is left standing after the last.
 
     Entries at the close, equal parts at 5, 10, 25, 50 and 100x, maintenance margin divided by leverage.
     Bars without open interest add nothing.
@@ -96,7 +98,7 @@ def one_sided(bars: Bars) -> SidePair:
     above = np.rint(np.log(1 + distance) / BIN_WIDTH).astype(np.int64)
     open_interest_usd = bars.open_interest_base * bars.close
     gained = np.nan_to_num(np.maximum(np.diff(open_interest_usd, prepend=np.nan), 0.0)) / len(leverages)
-    rails = _Rails(bars, int(max(below.max(), above.max())))
+    rails = Rails(bars, int(max(below.max(), above.max())))
     rising = (bars.close >= bars.open).tolist()
     out = np.zeros((2, len(bars)))
     for row, (low, high, close) in enumerate(zip(rails.low, rails.high, rails.close, strict=True)):
@@ -105,7 +107,7 @@ def one_sided(bars: Bars) -> SidePair:
             rails.long[int(close) - below] += gained[row]
         else:
             rails.short[int(close) + above] += gained[row]
-    return SidePair(out[0], out[1])
+    return SidePair(out[0], out[1]), rails
 
 
 def _uniform_range(uniform_sums: SidePair, intervals: Intervals) -> SidePair:
@@ -115,16 +117,16 @@ def _uniform_range(uniform_sums: SidePair, intervals: Intervals) -> SidePair:
     return SidePair((uniform_sums.long + own) * relative_range, (uniform_sums.short + own) * relative_range)
 
 
-class _Rails:
+class Rails:
     """Levels of either side on log-price bins over the whole span of some bars, swept by their extremes.
 
-    Of the bin an extreme ends in, the part it covered is swept, as in the model: the comparison is one of
-    ideas, not of bin edges.
+    Bin b spans the log prices from `(first_bin + b) * BIN_WIDTH` on. Of the bin an extreme ends in, the part
+    it covered is swept, as in the model: the comparison is one of ideas, not of bin edges.
     """
 
     def __init__(self, bars: Bars, reach: int) -> None:
         low, high, close = (np.log(prices) / BIN_WIDTH for prices in (bars.low, bars.high, bars.close))
-        first = math.floor(low.min()) - reach - 1
+        first = self.first_bin = math.floor(low.min()) - reach - 1
         bins = math.floor(high.max()) + reach + 2 - first
         self.low: list[float] = (low - first).tolist()
         self.high: list[float] = (high - first).tolist()

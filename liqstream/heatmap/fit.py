@@ -58,6 +58,7 @@ def fit(
     kernel: Kernel,
     *,
     name: str,
+    min_days: int = MIN_FIT_DAYS,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Fit:
     """Fit the shares of `kernel` anew, judge them on the last quarter of the span, then fit on all of it.
@@ -72,10 +73,9 @@ def fit(
         int(np.searchsorted(intervals.open_time_ms, bars.open_time_ms[0] + WARM_UP_MS)) if len(bars) else 0
     )
     days = len(np.unique(intervals.open_time_ms[first:] // DAY_MS))
-    if days < MIN_FIT_DAYS:
+    if days < min_days:
         raise ScoreError(
-            f"too little to fit on: {days} days have bars and realised liquidations, "
-            f"{MIN_FIT_DAYS} are needed"
+            f"too little to fit on: {days} days have bars and realised liquidations, {min_days} are needed"
         )
     columns = _columns(bars, realised, intervals, kernel, progress)
     cut = first + round((1 - FORWARD_SHARE) * (len(intervals) - first))

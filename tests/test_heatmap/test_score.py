@@ -207,7 +207,7 @@ def test_only_intervals_with_all_their_bars_are_scored() -> None:
 def test_uniform_sweeps_what_earlier_bars_laid() -> None:
     """B3: a bar adds 1e6 to either side .2 to 10 % away; a fall of 5 % takes its share of the longs."""
     prices = np.array([[100, 100, 100, 100.0], [100, 100, 95, 95.0], [95, 95, 95, 95.0]])
-    swept = uniform(bars_of_prices(prices))
+    swept = uniform(bars_of_prices(prices))[0]
     share = (-np.log(0.95) - 0.002) / (0.10 - 0.002)
     assert swept.long[0] == swept.short[0] == 0
     assert swept.long[1] == pytest.approx(1e6 * share, rel=0.01)
