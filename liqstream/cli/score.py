@@ -90,8 +90,8 @@ def _show(content: dict[str, Any]) -> None:
     console = Console(width=None if Console().is_terminal else 150)
     console.print(
         f"{content['symbol']} on {content['exchange']}, {content['from']} to {content['to']}: "
-        f"{content['n']:,} intervals of {content['interval']} on {content['days']} days, bars of {content['bars']}, "
-        f"kernel {content['kernel']}",
+        f"{content['n']:,} intervals of {content['interval']} on {content['days']} days, "
+        f"bars of {content['bars']}, kernel {content['kernel']}",
         highlight=False,
         soft_wrap=True,
     )
@@ -100,6 +100,16 @@ def _show(content: dict[str, Any]) -> None:
         for key, baseline in _GAINS.items():
             gain = side[key]
             console.print(f"  gain over {baseline}: {_with_ci(gain['spearman'], gain['ci'], sign=True)}")
+    for side, found in (content["by_price"] or {}).items():
+        if found:
+            console.print(
+                f"{side}s by price: the strongest bands hold {found['recall']:.0%} of what was liquidated on "
+                f"{found['price_area']:.0%} of the price that was run through: lift {found['lift']:.2f}; "
+                f"precision {found['precision']:.0%} against {found['base_rate']:.0%} of all cells "
+                f"({found['events']:,} events)",
+                highlight=False,
+                soft_wrap=True,
+            )
     for warning in content["warnings"]:
         console.print(f"note: {warning}", markup=False, highlight=False, soft_wrap=True)
 

@@ -21,12 +21,16 @@ from liqstream.heatmap.calibration import CALIBRATING_MS, past_amplitudes
 from liqstream.heatmap.intervals import Intervals, covered_intervals
 from liqstream.heatmap.kernel import Kernel
 from liqstream.heatmap.model import Estimator, Predictions
+from liqstream.heatmap.price_score import Events, price_score
 from liqstream.heatmap.quality import STALE_AFTER_MS
 from liqstream.market import DAY_MS, Bars, FloatArray, TimeArray
 from liqstream.symbols import interval_name
 
 WARM_UP_MS = DAY_MS
 """Intervals before this much history are predicted, not scored."""
+
+BY_PRICE_MS = 30 * DAY_MS
+"""Prices are compared over the last 30 days at most: the map is looked at before every bar."""
 
 MIN_DAYS = 3
 MIN_INTERVALS = 60
@@ -71,13 +75,15 @@ def score(
     exchange: str,
     from_ms: int | None = None,
     to_ms: int | None = None,
+    events: Events | None = None,
     draws: int = DRAWS,
     seed: int = SEED,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Score:
     """Score a kernel's map on realised liquidations from `from_ms` up to `to_ms` (exclusive).
 
-    Bars and realised figures before `from_ms` warm the map and its amplitude up. Raises ScoreError with
+    Bars and realised figures before `from_ms` warm the map and its amplitude up. `events`, single
+    liquidations with prices, also test where within the price the map was right. Raises ScoreError with
     what is missing.
     """
     intervals = _intervals(bars, realised, to_ms)
@@ -118,10 +124,19 @@ def score(
         "days": len(np.unique(times // DAY_MS)),
         "sides": {side: _side_json(*found) for side, found in sides.items()},
         "mean": _mean_json([found[0] for found in sides.values()]),
+        "by_price": None if events is None else _by_price(bars, events, kernel, times, progress),
         "bootstrap": {"draws": draws, "block": "1d", "seed": seed, "confidence": 0.95},
         "warnings": _warnings(bars, realised, kernel, intervals, scored, exchange),
     }
     return Score(content)
+
+
+def _by_price(
+    bars: Bars, events: Events, kernel: Kernel, times: TimeArray, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    progress("comparing prices")
+    last_ms = int(bars.open_time_ms[-1]) + bars.interval_ms
+    return price_score(bars, events, kernel, from_ms=max(int(times[0]), last_ms - BY_PRICE_MS))
 
 
 def _intervals(bars: Bars, realised: Realised, to_ms: int | None) -> Intervals:

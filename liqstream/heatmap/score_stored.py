@@ -9,7 +9,8 @@ import numpy as np
 
 from liqstream.heatmap.calibration import CALIBRATING_MS
 from liqstream.heatmap.kernel import Kernel
-from liqstream.heatmap.score import Realised, Score, ScoreError, score
+from liqstream.heatmap.price_score import Events
+from liqstream.heatmap.score import BY_PRICE_MS, Realised, Score, ScoreError, score
 from liqstream.market import Bars
 from liqstream.store.columns import LiquidationTotals, MarketSummary
 from liqstream.store.market_store import MarketStore
@@ -43,6 +44,9 @@ async def score_stored(
     bars, realised = await scoring_data(
         store, exchange, symbol, from_ms=from_ms, to_ms=to_ms, interval_ms=interval_ms
     )
+    events = None
+    if len(bars):
+        events = await _events(store, exchange, symbol, bars, to_ms)
     return await asyncio.to_thread(
         score,
         bars,
@@ -52,9 +56,26 @@ async def score_stored(
         exchange=exchange,
         from_ms=from_ms,
         to_ms=to_ms,
+        events=events,
         draws=draws,
         progress=progress,
     )
+
+
+async def _events(
+    store: MarketStore, exchange: str, symbol: str, bars: Bars, to_ms: int | None
+) -> Events | None:
+    """The single liquidations prices are compared with; None without any."""
+    end_ms = int(bars.open_time_ms[-1]) + bars.interval_ms
+    found = await store.liquidations(
+        symbol,
+        start_ms=max(int(bars.open_time_ms[0]), end_ms - BY_PRICE_MS),
+        end_ms=end_ms if to_ms is None else min(end_ms, to_ms),
+        exchange=exchange,
+    )
+    if not len(found):
+        return None
+    return Events(found.time_ms, found.is_long, found.price_usd, found.price_usd * found.quantity_base)
 
 
 async def scoring_data(

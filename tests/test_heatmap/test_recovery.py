@@ -1,8 +1,8 @@
 """A market whose every position is known: does the map stand where they do?
 
 The simulated traders' leverage, entries, stops and patience are their own; the estimator sees what an
-exchange publishes (bars, open interest, forced orders), fits its kernel on eleven past days of it, and is then
-asked where positions stand. Truth and map are compared cell by cell.
+exchange publishes (bars, open interest, forced orders), fits its kernel on eleven past days of it, and is
+then asked where positions stand. Truth and map are compared cell by cell.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def agreement(estimate: Map, truth: Map) -> float:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_true_levels_are_recovered_better_than_by_any_baseline(seed: int) -> None:
-    """Fitted on eleven days, looked at over the three days after: the map's correlation with the truth is the highest."""
+    """Fitted on eleven days, looked at over the next three: the map agrees best with the truth."""
     market = SimulatedMarket((SYMBOL,), now_ms=NOON_MS, seed=seed, history_days=12)
     fitted = fit(
         bars_so_far(market, NOON_MS), realised_so_far(market, NOON_MS), tiered(), name="fitted", min_days=11
