@@ -87,12 +87,7 @@ class ConnectionManager:
         connection = Connection(ws, transport, window_bits=int(ws.compress))
         self._connections[ws] = connection
         tune_socket(transport)
-        watch_drain(
-            transport,
-            on_pause=lambda: self._on_pause(connection),
-            on_resume=lambda: self._on_resume(connection),
-            on_lost=lambda: self._forget(connection),
-        )
+        watch_drain(connection, self)
         return connection
 
     async def connect(
@@ -212,7 +207,12 @@ class ConnectionManager:
         return None if said is None else said.snapshot
 
     def active_symbols(self) -> frozenset[str]:
-        """Symbols somebody follows."""
+        """Symbols somebody follows, for whoever makes the snapshots.
+
+        A client that comes back before this was asked finds the snapshot of before its leaving current: the
+        generator never knew that it was away and would not make it anew.
+        """
+        self._fanout.forget_unfollowed()
         return frozenset(self.active_connections)
 
     def smallest_interval_s(self, default: int) -> int:
@@ -225,16 +225,22 @@ class ConnectionManager:
 
     # Slow clients
 
-    def _on_pause(self, connection: Connection) -> None:
+    def transport_paused(self, connection: Connection) -> None:
+        """The transport holds bytes back (drain_watch.py)."""
         if connection.ws in self._connections:
             self._backpressure.on_pause(connection)
 
-    def _on_resume(self, connection: Connection) -> None:
+    def transport_resumed(self, connection: Connection) -> None:
+        """The transport has nothing left to write."""
         if connection.ws not in self._connections:
             return  # after its close frame nothing may follow
         self._backpressure.on_resume(connection)
         if connection.warning_due and not connection.blocked:
             self._say_slow_consumer(connection)
+
+    def transport_lost(self, connection: Connection) -> None:
+        """The connection is gone."""
+        self._forget(connection)
 
     def _warn_slow_consumer(self, connection: Connection) -> None:
         """Tell a client that it reads too slowly: now, or as soon as it reads again."""

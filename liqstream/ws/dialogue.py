@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -44,6 +43,9 @@ _RUSH_OVER_S = 10.0
 class Dialogue:
     """Serves the messages of one connection. `clock` is monotonic, in seconds."""
 
+    # Slots and no deque: an idle connection should cost what aiohttp makes it cost, and little more.
+    __slots__ = ("_clock", "_connection", "_errors", "_manager", "_rushed", "_rushed_at", "_symbols")
+
     def __init__(
         self,
         manager: ConnectionManager,
@@ -56,7 +58,7 @@ class Dialogue:
         self._connection = connection
         self._symbols = symbols
         self._clock = clock
-        self._errors: deque[float] = deque(maxlen=MAX_ERRORS + 1)
+        self._errors: list[float] = []
         self._rushed = 0
         self._rushed_at = 0.0
 
@@ -84,10 +86,8 @@ class Dialogue:
         """Say what is wrong; returns the code to close with after too many errors."""
         self._connection.say(error_message(error.code, error.message, request_id=request_id))
         now = self._clock()
-        self._errors.append(now)
-        if len(self._errors) > MAX_ERRORS and now - self._errors[0] <= ERROR_WINDOW_S:
-            return TOO_MANY_ERRORS
-        return error.close
+        self._errors = [*(at for at in self._errors if now - at <= ERROR_WINDOW_S), now]
+        return TOO_MANY_ERRORS if len(self._errors) > MAX_ERRORS else error.close
 
     def slow_down(self, wait_s: float) -> CloseCode | None:
         """Answer a message too many with when to send the next; returns the code to close with after many."""

@@ -8,26 +8,29 @@ nothing needs to be polled, and a client without pending bytes costs no task.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from liqstream.ws.connection import Connection
+
+
+class TransportWatcher(Protocol):
+    """Who is told about a connection's transport."""
+
+    def transport_paused(self, connection: Connection) -> None: ...
+    def transport_resumed(self, connection: Connection) -> None: ...
+    def transport_lost(self, connection: Connection) -> None: ...
 
 
 class DrainWatch(asyncio.Protocol):
-    """A protocol that tells `on_pause`, `on_resume` and `on_lost` and passes every call to `inner`."""
+    """A protocol that tells `watcher` of pauses, resumes and the end, and passes every call to `inner`."""
 
-    __slots__ = ("_inner", "_on_lost", "_on_pause", "_on_resume")
+    __slots__ = ("_connection", "_inner", "_watcher")
 
-    def __init__(
-        self,
-        inner: asyncio.Protocol,
-        *,
-        on_pause: Callable[[], None],
-        on_resume: Callable[[], None],
-        on_lost: Callable[[], None],
-    ) -> None:
+    def __init__(self, inner: asyncio.Protocol, watcher: TransportWatcher, connection: Connection) -> None:
         self._inner = inner
-        self._on_pause = on_pause
-        self._on_resume = on_resume
-        self._on_lost = on_lost
+        self._watcher = watcher
+        self._connection = connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._inner.connection_made(transport)
@@ -39,28 +42,23 @@ class DrainWatch(asyncio.Protocol):
         return self._inner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._on_lost()
+        self._watcher.transport_lost(self._connection)
         self._inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
         self._inner.pause_writing()
-        self._on_pause()
+        self._watcher.transport_paused(self._connection)
 
     def resume_writing(self) -> None:
         self._inner.resume_writing()
-        self._on_resume()
+        self._watcher.transport_resumed(self._connection)
 
 
-def watch_drain(
-    transport: asyncio.Transport,
-    *,
-    on_pause: Callable[[], None],
-    on_resume: Callable[[], None],
-    on_lost: Callable[[], None],
-) -> None:
-    """Call back whenever the transport begins to hold bytes back, has none left, or is lost."""
+def watch_drain(connection: Connection, watcher: TransportWatcher) -> None:
+    """Tell `watcher` whenever the transport begins to hold bytes back, has none left, or is lost."""
+    transport = connection.transport
     inner = transport.get_protocol()
     if not isinstance(inner, asyncio.Protocol):
         raise TypeError(f"cannot watch a transport whose protocol is {type(inner).__name__}")
-    transport.set_protocol(DrainWatch(inner, on_pause=on_pause, on_resume=on_resume, on_lost=on_lost))
+    transport.set_protocol(DrainWatch(inner, watcher, connection))
     transport.set_write_buffer_limits(high=0)

@@ -87,7 +87,7 @@ async def _serve(request: web.Request, *, must_authenticate: bool) -> web.Stream
     if transport is None:
         return ws
     connection = manager.attach(ws, transport)
-    ws.before_close = lambda: manager.forget(ws)
+    ws.let_go = manager.forget
     peer = door.key(request)
     _log.info("ws_connect", peer=peer)
     try:

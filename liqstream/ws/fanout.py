@@ -29,8 +29,9 @@ class _Sending(NamedTuple):
 class FanOut:
     """Buckets, groups and the newest snapshot of every symbol.
 
-    `latest` holds the last snapshot of each symbol ever broadcast; `current` only of followed symbols,
-    where it is known to be the newest.
+    `latest` holds the last snapshot of each symbol ever broadcast; `current` only of those where it is known
+    to be the newest: followed ones, and those that nobody follows any more until whoever makes the snapshots
+    has been told so (`forget_unfollowed`).
     """
 
     def __init__(self, timers: Timers, traffic: Traffic) -> None:
@@ -57,10 +58,19 @@ class FanOut:
             return None
         said = known if known is not None and known.id == new_id else EncodedSnapshot(snapshot)
         self.latest[snapshot.symbol] = said
-        if not self.followers[snapshot.symbol] or self.current.get(snapshot.symbol) is said:
+        if self.current.get(snapshot.symbol) is said:
+            return None
+        if not self.followers[snapshot.symbol]:
+            if snapshot.symbol in self.current:
+                self.current[snapshot.symbol] = said
             return None
         self.current[snapshot.symbol] = said
         return said
+
+    def forget_unfollowed(self) -> None:
+        """Nobody makes snapshots of unfollowed symbols from now on: the last of them is no longer current."""
+        for symbol in [symbol for symbol in self.current if not self.followers[symbol]]:
+            del self.current[symbol]
 
     # Who is where
 
@@ -103,8 +113,6 @@ class FanOut:
             bucket.wake()
 
     def _prune(self) -> None:
-        for symbol in [symbol for symbol in self.current if not self.followers[symbol]]:
-            del self.current[symbol]
         for interval_s, bucket in list(self.buckets.items()):
             bucket.prune()
             if not bucket.groups:

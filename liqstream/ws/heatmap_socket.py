@@ -8,16 +8,16 @@ from aiohttp import WSCloseCode, web
 
 
 class HeatmapSocket(web.WebSocketResponse):
-    """Calls `before_close` before any close frame is sent.
+    """Calls `let_go` with itself before any close frame is sent.
 
     aiohttp closes by itself on a protocol error and then waits for the peer; a snapshot written meanwhile
     would come after the close frame, which RFC 6455 forbids.
     """
 
-    before_close: Callable[[], None] | None = None
+    let_go: Callable[[web.WebSocketResponse], None] | None = None
 
     async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
         """Close as aiohttp does, once the fan-out has let go."""
-        if self.before_close is not None:
-            self.before_close()
+        if self.let_go is not None:
+            self.let_go(self)
         return await super().close(code=code, message=message, drain=drain)
