@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 import socket
@@ -15,13 +16,19 @@ from pathlib import Path
 import pytest
 
 START_TIMEOUT_S = 10.0
+_RANDOM = random.SystemRandom()
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A TCP port nobody listens on, below those the kernel hands out: such a one may be gone in a moment."""
+    while True:
+        port = _RANDOM.randrange(15_000, 32_000)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("", port))
+            except OSError:
+                continue
+            return port
 
 
 @dataclass
@@ -51,12 +58,13 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
         )
         until = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
+        while not self.answers():
             assert self.process.poll() is None, "redis-server ended at once"
             assert time.monotonic() < until, "redis-server does not answer"
             time.sleep(0.02)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """True once it serves."""
         try:
             return self.tell("PING") == b"+PONG"
         except OSError:

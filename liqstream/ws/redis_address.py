@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
@@ -48,6 +48,16 @@ def without_password(url: str) -> str:
     return f"{url.partition('://')[0]}://{'***@' if at and credentials else ''}{rest.partition('?')[0]}"
 
 
+class _ThroughSentinel(aioredis.Redis):
+    """A client of the master that, closed, also closes those of the sentinels it asked."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await super().aclose(close_connection_pool)
+        if isinstance(self.connection_pool, SentinelConnectionPool):
+            for sentinel in self.connection_pool.sentinel_manager.sentinels:
+                await sentinel.aclose()
+
+
 def _connection_options() -> dict[str, Any]:
     return {
         "socket_timeout": SOCKET_TIMEOUT_S,
@@ -68,11 +78,11 @@ def _through_sentinel(url: str) -> aioredis.Redis:
         raise ValueError("name the service: sentinel://host:26379/service")
     user, _, password = credentials.partition(":")
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
-        [_host_and_port(host) for host in hosts.split(",")],
-        **_connection_options(),
+        [_host_and_port(host) for host in hosts.split(",")], sentinel_kwargs=_connection_options()
     )
     client: aioredis.Redis = sentinel.master_for(
         service,
+        redis_class=_ThroughSentinel,
         db=int(db or 0),
         username=unquote(user) or None,
         password=unquote(password) or None,

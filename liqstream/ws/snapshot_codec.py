@@ -95,7 +95,7 @@ def decode_snapshot(payload: bytes, symbol: str) -> HeatmapSnapshot:
         raise BadPayloadError(f"{len(payload)} bytes, more than {MAX_PAYLOAD_BYTES}")
     try:
         said = _decoder.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadPayloadError(str(error)) from None
     if said.symbol != symbol:
         raise BadPayloadError("another symbol's snapshot")

@@ -107,6 +107,12 @@ class Node:
         ):
             return await answer.json()
 
+    async def metric(self, name: str) -> float:
+        """The sum of a metric's series, 0 if there is none."""
+        async with aiohttp.ClientSession() as session, session.get(self.url + "/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(rf"{name}[{{ ]", line))
+
     def descriptors(self) -> int:
         """Open file descriptors."""
         assert self.process is not None
