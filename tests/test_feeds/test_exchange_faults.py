@@ -31,7 +31,7 @@ async def test_history_then_live(tmp_path: Path) -> None:
         await at.next_bars(3)
         await at.check_stored()
         assert at.maps.source("BTCUSDT") == "simulated"
-        assert not at.is_stale()
+        await eventually(lambda: not at.is_stale())
         summary = await at.store.summary()
         assert {row.symbol for row in summary} == {"BTCUSDT", "ETHUSDT"}
 
@@ -108,7 +108,7 @@ async def test_rest_refuses_for_a_while(tmp_path: Path, status: int) -> None:
         at.exchange.drop_sockets()
         await eventually(lambda: at.feed.status.reconnects == 1)
         await eventually(lambda: at.feed.status.connected)
-        assert not at.is_stale()
+        await eventually(lambda: not at.is_stale())
         at.exchange.wrong.rest_status = 0
         await at.next_bars(3)
         await at.check_stored()
@@ -137,7 +137,7 @@ async def test_end_of_its_24_hours(tmp_path: Path) -> None:
         await at.next_bars(4)
         assert at.feed.connects >= 3
         assert at.feed.status.reconnects == 0
-        assert not at.is_stale()
+        await eventually(lambda: not at.is_stale())
         await at.check_stored()
 
 
@@ -194,9 +194,10 @@ async def test_open_interest_that_stands_still(tmp_path: Path) -> None:
 
 async def test_a_cascade_told_at_once() -> None:
     """Liquidations kept back and then told in one batch arrive all, with their own times."""
-    async with simulated_exchange(speed=1200.0) as (exchange, port):
+    symbols = ("SOLUSDT", "XRPUSDT")
+    async with simulated_exchange(speed=1800.0, symbols=symbols) as (exchange, port):
         exchange.wrong.hold_liquidations = True
-        feed = connector(port, Bybit())
+        feed = connector(port, Bybit(), symbols)
         events = feed.events()
         held: list[object] = []
         async with asyncio.timeout(30):

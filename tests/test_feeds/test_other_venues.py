@@ -26,13 +26,14 @@ from liqstream.market import (
 )
 from tests.test_feeds.rig import connector, eventually, nothing_known, serving
 
-NOW_MS = 1_790_000_040_000
-FIRST_MS = NOW_MS - 250 * MINUTE_MS
-"""The venue is 250 minutes old: three pages of OKX's hundred bars."""
+STEP_MS = 5 * MINUTE_MS
+NOW_MS = 1_790_000_100_000
+FIRST_MS = NOW_MS - 250 * STEP_MS
+"""The venue is 250 bars old: three pages of OKX's hundred."""
 
 
 def price(open_ms: int) -> str:
-    return str(100_000 + (open_ms // MINUTE_MS) % 50)
+    return str(100_000 + (open_ms // STEP_MS) % 50)
 
 
 @dataclass(slots=True)
@@ -67,11 +68,11 @@ class Documented:
                 data = [okx_contract("BTC-USDT-SWAP", "0.01"), okx_contract("SOL-USDT-SWAP", "1")]
             case "candles" | "history-candles":
                 opens = range(max(FIRST_MS, before + 1), min(after, NOW_MS + 1))
-                times = [at for at in range(FIRST_MS, NOW_MS + 1, MINUTE_MS) if at in opens]
+                times = [at for at in range(FIRST_MS, NOW_MS + 1, STEP_MS) if at in opens]
                 data = [okx_bar(at) for at in reversed(times)][: int(query["limit"])]
             case "open-interest-history":
                 begin, end = int(query["begin"]), int(query["end"])
-                times = [at for at in range(FIRST_MS, NOW_MS, 5 * MINUTE_MS) if begin <= at <= end]
+                times = [at for at in range(FIRST_MS, NOW_MS, STEP_MS) if begin <= at <= end]
                 data = [[str(at), "5000", "50", "5000000"] for at in reversed(times)]
             case "funding-rate-history":
                 data = [{"instId": query["instId"], "fundingRate": "0.0001", "fundingTime": str(FIRST_MS)}]
@@ -91,9 +92,9 @@ class Documented:
                 answer = {"coin": "BTC", "time": NOW_MS, "levels": [[], []]}
             case "candleSnapshot":
                 wanted = question["req"]
-                assert wanted["interval"] == "1m"
+                assert wanted["interval"] == "5m"
                 times = range(max(FIRST_MS, wanted["startTime"]), wanted["endTime"] + 1)
-                opens = [at for at in range(FIRST_MS, NOW_MS + 1, MINUTE_MS) if at in times]
+                opens = [at for at in range(FIRST_MS, NOW_MS + 1, STEP_MS) if at in times]
                 answer = [hyperliquid_bar(at) for at in opens]
             case "fundingHistory":
                 answer = [{"coin": "BTC", "fundingRate": "0.00001", "time": FIRST_MS + HOUR_MS}]
@@ -115,13 +116,13 @@ def okx_contract(name: str, size: str) -> dict[str, str]:
 
 def okx_bar(open_ms: int) -> list[str]:
     at = price(open_ms)
-    closed = "1" if open_ms + MINUTE_MS <= NOW_MS else "0"
+    closed = "1" if open_ms + STEP_MS <= NOW_MS else "0"
     return [str(open_ms), at, at, at, at, "300", "3", "300000", closed]
 
 
 def hyperliquid_bar(open_ms: int) -> dict[str, Any]:
     at = price(open_ms)
-    bar = {"t": open_ms, "T": open_ms + MINUTE_MS - 1, "s": "BTC", "i": "1m", "v": "3", "n": 1}
+    bar = {"t": open_ms, "T": open_ms + STEP_MS - 1, "s": "BTC", "i": "5m", "v": "3", "n": 1}
     return {**bar, "o": at, "h": at, "l": at, "c": at}
 
 
@@ -141,7 +142,7 @@ async def heard(
     venue: Venue, port: int, symbols: tuple[str, ...], server: Documented, *, questions: int, count: int
 ) -> list[MarketEvent]:
     """The history, then live records until there are `count` and every subscription has been asked for."""
-    feed = connector(port, venue, symbols, silence_s=10.0)
+    feed = connector(port, venue, symbols, silence_s=10.0, interval_ms=STEP_MS)
     events = [event async for batch in feed.backfill(nothing_known(feed)) for event in batch]
     assert feed.status.last_error == ""
     live: list[MarketEvent] = []
@@ -158,9 +159,9 @@ async def heard(
 
 
 def check_history(events: list[MarketEvent], symbol: str) -> None:
-    """Every minute there was, once, in order, at its price."""
+    """Every bar there was, once, in order, at its price."""
     bars = [e for e in events if isinstance(e, Candle) and e.closed and e.symbol == symbol]
-    assert [bar.open_time_ms for bar in bars] == list(range(FIRST_MS, NOW_MS - MINUTE_MS + 1, MINUTE_MS))
+    assert [bar.open_time_ms for bar in bars] == list(range(FIRST_MS, NOW_MS - STEP_MS + 1, STEP_MS))
     assert all(bar.close == float(price(bar.open_time_ms)) for bar in bars)
 
 
@@ -184,7 +185,7 @@ async def test_okx_history_and_live() -> None:
         check_history(events, "BTCUSDT")
         check_history(events, "SOLUSDT")
         held = [e for e in events if isinstance(e, OpenInterest) and e.symbol == "BTCUSDT"]
-        assert len(held) == 50
+        assert len(held) == 250
         assert held[0] == OpenInterest("okx", "BTCUSDT", FIRST_MS, 50.0, 5000.0, "contracts")
         assert FundingRate("okx", "BTCUSDT", FIRST_MS, 0.0001) in events
         assert Liquidation("okx", "SOLUSDT", NOW_MS + 1, "short", 150.0, 7.0) in events
@@ -194,7 +195,7 @@ async def test_okx_history_and_live() -> None:
             "open-interest",
             "funding-rate",
             "liquidation-orders",
-            "candle1m",
+            "candle5m",
         }
 
 
@@ -205,7 +206,7 @@ async def test_hyperliquid_history_and_live() -> None:
         {"channel": "subscriptionResponse", "data": {}},
         {"channel": "activeAssetCtx", "data": context},
         {"channel": "candle", "data": hyperliquid_bar(NOW_MS)},
-        {"channel": "candle", "data": hyperliquid_bar(NOW_MS + MINUTE_MS)},
+        {"channel": "candle", "data": hyperliquid_bar(NOW_MS + STEP_MS)},
     ]
     async with documented(pushed) as (server, port):
         events = await heard(

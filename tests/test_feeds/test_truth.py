@@ -43,13 +43,14 @@ async def test_one_hour_in_the_store_is_the_truth(tmp_path: Path) -> None:
 
 async def test_binance_and_bybit_tell_the_same_liquidation_alike() -> None:
     """They write opposite sides for one event; here it is the position that was closed, for both."""
-    async with simulated_exchange(speed=1800.0) as (exchange, port):
+    symbols = ("SOLUSDT", "XRPUSDT")
+    async with simulated_exchange(speed=1800.0, symbols=symbols) as (exchange, port):
 
         def enough(events: list[MarketEvent]) -> bool:
             told = [event for event in events if isinstance(event, Liquidation)]
-            return len({event.side for event in told}) == 2 and len(told) >= 12
+            return len({event.side for event in told}) == 2 and len(told) >= 8
 
-        for feed in (connector(port), connector(port, Bybit())):
+        for feed in (connector(port, None, symbols), connector(port, Bybit(), symbols)):
             events = await collected(feed, enough)
             told = [event for event in events if isinstance(event, Liquidation)]
             truth: dict[tuple[str, int, float], Fill] = {
