@@ -44,6 +44,9 @@ def test_the_table_has_intervals_and_baselines(db: Path) -> None:
         assert text in result.stdout
     assert "gain over B3: +0.067 [+0.058, +0.078]" in result.stdout
     assert "kernel tiered was fitted on 2025-12-04 to 2026-04-01" in result.stdout
+    documented = (Path(__file__).parents[2] / "docs" / "model.md").read_text().splitlines()
+    printed = [line.rstrip() for line in result.stdout.splitlines() if "[" in line]
+    assert set(printed) <= set(documented), "docs/model.md shows other figures than the command prints"
 
 
 @pytest.mark.shared_data
