@@ -14,9 +14,6 @@ from liqstream.ws.connection import Connection
 
 _log = structlog.get_logger(__name__)
 
-PATIENCE_S = 10.0
-"""For the first message; a page sends it as soon as the socket is open."""
-
 
 class Auth(msgspec.Struct, frozen=True):
     """The message: {"action":"auth","token":"liq_..."}."""
@@ -26,7 +23,7 @@ class Auth(msgspec.Struct, frozen=True):
 
 
 async def authenticate(
-    ws: web.WebSocketResponse, connection: Connection, tokens: TokenRing, *, patience_s: float = PATIENCE_S
+    ws: web.WebSocketResponse, connection: Connection, tokens: TokenRing, *, patience_s: float
 ) -> CloseCode | None:
     """Read the first message; None if it held a valid token, else the code to close with."""
     try:

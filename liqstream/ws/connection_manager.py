@@ -200,6 +200,12 @@ class ConnectionManager:
         self._traffic.add_duration(seconds)
         for snapshot in snapshots:
             self._metrics.ws_broadcast_duration.labels(snapshot.symbol).observe(seconds)
+        _log.debug(
+            "ws_broadcast",
+            snapshots={snapshot.symbol: snapshot.seq for snapshot in snapshots},
+            clients=len(self._connections),
+            duration_ms=round(1000 * seconds, 3),
+        )
 
     def latest(self, symbol: str) -> HeatmapSnapshot | None:
         """The last snapshot of a symbol that was broadcast, also when nobody follows it now."""

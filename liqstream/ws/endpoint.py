@@ -26,14 +26,15 @@ class WsConfig:
     """What the endpoint needs to know of the settings.
 
     `symbols` may be subscribed to. A client that does not answer a ping within half of `heartbeat_s` is
-    dropped, and so is one that follows nothing for `idle_s`. On shutdown clients get `close_with` and
-    `shutdown_grace_s` to answer.
+    dropped, and so is one that follows nothing for `idle_s` or owes its token for `token_s`. On shutdown
+    clients get `close_with` and `shutdown_grace_s` to answer.
     """
 
     symbols: tuple[str, ...] = SUPPORTED_SYMBOLS
     max_message_bytes: int = 4096
     heartbeat_s: float = 27.0
     idle_s: float = 60.0
+    token_s: float = 10.0
     compress: bool = True
     close_with: CloseCode = GOING_AWAY
     shutdown_grace_s: float = 2.0
@@ -91,8 +92,9 @@ async def _serve(request: web.Request, *, must_authenticate: bool) -> web.Stream
     peer = door.key(request)
     _log.info("ws_connect", peer=peer)
     try:
-        tokens = door.tokens if must_authenticate else None
-        close = None if tokens is None else await authenticate(ws, connection, tokens)
+        close: CloseCode | None = None
+        if must_authenticate:
+            close = await authenticate(ws, connection, door.tokens, patience_s=config.token_s)
         if close is None:
             close = await _converse(ws, connection, manager, config, door)
         if close is not None:
