@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -28,50 +26,11 @@ from liqstream.heatmap.snapshot import HeatmapSnapshot
 from liqstream.heatmap.wire_state import Grid
 from liqstream.ws.connection_manager import ConnectionManager
 from tests.snapshots import first_snapshot, next_snapshot
+from tests.test_ws.hand_clock import HandClock
 from tests.test_ws.wire import FrameReader, StateReader, assert_says
 
 GRID = Grid(90_000.0, 50.0, 24)
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-
-
-class HandClock:
-    """Timers that run only when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self._order = itertools.count()
-        self._calls: list[tuple[float, int, HandTimer]] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def call_at(self, when: float, callback: Callable[[], object], /) -> HandTimer:
-        timer = HandTimer(callback)
-        heapq.heappush(self._calls, (when, next(self._order), timer))
-        return timer
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass, and run what falls due in order."""
-        until = self.now + seconds
-        while self._calls and self._calls[0][0] <= until:
-            when, _, timer = heapq.heappop(self._calls)
-            self.now = max(self.now, when)
-            timer.run()
-        self.now = until
-
-
-class HandTimer:
-    """A call that may still be cancelled."""
-
-    def __init__(self, callback: Callable[[], object]) -> None:
-        self._callback: Callable[[], object] | None = callback
-
-    def cancel(self) -> None:
-        self._callback = None
-
-    def run(self) -> None:
-        if self._callback is not None:
-            self._callback()
 
 
 class HandTransport(asyncio.Transport):
