@@ -117,5 +117,8 @@ document.addEventListener("visibilitychange", () => feed.setHidden(document.hidd
 client.connect();
 layOut();
 
+/** What the page consists of, for the console, for scripts that drive it, and for its tests. */
+/** @type {any} */ (globalThis).liqstream = { store, stage, feed, client, connection, legend };
+
 // Not needed for the first picture, so not waited for.
 void import("./tools.js").then(({ setUpTools }) => setUpTools({ store, stage, feed, client, facts }));

@@ -105,6 +105,6 @@ function shortcutsOf({ store, stage, facts }, open) {
     { keys: ["a"], name: "Alerts", run: () => open.alertPanel.toggle() },
     { keys: ["e"], name: "Export", run: () => open.exporting.toggle() },
     { keys: ["?"], name: "This overlay", run: open.help },
-    { keys: ["Escape"], name: "", run: () => void closePopover() },
+    { keys: ["Escape"], name: "", run: closePopover },
   ];
 }

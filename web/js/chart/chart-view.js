@@ -163,8 +163,14 @@ export class ChartView {
     return !range || !matrix || range.to >= matrix.end - matrix.first - 1.5;
   }
 
+  /** The newest columns at the right, at the zoom there is. */
   goLive() {
-    this.chart.timeScale().scrollToRealTime();
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    const matrix = this.#market?.matrix;
+    if (!range || !matrix) return;
+    const to = matrix.end - matrix.first - 0.5 + Math.min(this.#futureColumns(), (range.to - range.from) * FUTURE);
+    this.chart.timeScale().setVisibleLogicalRange({ from: to - (range.to - range.from), to });
+    this.#afterGesture();
   }
 
   /** The whole window in sight. */
@@ -459,7 +465,7 @@ export class ChartView {
       const free = !this.chart.priceScale("right").options().autoScale;
       const prices = free ? this.visiblePrices() : [];
       /** @type {import("../state/store.js").Patch} */
-      const patch = { times: this.#isWholeWindow() ? [] : this.visibleTimes() };
+      const patch = { times: this.#isWholeWindow() ? [] : this.visibleTimes().map(Math.round) };
       if (free) Object.assign(patch, { fit: "free", prices });
       else if (this.#state.fit === "free") Object.assign(patch, { fit: "near", prices: [] });
       this.onGesture(patch);

@@ -231,8 +231,8 @@ export class Feed {
 
   /** @param {Fed} fed */
   async #liquidations(fed) {
-    const { matrix } = fed.market;
-    if (!matrix) return;
+    const { matrix, now } = fed.market;
+    if (!matrix || (now && now.timeMs < fed.liquidationsTo)) return;
     const to = matrix.timeOf(matrix.end) + matrix.intervalMs;
     const whole = fed.liquidationsTo === 0;
     const from = fed.liquidationsTo || to - WINDOWS[this.#window].spanMs - 2 * matrix.intervalMs;

@@ -173,7 +173,11 @@ export class Market {
     if (!matrix || !(now.timeMs > 0)) return;
     // A column holds what stands at its end: the state at a bar's close belongs to that bar.
     const column = matrix.columnAt(now.timeMs - 1);
-    if (column < matrix.end - 1) return;
+    if (column < matrix.end - 1) {
+      // A server that started again may be earlier in its market than what is drawn.
+      if (column < matrix.end - 2) this.#say("behind");
+      return;
+    }
     const appended = column - (matrix.end - 1);
     if (appended > 0) {
       const gone = matrix.extendTo(column, this.#columns);

@@ -53,7 +53,7 @@ export function showScore(element, score, error) {
 function scoreRow(name, value, kind) {
   if (value === null) return null;
   const bar = h("i", { class: kind });
-  bar.style.width = `${100 * Math.max(0, Math.min(1, value))}%`;
+  bar.style.width = `calc((100% - 48px) * ${Math.max(0, Math.min(1, value))})`; // the rest is the figure's
   return h("tr", { class: kind }, h("th", { scope: "row" }, name), h("td", { class: "amount" }, bar, h("b", {}, value.toFixed(2))));
 }
 

@@ -16,8 +16,10 @@ import { h, put } from "./dom.js";
 export class MapSlot {
   #caption = h("div", { class: "caption" });
   #empty = h("div", { class: "empty" });
-  #pill = h("button", { type: "button", class: "pill", hidden: true });
+  #pill = h("button", { type: "button", class: "pill", hidden: true, title: "Back to now (End)", "aria-label": "Back to now" });
   #arrived = 0;
+  /** @type {import("../chart/chart-view.js").Point | null} */
+  #hovered = null;
   #leave = () => {};
   /** Called when the crosshair moved; null: left. @type {(point: import("../chart/chart-view.js").Point | null) => void} */
   onHover = () => {};
@@ -62,10 +64,9 @@ export class MapSlot {
   }
 
   goLive() {
-    this.view.goLive();
     this.#arrived = 0;
-    this.view.onGesture({ times: [] });
-    setTimeout(() => this.#drawPill(), 700); // the scroll is animated
+    this.view.goLive();
+    this.#drawPill();
   }
 
   /** @param {string} [error] */
@@ -74,6 +75,7 @@ export class MapSlot {
     if (!market) return;
     this.profile.request();
     this.onDraw();
+    if (this.#hovered) this.tooltip.show(this.#hovered); // its figures live too
     const price = market.now?.price;
     put(this.#caption, market.symbol, price && h("span", {}, priceText(price)), market.now?.stale && h("span", { class: "label stale" }, "STALE"));
     this.#drawEmpty(market, error);
@@ -111,6 +113,7 @@ export class MapSlot {
     const point = event.point && event.logical !== undefined ? this.view.pointAt(event.point.x, event.point.y) : null;
     const inside = event.sourceEvent && point && point.x >= 0 && point.x <= this.view.pane.width ? point : null;
     if (!event.sourceEvent && event.point) return; // set by a linked map
+    this.#hovered = inside;
     if (inside) this.tooltip.show(inside);
     else this.tooltip.hide();
     this.profile.setCrosshair(inside?.y ?? null);

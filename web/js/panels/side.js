@@ -81,7 +81,9 @@ export class Side {
   /** @param {Market} market */
   #ask(market) {
     const now = performance.now();
-    if (this.#scoreSymbol !== market.symbol || now - this.#scoreAt > SCORE_MS) {
+    const some = market.liquidations.length > 0 || market.totals.length > 0;
+    if (!some) showScore(this.#accuracy, null, "No liquidations recorded yet: nothing to hold the map against.");
+    else if (this.#scoreSymbol !== market.symbol || now - this.#scoreAt > SCORE_MS) {
       this.#scoreSymbol = market.symbol;
       this.#scoreAt = now;
       this.#score = null;

@@ -6,7 +6,7 @@
 
 import { h, put } from "../panels/dom.js";
 
-/** @typedef {{ keys: string[], name: string, run: (key: string) => void, shown?: string }} Shortcut */
+/** @typedef {{ keys: string[], name: string, run: (key: string) => unknown, shown?: string }} Shortcut `run` returns false when the key was not for it */
 
 /** Keys that a control in focus needs for itself. */
 const OWN_KEYS = new Set(["INPUT", "SELECT", "TEXTAREA"]);
@@ -20,8 +20,8 @@ export function listen(shortcuts) {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const shortcut = byKey.get(key);
     if (!shortcut) return;
-    event.preventDefault();
-    shortcut.run(key);
+    if (document.querySelector("dialog[open]")) return; // it has the keyboard for itself
+    if (shortcut.run(key) !== false) event.preventDefault();
   });
 }
 

@@ -1,0 +1,169 @@
+"""One Chromium for all tests of the page, and a watch over every page it opens."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
+
+from tests.browser.servers import replay_server
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+DESKTOP = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+DRAWN = """() => {
+  const page = globalThis.liqstream;
+  const view = page?.stage.focus?.view;
+  return Boolean(view?.market?.now && view.heat.frames > 1 && view.colours.high);
+}"""
+
+pytestmark = pytest.mark.browser
+
+
+@dataclass
+class Watch:
+    """What a page may never do: complain, or speak to another origin."""
+
+    allowed: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    def on(self, page: Page, origin: str) -> None:
+        page.on("console", lambda said: self._note(said.type, said.text))
+        page.on("pageerror", lambda error: self._note("error", str(error)))
+        page.on("response", self._keep)
+        page.on("request", lambda request: self._check(request.url, origin))
+        page.on("websocket", lambda socket: self._check(socket.url.replace("ws", "http", 1), origin))
+
+    def _keep(self, response: Response) -> None:
+        if response.status >= 400:
+            self.refused.append(f"{response.status} {response.url}")
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and not any(re.search(pattern, text) for pattern in self.allowed):
+            self.seen.append(text)
+
+    def _check(self, url: str, origin: str) -> None:
+        if not url.startswith((origin, "blob:", "data:")):
+            self.seen.append(f"request to {url}")
+
+
+@dataclass
+class Opened:
+    """A page that has drawn its map."""
+
+    page: Page
+    watch: Watch
+
+    def state(self, key: str) -> Any:
+        """One value of the page's state."""
+        return self.page.evaluate("key => liqstream.store.state[key]", key)
+
+    def view(self, expression: str, arg: Any = None) -> Any:
+        """An expression over `view`, the chart in focus, and `market`, what it shows."""
+        wrapped = f"arg => {{ const view = liqstream.stage.focus.view, market = view.market; return {expression}; }}"
+        return self.page.evaluate(wrapped, arg)
+
+    def until(self, expression: str, arg: Any = None, *, timeout_s: float = 15) -> None:
+        """Wait until an expression over `view` and `market` is true."""
+        wrapped = f"arg => {{ const view = liqstream.stage.focus.view, market = view.market; return {expression}; }}"
+        self.page.wait_for_function(wrapped, arg=arg, timeout=timeout_s * 1000)
+
+    def picture(self) -> list[int]:
+        """Every 7th pixel of the map as drawn, as RGBA words, without crosshair and page furniture."""
+        pixels: list[int] = self.view(
+            """(() => { const canvas = view.chart.takeScreenshot();
+               const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+               const words = new Uint32Array(image.data.buffer);
+               return Array.from({length: Math.floor(words.length / 7)}, (_, i) => words[7 * i]); })()"""
+        )
+        return pixels
+
+    def settle(self) -> None:
+        """Let what was changed be drawn: two frames, and the colours at rest."""
+        self.page.evaluate(
+            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+
+    @property
+    def indicator(self) -> str:
+        """live, slow, polling, disconnected or connecting."""
+        return self.page.get_attribute("#connection", "data-state") or ""
+
+    def until_indicator(self, state: str, *, timeout_s: float = 30) -> None:
+        self.page.wait_for_selector(f"#connection[data-state={state}]", timeout=timeout_s * 1000)
+
+
+def _chromium() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    raise FileNotFoundError("no Chromium on the PATH; `make test` installs it")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, headless."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=_chromium(), args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """Complaints of the page; a test adds to `allowed` what it provokes."""
+    return Watch()
+
+
+@pytest.fixture
+def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+    """A fresh profile; parametrize it indirectly for another size or theme."""
+    options: dict[str, Any] = {"viewport": DESKTOP, **getattr(request, "param", {})}
+    made = browser.new_context(locale="en-GB", timezone_id="Europe/Berlin", **options)
+    made.set_default_timeout(15_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """An empty tab."""
+    return context.new_page()
+
+
+@pytest.fixture
+def open_page(page: Page, watch: Watch) -> Iterator[Callable[..., Opened]]:
+    """Opens the page of a server and waits for its map; at the end the page must not have complained."""
+
+    def open_(url: str, *, drawn: bool = True, **query: str) -> Opened:
+        watch.on(page, f"http://{urlsplit(url).netloc}")
+        page.goto(f"{url}/?{urlencode(query)}" if query else url)
+        if drawn:
+            page.wait_for_function(DRAWN)
+        return Opened(page, watch)
+
+    yield open_
+    assert watch.seen == [], watch.refused
+
+
+@pytest.fixture(scope="session")
+def replay_url(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[str]:
+    """The address of a server that plays the recorded BTCUSDT bars, five minutes a second."""
+    with replay_server(tmp_path_factory.mktemp("replay"), shared_data) as server:
+        yield server.url

@@ -1,0 +1,348 @@
+"""The map: what is drawn is what the server said, and every control does what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Opened
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Opened]
+
+
+def test_it_draws_live_and_says_what_it_is(open_page: Open, demo_url: str) -> None:
+    """A cold page shows the map, the price, the source and a green light, and goes on by itself."""
+    opened = open_page(demo_url)
+    opened.until_indicator("live")
+    assert opened.page.inner_text("#labels") == "SIMULATED"
+    assert "BTCUSDT" in opened.page.inner_text("#ohlc")
+    seq = opened.view("market.now.seq")
+    opened.until("market.now.seq > arg + 1", seq)
+    assert len(set(opened.picture())) > 20
+
+
+def test_each_cell_is_drawn_in_the_colour_of_its_figure(open_page: Open, demo_url: str) -> None:
+    """Pixels at cell centres read back as the colour table says for the rung of that cell."""
+    opened = open_page(demo_url, candles="0", dots="0", view="density", window="12h")
+    opened.settle()
+    checked = opened.view(
+        """(() => {
+          const {matrix} = market, canvas = view.chart.takeScreenshot(), context = canvas.getContext('2d');
+          const ratio = canvas.width / view.element.clientWidth, wrong = [];
+          const image = new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+          let right = 0;
+          for (let c = matrix.first + 3; c < matrix.end - 1; c += 11) {
+            for (let r = 5; r < matrix.rows; r += 9) {
+              const x = view.xOf(c), y = view.yOf(matrix.priceOf(r));
+              if (x < 4 || x > view.pane.width - 4 || y < 4 || y > view.pane.height - 4) continue;
+              const height = view.yOf(matrix.priceOf(r)) - view.yOf(matrix.priceOf(r + 1));
+              if (height < 2) continue;
+              const cells = matrix.column(c), word = view.colours.table[Math.max(cells.long[r], cells.short[r])];
+              if (word >>> 24 !== 255) continue;
+              if (image[Math.round(y * ratio) * canvas.width + Math.round(x * ratio)] === word) right++;
+              else wrong.push([c, r]);
+            }
+          }
+          return {right, wrong: wrong.length};
+        })()"""
+    )
+    assert checked["right"] > 100
+    # The dashed price line crosses a few of them.
+    assert checked["wrong"] <= 0.03 * checked["right"]
+
+
+def test_longs_stand_below_the_price_and_shorts_above(open_page: Open, demo_url: str) -> None:
+    """No level of the newest column is on the wrong side."""
+    opened = open_page(demo_url)
+    wrong = opened.view(
+        """(() => { const {matrix, now} = market, cells = matrix.column(matrix.end - 1);
+          return Array.from({length: matrix.rows}, (_, r) => matrix.priceOf(r)).filter((price, r) =>
+            (cells.long[r] && price > now.price + matrix.step) || (cells.short[r] && price < now.price - matrix.step)
+          ).length; })()"""
+    )
+    assert wrong == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "value"),
+    [
+        ("v", "view", "density"),
+        ("b", "side", "long"),
+        ("p", "palette", "magma"),
+        ("s", "scale", "linear"),
+        ("c", "candles", False),
+        ("o", "dots", False),
+        ("f", "fit", "candles"),
+        ("t", "theme", "light"),
+        ("7", "window", "30d"),
+        ("l", "lock", True),
+        ("u", "utc", True),
+        ("n", "panel", False),
+    ],
+)
+def test_keys_change_state_address_and_picture(shared_page: Opened, key: str, field: str, value: Any) -> None:
+    """One key, one change: in the state, in the address and, where it is something to see, in pixels."""
+    opened = shared_page
+    before = opened.picture()
+    opened.page.keyboard.press(key)
+    assert opened.state(field) == value
+    said = {True: "1", False: "0"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    assert f"{field}={said}" in opened.page.url
+    opened.settle()
+    if field not in ("lock", "utc"):
+        opened.page.wait_for_function(
+            """before => { const canvas = liqstream.stage.focus.view.chart.takeScreenshot();
+               const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+               const words = new Uint32Array(image.data.buffer); let off = 0;
+               if (Math.floor(words.length / 7) !== before.length) return true;
+               for (let i = 0; i < before.length; i++) if (words[7 * i] !== before[i]) off++;
+               return off > 60; }""",
+            arg=before,
+        )
+
+
+@pytest.fixture
+def shared_page(open_page: Open, demo_url: str) -> Opened:
+    """A fresh page at its defaults."""
+    return open_page(demo_url, symbol="ETHUSDT")
+
+
+def test_buttons_and_menu_do_the_same(open_page: Open, demo_url: str) -> None:
+    """Markets, windows, views and the display menu, by mouse."""
+    opened = open_page(demo_url)
+    page = opened.page
+    page.click("#markets >> text=ETHUSDT")
+    opened.until("market.symbol === 'ETHUSDT' && market.now && market.matrix")
+    assert "ETHUSDT" in page.inner_text("#ohlc")
+    page.click("#windows >> text=12h")
+    opened.until("market.matrix && market.matrix.intervalMs === 300000")
+    page.click("#view >> text=Density")
+    assert opened.state("view") == "density"
+    page.click("#display-button")
+    page.click(".popover >> text=Shorts")
+    assert opened.state("side") == "short"
+    page.click(".popover >> text=Whole map")
+    opened.settle()
+    low, high = opened.view("view.visiblePrices()")
+    assert low <= opened.view("market.matrix.bottom") * 1.001
+    assert high >= opened.view("market.matrix.top") * 0.999
+    page.keyboard.press("Escape")
+    assert not page.is_visible(".popover")
+
+
+def test_the_address_restores_the_view(open_page: Open, demo_url: str) -> None:
+    """Window, view, thresholds, dragged range and time: a reload shows the same."""
+    opened = open_page(demo_url, window="24h", view="density", palette="magma", low="50000")
+    box = opened.page.locator("#maps .chart").first.bounding_box()
+    assert box is not None
+    opened.page.mouse.move(box["x"] + 500, box["y"] + 300)
+    opened.page.mouse.down()
+    opened.page.mouse.move(box["x"] + 800, box["y"] + 300, steps=4)
+    opened.page.mouse.up()
+    opened.page.wait_for_function("() => liqstream.store.state.times.length === 2")
+    times = opened.state("times")
+    opened.page.reload()
+    opened.until("view.heat.frames > 1 && market.now")
+    assert opened.state("view") == "density"
+    assert opened.state("low") == 50000
+    assert opened.state("times") == times
+    opened.settle()
+    shown = opened.view("view.visibleTimes()")
+    assert abs(shown[0] - times[0]) < 2 * 300_000
+
+
+def test_scrolled_back_the_view_never_moves(open_page: Open, replay_url: str) -> None:
+    """New columns leave the view where it is and are counted on the pill, which leads back."""
+    opened = open_page(replay_url, window="24h")
+    opened.view("view.pan(-0.5, 0)")
+    opened.page.wait_for_selector(".pill:not([hidden])")
+    opened.page.wait_for_function("() => liqstream.store.state.times.length === 2")
+    before, end = opened.view("view.visibleTimes()"), opened.view("market.matrix.end")
+    opened.until("market.matrix.end >= arg + 3", end)
+    assert opened.view("view.visibleTimes()") == pytest.approx(before, abs=1)
+    assert "new" in opened.page.inner_text(".pill")
+    opened.page.click(".pill")
+    opened.until("view.following")
+
+
+def test_the_replay_appends_columns_and_repairs_candles(open_page: Open, replay_url: str) -> None:
+    """REPLAY is shown; columns come as time passes, with candles as the server keeps them."""
+    opened = open_page(replay_url, window="12h")
+    assert opened.page.inner_text("#labels") == "REPLAY"
+    end = opened.view("market.matrix.end")
+    opened.until("market.matrix.end >= arg + 8", end)
+    opened.until("market.matrix.candle(arg).high > market.matrix.candle(arg).low", end)
+    wanted = opened.page.evaluate(
+        """async ([column]) => { const {matrix, symbol} = liqstream.stage.focus.view.market;
+          const answer = await fetch(`/prices/klines?symbol=${symbol}&interval=5m&limit=40`);
+          const {data} = await answer.json();
+          return data.find(k => Date.parse(k.timestamp) === matrix.timeOf(column)); }""",
+        [end + 1],
+    )
+    opened.until("Math.abs(market.matrix.candle(arg[0]).high - arg[1]) < 1e-6", [end + 1, wanted["high"]])
+
+
+def drawn_pixels(opened: Opened) -> int:
+    """How many pixels differ from the background."""
+    picture = opened.picture()
+    background = max(set(picture), key=picture.count)
+    return sum(word != background for word in picture)
+
+
+def test_the_colour_bar_is_the_threshold(open_page: Open, demo_url: str) -> None:
+    """Dragging the low grip hides what is less, the high one clips; Delete lets go; the lock holds."""
+    opened = open_page(demo_url, candles="0", dots="0")
+    page = opened.page
+    opened.settle()
+    drawn = drawn_pixels(opened)
+    grip, track = page.locator(".grip.low").bounding_box(), page.locator(".track").bounding_box()
+    assert grip is not None
+    assert track is not None
+    page.mouse.move(grip["x"] + 10, grip["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(track["x"] + track["width"] * 0.5, grip["y"] + 10, steps=6)
+    page.mouse.up()
+    assert opened.state("low") > 1000
+    opened.settle()
+    assert drawn_pixels(opened) < drawn
+    page.locator(".grip.low").press("Delete")
+    assert opened.state("low") is None
+    page.locator(".grip.high").press("ArrowLeft")
+    high = opened.state("high")
+    assert high is not None
+    page.click(".lock")
+    assert opened.state("lock") is True
+
+
+def test_hover_tells_the_figures_of_the_cell(open_page: Open, demo_url: str) -> None:
+    """The tooltip says the level's USD, its distance and what lies between, as the matrix has them."""
+    opened = open_page(demo_url, dots="0")
+    opened.until("market.mix")
+    spot = opened.view(
+        """(() => { const {matrix} = market, c = matrix.end - 1, cells = matrix.column(c);
+          let best = -1;
+          for (let r = 0; r < matrix.rows; r++) {
+            const y = view.yOf(matrix.priceOf(r));
+            if (y > 40 && y < view.pane.height - 40 && cells.short[r] > (best < 0 ? 0 : cells.short[best])) best = r;
+          }
+          const box = view.element.getBoundingClientRect();
+          return {x: box.left + view.xOf(c), y: box.top + view.yOf(matrix.priceOf(best)), rung: cells.short[best], price: matrix.priceOf(best)}; })()"""
+    )
+    opened.page.mouse.move(spot["x"], spot["y"] - 30)
+    opened.page.mouse.move(spot["x"], spot["y"])
+    opened.page.wait_for_selector(".tooltip:not([hidden])")
+    text = opened.page.inner_text(".tooltip")
+    assert f"{spot['price']:,.0f}" in text
+    for phrase in (
+        "Short",
+        "Above surroundings",
+        "Stands since",
+        "Shorts from price to here",
+        "Mostly (now)",
+    ):
+        assert phrase in text
+
+
+def test_shift_drag_measures(open_page: Open, demo_url: str) -> None:
+    """The box says percent, time and USD, and the chart does not move under it."""
+    opened = open_page(demo_url)
+    box = opened.page.locator("#maps .chart").first.bounding_box()
+    assert box is not None
+    before = opened.view("view.visibleTimes()")
+    opened.page.keyboard.down("Shift")
+    opened.page.mouse.move(box["x"] + 300, box["y"] + 500)
+    opened.page.mouse.down()
+    opened.page.mouse.move(box["x"] + 500, box["y"] + 250, steps=4)
+    opened.page.mouse.up()
+    opened.page.keyboard.up("Shift")
+    text = opened.page.inner_text(".measure-label")
+    assert "+" in text
+    assert "columns" in text
+    assert "standing" in text
+    assert opened.view("view.visibleTimes()") == pytest.approx(before, abs=1)
+
+
+def test_all_bright_bands_are_visible_at_every_height(open_page: Open, demo_url: str) -> None:
+    """With more levels than pixels none of nine one-level bands is lost, whatever the zoom."""
+    opened = open_page(demo_url, candles="0", dots="0", view="density", fit="map", lock="1")
+    counts = opened.page.evaluate(
+        """async () => {
+          const {view} = liqstream.stage.focus, {market} = view, matrix = market.matrix;
+          const rows = 1200, columns = 300, bands = Array.from({length: 9}, (_, i) => 61 + 127 * i);
+          const long = new Uint16Array(rows * columns), candle = () => new Float64Array(columns).fill(matrix.p0 + 300);
+          for (let c = 0; c < columns; c++) for (const r of bands) long[c * rows + r] = 600;
+          const header = {...market.header, rows, columns, step: 1, p0: matrix.p0, t0: matrix.t0};
+          market.now = null;
+          liqstream.client.close();
+          market.takeHistory({header, long, short: new Uint16Array(rows * columns), candles: {open: candle(), high: candle(), low: candle(), close: candle()}});
+          const frame = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+          const found = [];
+          for (const height of [720, 555, 480, 333, 250]) {
+            view.element.style.maxHeight = `${height}px`;
+            await frame(); await frame(); await frame();
+            const canvas = view.chart.takeScreenshot(), context = canvas.getContext('2d');
+            const x = Math.round(view.xOf(150) * canvas.width / view.element.clientWidth);
+            const {data} = context.getImageData(x, 0, 1, canvas.height - 30);
+            let bright = 0, before = false;
+            for (let y = 0; y < canvas.height - 30; y++) {
+              const lit = data[4 * y] + data[4 * y + 1] > 300;
+              if (lit && !before) bright++;
+              before = lit;
+            }
+            found.push(bright);
+          }
+          return found;
+        }"""
+    )
+    assert counts == [9] * 5
+
+
+def test_a_gap_is_hatched_and_shifts_nothing(open_page: Open, demo_url: str) -> None:
+    """Missing columns keep their place on the time axis and are hatched, not filled in."""
+    opened = open_page(demo_url, candles="0", dots="0")
+    result = opened.page.evaluate(
+        """async () => {
+          const {view} = liqstream.stage.focus, {market} = view, {matrix, header} = market;
+          const rows = 50, columns = 200, price = matrix.p0 + 100, long = new Uint16Array(rows * columns).fill(500);
+          const candle = () => new Float64Array(columns).fill(price).fill(NaN, 90, 101);
+          long.fill(0, 90 * rows, 101 * rows);
+          liqstream.client.close();
+          market.now = null;
+          market.takeHistory({header: {...header, rows, columns, gaps: [[90, 11]]}, long, short: new Uint16Array(rows * columns), candles: {open: candle(), high: candle(), low: candle(), close: candle()}});
+          await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+          const time = view.chart.timeScale(), shift = view.clock.offsetMs(market.matrix.timeOf(columns)) / 1000;
+          const off = [0, 89, 95, 101, 199].filter(c => time.timeToIndex(market.matrix.timeOf(c) / 1000 + shift, false) !== c);
+          return {gaps: view.heat.gaps, off};
+        }"""
+    )
+    assert result == {"gaps": [[90, 101]], "off": []}
+
+
+def test_levels_of_the_page_are_those_of_the_server(open_page: Open, demo_url: str) -> None:
+    """The state rebuilt from deltas carries the checksum the server gives for the same snapshot."""
+    opened = open_page(demo_url)
+    seq = opened.view("market.now.seq")
+    opened.until("market.now.seq > arg + 2", seq)
+    same = opened.page.evaluate(
+        """async () => {
+          for (let attempt = 0; attempt < 20; attempt++) {
+            const answer = await (await fetch('/api/heatmap/BTCUSDT?columns=1')).json();
+            const held = liqstream.client.snapshot('BTCUSDT');
+            if (held.seq === answer.seq) return held.levels.checksum() === answer.checksum;
+            await new Promise(done => setTimeout(done, 150));
+          }
+          return null;
+        }"""
+    )
+    assert same is True
+
+
+def test_state_reads_back_as_json(open_page: Open, demo_url: str) -> None:
+    """What scripts on the page may lean on is there and plain."""
+    opened = open_page(demo_url)
+    state = opened.page.evaluate("JSON.stringify(liqstream.store.state)")
+    assert json.loads(state)["symbol"] == "BTCUSDT"

@@ -1,0 +1,237 @@
+"""Beside the map: several markets, alerts, export, help, frames, phones, and text that is only text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import WebSocket, WebSocketRoute
+
+from tests.browser.conftest import PHONE, Opened
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Opened]
+HOSTILE = "<img src=x onerror=alert(1)><b>bold</b>"
+
+
+def test_markets_of_the_grid_update_each_and_are_unsubscribed_when_not_shown(
+    open_page: Open, demo_url: str
+) -> None:
+    """Two maps move independently; the one no longer shown costs no message."""
+    sent: list[dict[str, Any]] = []
+    received: list[str] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: sent.append(json.loads(frame)))
+        socket.on("framereceived", lambda frame: received.append(str(frame)))
+
+    opened = open_page(demo_url, grid="4")
+    opened.page.on("websocket", listen)
+    opened.page.reload()
+    opened.page.wait_for_function(
+        """() => ['BTCUSDT', 'ETHUSDT'].every(symbol => liqstream?.stage.slots.get(symbol)?.view.market.now?.seq)"""
+    )
+    opened.page.wait_for_function(
+        """() => ['BTCUSDT', 'ETHUSDT'].every(symbol => liqstream.client.account(symbol).received > 2)"""
+    )
+    assert {symbol for message in sent for symbol in message.get("symbols", [])} == {"BTCUSDT", "ETHUSDT"}
+    opened.page.keyboard.press("g")
+    assert opened.state("grid") == 1
+    opened.page.wait_for_function("() => liqstream.client.symbols.length === 1")
+    assert sent[-1] == {"action": "unsubscribe", "symbols": ["ETHUSDT"]}
+    seq = opened.view("market.now.seq")
+    opened.until("market.now.seq > arg", seq)
+    received.clear()
+    seq = opened.view("market.now.seq")
+    opened.until("market.now.seq > arg + 1", seq)
+    assert received
+    assert not any("ETHUSDT" in text for text in received if '"type":"heartbeat"' not in text)
+
+
+def test_linked_maps_show_the_same_time(open_page: Open, demo_url: str) -> None:
+    """What one map of the grid is moved to, the others follow, crosshair included."""
+    opened = open_page(demo_url, grid="4")
+    opened.page.wait_for_function(
+        "() => [...liqstream.stage.slots.values()].every(slot => slot.view.heat.frames > 1)"
+    )
+    box = opened.page.locator(".map .chart").first.bounding_box()
+    assert box is not None
+    opened.page.mouse.move(box["x"] + 200, box["y"] + 150)
+    opened.page.mouse.down()
+    opened.page.mouse.move(box["x"] + 300, box["y"] + 150, steps=4)
+    opened.page.mouse.up()
+    opened.settle()
+    ranges = opened.page.evaluate("() => [...liqstream.stage.slots.values()].map(s => s.view.visibleTimes())")
+    assert ranges[0] == pytest.approx(ranges[1], abs=900_000)
+
+
+def test_an_alert_is_set_on_the_axis_dragged_and_raised_when_crossed(open_page: Open, demo_url: str) -> None:
+    """The + on the axis sets a level, dragging moves it, crossing it shows a toast; all kept here only."""
+    opened = open_page(demo_url)
+    page = opened.page
+    page.wait_for_selector(".plus", state="attached")
+    box = page.locator("#maps .chart").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] - 70, box["y"] + 200)
+    page.wait_for_selector(".plus:not([hidden])")
+    page.click(".plus")
+    page.wait_for_selector(".mark-handle")
+    price = float((page.text_content(".mark-handle") or "0").replace(",", ""))
+    handle = page.locator(".mark-handle").bounding_box()
+    assert handle is not None
+    page.mouse.move(handle["x"] + 20, handle["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(handle["x"] + 20, handle["y"] + 60, steps=3)
+    page.mouse.up()
+    moved = float((page.text_content(".mark-handle") or "0").replace(",", ""))
+    assert moved < price
+    assert (
+        json.loads(page.evaluate("() => localStorage.getItem('liqstream.alerts')"))["levels"][0]["price"]
+        == moved
+    )
+    page.locator(".mark-handle").press("Delete")
+    assert page.locator(".mark-handle").count() == 0
+    page.click("#alerts-button")
+    page.locator(".rule input[type=number]").nth(0).fill("30")
+    page.locator(".rule input[type=number]").nth(0).press("Tab")
+    page.locator(".rule input[type=number]").nth(1).fill("0.1")
+    page.locator(".rule input[type=number]").nth(1).press("Tab")
+    page.locator(".rule input[type=checkbox]").nth(0).check()
+    page.wait_for_selector(".toast")
+    assert "BTCUSDT" in page.inner_text(".toast >> nth=0")
+
+
+def test_exports_carry_what_is_shown(open_page: Open, demo_url: str, tmp_path: Path) -> None:
+    """A PNG with its labels, a CSV with every level."""
+    opened = open_page(demo_url)
+    page = opened.page
+    page.wait_for_selector("#export-button[aria-expanded]")
+    page.click("#export-button")
+    with page.expect_download() as png:
+        page.click(".item >> text=Picture")
+    assert png.value.suggested_filename.startswith("liqstream-BTCUSDT-3d-")
+    path = tmp_path / "map.png"
+    png.value.save_as(path)
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert path.stat().st_size > 20_000
+    page.click("#export-button")
+    with page.expect_download() as csv:
+        page.click(".item >> text=Levels")
+    csv.value.save_as(tmp_path / "levels.csv")
+    lines = (tmp_path / "levels.csv").read_text().splitlines()
+    assert lines[0].startswith("price,long_usd,short_usd")
+    assert len(lines) > 50
+
+
+def test_help_lists_the_keys_and_names_the_library(open_page: Open, demo_url: str) -> None:
+    """The overlay opens by key and names TradingView, whose licence asks for it; so does the page itself."""
+    opened = open_page(demo_url)
+    opened.page.wait_for_selector("#export-button[aria-expanded]")
+    opened.page.keyboard.press("?")
+    text = opened.page.inner_text("dialog.help")
+    assert "Clusters or density" in text
+    assert "TradingView Lightweight Charts" in text
+    opened.page.keyboard.press("Escape")
+    assert not opened.page.is_visible("dialog.help")
+    assert opened.page.get_attribute(".foot a", "href") == "https://www.tradingview.com/"
+
+
+def test_hostile_text_stays_text(open_page: Open, demo_url: str) -> None:
+    """A symbol in the address and an error of the server are shown as they are, never as markup."""
+    opened = open_page(demo_url, drawn=False, symbol=HOSTILE, window=HOSTILE)
+    opened.page.wait_for_function("() => liqstream?.stage.focus?.view.market.now")
+
+    def hostile(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        server.on_message(route.send)
+        route.on_message(server.send)
+        route.send(json.dumps({"type": "error", "code": HOSTILE, "message": HOSTILE}))
+
+    opened.page.route_web_socket("**/ws/heatmap", hostile)
+    opened.page.reload()
+    opened.page.wait_for_selector("#notice:not([hidden])")
+    assert HOSTILE in opened.page.inner_text("#notice")
+    assert opened.page.locator("#notice img, #notice b").count() == 0
+
+
+def test_an_unknown_market_is_named_and_another_shown(open_page: Open, demo_url: str) -> None:
+    """A link to a market this server does not follow says so instead of an empty page."""
+    opened = open_page(demo_url, symbol="DOGEUSDT")
+    assert "DOGEUSDT is not followed" in opened.page.inner_text("#notice")
+    assert opened.state("symbol") == "BTCUSDT"
+
+
+def test_a_frame_shows_only_the_map(open_page: Open, demo_url: str) -> None:
+    """?embed=1: no controls, but the source, the connection and the attribution stay."""
+    opened = open_page(demo_url, embed="1")
+    page = opened.page
+    assert not page.is_visible(".bar")
+    assert not page.is_visible("#side")
+    assert page.inner_text("#labels") == "SIMULATED"
+    assert page.is_visible("#connection")
+    assert page.is_visible(".foot a")
+
+
+@pytest.mark.parametrize(
+    "context", [{"viewport": PHONE, "has_touch": True, "device_scale_factor": 2}], indirect=True
+)
+def test_a_phone_has_everything_in_reach(open_page: Open, demo_url: str) -> None:
+    """390 px: nothing beyond the edge, a sheet instead of the side panel, two fingers zoom."""
+    opened = open_page(demo_url)
+    page = opened.page
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll('.bar *, .readout *')].filter(element => {
+             const box = element.getBoundingClientRect();
+             return box.width && (box.left < -1 || box.right > innerWidth + 1); }).length"""
+    )
+    assert outside == 0
+    page.wait_for_function("() => document.querySelector('#sheet-summary').textContent.includes('▲')")
+    page.tap("#sheet-handle")
+    page.wait_for_selector(".side.open .ladder")
+    page.tap("#sheet-handle")
+    before = opened.view("view.visibleTimes()")
+    session = page.context.new_cdp_session(page)
+    for kind, gap in (("touchStart", 40), ("touchMove", 80), ("touchMove", 120), ("touchEnd", 0)):
+        points = [{"x": 150 - gap / 2, "y": 400, "id": 0}, {"x": 150 + gap / 2, "y": 400, "id": 1}]
+        session.send(
+            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if kind == "touchEnd" else points}
+        )
+    opened.settle()
+    after = opened.view("view.visibleTimes()")
+    assert after[1] - after[0] < 0.8 * (before[1] - before[0])
+
+
+def test_every_control_has_a_name_and_text_has_contrast(open_page: Open, demo_url: str) -> None:
+    """Screen readers get names and a table of the clusters; text reaches AA in both themes."""
+    opened = open_page(demo_url)
+    page = opened.page
+    page.wait_for_selector(".ladder tbody tr")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('button, select, input, [role=slider]')].filter(element =>
+             !(element.getAttribute('aria-label') || element.textContent.trim() || element.closest('label'))).length"""
+    )
+    assert nameless == 0
+    assert page.locator(".ladder caption").count() == 1
+    contrast = """() => {
+      const parse = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number);
+      const light = rgb => rgb.map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+      const ground = element => { for (let e = element; e; e = e.parentElement) {
+        const colour = getComputedStyle(e).backgroundColor;
+        if (!/rgba\\(.*, 0\\)|color/.test(colour)) return parse(colour); } return [0, 0, 0]; };
+      const low = [];
+      for (const element of document.querySelectorAll('.bar *, .readout *, .side *, .foot *')) {
+        if (![...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;
+        if (!element.checkVisibility()) continue;
+        const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))].sort((x, y) => y - x);
+        if ((a + .05) / (b + .05) < 4.5) low.push(element.textContent.trim().slice(0, 30) + ' ' + ((a + .05) / (b + .05)).toFixed(2));
+      }
+      return [...new Set(low)]; }"""
+    assert page.evaluate(contrast) == []
+    page.keyboard.press("t")
+    opened.settle()
+    assert page.evaluate(contrast) == []
