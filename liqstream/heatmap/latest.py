@@ -19,7 +19,7 @@ from liqstream.heatmap.ladder import RungArray, to_usd
 from liqstream.heatmap.live import ClosedBar, LiveMarket, LiveMarkets
 from liqstream.heatmap.market_map import MarketMap
 from liqstream.heatmap.model import Estimator
-from liqstream.heatmap.quality import QUALITY_FLAGS
+from liqstream.heatmap.quality import QUALITY_FLAGS, RECENT_MS
 from liqstream.heatmap.snapshot import HeatmapSnapshot, hash_snapshot
 from liqstream.heatmap.warmup import Warmup, read_warmup
 from liqstream.heatmap.wire_state import Grid, follow_grid, group_cells_usd, wire_state
@@ -48,6 +48,7 @@ class _News:
     key: MarketKey
     closed: list[ClosedBar]
     forming: Bars | None
+    disordered: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,7 +215,8 @@ class LiveMaps:
             first_ms = market.closed[0].candle.open_time_ms if market.closed else None
             end_ms = self._end_ms.get(market.key) if first_ms is None else first_ms
             await self._load(market.key, end_ms)
-        return _News(market.key, market.take_closed(), market.forming_bars())
+        disordered = market.disordered_ms >= 0 and market.data_time_ms - market.disordered_ms <= RECENT_MS
+        return _News(market.key, market.take_closed(), market.forming_bars(), disordered)
 
     def _hole_before(self, market: LiveMarket, made: MarketMap) -> bool:
         last_ms = made.estimator.last_open_time_ms
@@ -234,6 +236,8 @@ class LiveMaps:
         grid = follow_grid(previous.mix.grid if previous else None, price_usd, half_range)
         mix = self._mixed(news, grid, price_usd)
         flags = {flag for made in maps for flag in made.quality()}
+        if any(market.disordered for market in news):
+            flags.add("out_of_order")
         quality = tuple(flag for flag in QUALITY_FLAGS if flag in flags)
         self.steps += 1
         self.step_seconds += time.perf_counter() - started_s

@@ -27,6 +27,9 @@ from liqstream.market import (
 
 log = structlog.get_logger(__name__)
 
+_REMEMBERED_BARS = 300
+"""Bars in which a repeat is told from a fault."""
+
 
 @dataclass(slots=True)
 class ClosedBar:
@@ -56,7 +59,10 @@ class LiveMarket:
     """Records taken so far: while it stands still, so does the map."""
     liquidations_known: bool = False
     """Whether this source tells liquidations at all: if so a bar without one is a zero, else unknown."""
+    disordered_ms: int = -1
+    """Data time when a closed bar last came late or said something else than before; -1 if none did."""
     _newest_closed_ms: int = -1
+    _said: dict[int, tuple[float, float, float, float]] = field(default_factory=dict)
     _liquidated_usd: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     def apply(self, event: MarketEvent, now_s: float) -> None:
@@ -94,7 +100,10 @@ class LiveMarket:
         self._liquidated_usd[bar] = (long_before + long_usd, short_before + short_usd)
 
     def _take_candle(self, candle: Candle) -> None:
-        if candle.interval_ms != self.interval_ms or candle.open_time_ms <= self._newest_closed_ms:
+        if candle.interval_ms != self.interval_ms:
+            return
+        if candle.open_time_ms <= self._newest_closed_ms:
+            self._judge_late(candle)
             return
         if not candle.is_sound:
             log.warning("candle_refused", candle=candle)
@@ -107,6 +116,7 @@ class LiveMarket:
         if self.forming is not None and self.forming.open_time_ms <= candle.open_time_ms:
             self.forming = None
         self._newest_closed_ms = candle.open_time_ms
+        self._remember(candle.open_time_ms, (candle.open, candle.high, candle.low, candle.close))
         self._saw(candle.open_time_ms + candle.interval_ms)
         none_seen = 0.0 if self.liquidations_known else math.nan
         long_usd, short_usd = self._liquidated_usd.pop(candle.open_time_ms, (none_seen, none_seen))
@@ -116,11 +126,29 @@ class LiveMarket:
         for bar in [bar for bar in self._liquidated_usd if bar <= candle.open_time_ms]:
             del self._liquidated_usd[bar]
 
+    def _judge_late(self, candle: Candle) -> None:
+        """A bar that is only repeated is no fault; one that was missing, or now reads differently, is."""
+        if not candle.closed or not self._said or candle.open_time_ms < next(iter(self._said)):
+            return
+        if self._said.get(candle.open_time_ms) != (candle.open, candle.high, candle.low, candle.close):
+            self.disordered_ms = self.data_time_ms
+
+    def _remember(self, open_time_ms: int, prices: tuple[float, float, float, float]) -> None:
+        self._said[open_time_ms] = prices
+        while len(self._said) > _REMEMBERED_BARS:
+            del self._said[next(iter(self._said))]
+
     def start_from(self, history: Bars) -> None:
         """Go on where stored history ends: its last price, open interest and time are the present so far."""
         last_open_ms = int(history.open_time_ms[-1])
         self._newest_closed_ms = max(self._newest_closed_ms, last_open_ms)
         self.closed = [bar for bar in self.closed if bar.candle.open_time_ms > last_open_ms]
+        recent = history[-_REMEMBERED_BARS:]
+        prices = (column.tolist() for column in (recent.open, recent.high, recent.low, recent.close))
+        self._said = dict(zip(recent.open_time_ms.tolist(), zip(*prices, strict=True), strict=True))
+        for bar in self.closed:
+            one = bar.candle
+            self._remember(one.open_time_ms, (one.open, one.high, one.low, one.close))
         self._saw(last_open_ms + history.interval_ms)
         if math.isnan(self.price_usd):
             self.price_usd = float(history.close[-1])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from liqstream.market import DAY_MS, HOUR_MS, Bars
 
@@ -23,14 +22,14 @@ QUALITY_FLAGS: tuple[str, ...] = (
     "warming_up",
     "calibrating",
 )
-"""Every flag, in the order they are said."""
+"""Every flag, in the order they are said; `out_of_order` is noticed where bars arrive (heatmap/live.py)."""
 
 STALE_AFTER_MS = HOUR_MS
 STALE_AFTER_BARS = 3
 """The same reported open interest for so long, and over so many bars, is stale."""
 
 RECENT_MS = DAY_MS
-"""Gaps and jumps are told for a day."""
+"""Gaps, jumps and bars out of order are told for a day."""
 
 WARM_UP_MS = 3 * DAY_MS
 """The map's ranking saturates within this much history (docs/model.md)."""
@@ -93,28 +92,5 @@ def has_price_jump(bars: Bars) -> bool:
     return bool((adjacent & (steps > limit)).any())
 
 
-def in_order(bars: Bars) -> tuple[Bars, bool]:
-    """Bars ascending and each once (of duplicates the last given), and whether anything had to be mended."""
-    if (np.diff(bars.open_time_ms) > 0).all():
-        return bars, False
-    rows = len(bars) - 1 - np.unique(bars.open_time_ms[::-1], return_index=True)[1]
-    return _take(bars, rows), True
-
-
 def _first_since(bars: Bars, span_ms: int) -> int:
     return int(np.searchsorted(bars.open_time_ms, bars.open_time_ms[-1] - span_ms))
-
-
-def _take(bars: Bars, rows: NDArray[np.int64]) -> Bars:
-    return Bars(
-        bars.interval_ms,
-        bars.open_time_ms[rows],
-        bars.open[rows],
-        bars.high[rows],
-        bars.low[rows],
-        bars.close[rows],
-        bars.open_interest_base[rows],
-        bars.reported_open_interest[rows],
-        bars.volume_base[rows],
-        bars.taker_buy_base[rows],
-    )

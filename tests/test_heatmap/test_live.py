@@ -98,3 +98,16 @@ def test_age_is_the_time_since_the_last_record() -> None:
     assert markets.market(KEY).age_s(now_s) == 3.0
     assert [market.key for market in markets.of_symbol(KEY.symbol)] == [KEY]
     assert np.isfinite(markets.market(KEY).price_usd)
+
+
+def test_a_repeated_bar_is_no_fault_a_late_or_changed_one_is(market: LiveMarket) -> None:
+    """Overlap after a reconnect is ordinary; a bar that was missing, or reads differently, is told."""
+    for event in (candle(0), candle(MINUTE), candle(3 * MINUTE), candle(MINUTE)):
+        market.apply(event, 0.0)
+    assert market.disordered_ms == -1
+    market.apply(candle(2 * MINUTE), 0.0)
+    assert market.disordered_ms == 4 * MINUTE
+    market.disordered_ms = -1
+    market.apply(candle(MINUTE, 100.5), 0.0)
+    assert market.disordered_ms == 4 * MINUTE
+    assert [bar.candle.open_time_ms for bar in market.take_closed()] == [0, MINUTE, 3 * MINUTE]

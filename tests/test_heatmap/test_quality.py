@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liqstream.heatmap.quality import QUALITY_FLAGS, in_order, quality_of, stale_open_interest, unmoved_bars
-from liqstream.market import DAY_MS, HOUR_MS, Bars
+from liqstream.heatmap.quality import QUALITY_FLAGS, quality_of, stale_open_interest, unmoved_bars
+from liqstream.market import DAY_MS, HOUR_MS
 from tests.test_heatmap.market_bars import FIVE_MINUTES_MS, random_bars
 from tests.test_heatmap.recorded import five_minute_bars, hourly_bars
 
@@ -87,20 +87,3 @@ def test_a_fault_in_recent_bars_is_flagged(column: str, row: int, value: float, 
     figures = getattr(bars, column).copy()
     figures[row] = value
     assert quality_of(replace(bars, **{column: figures})) == (flag,)
-
-
-def test_bars_out_of_order_and_double_are_mended_and_told() -> None:
-    """Sorted, each once, the last given of duplicates wins."""
-    bars = random_bars(4)
-    mixed = _rows(bars, [2, 0, 1, 1, 3])
-    mixed.close[3] = 1.0
-    mended, faulty = in_order(mixed)
-    assert faulty
-    assert mended.open_time_ms.tolist() == bars.open_time_ms.tolist()
-    assert mended.close[1] == 1.0
-    assert in_order(bars) == (bars, False)
-
-
-def _rows(bars: Bars, rows: list[int]) -> Bars:
-    columns = {name: getattr(bars, name)[rows] for name in Bars.__slots__ if name != "interval_ms"}
-    return Bars(bars.interval_ms, **columns)
