@@ -117,6 +117,21 @@ class HouseCollector(Collector):
             CounterMetricFamily("feed_bad_messages", "Messages no sense could be made of.", labels=label),
             {name: feed.bad_messages for name, feed in feeds.items()},
         )
+        yield _by(
+            CounterMetricFamily("feed_unknown_messages", "Messages of a kind not known.", labels=label),
+            {name: feed.unknown_messages for name, feed in feeds.items()},
+        )
+        yield _by(
+            CounterMetricFamily("feed_duplicates", "Records a venue sent again.", labels=label),
+            {name: feed.duplicates for name, feed in feeds.items()},
+        )
+        skews = {name: feed.clock_skew_ms for name, feed in feeds.items()}
+        yield _by(
+            GaugeMetricFamily(
+                "feed_clock_skew_seconds", "How far our clock is ahead of a venue's.", labels=label
+            ),
+            {name: skew_ms / 1000 for name, skew_ms in skews.items() if skew_ms is not None},
+        )
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -181,7 +181,7 @@ class ExchangeFeed:
         if parsed.kind != "data":
             return False
         self._status.last_message_s = asyncio.get_running_loop().time()
-        if not self._status.connected:
+        if not self._status.connected and all(keeper.connected for keeper in self._keepers):
             self._status.connected = True
             self._recovered()
         news = self._filter.new_in(parsed, self._symbols)
@@ -202,7 +202,7 @@ class ExchangeFeed:
 
     def _broke(self, reason: str) -> None:
         self._status.reconnects += 1
-        self._status.connected = any(keeper.connected for keeper in self._keepers)
+        self._status.connected = False
         self._complain(reason)
         self._hole.set()
 
