@@ -35,9 +35,9 @@ MAX_ROWS = 600
 MAX_CELLS = 24_000_000
 """Cells of all histories kept, about 100 MB; the one not asked for longest is forgotten first."""
 
-_MARGIN = 0.04
-_NEAREST = 0.01
-"""The grid reaches 4 % beyond the window's prices; it is made anew when they come within 1 % of its edge."""
+_MARGIN = 0.015
+_NEAREST = 0.005
+"""The grid reaches 1.5 % beyond the window's prices, and is made anew when they come within .5 % of its edge."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from liqstream.market import Bars, FloatArray
 Column = tuple[RungArray, RungArray, FloatArray]
 """Long rungs, short rungs, and the candle (open, high, low, close; NaN in a gap)."""
 
-DEAD_BAND_RUNGS = 2
+DEAD_BAND_RUNGS = 3
 """A finished column says a cell anew only when it moved by more rungs (of 2 %) than this, came or went:
-it halves the bytes of a history, and nobody sees a cell change by 4 %. Columns still open are exact."""
+it halves the bytes of a history, and nobody sees a cell change by 6 %. Columns still open are exact."""
 
 
 @dataclass(slots=True)

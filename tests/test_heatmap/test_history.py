@@ -78,7 +78,7 @@ def test_a_column_holds_what_stands_at_its_end() -> None:
 
 
 def test_cells_within_the_dead_band_are_not_said_again() -> None:
-    """A finished cell differs from the exact one by two rungs at most, and never in being there."""
+    """A finished cell differs from the exact one by three rungs at most, and never in being there."""
     bars = random_bars(300)
     t0_ms, end_ms = int(bars.open_time_ms[0]), int(bars.open_time_ms[-1]) + BAR_MS
     made, exact = track(t0_ms), track(t0_ms)
