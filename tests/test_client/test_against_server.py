@@ -10,7 +10,7 @@ from liqstream.client import HeatmapClient
 
 
 async def test_who_comes_back_at_once_is_served_at_once(demo_url: str) -> None:
-    """The only client of a symbol leaves and returns, as a page that is reloaded does: no tick is waited for."""
+    """The only client of a symbol leaves and returns, as a reloaded page does: no tick is waited for."""
     for _ in range(5):
         async with HeatmapClient(demo_url) as client:
             async with asyncio.timeout(2):

@@ -47,6 +47,7 @@ import { Levels } from "./wire/levels.js";
  * @property {{ symbol: string, why: string }} resync
  * @property {{ symbols: string[], intervalS: number }} subscribed
  * @property {number} latency round trip of a ping, ms
+ * @property {string} message every message as it came, before it is acted on
  */
 /**
  * @typedef {object} Socket the part of a WebSocket that is used
@@ -58,7 +59,14 @@ import { Levels } from "./wire/levels.js";
  * @property {((event: any) => void) | null} onclose
  * @property {((event: any) => void) | null} onerror
  */
-/** @typedef {{ intervalS: number, snapshot: Snapshot | null, asked: boolean, account: Account }} Subscription */
+/**
+ * @typedef {object} Subscription
+ * @property {number} intervalS
+ * @property {Snapshot | null} snapshot the state the next delta builds on
+ * @property {{ epoch: number, seq: number } | null} shown the last one handed on
+ * @property {boolean} asked a resync is under way
+ * @property {Account} account
+ */
 
 const OPEN = 1;
 const BACKOFF_BASE_MS = 2000;
@@ -274,6 +282,7 @@ export class LiqstreamClient {
   /** @param {string} text */
   #receive(text) {
     this.#lastMessageAt = this.#now();
+    this.#emit("message", text);
     const message = JSON.parse(text);
     switch (message.type) {
       case "snapshot":
@@ -303,10 +312,10 @@ export class LiqstreamClient {
   #takeSnapshot(message) {
     const subscription = this.#subscriptions.get(message.symbol);
     if (!subscription || !message.data.long) return;
+    this.#account(subscription, message);
     const levels = new Levels(message.data);
     if (levels.checksum() !== message.checksum) return this.#resync(message.symbol, "checksum");
     subscription.asked = false;
-    this.#account(subscription, message);
     this.#take(subscription, message, levels);
   }
 
@@ -314,13 +323,14 @@ export class LiqstreamClient {
   #takeDelta(message) {
     const subscription = this.#subscriptions.get(message.symbol);
     const held = subscription?.snapshot;
-    if (!subscription || subscription.asked) return;
+    if (!subscription) return;
+    this.#account(subscription, message);
+    if (subscription.asked) return;
     if (!held || held.epoch !== message.epoch || held.seq !== message.prev_seq) {
       return this.#resync(message.symbol, "gap");
     }
     if (!held.levels.apply(message.data.long, message.data.short)) return this.#resync(message.symbol, "index");
     if (held.levels.checksum() !== message.checksum) return this.#resync(message.symbol, "checksum");
-    this.#account(subscription, message);
     this.#take(subscription, message, held.levels);
   }
 
@@ -344,6 +354,10 @@ export class LiqstreamClient {
       full: message.type === "snapshot",
     };
     subscription.snapshot = snapshot;
+    const { shown } = subscription;
+    // Twice the same, or a step back in time, is no news; it may still be what the next delta builds on.
+    if (shown && (snapshot.epoch < shown.epoch || (snapshot.epoch === shown.epoch && snapshot.seq <= shown.seq))) return;
+    subscription.shown = { epoch: snapshot.epoch, seq: snapshot.seq };
     this.#emit("snapshot", snapshot);
   }
 
@@ -405,5 +419,5 @@ function newAccount() {
 
 /** @param {number} intervalS @returns {Subscription} */
 function newSubscription(intervalS) {
-  return { intervalS, snapshot: null, asked: false, account: newAccount() };
+  return { intervalS, snapshot: null, shown: null, asked: false, account: newAccount() };
 }
