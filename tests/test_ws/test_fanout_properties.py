@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from aiohttp import web
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -26,95 +22,12 @@ from liqstream.heatmap.snapshot import HeatmapSnapshot
 from liqstream.heatmap.wire_state import Grid
 from liqstream.ws.connection_manager import ConnectionManager
 from tests.snapshots import first_snapshot, next_snapshot
+from tests.test_ws.hand_client import HandClient, done
 from tests.test_ws.hand_clock import HandClock
-from tests.test_ws.wire import FrameReader, StateReader, assert_says
+from tests.test_ws.wire import assert_says
 
 GRID = Grid(90_000.0, 50.0, 24)
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-
-
-class HandTransport(asyncio.Transport):
-    """A transport whose peer reads only when told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.protocol: asyncio.BaseProtocol = asyncio.Protocol()
-        self.arrived = bytearray()
-        self.buffer = bytearray()
-        self.stalled = False
-        self.aborted = False
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        return self.protocol
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self.protocol = protocol
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        assert high == 0, "the manager asks to be told of the first byte held back"
-
-    def get_write_buffer_size(self) -> int:
-        return len(self.buffer)
-
-    def is_closing(self) -> bool:
-        return self.aborted
-
-    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        if not self.stalled and not self.buffer:
-            self.arrived += data
-            return
-        was_empty = not self.buffer
-        self.buffer += data
-        if was_empty:
-            self._watch().pause_writing()
-
-    def read_all(self) -> None:
-        """The peer reads again."""
-        self.stalled = False
-        if self.buffer:
-            self.arrived += self.buffer
-            self.buffer.clear()
-            self._watch().resume_writing()
-
-    def close(self) -> None:
-        self.abort()
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def _watch(self) -> asyncio.Protocol:
-        assert isinstance(self.protocol, asyncio.Protocol)
-        return self.protocol
-
-
-def done(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The result of a coroutine that must not wait for anything."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    raise AssertionError("it waited")
-
-
-class Client:
-    """A subscriber with its reader."""
-
-    def __init__(self, manager: ConnectionManager, window_bits: int) -> None:
-        self.ws = web.WebSocketResponse(compress=False)
-        self.ws._compress = window_bits
-        self.transport = HandTransport()
-        self.frames = FrameReader(window_bits or 15)
-        self.reader = StateReader()
-        self.follows: set[str] = set()
-        self.proto = 1
-        manager.attach(self.ws, self.transport)
-
-    def read(self) -> None:
-        """Take in what has arrived."""
-        arrived = bytes(self.transport.arrived)
-        self.transport.arrived.clear()
-        for message in self.frames.messages(arrived):
-            self.reader.take(message)
 
 
 class FanOutMachine(RuleBasedStateMachine):
@@ -128,10 +41,10 @@ class FanOutMachine(RuleBasedStateMachine):
         self.manager = ConnectionManager(timers=self.clock, stall_timeout_s=1e9, now_ms=lambda: 0)
         self.oracle: dict[tuple[str, int, int], HeatmapSnapshot] = {}
         self.newest: dict[str, HeatmapSnapshot] = {}
-        self.everyone: list[Client] = []
+        self.everyone: list[HandClient] = []
 
     @initialize(target=clients)
-    def a_crowd(self) -> MultipleResults[Client]:
+    def a_crowd(self) -> MultipleResults[HandClient]:
         """Some of each kind, so that short runs meet more than joins."""
         for window_bits, proto, delta in ((0, 1, None), (0, 2, True), (15, 2, True), (9, 2, False)):
             client = self.join(window_bits)
@@ -139,8 +52,8 @@ class FanOutMachine(RuleBasedStateMachine):
         return multiple(*self.everyone)
 
     @rule(target=clients, window_bits=st.sampled_from((0, 0, 15, 9)))
-    def join(self, window_bits: int) -> Client:
-        client = Client(self.manager, window_bits)
+    def join(self, window_bits: int) -> HandClient:
+        client = HandClient(self.manager, window_bits)
         self.everyone.append(client)
         return client
 
@@ -152,7 +65,7 @@ class FanOutMachine(RuleBasedStateMachine):
         delta=st.sampled_from((None, True, True, False)),
     )
     def subscribe(
-        self, client: Client, symbols: set[str], interval_s: int, proto: int, delta: bool | None
+        self, client: HandClient, symbols: set[str], interval_s: int, proto: int, delta: bool | None
     ) -> None:
         client.proto = max(client.proto, proto)
         client.follows |= symbols
@@ -163,7 +76,7 @@ class FanOutMachine(RuleBasedStateMachine):
         )
 
     @rule(client=clients, symbol=st.sampled_from(SYMBOLS))
-    def unsubscribe(self, client: Client, symbol: str) -> None:
+    def unsubscribe(self, client: HandClient, symbol: str) -> None:
         client.transport.read_all()
         client.read()
         done(self.manager.unsubscribe(client.ws, [symbol]))
@@ -171,19 +84,19 @@ class FanOutMachine(RuleBasedStateMachine):
         client.reader.leave(symbol)
 
     @rule(client=clients)
-    def resync(self, client: Client) -> None:
+    def resync(self, client: HandClient) -> None:
         done(self.manager.resync(client.ws))
 
     @rule(client=clients)
-    def stall(self, client: Client) -> None:
+    def stall(self, client: HandClient) -> None:
         client.transport.stalled = True
 
     @rule(client=clients)
-    def read_again(self, client: Client) -> None:
+    def read_again(self, client: HandClient) -> None:
         client.transport.read_all()
 
     @rule(client=consumes(clients))
-    def leave(self, client: Client) -> None:
+    def leave(self, client: HandClient) -> None:
         client.transport.read_all()
         self._settle()
         self._check_books(client)
@@ -263,7 +176,7 @@ class FanOutMachine(RuleBasedStateMachine):
         for client in self.everyone:
             client.read()
 
-    def _check_books(self, client: Client) -> None:
+    def _check_books(self, client: HandClient) -> None:
         reader = client.reader
         for symbol in client.follows & set(self.newest):
             newest = self.newest[symbol]
