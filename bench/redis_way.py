@@ -1,7 +1,8 @@
 """What Redis adds to a snapshot's way, and what it costs: `python -m bench.redis_way`.
 
 A leader publishes maps of 300 levels, one a time and with a pause, so that nothing queues; a follower takes
-them. Printed: from the leader's call to the leader's own clients, and to the follower's; CPU of each side.
+them. Printed: from the leader's call to the leader's own clients, and to the follower's; CPU of each side;
+what each further server costs Redis.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tests.snapshots import first_snapshot, next_snapshot
 
 SNAPSHOTS = 1000
 PAUSE_S = 0.005
+MORE_SUBSCRIBERS = 32
 NAMES = RedisNames("bench")
 TOKEN = "bench:1"
 
@@ -58,17 +60,39 @@ def _redis_cpu_s(server: RedisServer) -> float:
 
 def _codec_us(snapshot: HeatmapSnapshot) -> tuple[float, float]:
     payload, rounds = encode_snapshot(snapshot), 2000
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(rounds):
         encode_snapshot(snapshot)
-    between = time.perf_counter()
+    between = time.process_time()
     for _ in range(rounds):
         decode_snapshot(payload, snapshot.symbol)
-    return (between - began) / rounds * 1e6, (time.perf_counter() - between) / rounds * 1e6
+    return (between - began) / rounds * 1e6, (time.process_time() - between) / rounds * 1e6
 
 
 def _ms(values: list[float], percent: int) -> float:
     return round(sorted(values)[len(values) * percent // 100] * 1000, 3)
+
+
+async def _drain(port: int) -> None:
+    """A subscriber that costs this process as little as can be."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"SUBSCRIBE {NAMES.channel('BTCUSDT')}\r\n".encode())
+    while await reader.read(1 << 20):
+        pass
+
+
+async def _more_subscribers_us(server: RedisServer, redis: aioredis.Redis) -> float:
+    """What Redis spends on one more subscriber, per snapshot."""
+    spent_s = []
+    for count in (0, MORE_SUBSCRIBERS):
+        drains = [asyncio.create_task(_drain(server.port)) for _ in range(count)]
+        await asyncio.sleep(0.2)
+        before_s = _redis_cpu_s(server)
+        await _publish(redis, {}, [])
+        spent_s.append(_redis_cpu_s(server) - before_s)
+        for drain in drains:
+            drain.cancel()
+    return (spent_s[1] - spent_s[0]) / SNAPSHOTS / MORE_SUBSCRIBERS * 1e6
 
 
 async def _measure(server: RedisServer) -> dict[str, float]:
@@ -86,6 +110,7 @@ async def _measure(server: RedisServer) -> dict[str, float]:
     await _publish(leader, sent, own_s)
     await following
     redis_s, ours_s = _redis_cpu_s(server) - redis_s, time.process_time() - ours_s
+    more_us = await _more_subscribers_us(server, leader)
     await leader.aclose()
     await follower.aclose()
     way_s = [got[seq] - sent[seq] for seq in got]
@@ -97,6 +122,7 @@ async def _measure(server: RedisServer) -> dict[str, float]:
         "follower_ms_p50": _ms(way_s, 50),
         "follower_ms_p99": _ms(way_s, 99),
         "redis_cpu_us_per_snapshot": round(redis_s / SNAPSHOTS * 1e6, 1),
+        "redis_cpu_us_per_further_server": round(more_us, 1),
         "both_servers_cpu_us_per_snapshot": round(ours_s / SNAPSHOTS * 1e6, 1),
         "encode_us": round(encode_us, 1),
         "decode_us": round(decode_us, 1),

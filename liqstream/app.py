@@ -40,7 +40,7 @@ from liqstream.settings import Settings
 from liqstream.sources import make_feeds, waits_for_history
 from liqstream.store.market_store import MarketStore
 from liqstream.symbols import interval_ms
-from liqstream.ws.close_codes import CLOSE_CODES
+from liqstream.ws.close_codes import CLOSE_CODES, GOING_AWAY, RESTART
 from liqstream.ws.connection_manager import ConnectionManager
 from liqstream.ws.endpoint import CONFIG, MANAGER, WsConfig, add_ws_routes
 from liqstream.ws.shared_updates import SharedUpdates
@@ -81,7 +81,9 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
     readiness = Readiness(settings.symbols)
     app[READINESS] = readiness.report
     app.on_shutdown.append(readiness.stopping)
-    app[CONFIG] = WsConfig(symbols=settings.symbols)
+    # In a fleet another server is there at once; alone, this one may be gone for good.
+    close_with = RESTART if settings.redis_enabled else GOING_AWAY
+    app[CONFIG] = WsConfig(symbols=settings.symbols, close_with=close_with)
     add_ws_routes(app)
     facts = PageFacts(settings.symbols, settings.interval, readiness.source)
     add_page_routes(app, facts, None if settings.metrics_host else metrics.registry)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -71,6 +72,10 @@ def _chosen(only: str | None, chance: random.Random, each_family: bool) -> list[
 
 async def _run(faults: list[Fault], folder: Path, seed: int, *, short: bool, chaos_s: float) -> list[str]:
     failed: list[str] = []
+    current = asyncio.current_task()
+    assert current is not None
+    # Told to stop, it still stops what it started.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, current.cancel)
     async with stack_of(folder, seed, short=short) as stack:
         until_s = time.monotonic() + chaos_s
         queue = iter(faults)

@@ -21,7 +21,7 @@ from tests.faults.node import CLOCK_FILE
 from tests.redis_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S = 45.0
+START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 12.0
 
 
