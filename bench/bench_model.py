@@ -130,11 +130,22 @@ def history() -> tuple[float, float, int]:
 
     def say() -> None:
         matrix = HistoryMatrix(
-            *("BTCUSDT", 900_000, end_ms - 7 * DAY_MS, len(columns), grid),
-            np.array([column[0] for column in columns]),
-            np.array([column[1] for column in columns]),
-            np.array([column[2] for column in columns]).T,
-            *(("binance",), 1, 1, "simulated", False, (), "tiered", False),
+            "BTCUSDT",
+            900_000,
+            end_ms - 7 * DAY_MS,
+            len(columns),
+            grid,
+            long=np.array([column[0] for column in columns]),
+            short=np.array([column[1] for column in columns]),
+            candles=np.array([column[2] for column in columns]).T,
+            exchanges=("binance",),
+            epoch=1,
+            seq=1,
+            source="simulated",
+            stale=False,
+            quality=(),
+            kernel="tiered",
+            partial=False,
         )
         bodies.append(gzip.compress(encode_history(matrix), 6))
 
