@@ -98,11 +98,11 @@ def live_share() -> float:
 
     def tick() -> None:
         for symbol in range(0, MARKETS, 3):
-            longs = shorts = 0.0
+            longs, shorts = np.zeros((2, 5, grid.rows))
             for venue in markets[symbol : symbol + 3]:
                 long, short = group_cells_usd(venue.standing(bars[-1:]), grid, price)
                 longs, shorts = longs + long, shorts + short
-            wire_state(np.asarray(longs), np.asarray(shorts))
+            wire_state(longs, shorts)
 
     tick()
     return best_s(tick)
