@@ -37,7 +37,7 @@ MAX_CELLS = 24_000_000
 
 _MARGIN = 0.015
 _NEAREST = 0.005
-"""The grid reaches 1.5 % beyond the window's prices; it is made anew when they come within .5 % of its end."""
+"""The grid reaches 1.5 % beyond the window's prices; it is made anew once they come within .5 %."""
 
 
 @dataclass(frozen=True, slots=True)
