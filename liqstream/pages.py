@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import mimetypes
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 import aiohttp_jinja2
 import jinja2
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp_prometheus_exporter.handler import metrics as metrics_handler
 from prometheus_client import CollectorRegistry
 
@@ -24,6 +25,8 @@ READINESS: web.AppKey[Callable[[], dict[str, Any]]] = web.AppKey("readiness")
 PAGE: web.AppKey[PageFacts] = web.AppKey("page")
 
 STATIC_FOLDERS = ("js", "css", "vendor", "icons")
+_SIBLINGS = (".br", ".gz", ".mts")
+"""Made by web/vendor.mjs beside a file, for the server and for the type checker: not files of the page."""
 _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -44,6 +47,8 @@ class StaticFile:
     content_type: str
     charset: str | None
     etag: str
+    compressed: tuple[tuple[str, bytes], ...]
+    """(content coding, body), smallest first."""
 
 
 _FILES: web.AppKey[dict[str, StaticFile]] = web.AppKey("page_files")
@@ -61,15 +66,22 @@ def read_static_files(root: Path) -> dict[str, StaticFile]:
     files = {}
     for folder in STATIC_FOLDERS:
         for path in sorted((root / folder).rglob("*")):
-            if path.is_file():
+            if path.is_file() and path.suffix not in _SIBLINGS:
                 body = path.read_bytes()
                 kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
                 etag = blake2b(body, digest_size=8).hexdigest()
                 charset = "utf-8" if kind and (kind.startswith("text/") or "svg" in kind) else None
                 files[path.relative_to(root).as_posix()] = StaticFile(
-                    body, kind or "application/octet-stream", charset, etag
+                    body, kind or "application/octet-stream", charset, etag, _compressed(path, body)
                 )
     return files
+
+
+def _compressed(path: Path, body: bytes) -> tuple[tuple[str, bytes], ...]:
+    """Compressed once, here: the library is 200 kB, and zlib would take 10 ms of the event loop a request."""
+    brotli = path.with_name(f"{path.name}.br")
+    made = ((("br", brotli.read_bytes()),) if brotli.is_file() else (), (("gzip", gzip.compress(body, 9)),))
+    return tuple(coded for codings in made for coded in codings if len(coded[1]) < len(body))
 
 
 def read_templates(root: Path) -> dict[str, str]:
@@ -82,8 +94,12 @@ async def static(request: web.Request) -> web.Response:
     file = request.app[_FILES].get(request.match_info["path"])
     if file is None:
         raise web.HTTPNotFound(text="no such file")
+    accepted = request.headers.get(hdrs.ACCEPT_ENCODING, "")
+    coding, body = next((coded for coded in file.compressed if coded[0] in accepted), ("", file.body))
     # no-cache: the page of a restarted server must never run with the scripts of the one before.
-    return cacheable(request, file.body, content_type=file.content_type, etag=file.etag, charset=file.charset)
+    return cacheable(
+        request, body, content_type=file.content_type, etag=file.etag, charset=file.charset, coding=coding
+    )
 
 
 @aiohttp_jinja2.template("coinglass_heatmap.html")
