@@ -109,7 +109,8 @@ class Opened:
         self.page.wait_for_selector(f"#connection[data-state={state}]", timeout=timeout_s * 1000)
 
 
-def _chromium() -> str:
+def chromium_path() -> str:
+    """The system's Chromium."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
@@ -120,7 +121,7 @@ def _chromium() -> str:
 def browser() -> Iterator[Browser]:
     """The system's Chromium, headless."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=_chromium(), args=list(FLAGS))
+        chromium = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         yield chromium
         chromium.close()
 

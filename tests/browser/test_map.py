@@ -91,7 +91,7 @@ def test_keys_change_state_address_and_picture(shared_page: Opened, key: str, fi
     opened.page.keyboard.press(key)
     assert opened.state(field) == value
     said = {True: "1", False: "0"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-    assert f"{field}={said}" in opened.page.url
+    opened.page.wait_for_function("part => location.search.includes(part)", arg=f"{field}={said}")
     opened.settle()
     if field not in ("lock", "utc"):
         opened.page.wait_for_function(
@@ -145,6 +145,7 @@ def test_the_address_restores_the_view(open_page: Open, demo_url: str) -> None:
     opened.page.mouse.up()
     opened.page.wait_for_function("() => liqstream.store.state.times.length === 2")
     times = opened.state("times")
+    opened.page.wait_for_function("() => location.search.includes('times=')")
     opened.page.reload()
     opened.until("view.heat.frames > 1 && market.now")
     assert opened.state("view") == "density"

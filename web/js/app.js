@@ -12,7 +12,6 @@ import { showControls } from "./panels/controls.js";
 import { find } from "./panels/dom.js";
 import { Legend } from "./panels/legend.js";
 import { showReadout } from "./panels/readout.js";
-import { Side } from "./panels/side.js";
 import { Stage } from "./stage.js";
 import { formatState } from "./state/store.js";
 import { WINDOWS } from "./state/windows.js";
@@ -27,7 +26,8 @@ const feed = new Feed(client, { baseInterval: facts.interval, fetchHistory });
 const stage = new Stage(find("#maps"), store, feed, facts.symbols);
 const connection = new Connection(client, feed);
 const legend = new Legend(find("#legend"), store);
-const side = new Side(find("#side-body"));
+/** @type {import("./panels/side.js").Side | null} what is beside the map comes after it */
+let side = null;
 const aside = find("#side");
 const handle = find("#sheet-handle");
 let redraw = 0;
@@ -36,7 +36,7 @@ function layOut() {
   stage.layOut();
   const market = feed.market(store.state.symbol);
   legend.follow(stage.focus.view);
-  side.follow(market, WINDOWS[store.state.window].spanMs);
+  side?.follow(market, WINDOWS[store.state.window].spanMs);
   connection.follow(market);
   drawSoon();
 }
@@ -49,7 +49,7 @@ function draw() {
   redraw = 0;
   const market = feed.market(store.state.symbol);
   showReadout(find("#ohlc"), market, feed.interval, stage.hovered);
-  if (!aside.hidden) side.draw();
+  if (!aside.hidden) side?.draw();
   const price = market.now?.price;
   document.title = price ? `${price} ${market.symbol} · liqstream` : `${market.symbol} · liqstream`;
 }
@@ -75,9 +75,19 @@ function showTheme() {
 }
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", showTheme);
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let addressing;
+/** Writes the address, a moment later: browsers refuse a hundred changes in a row, and a drag is that. */
+function writeAddress() {
+  clearTimeout(addressing);
+  addressing = setTimeout(() => {
+    const query = formatState(store.state, location.search);
+    history.replaceState(null, "", query ? `?${query}` : location.pathname);
+  }, 120);
+}
+
 store.subscribe((state, changed) => {
-  const query = formatState(state, location.search);
-  history.replaceState(null, "", query ? `?${query}` : location.pathname);
+  writeAddress();
   if (changed.has("theme")) showTheme();
   for (const { view } of stage.slots.values()) view.apply(state);
   if (LAYOUT.some((key) => changed.has(key))) layOut();
@@ -85,16 +95,6 @@ store.subscribe((state, changed) => {
   legend.draw();
   drawSoon();
 });
-
-/** @param {import("./data/clusters.js").Cluster | undefined} above @param {import("./data/clusters.js").Cluster | undefined} below */
-side.onNearest = (above, below) => {
-  const price = feed.market(store.state.symbol).now?.price ?? NaN;
-  const text = (/** @type {string} */ arrow, /** @type {import("./data/clusters.js").Cluster} */ cluster) =>
-    `${arrow} ${usd(cluster.usd)} at ${signedPercent(cluster.price / price - 1)}`;
-  find("#sheet-summary").textContent = [above && text("▲", above), below && text("▼", below)].filter(Boolean).join("   ");
-};
-/** @param {number} price */
-side.onChoose = (price) => stage.focus.view.showPrice(price);
 
 handle.addEventListener("click", () => {
   const open = aside.classList.toggle("open");
@@ -120,5 +120,19 @@ layOut();
 /** What the page consists of, for the console, for scripts that drive it, and for its tests. */
 /** @type {any} */ (globalThis).liqstream = { store, stage, feed, client, connection, legend };
 
-// Not needed for the first picture, so not waited for.
-void import("./tools.js").then(({ setUpTools }) => setUpTools({ store, stage, feed, client, facts }));
+/** Names the nearest clusters on the closed sheet of a phone. @param {(import("./data/clusters.js").Cluster | undefined)[]} nearest above, below */
+function summarise(nearest) {
+  const price = feed.market(store.state.symbol).now?.price ?? NaN;
+  const texts = nearest.map((cluster, i) => cluster && `${i ? "▼" : "▲"} ${usd(cluster.usd)} at ${signedPercent(cluster.price / price - 1)}`);
+  find("#sheet-summary").textContent = texts.filter(Boolean).join("   ");
+}
+
+// Not needed for the first picture, so not asked for before it; an empty store must not keep the menus away.
+Promise.race([stage.focus.view.heat.firstDrawn, new Promise((done) => setTimeout(done, 2500))]).then(async () => {
+  const [{ setUpTools }, { Side }] = await Promise.all([import("./tools.js"), import("./panels/side.js")]);
+  side = new Side(find("#side-body"));
+  side.onNearest = (above, below) => summarise([above, below]);
+  side.onChoose = (price) => stage.focus.view.showPrice(price);
+  side.follow(feed.market(store.state.symbol), WINDOWS[store.state.window].spanMs);
+  setUpTools({ store, stage, feed, client, facts });
+});

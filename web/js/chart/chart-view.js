@@ -90,7 +90,6 @@ export class ChartView {
     /** Called when the viewer's own gesture left the time or price range changed. @type {(patch: import("../state/store.js").Patch) => void} */
     this.onGesture = () => {};
     this.applyTheme();
-    this.apply(state);
   }
 
   get market() {
@@ -124,24 +123,30 @@ export class ChartView {
   apply(state) {
     const before = this.#state;
     this.#state = state;
-    if (state.utc !== before.utc) {
+    const changed = (/** @type {(keyof ViewState)[]} */ ...keys) => keys.some((key) => state[key] !== before[key]);
+    if (changed("utc")) {
       this.#clock = new Clock(state.utc);
       if (this.#market?.matrix) this.#setTimes();
     }
-    this.#candleView.visible = state.candles;
-    this.#candleView.colours = candleColours(state.candleColours, this.theme);
-    this.dots.visible = state.dots;
-    this.candles.applyOptions({ color: this.theme.light ? "#33415c" : "#c9d1e0", priceLineColor: this.theme.muted, title: "" });
-    this.chart.priceScale("right").applyOptions({ mode: state.logPrice ? PriceScaleMode.Logarithmic : PriceScaleMode.Normal });
-    this.heat.setStyle({ hatch: this.theme.hatch, logarithmic: state.logPrice });
-    this.heat.show(state.view, state.side);
-    if (state.view !== before.view || state.side !== before.side || state.scale !== before.scale) {
+    if (changed("candles", "candleColours", "dots", "logPrice")) this.#applyStyle();
+    if (changed("view", "side", "scale")) {
+      this.heat.show(state.view, state.side);
       if (!state.lock) this.colours.reset();
       this.#seeAll();
     }
     this.#setColours();
-    this.#fitPrices(before);
+    if (changed("fit", "prices")) this.#fitPrices(before);
     this.#settleSoon();
+  }
+
+  #applyStyle() {
+    const { candles, candleColours: colours, dots, logPrice } = this.#state;
+    this.#candleView.visible = candles;
+    this.#candleView.colours = candleColours(colours, this.theme);
+    this.dots.visible = dots;
+    this.candles.applyOptions({ color: this.theme.light ? "#33415c" : "#c9d1e0", priceLineColor: this.theme.muted });
+    this.chart.priceScale("right").applyOptions({ mode: logPrice ? PriceScaleMode.Logarithmic : PriceScaleMode.Normal });
+    this.heat.setStyle({ hatch: this.theme.hatch, logarithmic: logPrice });
   }
 
   applyTheme() {
@@ -153,7 +158,9 @@ export class ChartView {
       crosshair: { vertLine: { color: muted, labelBackgroundColor: label }, horzLine: { color: muted, labelBackgroundColor: label } },
     });
     this.dots.setTheme(this.theme);
-    this.apply(this.#state);
+    this.#applyStyle();
+    this.heat.show(this.#state.view, this.#state.side);
+    this.#setColours();
   }
 
   /** Whether newest columns are in sight, so that the view goes along with them. */

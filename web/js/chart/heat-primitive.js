@@ -43,6 +43,9 @@ export class HeatPrimitive {
   /** Milliseconds of script of the last frame, for the bench. */
   frameMs = 0;
   frames = 0;
+  #drawn = () => {};
+  /** Settles with the first frame that showed any heat. @type {Promise<void>} */
+  firstDrawn = new Promise((done) => (this.#drawn = done));
 
   /** @param {{ chart: any, series: any, requestUpdate: () => void }} given */
   attached({ chart, series, requestUpdate }) {
@@ -146,7 +149,11 @@ export class HeatPrimitive {
     const started = performance.now();
     target.useBitmapCoordinateSpace((/** @type {any} */ scope) => this.#drawIn(scope));
     this.frameMs = performance.now() - started;
+    if (!this.#placed.length) return;
     this.frames += 1;
+    if (this.frames > 1) return;
+    performance.mark("liqstream:heat"); // from here on the page is of use
+    this.#drawn();
   }
 
   /** @param {any} scope */

@@ -58,6 +58,8 @@ export class Feed {
     client.on("status", ({ state, attempt }) => {
       const failed = state === "refused" || (state === "waiting" && attempt >= FAILED_ATTEMPTS_BEFORE_POLLING);
       if (failed) this.#polling = true;
+      // Whoever answers next may know more, or be earlier in its market: ask for the whole window.
+      if (state === "waiting") for (const fed of this.#fed.values()) fed.liquidationsTo = 0;
     });
     client.on("subscribed", () => (this.#polling = false));
     setInterval(() => this.#chores(), 500);

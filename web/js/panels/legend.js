@@ -31,6 +31,7 @@ export class Legend {
   /** USD at the right end. */
   #end = 0;
   #dragging = false;
+  #frame = 0;
 
   /** @param {HTMLElement} element @param {Store} store */
   constructor(element, store) {
@@ -58,7 +59,13 @@ export class Legend {
     this.#store.set({ lock: !lock });
   }
 
+  /** At most once a frame. */
   draw() {
+    if (!this.#frame) this.#frame = requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw() {
+    this.#frame = 0;
     const { colours } = this.#view ?? {};
     const { state } = this.#store;
     this.#title.textContent = state.view === "clusters" ? "USD over surroundings" : "USD standing";
