@@ -71,6 +71,20 @@ faults: setup ## Do every fault to a fleet of servers (FAULTS="--only redis --re
 load-test-multi: setup ## Load two servers behind nginx with Redis (LOAD_CLIENTS=2000 LOAD_HOLD_S=30)
 	$(BIN)/python -m tests.load.multi
 
+$(STAMPS)/bench: $(STAMPS)/run
+	$(BIN)/python -m pip install --quiet --editable '.[speed,bench]'
+	@touch $@
+
+.PHONY: bench
+bench: $(STAMPS)/bench ## Measure the model, the ingest and the fan-out on this machine (BENCH="--full")
+	$(BIN)/python -m bench.bench_model
+	$(BIN)/python -m bench.bench_ingest
+	$(BIN)/python -m bench.bench_fanout $(BENCH)
+
+.PHONY: bench-page
+bench-page: setup ## Measure the page in a real Chromium beside a candles-only chart
+	$(BIN)/python -m bench.bench_page
+
 .PHONY: lint
 lint: $(STAMPS)/dev ## Check style
 	$(BIN)/ruff check .
