@@ -247,6 +247,8 @@ class ConnectionManager:
     def transport_lost(self, connection: Connection) -> None:
         """The connection is gone."""
         self._forget(connection)
+        connection.blocked_since = None
+        connection.release()
 
     def _warn_slow_consumer(self, connection: Connection) -> None:
         """Tell a client that it reads too slowly: now, or as soon as it reads again."""

@@ -125,3 +125,17 @@ async def test_a_client_that_does_not_read_is_not_read_from() -> None:
         assert server.manager.get_stats().bytes_sent_total == before
         connection = next(iter(server.manager._connections.values()))
         assert connection.transport.get_write_buffer_size() < 500_000
+
+
+async def test_a_lost_connection_ends_its_handler() -> None:
+    """Also one that was let go while its handler waited for it to read, as on shutdown."""
+    async with ws_server() as server, stalled_client(server, SUBSCRIBE) as client:
+        (connection,) = server.manager._connections.values()
+        await server.manager.broadcast(big_snapshot(1))
+        client.say(b'{"action":"ping"}')
+        waiting = asyncio.ensure_future(connection.drained())
+        await asyncio.sleep(0)
+        server.manager.forget(connection.ws)
+        client.vanish()
+        async with asyncio.timeout(PATIENCE_S):
+            await waiting
