@@ -17,7 +17,7 @@ HANDSHAKE = (
 SUBSCRIBE = b'{"action":"subscribe","symbols":["BTCUSDT"],"update_interval":5}'
 PING = b'{"action":"ping"}'
 SNAPSHOT, PONG = b'{"type":"snapshot"', b'{"type":"pong"'
-AT_ONCE = 100
+AT_ONCE = 50
 """Clients that connect at the same moment."""
 
 

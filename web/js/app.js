@@ -5,6 +5,7 @@
  */
 
 import { facts, fetchHistory, resolveTheme, store } from "./early.js";
+import { token } from "./data/access.js";
 import { Feed } from "./data/feed.js";
 import { signedPercent, usd } from "./data/format.js";
 import { Connection } from "./panels/connection.js";
@@ -21,7 +22,7 @@ import { LiqstreamClient } from "./websocket-client.js";
 const LAYOUT = /** @type {const} */ (["symbol", "window", "grid", "markets", "venues"]);
 
 const scheme = location.protocol === "https:" ? "wss" : "ws";
-const client = new LiqstreamClient(`${scheme}://${location.host}/ws/heatmap`);
+const client = new LiqstreamClient(`${scheme}://${location.host}/ws/heatmap`, { token: token() });
 const feed = new Feed(client, { baseInterval: facts.interval, fetchHistory });
 const stage = new Stage(find("#maps"), store, feed, facts.symbols);
 const connection = new Connection(client, feed);

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fetchWithToken } from "./data/access.js";
 import { historyAddress } from "./data/rest.js";
 import { parseState, Store } from "./state/store.js";
 import { intervalOf } from "./state/windows.js";
@@ -35,7 +36,7 @@ export function resolveTheme(theme) {
 
 const address = historyAddress(symbol, asked.window, intervalOf(asked.window, facts.interval), asked.venues);
 /** @type {{ address: string, response: Promise<Response> } | null} */
-let first = facts.symbols.includes(symbol) ? { address, response: fetch(address) } : null;
+let first = facts.symbols.includes(symbol) ? { address, response: fetchWithToken(address) } : null;
 first?.response.catch(() => {}); // whoever takes it handles it
 
 /**
@@ -45,5 +46,5 @@ first?.response.catch(() => {}); // whoever takes it handles it
 export function fetchHistory(wanted, signal) {
   const early = first?.address === wanted ? first.response : null;
   first = null;
-  return early ?? fetch(wanted, { signal });
+  return early ?? fetchWithToken(wanted, { signal });
 }

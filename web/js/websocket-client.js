@@ -79,6 +79,7 @@ const NEVER_AGAIN = [4500, 4999];
 
 export class LiqstreamClient {
   #url;
+  #token;
   #WebSocket;
   #random;
   #now;
@@ -100,10 +101,12 @@ export class LiqstreamClient {
 
   /**
    * @param {string} url ws:// or wss:// address of /ws/heatmap
-   * @param {{ WebSocket?: any, random?: () => number, now?: () => number }} [options]
+   * @param {{ token?: string, WebSocket?: any, random?: () => number, now?: () => number }} [options]
+   * `token` is what a private server asks for; it is the first message of every connection.
    */
   constructor(url, options = {}) {
     this.#url = url;
+    this.#token = options.token ?? "";
     this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
     this.#random = options.random ?? Math.random;
     this.#now = options.now ?? (() => performance.now());
@@ -210,6 +213,7 @@ export class LiqstreamClient {
 
   #opened() {
     this.#setStatus({ ...this.#status, state: "open" });
+    if (this.#token) this.#send({ action: "auth", token: this.#token });
     /** @type {Map<number, string[]>} */
     const byInterval = new Map();
     for (const [symbol, { intervalS }] of this.#subscriptions) {

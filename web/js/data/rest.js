@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fetchWithToken } from "./access.js";
 import { decodeHistory } from "./history-codec.js";
 
 export class RestError extends Error {
@@ -37,7 +38,7 @@ async function checked(response) {
 
 /** @param {string} address @param {AbortSignal} [signal] @returns {Promise<any>} */
 async function json(address, signal) {
-  return (await checked(await fetch(address, { signal, headers: { accept: "application/json" } }))).json();
+  return (await checked(await fetchWithToken(address, { signal, headers: { accept: "application/json" } }))).json();
 }
 
 /** @param {string} symbol @param {string} window @param {string} interval @param {string[]} venues */
