@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,15 +21,21 @@ from liqstream.accuracy import add_accuracy_route
 from liqstream.admission.door import DOOR, Door
 from liqstream.admission.http_guard import cors_headers, http_guard
 from liqstream.admission.security_headers import security_headers
+from liqstream.alerts.config import read_alerts
+from liqstream.alerts.rules import Watch
+from liqstream.alerts.sending import Sender
+from liqstream.alerts.watching import Watcher
 from liqstream.api import add_api_routes, add_latest_route
 from liqstream.background import background
 from liqstream.collect import Collector
+from liqstream.events import TAPE, add_events_route
 from liqstream.feeds.feed import Feed, FeedStatus
 from liqstream.fleet import make_shared_updates
 from liqstream.forwarding import add_forwarded_routes
 from liqstream.heatmap.history import Histories
 from liqstream.heatmap.kernel import load_kernel
 from liqstream.heatmap.latest import LiveMaps
+from liqstream.heatmap.margin import load_brackets
 from liqstream.heatmap.updates import Tick, heatmap_update_generator
 from liqstream.http_metrics import http_metrics
 from liqstream.metrics import Metrics
@@ -93,7 +100,10 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
         add_forwarded_routes(app, settings.history_url)
     else:
         add_api_routes(app)
+        add_events_route(app)
         app.cleanup_ctx.extend((_store_ctx, _maps_ctx, _feeds_ctx(make_feeds)))
+        if settings.alerts_file:
+            app.cleanup_ctx.append(_alerts_ctx)
         add_accuracy_route(app)
     app.cleanup_ctx.extend((_fleet_ctx if settings.redis_enabled else _alone_ctx, _ready_ctx(readiness)))
     return app
@@ -141,6 +151,7 @@ async def _maps_ctx(app: web.Application) -> AsyncIterator[None]:
         stale_after_s=settings.stale_after_s,
         epoch=time.time_ns() // 1_000_000,
         clock_s=time.monotonic,
+        brackets=await asyncio.to_thread(load_brackets, settings.brackets),
     )
     app[HISTORIES] = Histories(app[STORE], app[MAPS])
     yield
@@ -156,6 +167,7 @@ def _feeds_ctx(make_feeds: MakeFeeds) -> Callable[[web.Application], AsyncIterat
             app[MAPS],
             interval_ms=interval_ms(settings.interval),
             await_history=waits_for_history(settings),
+            listeners=(app[TAPE].take,),
         )
         try:
             await app[COLLECTOR].start()
@@ -165,6 +177,19 @@ def _feeds_ctx(make_feeds: MakeFeeds) -> Callable[[web.Application], AsyncIterat
             await app[COLLECTOR].close()
 
     return feeds_ctx
+
+
+async def _alerts_ctx(app: web.Application) -> AsyncIterator[None]:
+    config = await asyncio.to_thread(read_alerts, Path(app[SETTINGS].alerts_file))
+    watcher = Watcher(
+        Watch(config.rule),
+        Sender(config.target, app[METRICS]),
+        maps=app[MAPS],
+        tape=app[TAPE],
+        symbols=app[SETTINGS].symbols,
+    )
+    async with background(watcher.run(), app[FATAL], name="alerts"):
+        yield
 
 
 async def _alone_ctx(app: web.Application) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ a bar that comes late cannot be applied to a state that has already passed it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 import structlog
@@ -29,6 +29,7 @@ class Collector:
 
     `interval_ms` is that of the bars the feeds deliver. With `await_history` `start()` returns only after
     every backfill; else a feed's backfill runs in its own task, and what the store holds is shown meanwhile.
+    `listeners` are called with what happens now, never with history.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class Collector:
         *,
         interval_ms: int,
         await_history: bool = False,
+        listeners: Sequence[Callable[[Sequence[MarketEvent]], None]] = (),
     ) -> None:
         self._feeds = tuple(feeds)
         self._store = store
         self._maps = maps
         self._interval_ms = interval_ms
         self._await_history = await_history
+        self._listeners = tuple(listeners)
         self._newest_ms: dict[MarketKey, int] = {}
         self._history_end_ms = {feed.exchange: feed.history_end_ms for feed in self._feeds}
         self._to_rebuild: set[MarketKey] = set()
@@ -115,6 +118,8 @@ class Collector:
                     continue
                 await self._rebuild(self._to_rebuild & set(_markets(feed)))
                 self._maps.apply(batch)
+                for listener in self._listeners:
+                    listener(batch)
                 self._store.enqueue(batch)
                 self._note(batch)
 

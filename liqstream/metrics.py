@@ -24,6 +24,12 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         by_symbol = ["symbol"]
+        self.alerts_sent = Counter(
+            "alerts_sent_total", "Alerts delivered, by kind of target.", ["target"], registry=self.registry
+        )
+        self.alerts_failed = Counter(
+            "alerts_failed_total", "Alerts that were not delivered.", ["target"], registry=self.registry
+        )
         self.ws_active_connections = Gauge(
             "ws_active_connections", "Open sockets subscribed to a symbol.", by_symbol, registry=self.registry
         )

@@ -20,11 +20,13 @@ from liqstream.admission.client_address import BadProxyError
 from liqstream.admission.door import DOOR
 from liqstream.admission.origin import BadOriginError
 from liqstream.admission.tokens import TokenFileError
+from liqstream.alerts.config import BadAlertsError
 from liqstream.app import FATAL, METRICS, MakeFeeds, make_app
 from liqstream.background import background
 from liqstream.descriptors import make_room_for
 from liqstream.feeds.feed import FeedError
 from liqstream.heatmap.kernel import KernelError
+from liqstream.heatmap.margin import BracketsError
 from liqstream.loop_lag import measure_lag
 from liqstream.pages import metrics_app
 from liqstream.resources import STORE
@@ -48,10 +50,12 @@ BACKLOG = 2048
 
 _ONE_LINE_ERRORS = (
     ArchiveError,
+    BadAlertsError,
     BadOriginError,
     BadProxyError,
     BadSettingError,
     FeedError,
+    BracketsError,
     KernelError,
     SourceError,
     StoreError,

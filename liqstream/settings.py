@@ -184,6 +184,9 @@ class Settings(BaseSettings):
     retention_days: int = _setting(
         "LIQSTREAM_RETENTION_DAYS", 400, "Market data older than this is deleted.", "days", ge=1, le=36500
     )
+    brackets: str = _setting(
+        "LIQSTREAM_BRACKETS", "", "JSON file of maintenance-margin brackets, over the bundled ones."
+    )
     kernel: str = _setting(
         "LIQSTREAM_KERNEL",
         "tiered",
@@ -251,6 +254,13 @@ class Settings(BaseSettings):
     )
     metrics_port: int = _setting(
         "LIQSTREAM_METRICS_PORT", 9464, "Port of /metrics with LIQSTREAM_METRICS_HOST.", "", ge=0, le=65535
+    )
+
+    # Alerts
+    alerts_file: str = _setting(
+        "LIQSTREAM_ALERTS_FILE",
+        "",
+        "Rules and targets of outgoing alerts (TOML, docs/alerts.md). Empty: none.",
     )
 
     # Logs

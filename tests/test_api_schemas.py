@@ -33,7 +33,7 @@ GETS = [
     (path, status)
     for path, verbs in OPEN_API["paths"].items()
     for status in verbs["get"]["responses"]
-    if status == "200"
+    if status == "200" and path != "/api/events"  # endless: tests/test_alerts/test_events.py
 ]
 
 

@@ -33,6 +33,7 @@ TRIED_PAGES = (
     "docs/quickstart.md",
     "docs/websocket_api.md",
     "docs/websocket_troubleshooting.md",
+    "docs/alerts.md",
 )
 PRINTED_URL = "127.0.0.1:8000"
 

@@ -1,0 +1,52 @@
+"""The alerts file: rules and targets in TOML, read once at the start, refused in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from liqstream.alerts.rules import EXAMPLE_FACTS, Rule
+from liqstream.alerts.targets import Target
+
+
+class BadAlertsError(Exception):
+    """An alerts file that cannot be used; the message is the one line to show."""
+
+
+class AlertsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the file holds."""
+
+    rule: list[Rule] = []
+    target: list[Target] = []
+
+
+def read_alerts(path: Path) -> AlertsConfig:
+    """The rules and targets of a file. Raises BadAlertsError with the first thing that is wrong."""
+    try:
+        config = msgspec.toml.decode(path.read_bytes(), type=AlertsConfig)
+    except OSError as error:
+        raise BadAlertsError(f"cannot read the alerts file {path}: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise BadAlertsError(f"{path}: {error}") from None
+    problem = next(_problems(config), None) if config.rule else "it has no rule"
+    if problem is not None:
+        raise BadAlertsError(f"{path}: {problem}")
+    return config
+
+
+def _problems(config: AlertsConfig) -> Iterator[str]:
+    known = {target.name for target in config.target}
+    for target in config.target:
+        if target.problem() is not None:
+            yield f"target {target.name!r}: {target.problem()}"
+    for rule in config.rule:
+        unknown = [name for name in rule.to if name not in known]
+        if unknown or not rule.to:
+            yield f"rule {rule.name!r}: no target named {', '.join(map(repr, unknown)) or 'at all'}"
+        try:
+            rule.text(EXAMPLE_FACTS[rule.kind])
+        except (KeyError, ValueError, IndexError) as error:
+            facts = ", ".join(EXAMPLE_FACTS[rule.kind])
+            yield f"rule {rule.name!r}: its message does not fit ({error}); it may name {facts}"
