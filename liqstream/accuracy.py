@@ -52,7 +52,7 @@ class Scores:
             self.store,
             market.exchange,
             market.symbol,
-            self.maps.kernel,
+            self.maps.kernel_of(market.symbol),
             to_ms=self.maps.data_time_ms(market.symbol),
         )
         return scored.content

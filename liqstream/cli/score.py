@@ -14,6 +14,8 @@ from rich.table import Table
 
 from liqstream.cli.market_options import market_options, open_store, settings_for
 from liqstream.heatmap.kernel import Kernel, KernelError, load_kernel
+from liqstream.heatmap.margin import BracketsError, load_brackets
+from liqstream.heatmap.market_kernel import kernel_of_market
 from liqstream.heatmap.score import Score, ScoreError
 from liqstream.heatmap.score_stored import score_stored
 from liqstream.settings import Settings
@@ -57,10 +59,10 @@ def command(
     span = (from_ms, to_ms, INTERVALS_MS[interval] if interval else None)
     console = Console(stderr=True)
     try:
-        judged = load_kernel(settings.kernel)
+        judged = kernel_of_market(load_kernel(settings.kernel), symbol, load_brackets(settings.brackets))
         with console.status("scoring") as status:
             found = asyncio.run(_score(settings, exchange, symbol, judged, span, status.update))
-    except (KernelError, ScoreError, StoreError) as error:
+    except (BracketsError, KernelError, ScoreError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(json.dumps(found.content)) if as_json else _show(found.content)
 

@@ -123,7 +123,8 @@ class Histories:
             if not math.isfinite(shown[0]):
                 return None
             grid = _grid(shown, snapshot.grid, key.step)
-            estimators = [Estimator(self._maps.kernel, interval_ms=self._maps.interval_ms) for _ in markets]
+            kernel = self._maps.kernel_of(snapshot.symbol)
+            estimators = [Estimator(kernel, interval_ms=self._maps.interval_ms) for _ in markets]
             track = Track(key.interval_ms, start_ms, grid, estimators, [False] * len(markets))
         columns = await asyncio.to_thread(_brought_up, track, news, forming, start_ms, end_ms)
         track.drop_before(end_ms - key.size * key.interval_ms)

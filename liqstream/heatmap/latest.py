@@ -17,6 +17,8 @@ from liqstream.heatmap.density import LEVERAGE_GROUPS
 from liqstream.heatmap.kernel import Kernel
 from liqstream.heatmap.ladder import RungArray, to_usd
 from liqstream.heatmap.live import ClosedBar, LiveMarket, LiveMarkets
+from liqstream.heatmap.margin import BracketTable
+from liqstream.heatmap.market_kernel import kernel_of_market
 from liqstream.heatmap.market_map import MarketMap
 from liqstream.heatmap.model import Estimator
 from liqstream.heatmap.quality import QUALITY_FLAGS, RECENT_MS
@@ -65,8 +67,9 @@ class LiveMaps:
     """Every followed symbol's map, and the snapshots made of it.
 
     `apply` takes market records on the event loop; the model is stepped in one worker thread, which alone
-    touches the estimators. `epoch` is UTC ms and must be larger than any used before. `steps` and
-    `step_seconds` count new maps and the thread's time for them, `loads` the times stored history was read.
+    touches the estimators. `epoch` is UTC ms and must be larger than any used before. `brackets` cap the
+    leverage of each symbol's tiers. `steps` and `step_seconds` count new maps and the thread's time for
+    them, `loads` the times stored history was read.
     """
 
     def __init__(
@@ -79,8 +82,10 @@ class LiveMaps:
         stale_after_s: float,
         epoch: int,
         clock_s: Callable[[], float],
+        brackets: BracketTable | None = None,
     ) -> None:
         self.kernel = kernel
+        self._brackets = brackets
         self.interval_ms = interval_ms
         self.epoch = epoch
         self.loads = 0
@@ -153,7 +158,7 @@ class LiveMaps:
         warmup = await read_warmup(
             self._store, market, interval_ms=self.interval_ms, span_ms=self._history_ms, end_ms=end_ms
         )
-        self._maps[market] = await self._in_thread(lambda: self._made_from(warmup))
+        self._maps[market] = await self._in_thread(lambda: self._made_from(market, warmup))
         self.loads += 1
         self._heard.pop(market.symbol, None)
         present = self._live.market(market)
@@ -162,8 +167,12 @@ class LiveMaps:
             present.start_from(warmup.bars)
         log.info("map_loaded", exchange=market.exchange, symbol=market.symbol, bars=len(warmup.bars))
 
-    def _made_from(self, warmup: Warmup) -> MarketMap:
-        made = MarketMap(Estimator(self.kernel, interval_ms=self.interval_ms))
+    def kernel_of(self, symbol: str) -> Kernel:
+        """The kernel as it stands for a symbol: without the leverages its brackets do not offer."""
+        return kernel_of_market(self.kernel, symbol, self._brackets) if self._brackets else self.kernel
+
+    def _made_from(self, market: MarketKey, warmup: Warmup) -> MarketMap:
+        made = MarketMap(Estimator(self.kernel_of(market.symbol), interval_ms=self.interval_ms))
         if len(warmup.bars):
             made.load(warmup.bars, warmup.realised_long_usd, warmup.realised_short_usd)
         return made

@@ -67,16 +67,16 @@ def bundled_brackets() -> BracketTable:
     return _parse(text, BRACKETS_FILE)
 
 
-def load_brackets(path: Path | None = None) -> BracketTable:
-    """The bundled table, with the symbols of the file at `path` added or replaced.
+def load_brackets(path: Path | str | None = None) -> BracketTable:
+    """The bundled table, with the symbols of the file at `path`, if any, added or replaced.
 
     Raises BracketsError in one line when the file is missing or damaged.
     """
     bundled = bundled_brackets()
-    if path is None:
+    if not path:
         return bundled
     try:
-        given = _parse(path.read_text(encoding="utf-8"), str(path))
+        given = _parse(Path(path).read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise BracketsError(f"bracket file {path} cannot be read: {error.strerror}") from None
     return BracketTable(given.exchange, given.as_of, {**bundled.symbols, **given.symbols})
