@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import asdict, dataclass
 
 import structlog
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, hdrs, web
 
 from liqstream.admission.door import DOOR, Door
 from liqstream.symbols import SUPPORTED_SYMBOLS
@@ -41,6 +41,8 @@ class WsConfig:
 
 
 _SAID = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
+
+_SHOWN_AGENT_CHARS = 100
 
 CONFIG = web.AppKey("ws_config", WsConfig)
 MANAGER = web.AppKey("ws_manager", ConnectionManager)
@@ -90,7 +92,9 @@ async def _serve(request: web.Request, *, must_authenticate: bool) -> web.Stream
     connection = manager.attach(ws, transport)
     ws.let_go = manager.forget
     peer = door.key(request)
-    _log.info("ws_connect", peer=peer)
+    came_at = asyncio.get_running_loop().time()
+    agent = request.headers.get(hdrs.USER_AGENT, "")[:_SHOWN_AGENT_CHARS]
+    _log.info("ws_connect", peer=peer, agent=agent, connections=door.caps.open)
     try:
         close: CloseCode | None = None
         if must_authenticate:
@@ -106,7 +110,8 @@ async def _serve(request: web.Request, *, must_authenticate: bool) -> web.Stream
             transport.abort()  # bytes nobody will read
         code = outcome_of(ws, connection)
         manager.count_end(code)
-        _log.info("ws_disconnect", peer=peer, code=code)
+        stayed_s = round(asyncio.get_running_loop().time() - came_at, 1)
+        _log.info("ws_disconnect", peer=peer, code=code, stayed_s=stayed_s, connections=door.caps.open - 1)
     return ws
 
 

@@ -192,6 +192,7 @@ async def test_a_flood_of_bad_messages_leaves_a_short_log(victim: Victim) -> Non
             assert set(codes) <= {4501, 1006}, "1006: the close frame crossed with what was still sent"
     lines = victim.log().splitlines()[before:]
     assert len(lines) < 100
+    assert all(len(line) < 600 for line in lines)
     assert not any("\x1b" in line for line in lines)
 
 
