@@ -93,8 +93,7 @@ async def _serve(request: web.Request, *, must_authenticate: bool) -> web.Stream
     ws.let_go = manager.forget
     peer = door.key(request)
     came_at = asyncio.get_running_loop().time()
-    agent = request.headers.get(hdrs.USER_AGENT, "")[:_SHOWN_AGENT_CHARS]
-    _log.info("ws_connect", peer=peer, agent=agent, connections=door.caps.open)
+    _log.info("ws_connect", peer=peer, agent=_agent(request), connections=door.caps.open)
     try:
         close: CloseCode | None = None
         if must_authenticate:
@@ -113,6 +112,11 @@ async def _serve(request: web.Request, *, must_authenticate: bool) -> web.Stream
         stayed_s = round(asyncio.get_running_loop().time() - came_at, 1)
         _log.info("ws_disconnect", peer=peer, code=code, stayed_s=stayed_s, connections=door.caps.open - 1)
     return ws
+
+
+def _agent(request: web.Request) -> str:
+    """What the client calls itself, cut: it may be kilobytes."""
+    return request.headers.get(hdrs.USER_AGENT, "")[:_SHOWN_AGENT_CHARS]
 
 
 async def _converse(
