@@ -85,6 +85,10 @@ bench: $(STAMPS)/bench ## Measure the model, the ingest and the fan-out on this 
 bench-page: setup ## Measure the page in a real Chromium beside a candles-only chart
 	$(BIN)/python -m bench.bench_page
 
+.PHONY: docker
+docker: ## Build the container image
+	docker build --tag liqstream .
+
 .PHONY: lint
 lint: $(STAMPS)/dev ## Check style
 	$(BIN)/ruff check .
