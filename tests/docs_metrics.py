@@ -40,9 +40,20 @@ def metrics_table(metrics: dict[str, tuple[str, str, str]]) -> str:
     return "\n".join(rows) + "\n"
 
 
+def told_labels(page: str) -> dict[str, str]:
+    """Name -> labels as the page has them."""
+    return dict(re.findall(r"^\| `(\w+)` \| \w+ \| ([^|]*?) \|", page, re.MULTILINE))
+
+
 def write(url: str) -> None:
-    """Write the table into docs/metrics.md."""
-    METRICS_PAGE.write_text(with_part(METRICS_PAGE.read_text(), "metrics", metrics_table(metrics_of(url))))
+    """Write the table into docs/metrics.md; a family without a sample keeps the labels the page has."""
+    page = METRICS_PAGE.read_text()
+    told = told_labels(page)
+    found = {
+        name: (kind, labels or told.get(name, ""), meaning)
+        for name, (kind, labels, meaning) in metrics_of(url).items()
+    }
+    METRICS_PAGE.write_text(with_part(page, "metrics", metrics_table(found)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,12 @@ import shutil
 import subprocess
 import sys
 
-PROGRAMS = {"redis-server": "redis-server", "nginx": "nginx", "chromium": "chromium", "prometheus": "prometheus"}
+PROGRAMS = {
+    "redis-server": "redis-server",
+    "nginx": "nginx",
+    "chromium": "chromium",
+    "prometheus": "prometheus",
+}
 """Program -> package of the system's package manager."""
 
 
