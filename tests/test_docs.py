@@ -108,6 +108,15 @@ def test_files_that_are_named_exist(page: str) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("page", pages())
+def test_variables_that_are_named_exist(page: str) -> None:
+    """No page names a setting that is none; two variables belong to the shell and to the clients."""
+    known = {setting_variable(setting) for setting in Settings.model_fields}
+    known |= {"LIQSTREAM_COMPLETE", "LIQSTREAM_TOKEN", "LIQSTREAM_"}
+    named = set(re.findall(r"LIQSTREAM_[A-Z_]*", (ROOT / page).read_text()))
+    assert named - known == set()
+
+
 def _tried(info: str) -> list[Block]:
     """The examples of one kind; what is printed on several pages is tried once."""
     found = {block.text: block for page in reversed(TRIED_PAGES) for block in reversed(blocks(page, info))}
