@@ -30,7 +30,7 @@ from liqstream.background import background
 from liqstream.collect import Collector
 from liqstream.events import TAPE, add_events_route
 from liqstream.feeds.feed import Feed, FeedStatus
-from liqstream.fleet import make_shared_updates
+from liqstream.fleet import check_redis_url, make_shared_updates
 from liqstream.forwarding import add_forwarded_routes
 from liqstream.heatmap.history import Histories
 from liqstream.heatmap.kernel import load_kernel
@@ -69,6 +69,7 @@ RETENTION_EVERY_S = 3600.0
 
 def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Application:
     """The application for `settings`. Its start-up raises what its resources raise, each one clear line."""
+    check_redis_url(settings)
     if settings.role == "producer":
         settings = settings.model_copy(update={"ws_enabled": False})
     metrics = Metrics()

@@ -6,13 +6,18 @@ import os
 import secrets
 import socket
 
+import structlog
+from redis import asyncio as aioredis
+
 from liqstream.heatmap.latest import LiveMaps
 from liqstream.metrics import Metrics
 from liqstream.settings import BadSettingError, Settings
 from liqstream.ws.connection_manager import ConnectionManager
-from liqstream.ws.redis_address import RedisUrlError, connect
+from liqstream.ws.redis_address import RedisUrlError, connect, without_password
 from liqstream.ws.redis_pubsub import RedisNames
 from liqstream.ws.shared_updates import SharedUpdates
+
+log = structlog.get_logger(__name__)
 
 
 def make_shared_updates(
@@ -20,14 +25,11 @@ def make_shared_updates(
 ) -> SharedUpdates:
     """The stream shared through Redis; `maps` is None on a server that only fans out.
 
-    Nothing is dialled yet. Raises BadSettingError for a REDIS_URL that cannot be used.
+    Nothing is dialled yet.
     """
-    try:
-        redis = connect(settings.redis_url)
-    except RedisUrlError as error:
-        raise BadSettingError(str(error)) from None
+    log.info("fleet", redis=without_password(settings.redis_url), role=settings.role)
     return SharedUpdates(
-        redis,
+        _connect(settings),
         names=RedisNames(settings.redis_channel_prefix),
         server=_server_name(),
         symbols=settings.symbols,
@@ -39,6 +41,19 @@ def make_shared_updates(
         stale_after_s=settings.stale_after_s,
         metrics=metrics,
     )
+
+
+def check_redis_url(settings: Settings) -> None:
+    """Raise BadSettingError for a REDIS_URL that cannot be used, before anything else is started."""
+    if settings.redis_enabled:
+        _ = _connect(settings)
+
+
+def _connect(settings: Settings) -> aioredis.Redis:
+    try:
+        return connect(settings.redis_url)
+    except RedisUrlError as error:
+        raise BadSettingError(str(error)) from None
 
 
 def _server_name() -> str:

@@ -47,6 +47,10 @@ class Inbox:
             self._posted.set()
         return True
 
+    def has_mail(self) -> bool:
+        """True while something waits to be yielded."""
+        return bool(self._mail)
+
     async def ticks(self) -> AsyncIterator[Tick]:
         """What is new of the followed symbols. A late reader gets the newest of each, once."""
         while True:

@@ -57,6 +57,9 @@ if holder == server then
   if top > epoch then lead() else redis.call('PEXPIRE', KEYS[1], lease_ms) end
 elseif not holder and ARGV[2] == '1' then
   lead()
+elseif holder and (redis.call('PTTL', KEYS[1]) < 0 or redis.call('PTTL', KEYS[1]) > 60000) then
+  -- A lease for ever, or for longer than one can be set: nobody of ours renews it.
+  redis.call('PEXPIRE', KEYS[1], lease_ms)
 elseif top > known then
   ring()
 end

@@ -3,9 +3,9 @@
 The same iterator of ticks as `heatmap_update_generator`, so that nothing behind it knows of Redis. A server
 is one of
 
-    leader    holds the lease: runs the local generator, publishes each tick, then yields it
+    leader    holds the lease: generates, publishes each tick, then yields it
     follower  yields what the leader published
-    fallback  Redis is away: runs the local generator for its own clients
+    fallback  Redis is away: generates for its own clients
     cut_off   Redis or every leader is away and there is no local generator: the last maps, marked stale
 
 Whoever begins to generate, or marks maps stale, starts an epoch above every one it has sent or seen; a
@@ -15,12 +15,11 @@ follower whose clients have seen more than the leader's epoch asks the leader to
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Literal
 
 import structlog
@@ -28,10 +27,12 @@ from redis import asyncio as aioredis
 
 from liqstream.heatmap.latest import LiveMaps
 from liqstream.heatmap.snapshot import HeatmapSnapshot
-from liqstream.heatmap.updates import Tick, heatmap_update_generator
+from liqstream.heatmap.updates import Tick
 from liqstream.metrics import Metrics
+from liqstream.ws.candidacy import Candidacy
 from liqstream.ws.inbox import Inbox
 from liqstream.ws.lease import Fleet, Lease, Wants
+from liqstream.ws.own_stream import OwnStream, note_produced
 from liqstream.ws.redis_pubsub import (
     NOTHING,
     REDIS_ERRORS,
@@ -46,32 +47,11 @@ log = structlog.get_logger(__name__)
 
 SYNC_S = 0.3
 """How often a server talks to its fleet. With the socket timeout of 1 s a hung Redis is noticed in 1.3 s."""
-HOLD_BACK_S = 0.5
-"""A server that begins to generate may be a moment behind what its clients saw. It waits this long at most
-for its data to pass that, rather than let their clock run backwards."""
-RESIGN_AFTER_SYNCS = 3
-"""A leader without fresh data makes room for a server that has some; not at once, for a source that is silent
-to all falls silent to each at another moment."""
 ASKED_FOR_S = 60.0
 """A symbol asked for over REST counts as wanted for this long, so that a polling page is served."""
 ANSWER_WITHIN_S = 1.0
-WARM_EVERY_S = 60.0
-"""A follower brings its own maps up to date this often, so that taking over takes no time."""
 
-Mode = Literal["leader", "follower", "fallback", "cut_off"]
-
-
-class _StintOverError(Exception):
-    """Ends a local generator from within: it is not this server's turn any more, or in another epoch."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Stint:
-    """A time of generating: with the token to publish by, or without for this server's clients alone."""
-
-    token: str
-    began_s: float
-    over: asyncio.Future[None]
+Mode = Literal["follower", "leader", "fallback", "cut_off"]
 
 
 class SharedUpdates:
@@ -105,31 +85,40 @@ class SharedUpdates:
         self._redis = redis
         self._names = names
         self._symbols = tuple(symbols)
-        self._maps = maps
         self._active_symbols = active_symbols
         self._interval_s = interval_s
         self._changed = changed
+        self._sync_s = min(SYNC_S, lease_s / 3)
         self._stale_after_s = stale_after_s
         self._metrics = metrics
         self._clock_s = clock_s
         self._now_ms = now_ms
-        self._lease_s = lease_s
         self._lease = Lease(
             redis, names, server=server, symbols=self._symbols, lease_s=lease_s, clock_s=clock_s
         )
+        self._candidacy = Candidacy(
+            maps, self._symbols, lease_s=lease_s, stale_after_s=stale_after_s, clock_s=clock_s
+        )
         self._inbox = Inbox()
+        self._own = None if maps is None else self._own_stream(maps)
         self._others: tuple[Wants, ...] = ()
         self._truths: dict[str, Order] = {}
         self._alone_epoch = 0
-        self._led_s = clock_s()
-        self._resigned_until_s = 0.0
-        self._outdone_syncs = 0
-        self._stint: _Stint | None = None
-        self._stint_changed = asyncio.Event()
-        self._generator_wake = asyncio.Event()
         self._link_wake = asyncio.Event()
         self._news = asyncio.Event()
         self._asked_until_s: dict[str, float] = {}
+
+    def _own_stream(self, maps: LiveMaps) -> OwnStream:
+        return OwnStream(
+            maps,
+            self._inbox,
+            symbols=lambda: self._wanted_here().union(*(each.symbols for each in self._others)),
+            interval_s=lambda: min([self._interval_s(), *(each.interval_s for each in self._others)]),
+            publish=self._publish,
+            on_refused=self._lose_lease,
+            on_lost=self._lost,
+            clock_s=self._clock_s,
+        )
 
     def ticks(self) -> AsyncIterator[Tick]:
         """What is new of the followed symbols, in order."""
@@ -142,9 +131,9 @@ class SharedUpdates:
                 parts.create_task(self._link(), name="fleet-link")
                 parts.create_task(self._listen(), name="fleet-listen")
                 parts.create_task(self._watch_demand(), name="fleet-demand")
-                if self._maps is not None:
-                    parts.create_task(self._generate(self._maps), name="fleet-generate")
-                    parts.create_task(self._keep_warm(self._maps), name="fleet-warm")
+                if self._own is not None:
+                    parts.create_task(self._own.run(), name="fleet-generate")
+                    parts.create_task(self._own.keep_warm(self._symbols), name="fleet-warm")
         finally:
             with suppress(*REDIS_ERRORS):
                 await self._lease.release()
@@ -155,7 +144,7 @@ class SharedUpdates:
     @property
     def role(self) -> str:
         """leader, follower or fanout."""
-        if self._maps is None:
+        if self._own is None:
             return "fanout"
         return "leader" if self.mode == "leader" else "follower"
 
@@ -175,14 +164,14 @@ class SharedUpdates:
         server with maps of its own answers from them, another with its last one, marked stale.
         """
         self._asked_until_s[symbol] = self._clock_s() + ASKED_FOR_S
-        if self._stint is None and self.mode == "follower" and not self._is_vouched(symbol):
+        if self.mode == "follower" and not self._is_vouched(symbol):
             self._link_wake.set()
             await self._vouched_soon(symbol)
         newest = self._inbox.newest.get(symbol)
-        if self._stint is None and self._is_vouched(symbol):
+        if self.mode == "follower" and self._is_vouched(symbol):
             return newest
-        if self._maps is not None:
-            return await self._maps.get_latest_heatmap_snapshot(symbol)
+        if self._own is not None:
+            return await self._own.maps.get_latest_heatmap_snapshot(symbol)
         return replace(newest, stale=True) if newest else None
 
     async def _vouched_soon(self, symbol: str) -> None:
@@ -199,83 +188,64 @@ class SharedUpdates:
             self._link_wake.clear()
             try:
                 fleet = await self._lease.sync(
-                    self._wants(), may_lead=self._may_lead(), needed_epoch=self._needed_epoch()
+                    Wants(self._wanted_here(), self._interval_s(), self._candidacy.is_fit()),
+                    may_lead=self._candidacy.may_lead(),
+                    needed_epoch=self._needed_epoch(),
                 )
+                await self._found(fleet)
             except REDIS_ERRORS as error:
                 self._lost(error)
-            else:
-                await self._found(fleet)
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(SYNC_S, self._lease_s / 3)):
+                async with asyncio.timeout(self._sync_s):
                     await self._link_wake.wait()
 
-    def _wants(self) -> Wants:
+    def _wanted_here(self) -> frozenset[str]:
         now_s = self._clock_s()
         self._asked_until_s = {s: until_s for s, until_s in self._asked_until_s.items() if until_s > now_s}
-        return Wants(self._active_symbols() | self._asked_until_s.keys(), self._interval_s(), self._is_fit())
-
-    def _is_fit(self) -> bool:
-        """True if this server's own data would make a good stream: it is half a stale time old at most."""
-        if self._maps is None:
-            return False
-        now_s, maps = self._clock_s(), self._maps
-        ages_s = (market.age_s(now_s) for symbol in self._symbols for market in maps.markets(symbol))
-        return min(ages_s, default=math.inf) <= self._stale_after_s / 2
-
-    def _may_lead(self) -> bool:
-        """Who has no fresh data leads only when nobody else has for a lease time."""
-        if self._maps is None or self._clock_s() < self._resigned_until_s:
-            return False
-        return self._is_fit() or self._clock_s() > self._led_s + self._lease_s
+        return self._active_symbols() | self._asked_until_s.keys()
 
     def _needed_epoch(self) -> int:
         """As high as what this server's clients have seen, and above what it has said alone."""
         return max(self._inbox.highest_epoch, self._alone_epoch + 1)
 
     def _lost(self, error: BaseException) -> None:
-        if self.redis_is_up or not self._alone():
+        if self.redis_is_up or self.mode not in ("fallback", "cut_off"):
             log.warning("redis lost", reason=str(error) or type(error).__name__, role=self.role)
             self._metrics.redis_lost.inc()
         self._set_up(False)
         self._others, self._truths, self.leader = (), {}, ""
-        if self._maps is None:
+        if self._own is None:
             self._cut_off()
         elif self.mode != "fallback":
-            self._begin("fallback", self._start_alone())
-
-    def _alone(self) -> bool:
-        return self.mode in ("fallback", "cut_off")
+            self._begin(self._own, "fallback", self._start_alone())
 
     async def _found(self, fleet: Fleet) -> None:
         if not self.redis_is_up:
             log.info("redis found", leader=fleet.leader or None, epoch=fleet.epoch)
         self._set_up(True)
         enough = fleet.epoch >= self._needed_epoch()
-        if fleet.others != self._others:
-            self._generator_wake.set()
+        if self._own is not None and fleet.others != self._others:
+            self._own.wake.set()
         self._others, self._truths, self.leader = fleet.others, dict(fleet.truths), fleet.leader
-        if fleet.leader:
-            self._led_s = self._clock_s()
-        if fleet.leader == self._lease.server:
-            await self._lead(fleet.epoch)
-        elif fleet.leader and (enough or self.mode == "leader"):
+        self._candidacy.note(fleet)
+        if self._own is not None and fleet.leader == self.server:
+            await self._lead(self._own, fleet.epoch)
+        elif self.mode == "leader" or (fleet.leader and enough):
             self._follow()
-        elif not fleet.leader and self._clock_s() > self._led_s + self._stale_after_s:
+        elif self._candidacy.leaderless_s() > self._stale_after_s:
             self._cut_off()
         self._offer_awaited()
         self._news.set()
 
-    async def _lead(self, epoch: int) -> None:
+    async def _lead(self, own: OwnStream, epoch: int) -> None:
         token = self._lease.token(epoch)
-        outdone = not self._is_fit() and any(wants.fit for wants in self._others)
-        self._outdone_syncs = self._outdone_syncs + 1 if outdone else 0
-        if self._outdone_syncs >= RESIGN_AFTER_SYNCS:
+        if self._candidacy.is_outdone():
             log.warning("resigned", reason="own feeds are silent")
-            self._resigned_until_s = self._clock_s() + self._lease_s
-            await self._lease.release()
+            self._candidacy.resign()
             self._follow()
-        elif self._stint is None or self._stint.token != token:
-            self._begin("leader", epoch, token)
+            await self._lease.release()
+        elif own.stint is None or own.stint.token != token:
+            self._begin(own, "leader", epoch, token)
 
     def _set_up(self, is_up: bool) -> None:
         self.redis_is_up = is_up
@@ -288,38 +258,30 @@ class SharedUpdates:
         self._alone_epoch = max(self._now_ms(), self._inbox.highest_epoch + 1) + random.randrange(4096)
         return self._alone_epoch
 
-    def _begin(self, mode: Mode, epoch: int, token: str = "") -> None:
-        """Generate, in a new epoch."""
-        if self._maps is None:
-            return
+    def _begin(self, own: OwnStream, mode: Mode, epoch: int, token: str = "") -> None:
         self._enter(mode, epoch)
-        self._inbox.highest_epoch = max(self._inbox.highest_epoch, epoch)
-        self._maps.start_epoch(epoch)
-        self._end_stint()
-        self._stint = _Stint(token, self._clock_s(), asyncio.get_running_loop().create_future())
-        self._stint_changed.set()
-        self._generator_wake.set()
+        own.begin(epoch, token)
 
     def _follow(self) -> None:
         if self.mode != "follower":
             self._enter("follower", None)
-        self._end_stint()
+        if self._own is not None:
+            self._own.end()
 
-    def _end_stint(self) -> None:
-        if self._stint is not None:
-            self._stint.over.set_result(None)
-            self._stint = None
-            self._generator_wake.set()
+    def _lose_lease(self) -> None:
+        log.warning("lease lost")
+        self._follow()
+        self._link_wake.set()
 
     def _cut_off(self) -> None:
         """Without maps of its own: say of every map that it is old now."""
-        if self._maps is not None or self.mode == "cut_off":
+        if self._own is not None or self.mode == "cut_off":
             return
         epoch = self._start_alone()
         self._enter("cut_off", epoch)
         for snapshot in list(self._inbox.newest.values()):
             marked = replace(snapshot, epoch=epoch, seq=1, stale=True)
-            _note_produced(marked)
+            note_produced(marked)
             self._inbox.offer(marked)
 
     def _enter(self, mode: Mode, epoch: int | None) -> None:
@@ -328,7 +290,7 @@ class SharedUpdates:
         self._metrics.redis_leader.set(mode == "leader")
         self._metrics.redis_fallback.set(mode in ("fallback", "cut_off"))
 
-    # What is wanted
+    # What is wanted, what comes in, what goes out
 
     async def _watch_demand(self) -> None:
         while True:
@@ -336,7 +298,8 @@ class SharedUpdates:
             self._changed.clear()
             self._inbox.follow(self._active_symbols())
             self._offer_awaited()
-            self._generator_wake.set()
+            if self._own is not None:
+                self._own.wake.set()
             self._link_wake.set()
 
     def _offer_awaited(self) -> None:
@@ -347,10 +310,8 @@ class SharedUpdates:
                 self._inbox.offer(newest)
 
     def _is_vouched(self, symbol: str) -> bool:
-        newest = self._inbox.newest.get(symbol)
-        return newest is not None and order(newest) >= self._truths.get(symbol, (newest.epoch + 1, 0))
-
-    # What comes in
+        newest, truth = self._inbox.newest.get(symbol), self._truths.get(symbol)
+        return newest is not None and truth is not None and order(newest) >= truth
 
     async def _listen(self) -> None:
         snapshots = subscribe_to_symbols(
@@ -376,110 +337,17 @@ class SharedUpdates:
             self._metrics.redis_received.labels(snapshot.symbol).inc()
         self._news.set()
 
-    # What goes out
-
-    async def _generate(self, maps: LiveMaps) -> None:
-        while True:
-            stint = self._stint
-            if stint is None:
-                self._stint_changed.clear()
-                await self._stint_changed.wait()
-                continue
-            with suppress(_StintOverError):
-                async with aclosing(self._own_ticks(maps, stint)) as ticks:
-                    async for tick in ticks:
-                        await self._say(stint, tick)
-
-    def _own_ticks(self, maps: LiveMaps, stint: _Stint) -> AsyncGenerator[Tick]:
-        async def latest(symbol: str) -> HeatmapSnapshot | None:
-            snapshot = await maps.get_latest_heatmap_snapshot(symbol)
-            return None if snapshot is None or self._is_behind(snapshot, stint) else snapshot
-
-        def symbols() -> frozenset[str]:
-            self._check(stint)
-            wanted = self._wants().symbols
-            return wanted.union(*(each.symbols for each in self._others))
-
-        def interval_s() -> int:
-            return min([self._interval_s(), *(each.interval_s for each in self._others)])
-
-        return heatmap_update_generator(
-            latest, active_symbols=symbols, interval_s=interval_s, wake=self._generator_wake
-        )
-
-    def _is_behind(self, snapshot: HeatmapSnapshot, stint: _Stint) -> bool:
-        newest = self._inbox.newest.get(snapshot.symbol)
-        behind = (
-            newest is not None
-            and snapshot.timestamp_ms < newest.timestamp_ms
-            and self._clock_s() < stint.began_s + HOLD_BACK_S
-        )
-        if behind:
-            asyncio.get_running_loop().call_later(HOLD_BACK_S / 4, self._generator_wake.set)
-        return behind
-
-    def _check(self, stint: _Stint) -> None:
-        if self._stint is not stint:
-            raise _StintOverError
-
-    async def _say(self, stint: _Stint, tick: Tick) -> None:
-        """Publish a tick if this server leads; only what was published, or needs not be, is yielded."""
-        self._check(stint)
-        for snapshot in tick:
-            _note_produced(snapshot)
-        if stint.token:
-            await self._publish(stint, tick)
-            self._check(stint)
-        for snapshot in tick:
-            self._inbox.offer(snapshot)
-
-    async def _publish(self, stint: _Stint, tick: Tick) -> None:
-        """Returns when the tick is out. Should the stint end first, the publication is left to itself."""
+    async def _publish(self, token: str, tick: Tick) -> bool:
+        """Publish under the lease; False if it is another's, or could be by this server's own clock."""
         if not self._lease.is_believed():
-            self._lose_lease()
-            return
+            return False
         began_s = self._clock_s()
-        publication = asyncio.ensure_future(
-            publish_snapshot(
-                self._redis, *tick, names=self._names, token=stint.token, ttl_ms=self._lease.truth_ms
-            )
+        heard = await publish_snapshot(
+            self._redis, *tick, names=self._names, token=token, ttl_ms=self._lease.truth_ms
         )
-        publication.add_done_callback(lambda done: done.cancelled() or done.exception())
-        await asyncio.wait((publication, stint.over), return_when=asyncio.FIRST_COMPLETED)
-        self._check(stint)
-        try:
-            heard = publication.result()
-        except REDIS_ERRORS as error:
-            self._lost(error)
-            return
         if heard is None or not self._lease.is_believed():
-            self._lose_lease()
-            return
+            return False
         self._metrics.redis_publish_duration.observe(self._clock_s() - began_s)
         self._metrics.redis_published.inc(len(tick))
         self._truths |= {snapshot.symbol: order(snapshot) for snapshot in tick}
-
-    def _lose_lease(self) -> None:
-        log.warning("lease lost")
-        self._follow()
-        self._link_wake.set()
-
-    async def _keep_warm(self, maps: LiveMaps) -> None:
-        while True:
-            await asyncio.sleep(WARM_EVERY_S)
-            if self._stint is None:
-                for symbol in self._symbols:
-                    await maps.get_latest_heatmap_snapshot(symbol)
-
-
-def _note_produced(snapshot: HeatmapSnapshot) -> None:
-    """For whoever audits a fleet: every snapshot that may reach a client, before it can."""
-    log.debug(
-        "produced",
-        symbol=snapshot.symbol,
-        epoch=snapshot.epoch,
-        seq=snapshot.seq,
-        checksum=snapshot.checksum,
-        timestamp_ms=snapshot.timestamp_ms,
-        stale=snapshot.stale,
-    )
+        return True

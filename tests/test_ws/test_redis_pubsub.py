@@ -211,12 +211,12 @@ async def test_a_leader_that_leaves_hands_over_at_once(redis_server: RedisServer
         two.assert_only_forward()
 
 
-async def test_a_deleted_lease_makes_one_new_leader(pair: Pair, redis: aioredis.Redis) -> None:
+async def test_a_stolen_lease_makes_one_new_leader(pair: Pair, redis_server: RedisServer) -> None:
     """Whoever takes it starts a higher epoch; the other is refused and follows."""
     leader, follower = pair
     await follower.until(lambda: bool(follower.seen))
     before = follower.seen[-1].epoch
-    await redis.set(NAMES.lease, "intruder:5", px=300)
+    redis_server.tell("SET", NAMES.lease, "intruder:5", "PX", "900")
     await leader.until(lambda: leader.updates.mode == "follower")
     await leader.until(lambda: sorted(s.updates.mode for s in pair) == ["follower", "leader"])
     await follower.until(lambda: follower.seen[-1].epoch > before)
@@ -224,14 +224,24 @@ async def test_a_deleted_lease_makes_one_new_leader(pair: Pair, redis: aioredis.
         server.assert_only_forward()
 
 
-async def test_everything_wiped_is_put_back(pair: Pair, redis: aioredis.Redis) -> None:
+async def test_a_lease_for_ever_is_cut_short(pair: Pair, redis: aioredis.Redis) -> None:
+    """The fixture's TOKEN holds the lease without an end; a hand that slipped must not stop a fleet."""
+    leader, follower = pair
+    assert await redis.get(NAMES.lease) == TOKEN.encode()
+    await leader.until(lambda: leader.updates.mode == "follower")
+    await leader.until(lambda: sorted(s.updates.mode for s in pair) == ["follower", "leader"])
+    for server in (leader, follower):
+        server.assert_only_forward()
+
+
+async def test_everything_wiped_is_put_back(pair: Pair, redis_server: RedisServer) -> None:
     """FLUSHALL takes lease, epoch, wants and truth; within a sync they are there again, higher."""
     _, follower = pair
     await follower.until(lambda: bool(follower.seen))
     before = follower.seen[-1].epoch
-    await redis.flushall()
+    redis_server.tell("FLUSHALL")
     await follower.until(lambda: follower.seen[-1].epoch > before)
-    assert await redis.exists(NAMES.latest(SYMBOL)) == 1
+    assert redis_server.tell("EXISTS", NAMES.latest(SYMBOL)) == b":1"
     follower.assert_only_forward()
 
 
