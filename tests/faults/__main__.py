@@ -72,10 +72,7 @@ def _chosen(only: str | None, chance: random.Random, each_family: bool) -> list[
 
 async def _run(faults: list[Fault], folder: Path, seed: int, *, short: bool, chaos_s: float) -> list[str]:
     failed: list[str] = []
-    current = asyncio.current_task()
-    assert current is not None
-    # Told to stop, it still stops what it started.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, current.cancel)
+    _stop_what_was_started_on_sigterm()
     async with stack_of(folder, seed, short=short) as stack:
         until_s = time.monotonic() + chaos_s
         queue = iter(faults)
@@ -87,13 +84,23 @@ async def _run(faults: list[Fault], folder: Path, seed: int, *, short: bool, cha
                 failed.append(each.name)
 
 
+def _stop_what_was_started_on_sigterm() -> None:
+    current = asyncio.current_task()
+
+    def cancel() -> None:
+        if current is not None:
+            current.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, cancel)
+
+
 async def _put_to(stack: Stack, each: Fault) -> bool:
     """Do one fault; says what was expected and what was seen. Returns whether all is well."""
     await asyncio.sleep(SETTLE_S)
     stack.oracle.read()
     for watcher in stack.watchers:
         watcher.received = watcher.received[-20:]
-    baseline_s = p99_s((r for w in stack.watchers for r in w.received[-4:]), stack.oracle)
+    baseline_s = p99_s((r for w in stack.watchers for r in w.received), stack.oracle)
     resources, leader = Resources.of(stack), await stack.leader()
     began_s, wrong = time.time(), []
     outcome = Outcome("")
@@ -121,7 +128,10 @@ def isolation_of(
     """The isolation of what should not have been touched."""
     if not outcome.untouched:
         return []
-    return isolation(stack.live(outcome.untouched), stack.oracle, fault_s=fault_s, baseline_s=baseline_s)
+    began_s, ended_s = fault_s
+    lag_s = max((lag for at_s, lag in stack.lags if began_s <= at_s <= ended_s), default=0.0)
+    untouched = stack.live(outcome.untouched)
+    return isolation(untouched, stack.oracle, fault_s=fault_s, baseline_s=baseline_s, lag_s=lag_s)
 
 
 async def _converge(stack: Stack, within_s: float) -> list[str]:

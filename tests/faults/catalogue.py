@@ -370,9 +370,7 @@ async def nginx_kill(stack: Stack) -> Outcome:
     return Outcome("clients of nginx have news", untouched=COLLECTING)
 
 
-@fault(
-    "rolling-restart", "front", "SIGTERM one after the other: exit 0 in 10 s, told 1012, never 1006"
-)
+@fault("rolling-restart", "front", "SIGTERM one after the other: exit 0 in 10 s, told 1012, never 1006")
 async def rolling_restart(stack: Stack) -> Outcome:
     endings = {id(w): w.endings.copy() for w in stack.watchers}
     slowest_s = 0.0

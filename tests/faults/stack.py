@@ -25,6 +25,8 @@ from tests.redis_server import RedisServer
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 LEASE_S = 2.0
 STALE_AFTER_S = 2.0
+LAG_EVERY_S = 0.02
+MAX_LAGS = 10_000
 COLLECTING = ("one", "two")
 FAN = "fan"
 FRONT = "front"
@@ -47,6 +49,8 @@ class Stack:
     oracle: Oracle
     watchers: list[Watcher] = field(default_factory=list)
     spied: list[str] = field(default_factory=list)
+    lags: list[tuple[float, float]] = field(default_factory=list)
+    """(wall time, how late this process's own timer was), in s: what the machine itself delays."""
 
     @property
     def client(self) -> aioredis.Redis:
@@ -106,11 +110,14 @@ async def stack_of(folder: Path, seed: int, *, short: bool) -> AsyncIterator[Sta
     try:
         await asyncio.gather(*(node.start() for node in nodes.values()), nginx.start())
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-            await _watch(stack, session)
-            spy = asyncio.create_task(_spy(stack))
-            yield stack
-            spy.cancel()
-            await asyncio.gather(*(watcher.stop() for watcher in stack.watchers))
+            asides = [asyncio.create_task(_spy(stack)), asyncio.create_task(_measure_lag(stack))]
+            try:
+                await _watch(stack, session)
+                yield stack
+            finally:
+                for aside in asides:
+                    aside.cancel()
+                await asyncio.gather(*(watcher.stop() for watcher in stack.watchers))
     finally:
         await nginx.kill()
         for node in nodes.values():
@@ -149,6 +156,14 @@ async def _watch(stack: Stack, session: aiohttp.ClientSession) -> None:
     for watcher in stack.watchers:
         watcher.start(session)
     await stack.until_async(lambda: all(w.held > (0, 0) for w in stack.watchers), "snapshot everywhere", 20)
+
+
+async def _measure_lag(stack: Stack) -> None:
+    while True:
+        due_s = time.monotonic() + LAG_EVERY_S
+        await asyncio.sleep(LAG_EVERY_S)
+        stack.lags.append((time.time(), max(0.0, time.monotonic() - due_s)))
+        del stack.lags[:-MAX_LAGS]
 
 
 async def _spy(stack: Stack) -> None:
