@@ -180,3 +180,20 @@ async def test_every_answer_carries_the_headers(victim: Victim) -> None:
             assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
         async with session.options("/ready", headers=ask | {"Origin": "https://evil.example"}) as answer:
             assert answer.status == 403
+
+
+async def test_who_asks_too_often_is_told_to_wait(victim: Victim) -> None:
+    """429 with Retry-After for one address; another one, and the supervisor's probes, are served."""
+    flooding, other = {XFF: "203.0.113.50"}, {XFF: "203.0.113.51"}
+    async with aiohttp.ClientSession(victim.url) as session:
+
+        async def status(path: str, headers: Mapping[str, str]) -> int:
+            async with session.get(path, headers=headers) as answer:
+                assert answer.status != 429 or int(answer.headers["Retry-After"]) > 0
+                return answer.status
+
+        statuses = await asyncio.gather(*(status("/ws/stats", flooding) for _ in range(1500)))
+        assert 400 <= statuses.count(200) < 1400
+        assert statuses.count(200) + statuses.count(429) == 1500
+        assert await status("/ws/stats", other) == 200
+        assert {await status(path, flooding) for path in ("/health", "/ready")} == {200}
