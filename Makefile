@@ -113,7 +113,7 @@ docs: $(STAMPS)/dev ## Write the parts of the docs that are made from the code
 
 .PHONY: screenshot
 screenshot: setup ## Take the README's picture of the page
-	$(BIN)/python -m tests.screenshot docs/screenshot.png
+	$(BIN)/python -m bench.screenshot docs/screenshot.png
 
 .PHONY: dist
 dist: $(STAMPS)/vendor ## Build sdist and wheel into dist/, the page and its chart library inside
