@@ -1,6 +1,6 @@
 """The page against its goals, beside a candles-only chart in the same run.
 
-    .venv/bin/python bench/bench_page.py [--json] [--quick]
+    .venv/bin/python -m bench.bench_page [--json] [--quick]
 
 A real server (`liqstream serve --demo`) and the system's Chromium, headless, without a GPU. A factor of two
 between repeats is noise on such a machine: what is gated is JavaScript time and the ratio to the
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +21,6 @@ import click
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.browser.conftest import DRAWN, FLAGS, chromium_path
 from tests.demo_server import demo_server

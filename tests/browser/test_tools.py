@@ -196,7 +196,7 @@ def test_a_phone_has_everything_in_reach(open_page: Open, demo_url: str) -> None
     before = opened.view("view.visibleTimes()")
     session = page.context.new_cdp_session(page)
     for kind, gap in (("touchStart", 40), ("touchMove", 80), ("touchMove", 120), ("touchEnd", 0)):
-        points = [{"x": 150 - gap / 2, "y": 400, "id": 0}, {"x": 150 + gap / 2, "y": 400, "id": 1}]
+        points = [{"x": 150 - gap / 2, "y": 230, "id": 0}, {"x": 150 + gap / 2, "y": 230, "id": 1}]
         session.send(
             "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if kind == "touchEnd" else points}
         )

@@ -129,7 +129,7 @@ function summarise(nearest) {
 }
 
 // Not needed for the first picture, so not asked for before it; an empty store must not keep the menus away.
-Promise.race([stage.focus.view.heat.firstDrawn, new Promise((done) => setTimeout(done, 2500))]).then(async () => {
+Promise.race([stage.focus.view.heat.firstDrawn, new Promise((done) => setTimeout(done, 5000))]).then(async () => {
   const [{ setUpTools }, { Side }] = await Promise.all([import("./tools.js"), import("./panels/side.js")]);
   side = new Side(find("#side-body"));
   side.onNearest = (above, below) => summarise([above, below]);

@@ -5,6 +5,7 @@
  */
 
 import { MapSlot } from "./panels/map-slot.js";
+import { marketPatch } from "./state/fits.js";
 
 /** @typedef {import("./state/store.js").Store} Store */
 /** @typedef {import("./data/feed.js").Feed} Feed */
@@ -72,7 +73,7 @@ export class Stage {
     slot.element.addEventListener("pointerenter", () => (this.#leader = slot));
     slot.element.addEventListener("pointerdown", () => {
       this.#leader = slot;
-      if (this.#store.state.symbol !== symbol) this.#store.set({ symbol, ...(this.#store.state.fit === "free" ? { fit: "near", prices: [] } : {}) });
+      if (this.#store.state.symbol !== symbol) this.#store.set(marketPatch(this.#store.state, symbol));
     });
     slot.onHover = (point) => this.#hover(slot, point);
     slot.onRange = () => this.#link(slot);

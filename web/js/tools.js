@@ -4,10 +4,10 @@
  * @module
  */
 
-import { FRESH_VIEW } from "./panels/controls.js";
 import { displayMenu } from "./panels/display-menu.js";
 import { find } from "./panels/dom.js";
 import { closePopover, Popover } from "./panels/popover.js";
+import { marketPatch } from "./state/fits.js";
 import { WINDOW_NAMES } from "./state/windows.js";
 import { AlertMarks, Alerts } from "./tools/alerts.js";
 import { exportMenu } from "./tools/export.js";
@@ -69,7 +69,7 @@ function shortcutsOf({ store, stage, facts }, open) {
   const market = (/** @type {number} */ by) => {
     const { symbols } = facts;
     const at = symbols.indexOf(store.state.symbol);
-    store.set({ symbol: symbols[(at + by + symbols.length) % symbols.length], ...FRESH_VIEW, ...(store.state.fit === "free" ? { fit: "near" } : {}) });
+    store.set(marketPatch(store.state, symbols[(at + by + symbols.length) % symbols.length]));
   };
   const onOff = [true, false];
   return [

@@ -5,6 +5,7 @@
  */
 
 import { find, h, put } from "./dom.js";
+import { marketPatch } from "../state/fits.js";
 import { WINDOW_NAMES } from "../state/windows.js";
 
 /** @typedef {import("../state/store.js").Store} Store */
@@ -22,7 +23,7 @@ export function showControls(store, symbols) {
   choose(markets, store, "symbol");
   choose(find("#windows"), store, "window");
   choose(find("#view"), store, "view");
-  select.addEventListener("change", () => store.set({ symbol: select.value, ...FRESH_VIEW }));
+  select.addEventListener("change", () => store.set(marketPatch(store.state, select.value)));
   const follow = () => {
     select.value = store.state.symbol;
     windows.value = store.state.window;
@@ -30,10 +31,6 @@ export function showControls(store, symbols) {
   store.subscribe(follow);
   follow();
 }
-
-/** Another market or window starts with the whole of it in sight. */
-/** @type {import("../state/store.js").Patch} */
-export const FRESH_VIEW = { times: [], prices: [] };
 
 /**
  * A group of buttons that sets one key of the state.
@@ -47,8 +44,8 @@ export function choose(group, store, key) {
   group.addEventListener("click", (event) => {
     const value = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.value;
     if (!value) return;
-    const fresh = key === "symbol" ? { ...FRESH_VIEW, fit: store.state.fit === "free" ? "near" : store.state.fit } : key === "window" ? { times: [] } : {};
-    store.set(/** @type {any} */ ({ [key]: value, ...fresh }));
+    if (key === "symbol") store.set(marketPatch(store.state, value));
+    else store.set(/** @type {any} */ ({ [key]: value, ...(key === "window" ? { times: [] } : {}) }));
   });
   store.subscribe((_, changed) => changed.has(key) && follow());
   follow();
