@@ -13,6 +13,7 @@ import sys
 PROGRAMS = {
     "redis-server": "redis-server",
     "nginx": "nginx",
+    "openssl": "openssl",
     "chromium": "chromium",
     "prometheus": "prometheus",
 }

@@ -198,6 +198,23 @@ async def test_a_hung_redis_never_holds_up_the_stream(pair: Pair, redis_server: 
         server.assert_only_forward()
 
 
+async def test_redis_away_at_the_start(tmp_path: Path) -> None:
+    """A server that finds no Redis streams from its own maps within 2 s, and joins when there is one."""
+    redis = RedisServer(tmp_path)
+    async with fleet_server(redis.url, tmp_path, "one") as one:
+        one.follow(SYMBOL)
+        await one.until(one.is_in_fallback, 2)
+        await one.until(lambda: bool(one.seen), 2)
+        redis.start()
+        try:
+            await one.until(lambda: one.updates.mode == "leader", 2)
+            one.price(105_500)
+            await one.until_price(105_500)
+            one.assert_only_forward()
+        finally:
+            redis.kill()
+
+
 async def test_a_leader_that_leaves_hands_over_at_once(redis_server: RedisServer, tmp_path: Path) -> None:
     """A stopped leader gives its lease back: no client waits for it to run out."""
     async with fleet_server(redis_server.url, tmp_path, "two", lease_s=30) as two:
