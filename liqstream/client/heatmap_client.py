@@ -7,10 +7,10 @@ import asyncio
 # Not structlog, which prints to stdout unless configured: a library must not write into its user's pipe.
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
 
@@ -108,7 +108,9 @@ class HeatmapClient:
     ) -> None:
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task])
+            for task in self._sending:
+                task.cancel()
+            await asyncio.wait([self._task, *self._sending])
         for subscription in set(self._subscriptions.values()):
             subscription.end()
         if self._session is not None:
@@ -133,9 +135,7 @@ class HeatmapClient:
             self._subscriptions[symbol] = subscription
             self._streams[symbol] = SymbolStream(symbol)
         if self._connection is not None:
-            task = asyncio.create_task(self._send_subscribe(self._connection, subscription))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            self._in_background(self._send_subscribe(self._connection, subscription))
         return subscription
 
     async def latest(self, symbol: str) -> Snapshot:
@@ -253,6 +253,8 @@ class HeatmapClient:
                         await self._resync_if_lost(connection, symbol)
             case SubscribedMessage():
                 self._take_ack(message)
+            case ErrorMessage(code="RATE_LIMITED"):
+                self._in_background(self._ask_again(connection, message.retry_after_ms / 1000))
             case ErrorMessage():
                 self._take_error(message)
             case WarningMessage():
@@ -288,6 +290,20 @@ class HeatmapClient:
             self._fail(asked, UnknownSymbolError(message.message))
         elif message.code in ("INVALID_MESSAGE", "INVALID_ACTION"):
             self._fail(asked, ClientError(f"the server does not understand the request: {message.message}"))
+
+    async def _ask_again(self, connection: Connection, after_s: float) -> None:
+        """Send once more what the server did not read, because we sent too much."""
+        await asyncio.sleep(after_s)
+        unanswered, self._requests = self._requests, {}
+        for symbols in unanswered.values():
+            subscription = self._subscriptions.get(symbols[0])
+            if subscription is not None and connection is self._connection:
+                await self._send_subscribe(connection, subscription)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
 
     def _fail(self, symbols: tuple[str, ...], error: ClientError) -> None:
         for symbol in symbols:

@@ -99,6 +99,7 @@ class ErrorMessage(Struct, frozen=True, tag="error"):
     code: str
     message: str = ""
     id: int | str | None = None
+    retry_after_ms: int = 0
 
 
 class WarningMessage(Struct, frozen=True, tag="warning"):

@@ -135,6 +135,15 @@ async def test_leaving_a_subscription_unsubscribes() -> None:
     assert server.mistakes == []
 
 
+async def test_a_subscription_the_server_did_not_read_is_sent_again() -> None:
+    """RATE_LIMITED is waited out, not lost."""
+    limited = {"say": {"type": "error", "code": "RATE_LIMITED", "message": "too fast", "retry_after_ms": 10}}
+    server = ScriptedServer([[EXPECT_SUBSCRIBE, limited, EXPECT_SUBSCRIBE, SUBSCRIBED, WHOLE]])
+    async with server.serve() as url, HeatmapClient(url) as client:
+        assert (await anext(client.subscribe("BTCUSDT"))).seq == 1
+    assert server.mistakes == []
+
+
 async def test_silence_is_an_outage() -> None:
     """A socket that stays open but says nothing is given up; a ping is tried first."""
     server = ScriptedServer(
