@@ -53,7 +53,8 @@ def bin_folder(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`bin` of an empty environment into which the wheel was installed."""
     folder = tmp_path_factory.mktemp("venv")
     venv.create(folder, with_pip=True)
-    run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", _only(dist, "*.whl"), cwd=folder)
+    pip = (folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile")
+    run(*pip, _only(dist, "*.whl"), cwd=folder)
     return folder / "bin"
 
 
