@@ -73,6 +73,48 @@ def test_prometheus_accepts_its_files() -> None:
     assert "SUCCESS" in _run("promtool", "check", "config", CONFIG / "prometheus.yml")
 
 
+ALERT_CASES = {
+    "LiqstreamStale": {'heatmap_stale{instance="a",symbol="BTCUSDT"}': "1x20"},
+    "LiqstreamDown": {'up{job="liqstream",instance="a"}': "0x20"},
+    "LiqstreamFull": {'refusals_total{instance="a",reason="server_full"}': "0+10x40"},
+    "LiqstreamFloods": {'refusals_total{instance="a",reason="rate"}': "0+600x40"},
+    "LiqstreamRowsLost": {'store_rows_lost_total{instance="a"}': "0x5 100x40"},
+    "LiqstreamNotStreaming": {
+        'ws_active_connections{instance="a",symbol="BTCUSDT"}': "5x40",
+        'ws_last_broadcast_timestamp_seconds{instance="a",symbol="BTCUSDT"}': "0x40",
+    },
+    "LiqstreamDescriptors": {
+        'process_open_fds{job="liqstream",instance="a"}': "900x40",
+        'process_max_fds{job="liqstream",instance="a"}': "1000x40",
+    },
+    "LiqstreamSlowClients": {
+        'ws_messages_dropped_total{instance="a"}': "0+30x40",
+        'ws_messages_sent_total{instance="a"}': "0+100x40",
+    },
+}
+
+
+@pytest.mark.parametrize("alert", ALERT_CASES)
+def test_an_alert_fires_when_it_should_and_not_before(tmp_path: Path, alert: str) -> None:
+    """On series made for it, by Prometheus' own rule tester."""
+    series = [{"series": name, "values": values} for name, values in ALERT_CASES[alert].items()]
+    groups = yaml.safe_load((CONFIG / "alerts.yml").read_text())["groups"]
+    (rule,) = (each for each in groups[0]["rules"] if each["alert"] == alert)
+    query = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)'
+    case = {
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": [
+            {"expr": query, "eval_time": "0m", "exp_samples": [{"labels": "{}", "value": 0}]},
+            {"expr": query, "eval_time": "15m", "exp_samples": [{"labels": "{}", "value": 1}]},
+        ],
+    }
+    test = tmp_path / "test.yml"
+    rules = {"rule_files": [str(CONFIG / "alerts.yml")], "evaluation_interval": "1m", "tests": [case]}
+    test.write_text(yaml.safe_dump(rules))
+    assert "SUCCESS" in _run("promtool", "test", "rules", test), rule
+
+
 def test_the_dockerfile_is_clean() -> None:
     """By hadolint: nothing worse than a hint. tests/test_image.py runs its steps."""
     _run("hadolint", "--failure-threshold", "warning", ROOT / "Dockerfile")
