@@ -19,6 +19,7 @@ import click
 from tests.faults.catalogue import FAULTS, Fault, Outcome, UnexpectedError
 from tests.faults.invariants import CONVERGE_S, Resources, integrity, isolation, order, p99_s
 from tests.faults.stack import LEASE_S, SYMBOLS, Stack, stack_of
+from tests.faults.watcher import INTERVAL_S
 
 SETTLE_S = 1.5
 
@@ -111,7 +112,7 @@ async def _put_to(stack: Stack, each: Fault) -> bool:
     cleared_s = time.time()
     wrong += await _converge(stack, CONVERGE_S + (LEASE_S if await stack.leader() != leader else 0))
     converged_s = time.time() - cleared_s
-    wrong += isolation_of(stack, outcome, (began_s, cleared_s), baseline_s)
+    wrong += await _isolation(stack, outcome, began_s, baseline_s)
     wrong += await _violations(stack)
     wrong += await _released(stack, resources, outcome)
     click.echo(f"{'ok  ' if not wrong else 'FAIL'} {each.name:26} {time.time() - began_s:5.1f} s")
@@ -122,14 +123,14 @@ async def _put_to(stack: Stack, each: Fault) -> bool:
     return not wrong
 
 
-def isolation_of(
-    stack: Stack, outcome: Outcome, fault_s: tuple[float, float], baseline_s: float
-) -> list[str]:
-    """The isolation of what should not have been touched."""
+async def _isolation(stack: Stack, outcome: Outcome, began_s: float, baseline_s: float) -> list[str]:
+    """The isolation of what should not have been touched, over two intervals at least."""
     if not outcome.untouched:
         return []
-    began_s, ended_s = fault_s
-    lag_s = max((lag for at_s, lag in stack.lags if began_s <= at_s <= ended_s), default=0.0)
+    await asyncio.sleep(max(0.0, began_s + 2.5 * INTERVAL_S - time.time()))
+    fault_s = (began_s, time.time())
+    lag_s = max((lag for at_s, lag in stack.lags if at_s >= began_s), default=0.0)
+    stack.oracle.read()
     untouched = stack.live(outcome.untouched)
     return isolation(untouched, stack.oracle, fault_s=fault_s, baseline_s=baseline_s, lag_s=lag_s)
 
