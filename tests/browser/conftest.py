@@ -79,7 +79,7 @@ class Opened:
         wrapped = f"arg => {{ const view = liqstream.stage.focus.view, market = view.market; return {expression}; }}"
         return self.page.evaluate(wrapped, arg)
 
-    def until(self, expression: str, arg: Any = None, *, timeout_s: float = 15) -> None:
+    def until(self, expression: str, arg: Any = None, *, timeout_s: float = 30) -> None:
         """Wait until an expression over `view` and `market` is true."""
         wrapped = f"arg => {{ const view = liqstream.stage.focus.view, market = view.market; return {expression}; }}"
         self.page.wait_for_function(wrapped, arg=arg, timeout=timeout_s * 1000)
@@ -137,7 +137,7 @@ def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Browse
     """A fresh profile; parametrize it indirectly for another size or theme."""
     options: dict[str, Any] = {"viewport": DESKTOP, **getattr(request, "param", {})}
     made = browser.new_context(locale="en-GB", timezone_id="Europe/Berlin", **options)
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(30_000)
     yield made
     made.close()
 
