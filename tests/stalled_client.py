@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from liqstream.heatmap.snapshot import HeatmapSnapshot
@@ -85,3 +86,14 @@ async def stalled_client(server: WsServer, subscribe: bytes) -> AsyncIterator[St
         yield client
     finally:
         writer.transport.abort()
+
+
+async def block(server: WsServer) -> int:
+    """Broadcast until something waits for the stalled client; returns the last seq."""
+    seq = 0
+    async with asyncio.timeout(PATIENCE_S):
+        while not server.manager.get_stats().pending_snapshots:
+            seq += 1
+            await server.manager.broadcast(replace(big_snapshot(seq), epoch=seq))
+            await asyncio.sleep(0.25)
+    return seq

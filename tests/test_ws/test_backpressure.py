@@ -3,81 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import replace
 
-import aiohttp
-import pytest
-
-from tests.snapshots import first_snapshot, next_snapshot
-from tests.stalled_client import SUBSCRIBE, big_snapshot, stalled_client
-from tests.test_ws.wire import StateReader
-from tests.ws_server import PATIENCE_S, WsServer, receive, say, until, ws_server
-
-
-async def block(server: WsServer) -> int:
-    """Broadcast until something waits for the stalled client; returns the last seq."""
-    seq = 0
-    async with asyncio.timeout(PATIENCE_S):
-        while not server.manager.get_stats().pending_snapshots:
-            seq += 1
-            await server.manager.broadcast(replace(big_snapshot(seq), epoch=seq))
-            await asyncio.sleep(0.25)
-    return seq
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as client:
-        yield client
-
-
-async def test_slow_consumer_receives_warning() -> None:
-    """A reader that stalled finds the newest state and, in the same breath, how many were dropped for it."""
-    async with ws_server(slow_consumer_timeout_s=0.2) as server, stalled_client(server, SUBSCRIBE) as client:
-        reader = StateReader()
-        snapshot = big_snapshot(1)
-        await server.manager.broadcast(snapshot)
-        while server.manager.get_stats().dropped_total < 2:
-            await asyncio.sleep(1.0)
-            snapshot = next_snapshot(snapshot)
-            await server.manager.broadcast(snapshot)
-        await until(lambda: server.manager.get_stats().slow_consumer_warnings_total == 1)
-        assert server.manager.get_stats().slow_consumers == 1
-        while not reader.others or reader.last["BTCUSDT"] != (1, snapshot.seq):
-            reader.take(await client.message())
-        warning = reader.others[0]
-        assert (warning["type"], warning["code"]) == ("warning", "SLOW_CONSUMER")
-        assert warning["dropped_messages"] == server.manager.get_stats().dropped_total
-        assert reader.gaps["BTCUSDT"] == reader.skipped["BTCUSDT"] + reader.told["BTCUSDT"]
-        assert server.manager.get_stats().slow_consumers == 0
-
-
-async def test_fast_clients_not_blocked_by_slow_client(session: aiohttp.ClientSession) -> None:
-    """While one client is stuck the others get every snapshot, and broadcast() returns at once."""
-    async with ws_server() as server, stalled_client(server, SUBSCRIBE):
-        seq = await block(server)
-        fast = await session.ws_connect(server.url, max_msg_size=0)
-        await say(fast, action="subscribe", symbols=["BTCUSDT"], update_interval=1)
-        assert (await receive(fast))["seq"] == seq
-        for later in (seq + 1, seq + 2):
-            began = asyncio.get_running_loop().time()
-            await server.manager.broadcast(big_snapshot(later), replace(big_snapshot(later), epoch=99))
-            assert asyncio.get_running_loop().time() - began < 1.0
-            assert (await receive(fast))["seq"] == later
-        await fast.close()
-
-
-async def test_disconnected_client_removed_on_broadcast(
-    session: aiohttp.ClientSession,
-) -> None:
-    """A peer that vanished without a word is found out by writing to it, and nothing of it remains."""
-    async with ws_server() as server, stalled_client(server, SUBSCRIBE) as client:
-        client.vanish()
-        await server.manager.broadcast(first_snapshot())
-        await until(lambda: not server.manager.active_connections)
-        stats = server.manager.get_stats()
-        assert (stats.active_connections, stats.groups, stats.pending_snapshots) == (0, 0, 0)
+from tests.snapshots import first_snapshot
+from tests.stalled_client import SUBSCRIBE, big_snapshot, block, stalled_client
+from tests.ws_server import PATIENCE_S, until, ws_server
 
 
 async def test_a_client_that_takes_nothing_is_evicted() -> None:
