@@ -36,6 +36,7 @@ class _StintOverError(Exception):
 class Stint:
     """A time of generating: with the token to publish by, or without for this server's clients alone."""
 
+    epoch: int
     token: str
     began_s: float
     over: asyncio.Future[None]
@@ -73,11 +74,11 @@ class OwnStream:
         self._begun = asyncio.Event()
 
     def begin(self, epoch: int, token: str = "") -> None:
-        """Generate in a new epoch: with a token as leader, without one alone."""
+        """Generate in an epoch that was never used: with a token as leader, without one alone."""
         self.end()
         self._inbox.highest_epoch = max(self._inbox.highest_epoch, epoch)
         self.maps.start_epoch(epoch)
-        self.stint = Stint(token, self._clock_s(), asyncio.get_running_loop().create_future())
+        self.stint = Stint(epoch, token, self._clock_s(), asyncio.get_running_loop().create_future())
         self._begun.set()
 
     def end(self) -> None:

@@ -103,7 +103,7 @@ class SharedUpdates:
         self._own = None if maps is None else self._own_stream(maps)
         self._others: tuple[Wants, ...] = ()
         self._truths: dict[str, Order] = {}
-        self._alone_epoch = 0
+        self._spent_epoch = 0
         self._link_wake = asyncio.Event()
         self._news = asyncio.Event()
         self._asked_until_s: dict[str, float] = {}
@@ -205,8 +205,8 @@ class SharedUpdates:
         return self._active_symbols() | self._asked_until_s.keys()
 
     def _needed_epoch(self) -> int:
-        """As high as what this server's clients have seen, and above what it has said alone."""
-        return max(self._inbox.highest_epoch, self._alone_epoch + 1)
+        """As high as what this server's clients have seen, and above every epoch of its own that is over."""
+        return max(self._inbox.highest_epoch, self._spent_epoch + 1)
 
     def _lost(self, error: BaseException) -> None:
         if self.redis_is_up or self.mode not in ("fallback", "cut_off"):
@@ -244,6 +244,9 @@ class SharedUpdates:
             self._candidacy.resign()
             self._follow()
             await self._lease.release()
+        elif epoch <= self._spent_epoch:
+            # The lease is still that of a stint that is over, whose seqs were used: ask for another epoch.
+            self._link_wake.set()
         elif own.stint is None or own.stint.token != token:
             self._begin(own, "leader", epoch, token)
 
@@ -255,18 +258,25 @@ class SharedUpdates:
 
     def _start_alone(self) -> int:
         """An epoch no other server starts alone at the same moment: all of them lose Redis at once."""
-        self._alone_epoch = max(self._now_ms(), self._inbox.highest_epoch + 1) + random.randrange(4096)
-        return self._alone_epoch
+        self._spent_epoch = max(self._now_ms(), self._needed_epoch() + 1) + random.randrange(4096)
+        return self._spent_epoch
 
     def _begin(self, own: OwnStream, mode: Mode, epoch: int, token: str = "") -> None:
         self._enter(mode, epoch)
+        self._spend(own)
         own.begin(epoch, token)
 
     def _follow(self) -> None:
         if self.mode != "follower":
             self._enter("follower", None)
         if self._own is not None:
+            self._spend(self._own)
             self._own.end()
+
+    def _spend(self, own: OwnStream) -> None:
+        """The epoch of the stint that ends now is never gone on with."""
+        if own.stint is not None:
+            self._spent_epoch = max(self._spent_epoch, own.stint.epoch)
 
     def _lose_lease(self) -> None:
         log.warning("lease lost")

@@ -241,6 +241,22 @@ async def test_a_stolen_lease_makes_one_new_leader(pair: Pair, redis_server: Red
         server.assert_only_forward()
 
 
+async def test_an_epoch_is_never_gone_on_with(pair: Pair) -> None:
+    """A leader that stopped believing in its lease, and finds it still its own, starts another epoch."""
+    leader, follower = pair
+    await follower.until(lambda: bool(leader.seen) and bool(follower.seen))
+    for price in (101_000, 102_000, 103_000):
+        before = leader.seen[-1].epoch
+        leader.updates._lose_lease()
+        await leader.until(lambda before=before: leader.seen[-1].epoch > before)  # type: ignore[misc]
+        leader.price(price)
+        await follower.until_price(price)
+    for server in pair:
+        server.assert_only_forward()
+        seen = {order(snapshot): snapshot.checksum for snapshot in server.seen}
+        assert len(seen) == len(server.seen)
+
+
 async def test_a_lease_for_ever_is_cut_short(pair: Pair, redis: aioredis.Redis) -> None:
     """The fixture's TOKEN holds the lease without an end; a hand that slipped must not stop a fleet."""
     leader, follower = pair
