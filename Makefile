@@ -22,7 +22,7 @@ $(STAMPS)/run: $(STAMPS)/venv setup.cfg pyproject.toml
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/run
-	$(BIN)/python -m pip install --quiet --editable '.[speed,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[speed,bench,dev]'
 	@touch $@
 
 $(STAMPS)/node: $(STAMPS)/venv
