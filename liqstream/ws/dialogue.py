@@ -10,7 +10,7 @@ from aiohttp import web
 from msgspec import UnsetType
 
 from liqstream.symbols import validate_interval, validate_symbols
-from liqstream.ws.close_codes import RATE_LIMITED, TOO_MANY_ERRORS, CloseCode
+from liqstream.ws.close_codes import ABNORMAL, RATE_LIMITED, TOO_MANY_ERRORS, CloseCode
 from liqstream.ws.connection import Connection
 from liqstream.ws.connection_manager import ConnectionManager
 from liqstream.ws.encoding import Shape
@@ -171,6 +171,8 @@ def refuse_binary() -> BadMessageError:
     return BadMessageError("INVALID_MESSAGE", "messages are JSON in text frames, not binary")
 
 
-def outcome_of(ws: web.WebSocketResponse, connection: Connection) -> int | None:
-    """The close code a connection ended with, ours before the peer's."""
-    return connection.close_code.code if connection.close_code is not None else ws.close_code
+def outcome_of(ws: web.WebSocketResponse, connection: Connection) -> int:
+    """The close code a connection ended with, ours before the peer's; 1006 if there was none."""
+    if connection.close_code is not None:
+        return connection.close_code.code
+    return ws.close_code or ABNORMAL.code

@@ -140,7 +140,8 @@ async def _converse(
             )
         except TimeoutError:
             return IDLE
-        if message.type not in _SAID:
+        # What a peer that is gone had still to say is nobody's question any more.
+        if message.type not in _SAID or connection.transport.is_closing():
             return None
         wait_s = budget.take()
         if wait_s > 0:
