@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
-from scipy.signal import lfilter
 
 from liqstream.market import DAY_MS, HOUR_MS, FloatArray
 
@@ -77,7 +77,7 @@ def past_amplitudes(
     """
     keep = decay_of(interval_ms)
     realised, predicted = (
-        np.concatenate(([0.0], lfilter([1.0], [1.0, -keep], column)[:-1]))
+        np.array([0.0, *accumulate(column.tolist(), lambda so_far, usd: keep * so_far + usd)][: len(column)])
         for column in (realised_usd, predicted_usd)
     )
     prior = PRIOR_PER_OPEN_INTEREST * np.concatenate(([0.0], open_interest_usd[:-1]))
