@@ -117,9 +117,13 @@ def chromium_path() -> str:
     raise FileNotFoundError("no Chromium on the PATH; `make test` installs it")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, headless."""
+    """The system's Chromium, headless.
+
+    Gone with the last test of the page: while Playwright's synchronous side is open its event loop counts
+    as running, and no asynchronous test could have one of its own.
+    """
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         yield chromium
