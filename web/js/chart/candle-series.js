@@ -7,14 +7,14 @@
 
 import { customSeriesDefaultOptions } from "./lwc.js";
 
-/** @typedef {{ up: string, down: string, casing: string }} CandleColours */
+/** @typedef {{ up: string, bareUp: string, down: string, casing: string }} CandleColours */
 /** @typedef {{ time: any, open: number, high: number, low: number, close: number }} CandleData */
 
 const LEAST_CASED_PX = 2.2;
 
 export class CandleSeriesView {
   /** @type {CandleColours} */
-  colours = { up: "#fff", down: "#f80", casing: "#000" };
+  colours = { up: "#fff", bareUp: "#fff", down: "#f80", casing: "#000" };
   visible = true;
   /** @type {any} */
   #data = null;
@@ -71,8 +71,9 @@ export class CandleSeriesView {
         context.fillRect(x - half - casing, top - casing, body + 2 * casing, height + 2 * casing);
       }
     }
+    const risen = casing ? this.colours.up : this.colours.bareUp;
     for (const rising of [true, false]) {
-      context.fillStyle = rising ? this.colours.up : this.colours.down;
+      context.fillStyle = rising ? risen : this.colours.down;
       for (const [x, high, low, top, height, up] of shapes) {
         if (up !== rising) continue;
         context.fillRect(x - wick, high, line, Math.max(1, low - high));

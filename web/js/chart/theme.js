@@ -42,7 +42,7 @@ export function readTheme() {
 /** @param {import("../state/store.js").ViewState["candleColours"]} name @param {Theme} theme */
 export function candleColours(name, theme) {
   const casing = theme.light ? "#1b1f27" : "#080a0f";
-  return name === "green"
-    ? { up: "#2fd08f", down: "#ff5c6c", casing }
-    : { up: "#ffffff", down: theme.light ? "#f57c00" : "#ff9a3c", casing };
+  if (name === "green") return { up: "#2fd08f", bareUp: "#2fd08f", down: "#ff5c6c", casing };
+  // White without a casing is nothing on a light page.
+  return { up: "#ffffff", bareUp: theme.light ? casing : "#ffffff", down: theme.light ? "#f57c00" : "#ff9a3c", casing };
 }
