@@ -63,6 +63,8 @@ class Collector:
             await self._rebuild(_markets(feed))
             if self._await_history:
                 await self._backfill(feed)
+                for key in _markets(feed):
+                    self._maps.note_life(key)
 
     async def run(self) -> None:
         """Collect until cancelled or until every feed has ended. Raises FeedError if all of them failed."""

@@ -151,3 +151,14 @@ async def test_an_error_nobody_foresaw_is_not_swallowed(tmp_path: Path) -> None:
         await collector.start()
         with pytest.raises(BaseExceptionGroup):
             await collector.run()
+
+
+async def test_a_source_that_was_waited_for_is_not_stale_before_its_first_word(tmp_path: Path) -> None:
+    """A replay or a simulation has just delivered its past; a live venue has to speak first."""
+    for await_history in (True, False):
+        folder = tmp_path / str(await_history)
+        folder.mkdir()
+        feeds = [Scripted("binance", walk(50))]
+        async with collecting(folder, feeds, await_history=await_history) as (collector, _, maps):
+            await collector.start()
+            assert maps.is_stale("BTCUSDT") is not await_history

@@ -117,6 +117,10 @@ class LiveMaps:
         """Say what an exchange's data is: live, replay or simulated."""
         self._sources[exchange] = source
 
+    def note_life(self, market: MarketKey) -> None:
+        """The market's source has just delivered, if only its past: it is not stale yet."""
+        self._live.market(market).last_event_s = self._clock_s()
+
     def markets(self, symbol: str) -> list[LiveMarket]:
         """The present of each of a symbol's markets."""
         return self._live.of_symbol(symbol)
