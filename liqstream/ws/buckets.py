@@ -1,7 +1,8 @@
 """Interval buckets: one clock for all clients that asked for the same update interval.
 
 A change after a quiet interval goes out at once; what comes sooner waits for the bucket's tick, newest
-state first and only. One timer serves all symbols and clients of the interval.
+state first and only. One timer serves all symbols and clients of the interval. News that had to wait
+makes the next tick sooner, until the ticks fall on the generator's own beat.
 """
 
 from __future__ import annotations
@@ -21,6 +22,12 @@ difference can live, at under a tenth of a client's bytes."""
 
 _JITTER_S = 0.25
 """A generator that ticks late once is not made late for ever: the next snapshot may come so much early."""
+
+_SLIDE_SHARE = 0.25
+"""Of the interval, a tick comes so much sooner at most, until the generator's news need not wait for it."""
+
+_LEAD_S = 0.1
+"""News is then expected so long before the tick: a little late, it still makes it."""
 
 _TOGETHER_S = 0.05
 """Symbols due within so short a time go out in one write."""
@@ -64,6 +71,7 @@ class Bucket:
         self._timers = timers
         self._emit = emit
         self._due: dict[str, EncodedSnapshot] = {}
+        self._came_at: dict[str, float] = {}
         self._next_at: dict[str, float] = {}
         self._deltas: Counter[str] = Counter()
         self._timer: Timer | None = None
@@ -89,6 +97,7 @@ class Bucket:
             symbol = said.snapshot.symbol
             if self.followers[symbol]:
                 self._due[symbol] = said
+                self._came_at[symbol] = self._timers.time()
                 if symbol in self.said and self.said[symbol].id[0] != said.id[0]:
                     # Another generator beats at other moments: in the old phase all it says would come late.
                     self._next_at.pop(symbol, None)
@@ -109,7 +118,7 @@ class Bucket:
             self._next_at.pop(symbol, None)
             self._deltas.pop(symbol, None)
         for symbol in [symbol for symbol in self._due if not self.followers[symbol]]:
-            del self._due[symbol]
+            del self._due[symbol], self._came_at[symbol]
         if not self.groups:
             self.close()
 
@@ -140,7 +149,12 @@ class Bucket:
         self.said[symbol] = said
         was_due = self._next_at.get(symbol, -float("inf"))
         # Late by no more than a generator's jitter keeps the phase; after a quiet time a new one begins.
-        self._next_at[symbol] = (was_due if was_due >= now - _JITTER_S else now) + self.interval_s
+        phase = was_due if was_due >= now - _JITTER_S else now
+        # What was held back is old by now: the first snapshot of all, made at once for whoever came, set a
+        # phase that is not the generator's.
+        held_s = now - self._came_at.pop(symbol) - _LEAD_S
+        slide_s = min(max(0.0, held_s), _SLIDE_SHARE * self.interval_s)
+        self._next_at[symbol] = phase + self.interval_s - slide_s
         self._deltas[symbol] += 1
         if self._deltas[symbol] >= FULL_EVERY:
             self._deltas[symbol] = 0

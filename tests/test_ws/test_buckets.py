@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from liqstream.ws.buckets import FULL_EVERY, Bucket, Ticks, skipped_since
 from liqstream.ws.encoding import EncodedSnapshot
 from tests.snapshots import first_snapshot
@@ -54,7 +56,8 @@ def test_a_tick_of_several_symbols_stays_one() -> None:
         follower.offer("BTCUSDT", "ETHUSDT", seq=seq)
         follower.clock.advance(1)
     assert [set(ticks) for _, ticks in follower.emitted] == [{"BTCUSDT", "ETHUSDT"}] * len(follower.emitted)
-    assert [at for at, _ in follower.emitted] == [0, 2, 4]
+    # The second tick's news was a second old, so the third does not wait as long.
+    assert [at for at, _ in follower.emitted] == [0, 2, 3.5]
 
 
 def test_a_generator_that_wavers_is_not_made_late() -> None:
@@ -65,6 +68,21 @@ def test_a_generator_that_wavers_is_not_made_late() -> None:
         follower.clock.advance(wait_s)
     assert [seq["BTCUSDT"] for _, seq in follower.emitted] == [1, 2, 3, 4, 5]
     assert [at for at, _ in follower.emitted] == [0, 1.1, 2.0, 3.15, 4.0]
+
+
+def test_news_does_not_wait_for_ever() -> None:
+    """A generator that beats at other moments than the first snapshot came is followed after a few ticks."""
+    for interval_s in (1, 5):
+        follower = Follower(interval_s)
+        follower.offer("BTCUSDT", seq=1)
+        follower.clock.advance(0.4 * interval_s)
+        for seq in range(2, 12):
+            follower.offer("BTCUSDT", seq=seq)
+            follower.clock.advance(interval_s)
+        times = [at for at, _ in follower.emitted]
+        assert [seq["BTCUSDT"] for _, seq in follower.emitted] == list(range(1, 12))
+        assert times[4:] == [round((number - 0.6) * interval_s, 3) for number in range(4, 11)]
+        assert min(after - before for before, after in pairwise(times)) > 0.6 * interval_s
 
 
 def test_a_full_snapshot_comes_every_so_often() -> None:
