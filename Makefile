@@ -76,9 +76,10 @@ $(STAMPS)/bench: $(STAMPS)/run
 	@touch $@
 
 .PHONY: bench
-bench: $(STAMPS)/bench ## Measure the model, the ingest and the fan-out on this machine (BENCH="--full")
+bench: $(STAMPS)/bench ## Measure model, ingest, a live server and the fan-out on this machine (BENCH="--full")
 	$(BIN)/python -m bench.bench_model
 	$(BIN)/python -m bench.bench_ingest
+	$(BIN)/python -m bench.bench_live
 	$(BIN)/python -m bench.bench_fanout $(BENCH)
 
 .PHONY: bench-page
