@@ -52,7 +52,7 @@ system-packages: $(STAMPS)/venv
 
 .PHONY: test
 test: setup ## Run every test
-	$(BIN)/python -m pytest
+	$(NODE_PATH_PREFIX) $(BIN)/python -m pytest
 	$(NODE_PATH_PREFIX) node --test $(wildcard tests/js/*.test.js)
 
 .PHONY: attack

@@ -52,7 +52,7 @@ async def node_ws(server: WsServer, *, deflate: bool) -> AsyncIterator[Foreign]:
     """npm's `ws` under Node.js."""
     node = shutil.which("node")
     if node is None or not (WEB / "node_modules/ws").is_dir():
-        pytest.skip("needs node and web/node_modules/ws (make)")
+        pytest.fail("needs node and web/node_modules/ws: `make setup` installs them")
     script = Path(__file__).with_name("foreign_client.mjs")
     child = await asyncio.create_subprocess_exec(
         node,
@@ -88,7 +88,7 @@ async def chromium(server: WsServer, *, deflate: bool) -> AsyncIterator[Foreign]
     del deflate
     executable = shutil.which("chromium")
     if executable is None:
-        pytest.skip("needs chromium")
+        pytest.fail("needs chromium: `make setup` installs it")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         page = await browser.new_page()
