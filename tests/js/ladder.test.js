@@ -18,3 +18,7 @@ test("what is below the floor is nothing, and anything else is at most half a st
     assert.ok(Math.abs(RUNG_USD[rungOf(usd)] / usd - 1) < 0.0112, String(usd));
   }
 });
+
+test("whatever is beyond the ladder is its top rung, never nothing", () => {
+  for (const usd of [1e13, 1e38, 1e300, Infinity]) assert.equal(rungOf(usd), RUNGS - 1, String(usd));
+});
