@@ -77,6 +77,7 @@ class _Tail:
                     await self._read(client)
                 finally:
                     drawing.cancel()
+                    live.update(self._picture(client), refresh=True)  # what came since the last drawing
 
     async def _read(self, client: HeatmapClient) -> None:
         async for snapshot in client.subscribe(*self._symbols, update_interval_s=self._interval_s):
