@@ -121,7 +121,7 @@ async def _stored_events(
     store: MarketStore, exchange: str, symbol: str, step_ms: int
 ) -> Sequence[MarketEvent]:
     bars = await store.bars(exchange, symbol, step_ms)
-    totals = await store.liquidation_totals(symbol, step_ms, exchange=exchange)
+    totals = await store.liquidation_totals(symbol, step_ms, exchanges=(exchange,))
     liquidated = [
         LiquidationTotal(exchange, symbol, step_ms, open_ms, long_usd, short_usd)
         for open_ms, long_usd, short_usd in zip(

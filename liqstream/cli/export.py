@@ -74,7 +74,7 @@ async def _columns(
             return {"time": bars.open_time_ms, **{name: getattr(bars, name) for name in names}}
         case "liquidations":
             events = await store.liquidations(
-                symbol, start_ms=start_ms or 0, end_ms=end_ms or 2**62, exchange=exchange
+                symbol, start_ms=start_ms or 0, end_ms=end_ms or 2**62, exchanges=(exchange,)
             )
             side = np.where(events.is_long, "long", "short").astype(object)
             return {
@@ -85,7 +85,7 @@ async def _columns(
             }
         case "totals":
             totals = await store.liquidation_totals(
-                symbol, interval_ms, start_ms=start_ms, end_ms=end_ms, exchange=exchange
+                symbol, interval_ms, start_ms=start_ms, end_ms=end_ms, exchanges=(exchange,)
             )
             return {"time": totals.open_time_ms, "long_usd": totals.long_usd, "short_usd": totals.short_usd}
         case _:

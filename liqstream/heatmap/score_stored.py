@@ -71,7 +71,7 @@ async def _events(
         symbol,
         start_ms=max(int(bars.open_time_ms[0]), end_ms - BY_PRICE_MS),
         end_ms=end_ms if to_ms is None else min(end_ms, to_ms),
-        exchange=exchange,
+        exchanges=(exchange,),
     )
     if not len(found):
         return None
@@ -99,7 +99,7 @@ async def scoring_data(
     if interval_ms is not None:
         bars_ms = _bars_for(with_bars, interval_ms)
         totals = await store.liquidation_totals(
-            symbol, interval_ms, start_ms=start_ms, end_ms=to_ms, exchange=exchange
+            symbol, interval_ms, start_ms=start_ms, end_ms=to_ms, exchanges=(exchange,)
         )
     else:
         bars_ms = min(market.interval_ms or 0 for market in with_bars)
@@ -138,7 +138,7 @@ async def _finest_totals(
     fallback: LiquidationTotals | None = None
     for interval_ms in candidates or [bars_ms]:
         totals = await store.liquidation_totals(
-            symbol, interval_ms, start_ms=start_ms, end_ms=end_ms, exchange=exchange
+            symbol, interval_ms, start_ms=start_ms, end_ms=end_ms, exchanges=(exchange,)
         )
         if totals.from_totals.any():
             return totals

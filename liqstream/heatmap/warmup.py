@@ -64,7 +64,7 @@ async def read_bars(
         long_usd[:] = short_usd[:] = 0.0
     for total_ms in (interval_ms, *(ms for ms in _TOTALS_MS if ms > interval_ms and not ms % interval_ms)):
         totals = await store.liquidation_totals(
-            symbol, total_ms, start_ms=start_ms, end_ms=end_ms, exchange=exchange
+            symbol, total_ms, start_ms=start_ms, end_ms=end_ms, exchanges=(exchange,)
         )
         if not len(totals.open_time_ms):
             continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import duckdb
 import numpy as np
 
@@ -12,8 +14,8 @@ from liqstream.store.columns import LiquidationTotals
 _TOTALS = """
 WITH wanted AS (
     SELECT * FROM liquidation_totals
-    WHERE symbol = $symbol AND ($exchange IS NULL OR exchange = $exchange) AND $interval % interval_ms = 0
-      AND open_time_ms >= $start AND open_time_ms < $end
+    WHERE symbol = $symbol AND ($exchanges IS NULL OR list_contains($exchanges, exchange))
+      AND $interval % interval_ms = 0 AND open_time_ms >= $start AND open_time_ms < $end
 ), per_source AS (
     SELECT exchange, interval_ms, open_time_ms - open_time_ms % $interval AS bucket_ms,
            sum(long_usd) AS long_usd, sum(short_usd) AS short_usd, count(*) * interval_ms AS covered_ms
@@ -27,7 +29,7 @@ WITH wanted AS (
            CASE WHEN side = 'short' THEN price_usd * quantity_base ELSE 0 END AS short_usd,
            false AS from_totals
     FROM liquidations AS event
-    WHERE symbol = $symbol AND ($exchange IS NULL OR exchange = $exchange)
+    WHERE symbol = $symbol AND ($exchanges IS NULL OR list_contains($exchanges, exchange))
       AND time_ms >= $start AND time_ms < $end
       AND NOT EXISTS (
           SELECT 1 FROM (SELECT DISTINCT exchange, interval_ms, open_time_ms FROM wanted) AS total
@@ -46,12 +48,12 @@ def liquidation_totals(
     *,
     start_ms: int,
     end_ms: int,
-    exchange: str | None,
+    exchanges: Collection[str] | None,
 ) -> LiquidationTotals:
-    """USD liquidated per interval and side, of one venue or added over all."""
+    """USD liquidated per interval and side, added over some venues or over all."""
     parameters = {
         "symbol": symbol,
-        "exchange": exchange,
+        "exchanges": None if exchanges is None else list(exchanges),
         "interval": interval_ms,
         "start": start_ms,
         "end": end_ms,

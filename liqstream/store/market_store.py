@@ -7,7 +7,7 @@ committed every half second or so, because DuckDB is made for few large transact
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -216,13 +216,13 @@ class MarketStore:
         *,
         start_ms: int,
         end_ms: int,
-        exchange: str | None = None,
+        exchanges: Collection[str] | None = None,
         limit: int = 1_000_000,
     ) -> LiquidationColumns:
-        """Single liquidations of [start_ms, end_ms), ascending, the first `limit` of them."""
+        """The first `limit` single liquidations of [start_ms, end_ms), of all venues or some, ascending."""
         return await self._read(
             lambda cursor: queries.liquidations(
-                cursor, symbol, start_ms=start_ms, end_ms=end_ms, exchange=exchange, limit=limit
+                cursor, symbol, start_ms=start_ms, end_ms=end_ms, exchanges=exchanges, limit=limit
             )
         )
 
@@ -233,9 +233,9 @@ class MarketStore:
         *,
         start_ms: int | None = None,
         end_ms: int | None = None,
-        exchange: str | None = None,
+        exchanges: Collection[str] | None = None,
     ) -> LiquidationTotals:
-        """USD liquidated per interval and side, of one venue or added over all.
+        """USD liquidated per interval and side, added over all venues or some.
 
         Stored totals of this or finer intervals are added up; single events count where no total covers
         them. Intervals without any row are absent, not zero.
@@ -247,7 +247,7 @@ class MarketStore:
                 interval_ms,
                 start_ms=_start(start_ms),
                 end_ms=_end(end_ms),
-                exchange=exchange,
+                exchanges=exchanges,
             )
         )
 

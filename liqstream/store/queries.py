@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import duckdb
@@ -170,7 +171,7 @@ def exchanges(cursor: duckdb.DuckDBPyConnection, symbol: str) -> tuple[str, ...]
 
 _LIQUIDATIONS = """
 SELECT time_ms, exchange, side = 'long' AS is_long, price_usd, quantity_base FROM liquidations
-WHERE symbol = ? AND time_ms >= ? AND time_ms < ? AND (? IS NULL OR exchange = ?)
+WHERE symbol = ? AND time_ms >= ? AND time_ms < ? AND (? IS NULL OR list_contains(?, exchange))
 ORDER BY time_ms, exchange, side, price_usd, quantity_base LIMIT ?
 """
 
@@ -181,11 +182,12 @@ def liquidations(
     *,
     start_ms: int,
     end_ms: int,
-    exchange: str | None,
+    exchanges: Collection[str] | None,
     limit: int,
 ) -> LiquidationColumns:
     """Single liquidations of [start_ms, end_ms), the first `limit` of them."""
-    columns = fetch(cursor, _LIQUIDATIONS, [symbol, start_ms, end_ms, exchange, exchange, limit])
+    names = None if exchanges is None else list(exchanges)
+    columns = fetch(cursor, _LIQUIDATIONS, [symbol, start_ms, end_ms, names, names, limit])
     return LiquidationColumns(
         columns["time_ms"].astype(np.int64),
         np.asarray(columns["exchange"], dtype=object),

@@ -105,7 +105,7 @@ async def test_stored_coarse_bars_win_over_made_ones(store: MarketStore) -> None
 
 
 async def test_liquidations_come_back_ascending(store: MarketStore) -> None:
-    """Single events by time, of one venue when asked."""
+    """Single events by time, of some venues when asked."""
     await store.append(
         [
             Liquidation("okx", "BTCUSDT", T0 + 5, "short", 101.0, 2.0),
@@ -115,8 +115,10 @@ async def test_liquidations_come_back_ascending(store: MarketStore) -> None:
     both = await store.liquidations("BTCUSDT", start_ms=T0, end_ms=T0 + 10)
     assert both.time_ms.tolist() == [T0, T0 + 5]
     assert both.is_long.tolist() == [True, False]
-    one = await store.liquidations("BTCUSDT", start_ms=T0, end_ms=T0 + 10, exchange="okx")
+    one = await store.liquidations("BTCUSDT", start_ms=T0, end_ms=T0 + 10, exchanges=["okx"])
     assert one.exchange.tolist() == ["okx"]
+    some = await store.liquidations("BTCUSDT", start_ms=T0, end_ms=T0 + 10, exchanges=["okx", "binance"])
+    assert some.exchange.tolist() == ["binance", "okx"]
 
 
 async def test_totals_and_events_are_not_counted_twice(store: MarketStore) -> None:
@@ -135,8 +137,11 @@ async def test_totals_and_events_are_not_counted_twice(store: MarketStore) -> No
     assert totals.long_usd.tolist() == [700.0, 0.0]
     assert totals.short_usd.tolist() == [0.0, 100.0]
     assert totals.from_totals.tolist() == [True, False]
-    hourly = await store.liquidation_totals("BTCUSDT", 60 * MINUTE_MS, exchange="binance")
+    hourly = await store.liquidation_totals("BTCUSDT", 60 * MINUTE_MS, exchanges=["binance"])
     assert (hourly.long_usd.tolist(), hourly.short_usd.tolist()) == ([500.0], [100.0])
+    some = await store.liquidation_totals("BTCUSDT", half_hour, exchanges=["binance", "okx"])
+    assert some.long_usd.tolist() == [700.0, 0.0]
+    assert len(await store.liquidation_totals("BTCUSDT", half_hour, exchanges=["bybit"])) == 0
 
 
 async def test_the_summary_names_spans_and_gaps(store: MarketStore) -> None:
