@@ -16,7 +16,7 @@ from liqstream.feeds.parsed import (
     Json,
     Parsed,
     Trade,
-    extremes,
+    candle_from_row,
     not_negative,
     positive,
     read_json,
@@ -119,31 +119,14 @@ class Binance(Venue):
             return IGNORED
         if bar["i"] not in INTERVALS_MS:
             return IGNORED
-        candle = self._candle(
+        candle = candle_from_row(
+            self.exchange,
             bar["s"],
             INTERVALS_MS[bar["i"]],
             [bar["t"], bar["o"], bar["h"], bar["l"], bar["c"], bar["v"], bar["q"], bar["V"]],
             closed=bar["x"] is True,
         )
         return Parsed("data", (candle,), sent_ms=utc_ms(message["E"]))
-
-    def _candle(self, symbol: str, interval_ms: int, row: Sequence[Json], *, closed: bool) -> Candle:
-        opened, high, low, close = (positive(value) for value in row[1:5])
-        high, low = extremes(opened, high, low, close)
-        return Candle(
-            self.exchange,
-            symbol,
-            interval_ms,
-            utc_ms(row[0]),
-            opened,
-            high,
-            low,
-            close,
-            volume_base=not_negative(row[5]),
-            volume_quote_usd=not_negative(row[6]),
-            taker_buy_base=not_negative(row[7]),
-            closed=closed,
-        )
 
     def _mark(self, message: Json) -> Parsed:
         symbol, sent_ms = message["s"], utc_ms(message["E"])
@@ -208,7 +191,8 @@ class Binance(Venue):
                 limit=_KLINES_PAGE,
             )
             page = [
-                self._candle(symbol, interval_ms, [*row[:6], row[7], row[9]], closed=True) for row in rows
+                candle_from_row(self.exchange, symbol, interval_ms, [*row[:6], row[7], row[9]], closed=True)
+                for row in rows
             ]
             yield page
             if len(page) < _KLINES_PAGE:

@@ -18,7 +18,7 @@ from liqstream.feeds.parsed import (
     Json,
     Parsed,
     Trade,
-    extremes,
+    candle_from_row,
     not_negative,
     positive,
     read_json,
@@ -107,7 +107,8 @@ class Bybit(Venue):
         if not is_symbol(symbol) or interval not in _INTERVAL_OF:
             return IGNORED
         candles = [
-            self._candle(
+            candle_from_row(
+                self.exchange,
                 symbol,
                 _INTERVAL_OF[interval],
                 [bar[name] for name in ("start", "open", "high", "low", "close", "volume", "turnover")],
@@ -116,23 +117,6 @@ class Bybit(Venue):
             for bar in message["data"]
         ]
         return Parsed("data", candles, sent_ms=utc_ms(message["ts"]))
-
-    def _candle(self, symbol: str, interval_ms: int, row: Sequence[Json], *, closed: bool) -> Candle:
-        opened, high, low, close = (positive(value) for value in row[1:5])
-        high, low = extremes(opened, high, low, close)
-        return Candle(
-            self.exchange,
-            symbol,
-            interval_ms,
-            utc_ms(row[0]),
-            opened,
-            high,
-            low,
-            close,
-            volume_base=not_negative(row[5]),
-            volume_quote_usd=not_negative(row[6]),
-            closed=closed,
-        )
 
     def _tickers(self, message: Json, symbol: str) -> Parsed:
         """Only the fields that are there have changed; the others are as they were."""
@@ -237,7 +221,8 @@ class Bybit(Venue):
                 limit=_KLINES_PAGE,
             )
             yield [
-                self._candle(symbol, interval_ms, row[:7], closed=True) for row in reversed(answer["list"])
+                candle_from_row(self.exchange, symbol, interval_ms, row[:7], closed=True)
+                for row in reversed(answer["list"])
             ]
 
     async def open_interest(

@@ -18,7 +18,7 @@ from liqstream.feeds.parsed import (
     UNKNOWN,
     Json,
     Parsed,
-    extremes,
+    candle_from_row,
     not_negative,
     positive,
     read_json,
@@ -103,20 +103,8 @@ class Hyperliquid(Venue):
         return Parsed("data", (forming,))
 
     def _read_bar(self, bar: Json, *, closed: bool) -> Candle:
-        opened, high, low, close = (positive(bar[name]) for name in ("o", "h", "l", "c"))
-        high, low = extremes(opened, high, low, close)
-        return Candle(
-            self.exchange,
-            _symbol(bar["s"]),
-            INTERVALS_MS[bar["i"]],
-            utc_ms(bar["t"]),
-            opened,
-            high,
-            low,
-            close,
-            volume_base=not_negative(bar["v"]),
-            closed=closed,
-        )
+        row = [bar[name] for name in ("t", "o", "h", "l", "c", "v")]
+        return candle_from_row(self.exchange, _symbol(bar["s"]), INTERVALS_MS[bar["i"]], row, closed=closed)
 
     def _context(self, coin: str, context: Json) -> list[MarketEvent]:
         """The message carries no time: it is as of now."""

@@ -18,7 +18,7 @@ from liqstream.feeds.parsed import (
     Json,
     Parsed,
     Trade,
-    extremes,
+    candle_from_row,
     not_negative,
     positive,
     read_json,
@@ -147,21 +147,8 @@ class Okx(Venue):
 
     def read_candle(self, symbol: str, interval_ms: int, row: Json) -> Candle:
         """A bar as stream and REST send it."""
-        opened, high, low, close = (positive(value) for value in row[1:5])
-        high, low = extremes(opened, high, low, close)
-        return Candle(
-            self.exchange,
-            symbol,
-            interval_ms,
-            utc_ms(row[0]),
-            opened,
-            high,
-            low,
-            close,
-            volume_base=not_negative(row[6]),
-            volume_quote_usd=not_negative(row[7]),
-            closed=str(row[8]) == "1",
-        )
+        figures = [*row[:5], row[6], row[7]]
+        return candle_from_row(self.exchange, symbol, interval_ms, figures, closed=str(row[8]) == "1")
 
     def _open_interest(self, symbol: str, time_ms: Json, contracts: Json, base: Json) -> OpenInterest:
         reported = not_negative(contracts)

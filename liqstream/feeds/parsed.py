@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
-from liqstream.market import MarketEvent
+from liqstream.market import Candle, MarketEvent
 
 Json: TypeAlias = Any
 """Parsed JSON; every access is checked by the reader that makes records of it."""
@@ -94,11 +94,29 @@ def _finite(value: Json) -> float:
     return number
 
 
-def extremes(opened: float, high: float, low: float, close: float) -> tuple[float, float]:
-    """(high, low) of a bar, widened to hold its open and close (venues are a tick off now and then).
+def candle_from_row(
+    exchange: str, symbol: str, interval_ms: int, row: Sequence[Json], *, closed: bool
+) -> Candle:
+    """The bar of (open time, open, high, low, close, base volume, quote volume, taker-buy base volume).
 
-    Raises ValueError for a high below its low.
+    The last two may be missing. The range is widened to hold open and close: venues are a tick off
+    now and then.
+    Raises ValueError for a number that cannot be, and for a high below its low.
     """
+    opened, high, low, close = (positive(value) for value in row[1:5])
     if high < low:
         raise ValueError(f"no bar has the high {high} and the low {low}")
-    return max(high, opened, close), min(low, opened, close)
+    return Candle(
+        exchange,
+        symbol,
+        interval_ms,
+        utc_ms(row[0]),
+        opened,
+        max(high, opened, close),
+        min(low, opened, close),
+        close,
+        volume_base=not_negative(row[5]),
+        volume_quote_usd=not_negative(row[6]) if len(row) > 6 else None,
+        taker_buy_base=not_negative(row[7]) if len(row) > 7 else None,
+        closed=closed,
+    )
