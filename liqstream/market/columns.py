@@ -1,134 +1,18 @@
-"""What a market tells us, in one vocabulary: USD, base coin, UTC epoch milliseconds.
-
-Every exchange's message is turned into one of these records at the edge; nothing above the feeds knows
-an exchange's own words.
-"""
+"""Many closed bars at once, as NumPy columns: what the model and the store work on."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Side: TypeAlias = Literal["long", "short"]
-"""The side of a *position*: a liquidated long was closed by a sell order."""
-
-Source: TypeAlias = Literal["live", "replay", "simulated"]
-"""Where data comes from, said on everything made of it."""
+from liqstream.market.records import Candle
 
 FloatArray: TypeAlias = NDArray[np.float64]
 TimeArray: TypeAlias = NDArray[np.int64]
-
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
-
-
-@dataclass(frozen=True, slots=True)
-class MarketKey:
-    """One market: a symbol on an exchange, e.g. ('binance', 'BTCUSDT')."""
-
-    exchange: str
-    symbol: str
-
-
-@dataclass(frozen=True, slots=True)
-class Candle:
-    """One bar of a market's price in USD; `closed` is False while it is still forming.
-
-    Volumes are None where the source has none.
-    """
-
-    exchange: str
-    symbol: str
-    interval_ms: int
-    open_time_ms: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume_base: float | None = None
-    volume_quote_usd: float | None = None
-    taker_buy_base: float | None = None
-    closed: bool = True
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether a market can have made it: prices positive and finite, open and close inside the range."""
-        inside = 0 < self.low <= min(self.open, self.close) <= max(self.open, self.close) <= self.high
-        return inside and math.isfinite(self.high)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenInterest:
-    """Open contracts of a market in base coin.
-
-    `reported` is the number as the source gave it, before any conversion, in `reported_unit`: staleness
-    shows only there (a frozen USD figure divided by a moving price moves).
-    """
-
-    exchange: str
-    symbol: str
-    time_ms: int
-    open_interest_base: float
-    reported: float
-    reported_unit: Literal["base", "usd", "contracts"] = "base"
-
-
-@dataclass(frozen=True, slots=True)
-class Liquidation:
-    """One realised liquidation; `side` is the side of the position that was closed."""
-
-    exchange: str
-    symbol: str
-    time_ms: int
-    side: Side
-    price_usd: float
-    quantity_base: float
-
-    @property
-    def notional_usd(self) -> float:
-        """Price times quantity."""
-        return self.price_usd * self.quantity_base
-
-
-@dataclass(frozen=True, slots=True)
-class LiquidationTotal:
-    """Realised liquidations of one interval, by side, where single events are not known."""
-
-    exchange: str
-    symbol: str
-    interval_ms: int
-    open_time_ms: int
-    long_usd: float
-    short_usd: float
-
-
-@dataclass(frozen=True, slots=True)
-class FundingRate:
-    """Funding paid by longs to shorts at `time_ms`, as a fraction of notional per funding interval."""
-
-    exchange: str
-    symbol: str
-    time_ms: int
-    rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class MarkPrice:
-    """The price liquidations are triggered by; kept in memory only."""
-
-    exchange: str
-    symbol: str
-    time_ms: int
-    price_usd: float
-
-
-MarketEvent: TypeAlias = Candle | OpenInterest | Liquidation | LiquidationTotal | FundingRate | MarkPrice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
