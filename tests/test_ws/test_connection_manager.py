@@ -10,7 +10,7 @@ import aiohttp
 from tests.snapshots import first_snapshot, next_snapshot, series
 from tests.stalled_client import SUBSCRIBE, big_snapshot, block, stalled_client
 from tests.test_ws.wire import StateReader, assert_says, levels_of
-from tests.ws_server import WsServer, nothing_more, receive, say, until, ws_server
+from tests.ws_server import AheadClock, WsServer, nothing_more, receive, say, until, ws_server
 
 
 async def connected(
@@ -191,11 +191,13 @@ async def test_resume_sends_only_what_is_new(session: aiohttp.ClientSession, ser
 
 async def test_heartbeat_tells_an_idle_client_where_it_stands(session: aiohttp.ClientSession) -> None:
     """After 5 s without news a proto-2 client hears which snapshot is its newest."""
-    async with ws_server() as server:
+    clock = AheadClock()
+    async with ws_server(timers=clock) as server:
         ws = await connected(session, server, "BTCUSDT", proto=2)
         await server.manager.broadcast(first_snapshot())
         kinds = [(await receive(ws))["type"] for _ in range(2)]
         assert kinds == ["subscribed", "snapshot"]
+        clock.ahead_s += 5.0
         beat = await receive(ws)
         assert beat["type"] == "heartbeat"
         assert beat["symbols"] == {"BTCUSDT": {"epoch": 1, "seq": 1}}
@@ -218,14 +220,19 @@ async def test_closing_tells_every_client_and_waits_for_none(session: aiohttp.Cl
 
 async def test_slow_consumer_receives_warning() -> None:
     """A reader that stalled finds the newest state and, in the same breath, how many were dropped for it."""
-    async with ws_server(slow_consumer_timeout_s=0.2) as server, stalled_client(server, SUBSCRIBE) as client:
+    clock = AheadClock()
+    async with (
+        ws_server(slow_consumer_timeout_s=0.2, timers=clock) as server,
+        stalled_client(server, SUBSCRIBE) as client,
+    ):
         reader = StateReader()
         snapshot = big_snapshot(1)
         await server.manager.broadcast(snapshot)
-        while server.manager.get_stats().dropped_total < 2:
-            await asyncio.sleep(1.0)
+        for _ in range(3):  # the first of them waits, each later one takes its place
+            clock.ahead_s += 1.0
             snapshot = next_snapshot(snapshot)
             await server.manager.broadcast(snapshot)
+        assert server.manager.get_stats().dropped_total == 2
         await until(lambda: server.manager.get_stats().slow_consumer_warnings_total == 1)
         assert server.manager.get_stats().slow_consumers == 1
         while not reader.others or reader.last["BTCUSDT"] != (1, snapshot.seq):
