@@ -5,12 +5,16 @@
 ARG PYTHON_IMAGE=python:3.12.11-slim-bookworm
 ARG NODE_IMAGE=node:22.17.0-bookworm-slim
 
-# The page's one library, at the version and with the integrity hash of web/package-lock.json.
-FROM ${NODE_IMAGE} AS vendor
+# The page's one library, at the version and with the integrity hash of web/package-lock.json, and the
+# page's own files made small.
+FROM ${NODE_IMAGE} AS page
 WORKDIR /build/web
-COPY web/package.json web/package-lock.json web/vendor.mjs ./
+COPY web/package.json web/package-lock.json ./
 RUN npm ci --omit=dev --no-fund --no-audit --loglevel=error
-RUN npm run --silent vendor
+COPY web/build.mjs ./
+COPY web/js js
+COPY web/css css
+RUN npm run --silent build
 
 # Every dependency comes as a wheel: there is no compiler here, and none in the final image.
 FROM ${PYTHON_IMAGE} AS install
@@ -18,7 +22,8 @@ WORKDIR /build
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY liqstream liqstream
 COPY web web
-COPY --from=vendor /build/web/vendor web/vendor
+COPY --from=page /build/web/vendor web/vendor
+COPY --from=page /build/web/built web/built
 RUN python -m venv /opt/liqstream
 RUN /opt/liqstream/bin/python -m pip install --no-cache-dir --only-binary=:all: "setuptools>=77"
 RUN /opt/liqstream/bin/python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist .

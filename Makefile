@@ -30,21 +30,25 @@ $(STAMPS)/node: $(STAMPS)/venv
 	@touch $@
 
 # The page's one library, at the version and with the integrity hash of web/package-lock.json.
-$(STAMPS)/vendor: $(STAMPS)/node web/package.json web/package-lock.json
+$(STAMPS)/web: $(STAMPS)/node web/package.json web/package-lock.json
 	$(NODE_PATH_PREFIX) npm ci --prefix web --omit=dev --no-fund --no-audit --loglevel=error
-	$(NODE_PATH_PREFIX) npm run --silent --prefix web vendor
 	@touch $@
 
-$(STAMPS)/web-dev: $(STAMPS)/vendor
+# What the page is served with: the library cut down, our own files made small.
+$(STAMPS)/page: $(STAMPS)/web web/build.mjs $(shell find web/js web/css -type f)
+	$(NODE_PATH_PREFIX) npm run --silent --prefix web build
+	@touch $@
+
+$(STAMPS)/web-dev: $(STAMPS)/web
 	$(NODE_PATH_PREFIX) npm ci --prefix web --no-fund --no-audit --loglevel=error
 	@touch $@
 
 .PHONY: run
-run: $(STAMPS)/run $(STAMPS)/vendor ## Start the server (LIQSTREAM_PORT and the other settings apply)
+run: $(STAMPS)/run $(STAMPS)/page ## Start the server (LIQSTREAM_PORT and the other settings apply)
 	@exec $(BIN)/liqstream serve
 
 .PHONY: setup
-setup: $(STAMPS)/dev $(STAMPS)/web-dev system-packages ## Install what the tests need
+setup: $(STAMPS)/dev $(STAMPS)/web-dev $(STAMPS)/page system-packages ## Install what the tests need
 
 .PHONY: system-packages
 system-packages: $(STAMPS)/venv
@@ -117,12 +121,12 @@ screenshot: setup ## Take the README's picture of the page
 	$(BIN)/python -m bench.screenshot docs/screenshot.png
 
 .PHONY: dist
-dist: $(STAMPS)/vendor ## Build sdist and wheel into dist/, the page and its chart library inside
+dist: $(STAMPS)/page ## Build sdist and wheel into dist/, the page and its chart library inside
 	$(BIN)/python -m pip install --quiet 'build>=1.3,<2'
 	rm -rf dist build
 	$(BIN)/python -m build --outdir dist
 
 .PHONY: clean
 clean: ## Remove what was made (not data/)
-	rm -rf .venv build dist *.egg-info web/node_modules web/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist *.egg-info web/node_modules web/vendor web/built .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -22,13 +22,14 @@ def cacheable(
     etag: str | None = None,
     charset: str | None = None,
     coding: str = "",
+    cache_control: str = "no-cache",
 ) -> web.Response:
     """A body with an ETag, compressed by negotiation; 304 without a body to a client that has it.
 
     `coding` names the content coding of a body that is compressed already, as the client accepts it.
     """
     etag = etag or blake2b(body, digest_size=8).hexdigest()
-    headers = {hdrs.CACHE_CONTROL: "no-cache", hdrs.VARY: "Accept, Accept-Encoding"}
+    headers = {hdrs.CACHE_CONTROL: cache_control, hdrs.VARY: "Accept, Accept-Encoding"}
     if request.if_none_match and any(tag.value in (etag, "*") for tag in request.if_none_match):
         response = web.Response(status=304, headers=headers)
     else:

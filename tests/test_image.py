@@ -45,7 +45,7 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
 def _ignored(folder: Path) -> set[str]:
     """What .dockerignore keeps out: caches, and what is made by other stages."""
     names = {"__pycache__"}
-    return names | ({"node_modules", "vendor"} if folder.name == "web" else set())
+    return names | ({"node_modules", "vendor", "built"} if folder.name == "web" else set())
 
 
 def _copy(stage: Stage, stages: dict[str, Stage], rest: str) -> None:
@@ -127,7 +127,7 @@ def test_the_steps_of_the_image_make_a_server(tmp_path: Path) -> None:
     try:
         found = re.search(r"http://127\.0\.0\.1:([0-9]+)", server.stdout.readline())
         assert found is not None
-        for path in ("/health", "/", "/static/vendor/lightweight-charts.standalone.production.mjs"):
+        for path in ("/health", "/", "/static/vendor/lightweight-charts.mjs"):
             with urllib.request.urlopen(f"http://127.0.0.1:{found[1]}{path}", timeout=10) as answer:
                 assert answer.status == 200
         said = re.search(r'"-c", "(.*)"\]', image.said["HEALTHCHECK"])

@@ -18,7 +18,7 @@ from urllib.parse import urljoin
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE_FOLDERS = ("templates", "js", "css", "vendor", "icons")
+PAGE_FOLDERS = ("templates", "js", "css", "vendor", "built", "icons")
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -42,7 +42,8 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).is_file():
             (clean / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, clean / name)
-    shutil.copytree(ROOT / "web" / "vendor", clean / "web" / "vendor")
+    for made in ("vendor", "built"):
+        shutil.copytree(ROOT / "web" / made, clean / "web" / made)
     target = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--outdir", target, clean, cwd=target)
     return target

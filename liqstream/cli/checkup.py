@@ -21,7 +21,7 @@ import duckdb
 from redis import Redis
 from redis.exceptions import RedisError
 
-from liqstream.pages import web_root
+from liqstream.page_files import web_root
 from liqstream.settings import Settings
 
 Verdict = Literal["ok", "advice", "fault"]
@@ -86,7 +86,7 @@ def _page(_settings: Settings) -> Check:
     root = web_root()
     wanted = (
         root / "templates" / "coinglass_heatmap.html",
-        root / "vendor" / "lightweight-charts.standalone.production.mjs",
+        root / "vendor" / "lightweight-charts.mjs",
     )
     missing = [str(path) for path in wanted if not path.is_file()]
     if missing:

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The one place that names the charting library: lightweight-charts (TradingView, Apache-2.0), as npm
- * delivers it, served from our own origin.
+ * The one place that names the charting library: lightweight-charts (TradingView, Apache-2.0), served
+ * from our own origin. web/build.mjs leaves out of the library what is not named here.
  * @module
  */
 
@@ -13,4 +13,4 @@ export {
   LineStyle,
   PriceScaleMode,
   TickMarkType,
-} from "../../vendor/lightweight-charts.standalone.production.mjs";
+} from "../../vendor/lightweight-charts.mjs";
