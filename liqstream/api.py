@@ -7,20 +7,21 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from liqstream.answers import cacheable, json_answer, unavailable
 from liqstream.heatmap.history_encoding import HistoryMatrix, encode_history, history_columns
-from liqstream.heatmap.latest import LevelMix
 from liqstream.heatmap.snapshot import HeatmapSnapshot, iso_utc
+from liqstream.heatmap.symbol_state import LevelMix
 from liqstream.market import Bars, MarketKey, as_one_bar, join_bars
 from liqstream.questions import (
     exchanges_asked_for,
     interval_asked_for,
     market_asked_for,
-    now_ms,
     positive_number,
     required,
     span_asked_for,
@@ -38,16 +39,26 @@ MAX_LIQUIDATIONS = 20_000
 async def latest_heatmap(request: web.Request) -> web.Response:
     """GET /api/heatmap/{symbol}: the v1 snapshot; `?columns=1`: columns on the grid with leverage mix."""
     symbol, maps = symbol_asked_for(request, request.match_info["symbol"]), request.app.get(MAPS)
-    snapshot = await request.app[LATEST](symbol)
+    exchanges = exchanges_asked_for(request, symbol) if maps else None
+    snapshot, mix = await request.app[LATEST](symbol), None
+    if maps and (exchanges or request.query.get("columns") == "1"):
+        own = await maps.of_venues(symbol, exchanges)
+        if own is None and exchanges:
+            raise unavailable(f"no data for {symbol} of {', '.join(exchanges)} yet", retry_after_s=5)
+        if own is not None:
+            mix = own[1]
+        if own is not None and exchanges and snapshot is not None:
+            # In a fleet another server may count: whoever also listens must find this state in that stream.
+            snapshot = replace(own[0], epoch=snapshot.epoch, seq=snapshot.seq)
     if snapshot is None:
         raise unavailable(f"no data for {symbol} yet", retry_after_s=5)
+    all_exchanges = maps.exchanges(symbol) if maps else ()
+    head = {**_head(snapshot), "exchanges": exchanges or all_exchanges, "all_exchanges": all_exchanges}
     if request.query.get("columns") != "1":
-        return json_answer(request, {"type": "snapshot", **_head(snapshot), "data": _levels(snapshot)})
-    mix = await maps.level_mix(symbol, exchanges_asked_for(request)) if maps else None
+        return json_answer(request, {"type": "snapshot", **head, "data": _levels(snapshot)})
     body = {
-        **_head(snapshot),
+        **head,
         "checksum": snapshot.checksum,
-        "exchanges": [market.key.exchange for market in maps.markets(symbol)] if maps else [],
         "data": _columns(snapshot),
         "mix": None if mix is None else _mix(mix),
     }
@@ -116,13 +127,14 @@ async def heatmap_timeseries(request: web.Request) -> web.Response:
 
 
 async def _matrix(request: web.Request, symbol: str) -> HistoryMatrix:
-    span = span_asked_for(request, symbol)
+    exchanges = exchanges_asked_for(request, symbol)
+    span = span_asked_for(request, symbol, exchanges)
     matrix = await request.app[HISTORIES].matrix(
         symbol,
         start_ms=span.start_ms,
         end_ms=span.end_ms,
         interval_ms=span.interval_ms,
-        exchanges=exchanges_asked_for(request),
+        exchanges=exchanges,
         step=positive_number(request, "price_bin_size"),
     )
     if matrix is None:
@@ -138,6 +150,7 @@ def _timeseries(matrix: HistoryMatrix) -> dict[str, Any]:
             "interval": interval_name(matrix.interval_ms),
             "start_time": iso_utc(matrix.t0_ms),
             "end_time": iso_utc(matrix.t0_ms + matrix.columns * matrix.interval_ms),
+            "exchanges": matrix.exchanges,
             "price_bin_size": matrix.grid.step,
             "columns": matrix.columns,
             "source": matrix.source,
@@ -149,7 +162,7 @@ def _timeseries(matrix: HistoryMatrix) -> dict[str, Any]:
 
 
 async def klines(request: web.Request) -> web.Response:
-    """GET /prices/klines: the last closed bars and the forming one, of one venue."""
+    """GET /prices/klines: the last closed bars and the forming one, of one venue: the first asked for."""
     symbol = symbol_asked_for(request, required(request, "symbol"))
     step_ms = interval_asked_for(request, interval_name(request.app[MAPS].interval_ms))
     limit = whole_number(request, "limit", default=500, most=MAX_KLINES)
@@ -158,14 +171,20 @@ async def klines(request: web.Request) -> web.Response:
     rows = _kline_rows(bars)[-limit:]
     return json_answer(
         request,
-        {"symbol": symbol, "interval": interval_name(step_ms), "count": len(rows), "data": rows},
+        {
+            "symbol": symbol,
+            "exchange": market.exchange,
+            "interval": interval_name(step_ms),
+            "count": len(rows),
+            "data": rows,
+        },
     )
 
 
 async def _bars_to_now(request: web.Request, market: MarketKey, step_ms: int, limit: int) -> Bars:
     """The last closed bars and the one that is still open, made of the model's own bars so far."""
     maps, store = request.app[MAPS], request.app[STORE]
-    newest_ms = now_ms(maps, market.symbol)
+    newest_ms = maps.data_time_ms(market.symbol, (market.exchange,))
     open_ms = newest_ms - newest_ms % step_ms
     start_ms = open_ms - limit * step_ms
     closed = await store.bars(market.exchange, market.symbol, step_ms, start_ms=start_ms, end_ms=open_ms)
@@ -204,16 +223,22 @@ def _kline_rows(bars: Bars) -> list[dict[str, Any]]:
 async def realised_liquidations(request: web.Request) -> web.Response:
     """GET /api/liquidations/{symbol}: liquidations that happened, single events and totals per interval."""
     symbol = symbol_asked_for(request, request.match_info["symbol"])
-    span, store = span_asked_for(request, symbol), request.app[STORE]
+    exchanges, store = exchanges_asked_for(request, symbol), request.app[STORE]
+    span = span_asked_for(request, symbol, exchanges)
     events = await store.liquidations(
-        symbol, start_ms=span.start_ms, end_ms=span.end_ms + 1, limit=MAX_LIQUIDATIONS
+        symbol, start_ms=span.start_ms, end_ms=span.end_ms + 1, exchanges=exchanges, limit=MAX_LIQUIDATIONS
     )
     totals = await store.liquidation_totals(
-        symbol, span.interval_ms, start_ms=span.start_ms, end_ms=span.end_ms
+        symbol, span.interval_ms, start_ms=span.start_ms, end_ms=span.end_ms, exchanges=exchanges
     )
     return json_answer(
         request,
-        {"symbol": symbol, "data": list(_event_rows(events)), "totals": list(_total_rows(totals))},
+        {
+            "symbol": symbol,
+            "exchanges": exchanges or request.app[MAPS].exchanges(symbol),
+            "data": list(_event_rows(events)),
+            "totals": list(_total_rows(totals)),
+        },
     )
 
 
@@ -250,6 +275,13 @@ def add_api_routes(app: web.Application) -> None:
     app.router.add_get("/prices/klines", klines)
 
 
-def add_latest_route(app: web.Application) -> None:
-    """Serve the latest map alone; app.py sets LATEST and SYMBOLS, and MAPS where there are any."""
-    app.router.add_get("/api/heatmap/{symbol}", latest_heatmap)
+def add_latest_route(app: web.Application, of_venues: Handler = latest_heatmap) -> None:
+    """Serve the latest map alone; app.py sets LATEST and SYMBOLS, and MAPS where there are any.
+
+    A server without maps cannot tell venues apart: `of_venues` answers those who ask for some.
+    """
+
+    async def latest(request: web.Request) -> web.StreamResponse:
+        return await (of_venues if "exchange" in request.query else latest_heatmap)(request)
+
+    app.router.add_get("/api/heatmap/{symbol}", latest)

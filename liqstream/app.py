@@ -31,7 +31,7 @@ from liqstream.collect import Collector
 from liqstream.events import TAPE, add_events_route
 from liqstream.feeds.feed import Feed, FeedStatus
 from liqstream.fleet import check_redis_url, make_shared_updates
-from liqstream.forwarding import add_forwarded_routes
+from liqstream.forwarding import add_forwarded_routes, forward
 from liqstream.heatmap.history import Histories
 from liqstream.heatmap.kernel import load_kernel
 from liqstream.heatmap.latest import LiveMaps
@@ -93,11 +93,13 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
     close_with = RESTART if settings.redis_enabled else GOING_AWAY
     app[CONFIG] = WsConfig(symbols=settings.symbols, close_with=close_with)
     add_ws_routes(app)
-    facts = PageFacts(settings.symbols, settings.interval, readiness.source)
+    facts = PageFacts(
+        settings.symbols, settings.interval, readiness.source, private=bool(settings.tokens_file)
+    )
     add_page_routes(app, facts, None if settings.metrics_host else metrics.registry)
     app.cleanup_ctx.extend((_fatal_ctx, _door_ctx))
     if settings.role == "fanout":
-        add_latest_route(app)
+        add_latest_route(app, of_venues=forward)
         add_forwarded_routes(app, settings.history_url)
     else:
         add_api_routes(app)

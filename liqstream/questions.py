@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from liqstream.answers import bad_request, unavailable
-from liqstream.heatmap.latest import LiveMaps
 from liqstream.market import DAY_MS, HOUR_MS, MarketKey
 from liqstream.resources import MAPS, SYMBOLS
 from liqstream.symbols import INTERVALS_MS, interval_ms, interval_name
@@ -55,33 +55,38 @@ def required(request: web.Request, name: str) -> str:
     return request.query[name]
 
 
+def exchanges_asked_for(request: web.Request, symbol: str) -> tuple[str, ...] | None:
+    """The venues of `?exchange=a,b`, in the server's order; None for all of them, where none is named.
+
+    A venue named twice counts once. An empty list or an unknown venue is a 400 that names those there are.
+    """
+    said = request.query.get("exchange")
+    if said is None:
+        return None
+    known = request.app[MAPS].exchanges(symbol)
+    if not known:
+        raise unavailable(f"no data for {symbol} yet", retry_after_s=5)
+    wanted = {name.strip().lower() for name in said.split(",")} - {""}
+    if not wanted or not wanted.issubset(known):
+        raise bad_request(f"unknown exchange; one of {', '.join(known)}")
+    return tuple(name for name in known if name in wanted)
+
+
 def market_asked_for(request: web.Request, symbol: str) -> MarketKey:
-    """The symbol's market on `?exchange=`, by default on the first; a 400 or 503 if there is none."""
-    keys = [market.key for market in request.app[MAPS].markets(symbol)]
-    wanted = request.query.get("exchange")
-    for key in keys:
-        if wanted in (None, key.exchange):
-            return key
-    if keys:
-        raise bad_request(f"unknown exchange; one of {', '.join(key.exchange for key in keys)}")
-    raise unavailable(f"no data for {symbol} yet", retry_after_s=5)
+    """The symbol's market on the first venue of `?exchange=`, or on the first of all; else a 503."""
+    names = exchanges_asked_for(request, symbol) or request.app[MAPS].exchanges(symbol)
+    if not names:
+        raise unavailable(f"no data for {symbol} yet", retry_after_s=5)
+    return MarketKey(names[0], symbol)
 
 
-def exchanges_asked_for(request: web.Request) -> tuple[str, ...] | None:
-    """The venues of `?exchange=a,b`; None for all of them."""
-    wanted = request.query.get("exchange")
-    return tuple(wanted.split(",")) if wanted else None
+def span_asked_for(request: web.Request, symbol: str, exchanges: Collection[str] | None) -> Span:
+    """The window asked for, by `time_window` (or `window`) or by `start_time` and `end_time`.
 
-
-def now_ms(maps: LiveMaps, symbol: str) -> int:
-    """The end of what there is: the data's own time, so that a replay never shows its future."""
-    return maps.data_time_ms(symbol)
-
-
-def span_asked_for(request: web.Request, symbol: str) -> Span:
-    """The window asked for, by `time_window` (or `window`) or by `start_time` and `end_time`."""
+    It ends where the venues' data does: by the data's own time, so that a replay never shows its future.
+    """
     maps, query = request.app[MAPS], request.query
-    newest_ms = now_ms(maps, symbol)
+    newest_ms = maps.data_time_ms(symbol, exchanges)
     if "start_time" in query:
         start_ms = whole_number(request, "start_time", default=0, most=2**53)
         end_ms = min(newest_ms, whole_number(request, "end_time", default=newest_ms, most=2**53))

@@ -89,14 +89,10 @@ class Histories:
         the live map's; where it would make too many rows, a whole multiple of it is taken. Several venues
         are added up; the candles are the first one's. None without any data.
         """
-        snapshot = await self._maps.get_latest_heatmap_snapshot(symbol)
-        markets = [
-            market
-            for market in self._maps.markets(symbol)
-            if exchanges is None or market.key.exchange in exchanges
-        ]
-        if snapshot is None or not markets or start_ms >= end_ms:
+        now, markets = await self._maps.of_venues(symbol, exchanges), self._maps.markets(symbol, exchanges)
+        if now is None or start_ms >= end_ms:
             return None
+        snapshot, _ = now
         columns = -(-(end_ms - start_ms) // interval_ms)
         key = _Key(
             symbol,

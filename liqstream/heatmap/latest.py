@@ -13,34 +13,24 @@ from typing import TypeVar
 import numpy as np
 import structlog
 
-from liqstream.heatmap.density import LEVERAGE_GROUPS
 from liqstream.heatmap.kernel import Kernel
-from liqstream.heatmap.ladder import RungArray, to_usd
+from liqstream.heatmap.ladder import to_usd
 from liqstream.heatmap.live import ClosedBar, LiveMarket, LiveMarkets
 from liqstream.heatmap.margin import BracketTable
 from liqstream.heatmap.market_kernel import kernel_of_market
 from liqstream.heatmap.market_map import MarketMap
 from liqstream.heatmap.model import Estimator
-from liqstream.heatmap.quality import QUALITY_FLAGS, RECENT_MS
+from liqstream.heatmap.quality import RECENT_MS
 from liqstream.heatmap.snapshot import HeatmapSnapshot, hash_snapshot
+from liqstream.heatmap.symbol_state import LevelMix, SymbolState, VenueCells, add_up, changes
 from liqstream.heatmap.warmup import Warmup, read_warmup
-from liqstream.heatmap.wire_state import Grid, follow_grid, group_cells_usd, wire_state
-from liqstream.market import DAY_MS, Bars, FloatArray, MarketEvent, MarketKey, Source
+from liqstream.heatmap.wire_state import Grid, cells_usd, follow_grid
+from liqstream.market import DAY_MS, Bars, MarketEvent, MarketKey, Source
 from liqstream.store.market_store import MarketStore
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LevelMix:
-    """USD per (leverage group, grid level) of each side: what stands where, and at which leverage."""
-
-    grid: Grid
-    groups: tuple[str, ...]
-    long_usd: FloatArray
-    short_usd: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,17 +40,8 @@ class _News:
     key: MarketKey
     closed: list[ClosedBar]
     forming: Bars | None
-    disordered: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _State:
-    """What the model's thread hands back for one symbol."""
-
-    mix: LevelMix
-    long: RungArray
-    short: RungArray
-    quality: tuple[str, ...]
+    price_usd: float
+    disordered: bool
 
 
 class LiveMaps:
@@ -99,7 +80,8 @@ class LiveMaps:
         self._sources: dict[str, Source] = {}
         self._end_ms: dict[MarketKey, int | None] = {}
         self._maps: dict[MarketKey, MarketMap] = {}
-        self._states: dict[str, _State] = {}
+        self._states: dict[str, SymbolState] = {}
+        self._before: dict[str, SymbolState] = {}
         self._last: dict[str, HeatmapSnapshot] = {}
         self._heard: dict[str, tuple[int, bool]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -121,27 +103,33 @@ class LiveMaps:
         """The market's source has just delivered, if only its past: it is not stale yet."""
         self._live.market(market).last_event_s = self._clock_s()
 
-    def markets(self, symbol: str) -> list[LiveMarket]:
-        """The present of each of a symbol's markets."""
-        return self._live.of_symbol(symbol)
+    def markets(self, symbol: str, exchanges: Collection[str] | None = None) -> list[LiveMarket]:
+        """The present of each of a symbol's markets, or of those on some exchanges."""
+        markets = self._live.of_symbol(symbol)
+        return [market for market in markets if exchanges is None or market.key.exchange in exchanges]
+
+    def exchanges(self, symbol: str) -> tuple[str, ...]:
+        """The venues behind a symbol's map."""
+        return tuple(market.key.exchange for market in self.markets(symbol))
 
     def market(self, key: MarketKey) -> LiveMarket:
         """The present of one market."""
         return self._live.market(key)
 
-    def source(self, symbol: str) -> Source:
+    def source(self, symbol: str, exchanges: Collection[str] | None = None) -> Source:
         """What a symbol's map is made of; of several sources, the least real one names it."""
-        sources = {self._sources.get(market.key.exchange, "live") for market in self.markets(symbol)}
+        markets = self.markets(symbol, exchanges)
+        sources = {self._sources.get(market.key.exchange, "live") for market in markets}
         return "simulated" if "simulated" in sources else "replay" if "replay" in sources else "live"
 
-    def is_stale(self, symbol: str) -> bool:
+    def is_stale(self, symbol: str, exchanges: Collection[str] | None = None) -> bool:
         """True when none of the symbol's markets has spoken for the stale time."""
         now_s = self._clock_s()
-        return all(market.age_s(now_s) > self._stale_after_s for market in self.markets(symbol))
+        return all(market.age_s(now_s) > self._stale_after_s for market in self.markets(symbol, exchanges))
 
-    def data_time_ms(self, symbol: str) -> int:
+    def data_time_ms(self, symbol: str, exchanges: Collection[str] | None = None) -> int:
         """The newest data's own time, UTC ms; 0 if there is none."""
-        return max((market.data_time_ms for market in self.markets(symbol)), default=0)
+        return max((market.data_time_ms for market in self.markets(symbol, exchanges)), default=0)
 
     def last_snapshot(self, symbol: str) -> HeatmapSnapshot | None:
         """The snapshot made last, without making a new one."""
@@ -187,38 +175,51 @@ class LiveMaps:
         A new `seq` only when anything a reader would notice has changed; else the last snapshot again.
         """
         async with self._locks[symbol]:
-            price_usd = self._price_usd(symbol)
-            if price_usd is None:
+            if all(np.isnan(market.price_usd) for market in self.markets(symbol)):
                 return None
             heard = (sum(market.records for market in self.markets(symbol)), self.is_stale(symbol))
             if self._heard.get(symbol) == heard:
                 return self._last[symbol]
-            news = [await self._news(market) for market in self.markets(symbol)]
+            news = [await self._news(market) for market in self._freshest_first(symbol)]
             self._heard[symbol] = heard
-            state = await self._in_thread(lambda: self._stepped(symbol, news, price_usd))
-            return self._said(symbol, state, price_usd)
+            return self._said(symbol, await self._in_thread(lambda: self._stepped(symbol, news)))
 
-    async def level_mix(self, symbol: str, exchanges: Collection[str] | None = None) -> LevelMix | None:
-        """The symbol's levels by leverage group, as last computed, of all venues or of some."""
-        async with self._locks[symbol]:
-            price_usd, state = self._price_usd(symbol), self._states.get(symbol)
-            if price_usd is None or state is None:
-                return None
-            if exchanges is None:
-                return state.mix
-            some = [
-                _News(market.key, [], market.forming_bars())
-                for market in self.markets(symbol)
-                if market.key.exchange in exchanges
-            ]
-            return await self._in_thread(lambda: self._mixed(some, state.mix.grid, price_usd))
+    async def of_venues(
+        self, symbol: str, exchanges: Collection[str] | None = None
+    ) -> tuple[HeatmapSnapshot, LevelMix] | None:
+        """The symbol's map now of some venues (None: of all), with its leverage mix; None without a price.
 
-    def _price_usd(self, symbol: str) -> float | None:
-        """The price of the market that spoke last, or of the first one while none has."""
+        Grid, epoch and seq are those of all venues' map at that moment; all else is of the venues alone.
+        """
+        snapshot = await self.get_latest_heatmap_snapshot(symbol)
+        if snapshot is None:
+            return None
+        state = self._states[symbol]
+        if exchanges is None:
+            return snapshot, state.mix
+        some = state.only(exchanges)
+        if some is None:
+            return None
+        before = self._before.get(symbol)
+        created, consumed = changes(before.only(exchanges) if before else None, some)
+        snapshot = replace(
+            snapshot,
+            timestamp_ms=self.data_time_ms(symbol, exchanges),
+            long=to_usd(some.long),
+            short=to_usd(some.short),
+            current_price=some.price_usd,
+            positions_created=created,
+            positions_consumed=consumed,
+            stale=self.is_stale(symbol, exchanges),
+            source=self.source(symbol, exchanges),
+            quality=some.quality,
+        )
+        return snapshot, some.mix
+
+    def _freshest_first(self, symbol: str) -> list[LiveMarket]:
+        """A symbol's markets, those that have spoken lately before the others."""
         now_s = self._clock_s()
-        known = [market for market in self.markets(symbol) if not np.isnan(market.price_usd)]
-        fresh = [market for market in known if market.age_s(now_s) <= self._stale_after_s]
-        return next((market.price_usd for market in (*fresh, *known)), None)
+        return sorted(self.markets(symbol), key=lambda market: market.age_s(now_s) > self._stale_after_s)
 
     async def _news(self, market: LiveMarket) -> _News:
         """What a market has told since the last time; a hole before it is first mended from the store."""
@@ -229,7 +230,7 @@ class LiveMaps:
             end_ms = self._end_ms.get(market.key) if first_ms is None else first_ms
             await self._load(market.key, end_ms)
         disordered = market.disordered_ms >= 0 and market.data_time_ms - market.disordered_ms <= RECENT_MS
-        return _News(market.key, market.take_closed(), market.forming_bars(), disordered)
+        return _News(market.key, market.take_closed(), market.forming_bars(), market.price_usd, disordered)
 
     def _hole_before(self, market: LiveMarket, made: MarketMap) -> bool:
         last_ms = made.estimator.last_open_time_ms
@@ -239,39 +240,37 @@ class LiveMaps:
 
     # In the model's thread
 
-    def _stepped(self, symbol: str, news: list[_News], price_usd: float) -> _State:
+    def _stepped(self, symbol: str, news: list[_News]) -> SymbolState:
         started_s = time.perf_counter()
         for market in news:
             self._maps[market.key].take(market.closed)
-        maps = [self._maps[market.key] for market in news]
-        half_range = max(made.half_range() for made in maps)
+        half_range = max(self._maps[market.key].half_range() for market in news)
         previous = self._states.get(symbol)
+        price_usd = next(market.price_usd for market in news if not np.isnan(market.price_usd))
         grid = follow_grid(previous.mix.grid if previous else None, price_usd, half_range)
-        mix = self._mixed(news, grid, price_usd)
-        flags = {flag for made in maps for flag in made.quality()}
-        if any(market.disordered for market in news):
-            flags.add("out_of_order")
-        quality = tuple(flag for flag in QUALITY_FLAGS if flag in flags)
+        state = add_up([self._cells(market, grid) for market in news], grid)
+        assert state is not None  # one of them has a price
         self.steps += 1
         self.step_seconds += time.perf_counter() - started_s
-        return _State(mix, *wire_state(mix.long_usd, mix.short_usd), quality)
+        return state
 
-    def _mixed(self, markets: list[_News], grid: Grid, price_usd: float) -> LevelMix:
-        long_usd = np.zeros((len(LEVERAGE_GROUPS), grid.rows))
-        short_usd = np.zeros_like(long_usd)
-        for market in markets:
-            density = self._maps[market.key].standing(market.forming)
-            long_cells, short_cells = group_cells_usd(density, grid, price_usd)
-            long_usd += long_cells
-            short_usd += short_cells
-        return LevelMix(grid, LEVERAGE_GROUPS, long_usd, short_usd)
+    def _cells(self, market: _News, grid: Grid) -> VenueCells:
+        made = self._maps[market.key]
+        density = made.standing(market.forming)
+        return VenueCells(
+            market.key.exchange,
+            market.price_usd,
+            cells_usd(density.long_usd, density.low_log_price, density.bin_width, grid),
+            cells_usd(density.short_usd, density.low_log_price, density.bin_width, grid),
+            frozenset((*made.quality(), *(("out_of_order",) if market.disordered else ()))),
+        )
 
     # On the event loop again
 
-    def _said(self, symbol: str, state: _State, price_usd: float) -> HeatmapSnapshot:
+    def _said(self, symbol: str, state: SymbolState) -> HeatmapSnapshot:
         last, previous = self._last.get(symbol), self._states.get(symbol)
         self._states[symbol] = state
-        created, consumed = _changes(previous, state)
+        created, consumed = changes(previous, state)
         snapshot = HeatmapSnapshot(
             symbol=symbol,
             timestamp_ms=max(self.data_time_ms(symbol), last.timestamp_ms if last else 0),
@@ -280,7 +279,7 @@ class LiveMaps:
             grid=state.mix.grid,
             long=to_usd(state.long),
             short=to_usd(state.short),
-            current_price=price_usd,
+            current_price=state.price_usd,
             positions_created=created,
             positions_consumed=consumed,
             stale=self.is_stale(symbol),
@@ -290,19 +289,10 @@ class LiveMaps:
         )
         if last is not None and hash_snapshot(snapshot) == hash_snapshot(last):
             return last
+        if previous is not None:
+            self._before[symbol] = previous
         self._last[symbol] = snapshot
         return snapshot
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-
-def _changes(previous: _State | None, state: _State) -> tuple[int, int]:
-    """Cells that gained, and cells that were swept, since the previous state of the same grid."""
-    if previous is None or previous.mix.grid != state.mix.grid:
-        return 0, 0
-    gained = np.count_nonzero(state.long > previous.long) + np.count_nonzero(state.short > previous.short)
-    swept = np.count_nonzero((previous.long > 0) & (state.long == 0)) + np.count_nonzero(
-        (previous.short > 0) & (state.short == 0)
-    )
-    return int(gained), int(swept)

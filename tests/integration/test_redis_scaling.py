@@ -87,6 +87,9 @@ async def test_multi_server_message_delivery(pair: Pair) -> None:
     heads = [await node.ask("/api/heatmap/BTCUSDT") for node in pair]
     assert heads[0]["epoch"] == heads[1]["epoch"], "a polling page may be served by either"
     assert abs(heads[0]["seq"] - heads[1]["seq"]) <= 2
+    venues = [await node.ask("/api/heatmap/BTCUSDT?columns=1&exchange=binance") for node in pair]
+    assert [said["epoch"] for said in venues] == [heads[0]["epoch"]] * 2, "of one stream with those"
+    assert abs(venues[0]["data"]["current_price"] / venues[1]["data"]["current_price"] - 1) < 0.01
 
 
 async def test_a_fanout_server_serves_what_the_others_make(
@@ -101,6 +104,8 @@ async def test_a_fanout_server_serves_what_the_others_make(
             assert len(await snapshots(await subscribe(fan.url, stack, "ETHUSDT"), 2)) == 2
         asked, kept = [await node.ask("/prices/klines?symbol=BTCUSDT&limit=5") for node in (fan, pair[0])]
         assert asked["data"][:4] == kept["data"][:4], "all but the bar that is still forming"
+        some = await fan.ask("/api/heatmap/BTCUSDT?exchange=binance")
+        assert some["exchanges"] == ["binance"], "told apart by a server that can"
         ready = await fan.ask("/ready")
         assert (ready["role"], ready["redis"], ready["status"]) == ("fanout", "up", "ready")
         assert not list((tmp_path / "fan").glob("*.duckdb"))

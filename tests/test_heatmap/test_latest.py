@@ -12,6 +12,7 @@ import pytest
 from liqstream.heatmap.kernel import load_kernel
 from liqstream.heatmap.latest import LiveMaps
 from liqstream.heatmap.snapshot import HeatmapSnapshot
+from liqstream.heatmap.symbol_state import LevelMix
 from liqstream.market import Candle, MarketEvent, MarketKey, MarkPrice
 from liqstream.store.market_store import MarketStore
 from tests.markets import MINUTE_MS, walk
@@ -171,20 +172,66 @@ async def test_a_hole_before_a_live_bar_is_mended_from_the_store(
 
 
 async def test_venues_are_added_up(store: MarketStore, make_maps: MakeMaps) -> None:
-    """One map of two venues; its mix can be asked for by venue, and adds up."""
-    await store.append([*BARS, *walk(600, exchange="bybit", seed=1)])
+    """One map of two venues; its levels and their mix can be asked for by venue, and add up."""
+    await store.append([*BARS, *walk(600, exchange="bybit", seed=1, open_interest_base=20_000.0)])
     maps = make_maps()
     await maps.reload(KEY)
     await maps.reload(MarketKey("bybit", KEY.symbol))
-    await latest(maps)
-    both = await maps.level_mix(KEY.symbol)
-    binance = await maps.level_mix(KEY.symbol, ["binance"])
-    bybit = await maps.level_mix(KEY.symbol, ["bybit"])
-    assert both is not None
-    assert binance is not None
-    assert bybit is not None
+    whole, both = await of_venues(maps)
+    one, binance = await of_venues(maps, "binance")
+    other, bybit = await of_venues(maps, "bybit")
     assert np.allclose(both.long_usd, binance.long_usd + bybit.long_usd)
     assert both.long_usd.sum(axis=1).all()
+    assert np.allclose(one.long, binance.long_usd.sum(axis=0), rtol=0.011, atol=500)
+    assert whole.long.sum() > one.long.sum() > 3 * other.long.sum() > 0
+    assert one.grid == other.grid == whole.grid
+    assert (one.epoch, one.seq) == (whole.epoch, whole.seq)
+    assert np.array_equal((await of_venues(maps, "binance", "bybit"))[0].short, whole.short)
+
+
+async def test_a_venue_speaks_for_itself_alone(store: MarketStore, make_maps: MakeMaps, clock: Clock) -> None:
+    """Price, time, staleness, source, quality and counted changes are those of the venues asked for."""
+    with_a_gap = walk(600, exchange="bybit")
+    del with_a_gap[1100:1102]
+    await store.append([*BARS, *with_a_gap])
+    maps = make_maps()
+    bybit = MarketKey("bybit", KEY.symbol)
+    await maps.reload(KEY)
+    await maps.reload(bybit)
+    maps.set_source("binance", "live")
+    maps.set_source("bybit", "replay")
+    end_ms = _open_ms(BARS[-1]) + INTERVAL_MS
+    close = _candle(BARS[-1]).close
+    maps.apply([MarkPrice(*_market(), end_ms + 1000, close)])
+    maps.apply([MarkPrice(*_market("bybit"), end_ms + 2000, 0.99 * close)])
+    await latest(maps)
+    clock.now_s += 16
+    maps.apply([MarkPrice(*_market(), end_ms + 3000, 1.001 * close)])
+    one, _ = await of_venues(maps, "binance")
+    other, _ = await of_venues(maps, "bybit")
+    assert (one.current_price, other.current_price) == (1.001 * close, 0.99 * close)
+    assert (one.timestamp_ms, other.timestamp_ms) == (end_ms + 3000, end_ms + 2000)
+    assert (one.stale, other.stale) == (False, True)
+    assert (one.source, other.source) == ("live", "replay")
+    assert ("gap" in one.quality, "gap" in other.quality) == (False, True)
+    assert not other.long[other.grid.prices() >= 0.99 * close].any()
+    forming = replace(_candle(BARS[-1]), open_time_ms=end_ms, open=close, high=close, closed=False)
+    maps.apply([replace(forming, low=0.985 * close, close=0.986 * close)])
+    one, _ = await of_venues(maps, "binance")
+    other, _ = await of_venues(maps, "bybit")
+    assert one.positions_consumed > 0
+    assert other.positions_consumed == 0
+
+
+async def test_a_venue_without_a_price_has_no_map(store: MarketStore, make_maps: MakeMaps) -> None:
+    """Nothing is made up for a venue that has not spoken yet."""
+    await store.append(BARS)
+    maps = make_maps()
+    await maps.reload(KEY)
+    await maps.reload(MarketKey("bybit", KEY.symbol))
+    assert maps.exchanges(KEY.symbol) == ("binance", "bybit")
+    assert await maps.of_venues(KEY.symbol, ["bybit"]) is None
+    assert np.array_equal((await of_venues(maps, "binance", "bybit"))[0].long, (await latest(maps)).long)
 
 
 async def test_the_least_real_source_names_the_map(store: MarketStore, make_maps: MakeMaps) -> None:
@@ -198,8 +245,19 @@ async def test_the_least_real_source_names_the_map(store: MarketStore, make_maps
     assert (await latest(maps)).source == "simulated"
 
 
-def _market() -> tuple[str, str]:
-    return KEY.exchange, KEY.symbol
+async def of_venues(maps: LiveMaps, *exchanges: str) -> tuple[HeatmapSnapshot, LevelMix]:
+    found = await maps.of_venues(KEY.symbol, exchanges or None)
+    assert found is not None
+    return found
+
+
+def _candle(event: MarketEvent) -> Candle:
+    assert isinstance(event, Candle)
+    return event
+
+
+def _market(exchange: str = KEY.exchange) -> tuple[str, str]:
+    return exchange, KEY.symbol
 
 
 def _open_ms(event: MarketEvent) -> int:
