@@ -99,6 +99,14 @@ class Settings(BaseSettings):
         "Exchanges to follow: binance, bybit, okx, hyperliquid. Empty: a simulated market.",
         "comma-separated",
     )
+    demo_venues: int = _setting(
+        "LIQSTREAM_DEMO_VENUES",
+        1,
+        "Venues of the simulated market: each with traders of its own, all in the same weather.",
+        "",
+        ge=1,
+        le=4,
+    )
     replay: str = _setting(
         "LIQSTREAM_REPLAY",
         "",

@@ -46,7 +46,15 @@ async def make_feeds(
         return [await _replay(settings, store, symbol) for symbol in settings.symbols]
     if settings.exchanges:
         return [exchange_feed(settings, name, trace_configs) for name in settings.exchanges]
-    return [_demo(settings, trace_configs)]
+    return [
+        DemoFeed(
+            settings.symbols,
+            interval_ms=interval_ms(settings.interval),
+            venue=venue,
+            trace_configs=trace_configs,
+        )
+        for venue in range(settings.demo_venues)
+    ]
 
 
 def exchange_feed(
@@ -129,7 +137,3 @@ async def _stored_events(
         )
     ]
     return [*bar_events(bars, exchange=exchange, symbol=symbol), *liquidated]
-
-
-def _demo(settings: Settings, trace_configs: Sequence[TraceConfig]) -> Feed:
-    return DemoFeed(settings.symbols, interval_ms=interval_ms(settings.interval), trace_configs=trace_configs)

@@ -19,12 +19,15 @@ from liqstream.market import Liquidation, MarketEvent, MarketKey, Source
 from liqstream.simulator.server import SimulatedExchange
 
 DEMO_EXCHANGE = "simulated"
+DEMO_SHARES = (1.0, 0.6, 0.4, 0.25)
+"""How much is open at each of the demo's venues, beside the first."""
 DEMO_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
 
 
 class DemoFeed:
     """A Feed of `symbols` on an exchange called "simulated": a week of history, then a tick a second.
 
+    `venue` 1, 2, 3 are "simulated-2" to "simulated-4": the same market with other traders, and less of it.
     The past's liquidations, which no exchange gives out afterwards, are taken from the simulation itself. The
     exchange is started by `backfill` and stopped by `close`; FeedError names a symbol it does not list.
     """
@@ -35,11 +38,13 @@ class DemoFeed:
         *,
         interval_ms: int,
         seed: int = 7,
+        venue: int = 0,
         trace_configs: Sequence[TraceConfig] = (),
     ) -> None:
         self._symbols = tuple(symbols)
         self._interval_ms = interval_ms
         self._seed = seed
+        self._venue = venue
         self._trace_configs = trace_configs
         self._runner: web.AppRunner | None = None
         self._simulated: SimulatedExchange | None = None
@@ -47,7 +52,7 @@ class DemoFeed:
 
     @property
     def exchange(self) -> str:
-        return DEMO_EXCHANGE
+        return f"{DEMO_EXCHANGE}-{self._venue + 1}" if self._venue else DEMO_EXCHANGE
 
     @property
     def source(self) -> Source:
@@ -102,7 +107,9 @@ class DemoFeed:
 
     async def _start(self) -> None:
         try:
-            exchange = await SimulatedExchange.open(self._symbols, seed=self._seed)
+            exchange = await SimulatedExchange.open(
+                self._symbols, seed=self._seed, crowd=self._venue, share=DEMO_SHARES[self._venue]
+            )
         except ValueError as error:
             raise FeedError(str(error)) from None
         self._runner = web.AppRunner(exchange.app, access_log=None, shutdown_timeout=1.0)
@@ -110,7 +117,7 @@ class DemoFeed:
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         port = self._runner.addresses[0][1]
         self._feed = ExchangeFeed(
-            Binance(DEMO_EXCHANGE),
+            Binance(self.exchange),
             self._symbols,
             interval_ms=self._interval_ms,
             rest_url=f"http://127.0.0.1:{port}",

@@ -31,6 +31,8 @@ _IMPACT_KEPT = 0.5 ** (1 / 25.0)
 _DAILY_TURNOVER = 2.5
 """Traded USD a day over open interest, apart from what the known traders do."""
 _LIQUIDATION_SLIP = 0.0004
+_NEXT_CROWD = 1_000_003
+"""Between the seeds of two crowds, so that no other market's seed is met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,15 @@ class _Day:
 
 
 class Engine:
-    """The market's machinery; `ledger` is what has happened, `positions` what stands."""
+    """The market's machinery; `ledger` is what has happened, `positions` what stands.
 
-    def __init__(self, contracts: Sequence[Contract], *, first_day: int, seed: int) -> None:
+    `seed` makes the weather, `crowd` who trades in it: two crowds of a seed are two venues of one market.
+    """
+
+    def __init__(self, contracts: Sequence[Contract], *, first_day: int, seed: int, crowd: int = 0) -> None:
         self.contracts = tuple(contracts)
         self._seed = seed
+        self._traders_seed = seed + crowd * _NEXT_CROWD
         self._count = len(self.contracts)
         self.ledger = Ledger(self._count, first_day * DAY_MS)
         self.positions = Positions(self._count)
@@ -91,7 +97,7 @@ class Engine:
     def _prepared(self, day: int) -> _Day:
         """Everything of a day that does not depend on what the traders do in it."""
         weather = day_of_weather(self.contracts, day, self._seed)
-        entries = day_of_entries(self.contracts, weather, day, self._seed)
+        entries = day_of_entries(self.contracts, weather, day, self._traders_seed)
         rng = np.random.Generator(np.random.SFC64([self._seed, day]))
         draws = rng.uniform(size=(5, MINUTES, self._count))
         busy = weather.activity.T**1.3 * np.exp(draws[3] - 0.6)
@@ -243,7 +249,7 @@ class Engine:
         ahead_low = np.minimum.accumulate(lows[:, ::-1], axis=1)[:, ::-1]
         ahead_high = np.maximum.accumulate(highs[:, ::-1], axis=1)[:, ::-1]
         for back, (day, weather) in enumerate(zip(days, weathers, strict=True)):
-            entries = day_of_entries(self.contracts, weather, day, self._seed)
+            entries = day_of_entries(self.contracts, weather, day, self._traders_seed)
             minute = entries.minute.astype(np.int64)
             price = self._base[entries.symbol] * np.exp(weather.close[entries.symbol, minute])
             after = np.minimum(minute + 1 + back * MINUTES, lows.shape[1] - 1)

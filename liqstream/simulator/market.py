@@ -8,7 +8,7 @@ a day later tells nearly the same past.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,10 +50,21 @@ class Bar:
 class SimulatedMarket:
     """`symbols` from `history_days` whole UTC days before `now_ms` on, known up to the minute of `now_ms`.
 
-    Raises ValueError for a symbol it does not list. Not thread-safe.
+    Another `crowd` is another venue of the same market: the same news, other traders, and prices that differ
+    by what their forced orders do. `share` is its part of the usual open interest. Raises ValueError for a
+    symbol it does not list. Not thread-safe.
     """
 
-    def __init__(self, symbols: Sequence[str], *, now_ms: int, seed: int = 7, history_days: int = 7) -> None:
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        *,
+        now_ms: int,
+        seed: int = 7,
+        history_days: int = 7,
+        crowd: int = 0,
+        share: float = 1.0,
+    ) -> None:
         unknown = [symbol for symbol in symbols if symbol not in CONTRACTS]
         if unknown:
             raise ValueError(
@@ -61,8 +72,10 @@ class SimulatedMarket:
             )
         self.symbols = tuple(symbols)
         self._row = {symbol: row for row, symbol in enumerate(self.symbols)}
-        contracts = [CONTRACTS[symbol] for symbol in symbols]
-        self._engine = Engine(contracts, first_day=now_ms // DAY_MS - history_days, seed=seed)
+        listed = (CONTRACTS[symbol] for symbol in symbols)
+        contracts = [replace(each, open_interest_usd=share * each.open_interest_usd) for each in listed]
+        first_day = now_ms // DAY_MS - history_days
+        self._engine = Engine(contracts, first_day=first_day, seed=seed, crowd=crowd)
         self._ledger = self._engine.ledger
         self._positions = self._engine.positions
         self.advance(now_ms)

@@ -42,14 +42,23 @@ class SimulatedExchange:
         clock: MarketClock | None = None,
         tick_s: float = 1.0,
         history_days: int = 7,
+        crowd: int = 0,
+        share: float = 1.0,
     ) -> SimulatedExchange:
         """Work out the market's past (in a thread; a second or two) and set up the exchange around it.
 
-        `tick_s` is wall time between two rounds of messages. Raises ValueError for an unknown symbol.
+        `tick_s` is wall time between two rounds of messages; `crowd` and `share` are SimulatedMarket's.
+        Raises ValueError for an unknown symbol.
         """
         clock = clock or MarketClock()
         market = await asyncio.to_thread(
-            SimulatedMarket, tuple(symbols), now_ms=clock.now_ms(), seed=seed, history_days=history_days
+            SimulatedMarket,
+            tuple(symbols),
+            now_ms=clock.now_ms(),
+            seed=seed,
+            history_days=history_days,
+            crowd=crowd,
+            share=share,
         )
         wrong = Misbehaviour()
         exchange = cls(market, clock, wrong, Publisher(market, clock, wrong, tick_s=tick_s))

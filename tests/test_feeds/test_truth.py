@@ -16,10 +16,10 @@ from tests.test_feeds.rig import START_MS, collected, connector, eventually, rig
 
 
 async def test_one_hour_in_the_store_is_the_truth(tmp_path: Path) -> None:
-    """An hour at 400 times the pace: every bar and every liquidation, and no other."""
+    """An hour at 1200 times the pace: every bar and every liquidation, and no other."""
     symbols = ("ETHUSDT", "SOLUSDT", "XRPUSDT")
     known_fills = 0
-    async with rig(tmp_path, venue=Bybit(), speed=400.0, symbols=symbols) as at:
+    async with rig(tmp_path, venue=Bybit(), speed=1200.0, symbols=symbols) as at:
         live_from_ms = at.exchange.clock.now_ms()
         end_ms = START_MS + HOUR_MS + MINUTE_MS
         await eventually(lambda: at.exchange.clock.now_ms() > end_ms + 5 * MINUTE_MS)
@@ -44,7 +44,7 @@ async def test_one_hour_in_the_store_is_the_truth(tmp_path: Path) -> None:
 async def test_binance_and_bybit_tell_the_same_liquidation_alike() -> None:
     """They write opposite sides for one event; here it is the position that was closed, for both."""
     symbols = ("SOLUSDT", "XRPUSDT")
-    async with simulated_exchange(speed=1800.0, symbols=symbols) as (exchange, port):
+    async with simulated_exchange(speed=7200.0, symbols=symbols) as (exchange, port):
 
         def enough(events: list[MarketEvent]) -> bool:
             told = [event for event in events if isinstance(event, Liquidation)]
@@ -109,6 +109,20 @@ async def test_the_demo_is_the_ordinary_connector_under_a_name_of_its_own() -> N
         assert feed.source == "simulated"
     finally:
         await feed.close()
+
+
+async def test_a_further_venue_of_the_demo_has_its_own_name_and_less_open() -> None:
+    """So that a newcomer can look at several venues, none of them taken for the other."""
+    held = {}
+    for venue in (0, 2):
+        feed = DemoFeed(("BTCUSDT",), interval_ms=5 * MINUTE_MS, venue=venue)
+        try:
+            exchange = await feed.simulated()
+            held[feed.exchange] = exchange.market.open_interest("BTCUSDT", exchange.publisher.told_ms)
+        finally:
+            await feed.close()
+    assert list(held) == ["simulated", "simulated-3"]
+    assert 0.15 < held["simulated-3"] / held["simulated"] < 0.7
 
 
 async def test_the_demo_names_a_symbol_it_does_not_list() -> None:

@@ -49,6 +49,21 @@ def test_liquidation_prices_are_those_of_the_exchange(
     assert 100_000 * ratio[0] == pytest.approx(expected, abs=0.01)
 
 
+def test_another_crowd_is_another_venue_of_the_same_market(market: SimulatedMarket) -> None:
+    """Its prices stay close to the first one's; who holds what, and how much, is its own."""
+    other = SimulatedMarket(SYMBOLS, now_ms=NOW_MS, seed=3, history_days=1, crowd=1, share=0.4)
+    for symbol in SYMBOLS:
+        closes = np.array([[bar.close for bar in whole_past(venue, symbol)] for venue in (market, other)])
+        apart = np.abs(np.log(closes[0] / closes[1]))
+        assert 0 < apart.max() < 0.03
+        assert np.median(apart) < 0.004
+        assert other.open_interest(symbol, NOW_MS) == pytest.approx(
+            0.4 * market.open_interest(symbol, NOW_MS), rel=0.5
+        )
+    prices = [{level.price for level in venue.standing("SOLUSDT", NOW_MS)} for venue in (market, other)]
+    assert len(prices[0] & prices[1]) < 0.05 * len(prices[0])
+
+
 def test_same_seed_same_market(market: SimulatedMarket) -> None:
     """Everything follows from seed and clock; another seed is another market."""
     again = SimulatedMarket(SYMBOLS, now_ms=NOW_MS, seed=3, history_days=1)
