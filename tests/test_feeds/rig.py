@@ -141,7 +141,7 @@ async def rig(
     tmp_path: Path,
     *,
     venue: Venue | None = None,
-    speed: float = 60.0,
+    speed: float = 300.0,
     max_age_s: float | None = None,
     symbols: Sequence[str] = SYMBOLS,
 ) -> AsyncIterator[Rig]:

@@ -23,6 +23,12 @@ async def test_one_hour_in_the_store_is_the_truth(tmp_path: Path) -> None:
         live_from_ms = at.exchange.clock.now_ms()
         end_ms = START_MS + HOUR_MS + MINUTE_MS
         await eventually(lambda: at.exchange.clock.now_ms() > end_ms + 5 * MINUTE_MS)
+
+        async def all_of_it_is_stored() -> bool:
+            every = [await at.stored(symbol) for symbol in at.feed.symbols]
+            return all(bars.open_time_ms[-1] > end_ms for bars in every)
+
+        await eventually(all_of_it_is_stored)
         assert at.feed.status.reconnects == 0
         for symbol in at.feed.symbols:
             bars = await at.stored(symbol)
