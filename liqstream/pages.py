@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry
 import liqstream
 from liqstream.answers import cacheable
 from liqstream.page_files import PageFiles, read_templates, web_root
+from liqstream.questions import WINDOWS
+from liqstream.symbols import interval_ms
 
 READINESS: web.AppKey[Callable[[], dict[str, Any]]] = web.AppKey("readiness")
 """Answers /ready; app.py knows all it takes."""
@@ -29,9 +31,12 @@ class PageFacts:
     symbols: tuple[str, ...]
     interval: str
     source: Callable[[], str]
+    private: bool = False
+    """Whether the data is only for those who show a token, which the page itself does not carry."""
 
 
 _FILES: web.AppKey[PageFiles] = web.AppKey("page_files")
+_FIRST_WINDOW = "3d"
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -62,18 +67,33 @@ async def static(request: web.Request) -> web.Response:
     )
 
 
-@aiohttp_jinja2.template("coinglass_heatmap.html")
-async def dashboard(request: web.Request) -> dict[str, Any]:
+async def dashboard(request: web.Request) -> web.Response:
     """The heatmap page; `?embed=1` is the map alone, for a frame."""
     facts = request.app[PAGE]
-    return {
+    told = {
         "symbols": facts.symbols,
         "interval": facts.interval,
         "source": facts.source(),
         "embed": request.query.get("embed") == "1",
         "version": liqstream.__version__,
         "static": f"/static/~{request.app[_FILES].digest}",
+        "history": first_history(request.query, facts),
     }
+    response = aiohttp_jinja2.render_template("coinglass_heatmap.html", request, told)
+    response.enable_compression()
+    return response
+
+
+def first_history(query: Mapping[str, str], facts: PageFacts) -> str | None:
+    """The address of the history the page will ask for first (web/js/data/rest.js), so that the browser can
+    ask while the scripts still load; None where only the page knows it."""
+    window = query.get("window", _FIRST_WINDOW)
+    if facts.private or query.get("venues") or window not in WINDOWS:
+        return None
+    symbol = query.get("symbol", "")
+    symbol = symbol if symbol in facts.symbols else facts.symbols[0]
+    interval = max(WINDOWS[window][1], facts.interval, key=interval_ms)
+    return f"/api/heatmap/{symbol}/history?window={window}&interval={interval}"
 
 
 async def health(_request: web.Request) -> web.Response:

@@ -10,6 +10,9 @@ import { marketPatch } from "./state/fits.js";
 /** @typedef {import("./state/store.js").Store} Store */
 /** @typedef {import("./data/feed.js").Feed} Feed */
 
+/** What of the state decides which maps there are and what they are fed with. */
+export const LAYOUT = /** @type {const} */ (["symbol", "window", "grid", "markets", "venues"]);
+
 export class Stage {
   #element;
   #store;
@@ -21,9 +24,10 @@ export class Stage {
   hovered = null;
   /** @type {MapSlot | null} the map whose gestures the others follow */
   #leader = null;
-  onHover = () => {};
-  /** Called with every new map. @type {(slot: MapSlot) => void} */
-  onSlot = () => {};
+  /** Called when the crosshair moved or a history came: what is beside the maps may have to say something else. */
+  onChange = () => {};
+  /** @type {((slot: MapSlot) => void)[]} */
+  #equipment = [];
 
   /** @param {HTMLElement} element @param {Store} store @param {Feed} feed @param {string[]} symbols all that are served */
   constructor(element, store, feed, symbols) {
@@ -31,6 +35,16 @@ export class Stage {
     this.#store = store;
     this.#feed = feed;
     this.#symbols = symbols;
+    feed.onLoad = (symbol, error) => {
+      this.slots.get(symbol)?.update(error);
+      this.onChange();
+    };
+  }
+
+  /** Gives every map something, now and when it comes. @param {(slot: MapSlot) => void} give */
+  equip(give) {
+    this.#equipment.push(give);
+    for (const slot of this.slots.values()) give(slot);
   }
 
   get focus() {
@@ -79,7 +93,7 @@ export class Stage {
     slot.onRange = () => this.#link(slot);
     slot.view.onGesture = (patch) => this.#store.set(compact ? { times: patch.times ?? [] } : patch);
     if (this.#store.state.times.length) slot.view.showTimes(this.#store.state.times);
-    this.onSlot(slot);
+    for (const give of this.#equipment) give(slot);
     return slot;
   }
 
@@ -89,7 +103,7 @@ export class Stage {
     if (this.#leader === slot) {
       for (const other of this.slots.values()) if (other !== slot) other.view.pointAtTime(point?.timeMs ?? null);
     }
-    this.onHover();
+    this.onChange();
   }
 
   /** The same time in all of them, so that a sweep across markets is seen as one. @param {MapSlot} slot */

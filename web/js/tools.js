@@ -31,8 +31,7 @@ export function setUpTools(page) {
     slot.onDestroy = () => marks.leave();
     marks.draw();
   };
-  for (const slot of stage.slots.values()) equip(slot);
-  stage.onSlot = equip;
+  stage.equip(equip);
 
   const display = new Popover(find("#display-button"), "Display", displayMenu(store, () => feed.knownVenues(store.state.symbol)));
   const exporting = new Popover(find("#export-button"), "Export", exportMenu(() => ({ slot: stage.focus, state: store.state, interval: feed.interval }), () => closePopover()));

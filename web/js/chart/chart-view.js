@@ -9,7 +9,6 @@
 
 import { CandleSeriesView } from "./candle-series.js";
 import { ColourKeeper } from "./colour-keeper.js";
-import { DotsPrimitive } from "./dots-primitive.js";
 import { HeatPrimitive } from "./heat-primitive.js";
 import { createChart, CrosshairMode, LineSeries, LineStyle, PriceScaleMode, TickMarkType } from "./lwc.js";
 import { candleColours, readTheme } from "./theme.js";
@@ -41,7 +40,8 @@ export class ChartView {
   /** @type {number[]} */
   #wantedTimes = [];
   heat = new HeatPrimitive();
-  dots = new DotsPrimitive();
+  /** @type {import("./dots-primitive.js").DotsPrimitive | null} */
+  dots = null;
 
   /** @param {HTMLElement} element @param {ViewState} state @param {{ compact?: boolean }} [options] */
   constructor(element, state, { compact = false } = {}) {
@@ -74,9 +74,7 @@ export class ChartView {
       priceLineWidth: 1,
       autoscaleInfoProvider: (/** @type {any} */ own) => this.#priceRange(own),
     });
-    this.dots.scale = compact ? 0.65 : 1;
     this.candles.attachPrimitive(/** @type {any} */ (this.heat));
-    this.candles.attachPrimitive(/** @type {any} */ (this.dots));
     this.colours = new ColourKeeper((table) => this.heat.setTable(table), () => document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches);
     this.chart.timeScale().subscribeVisibleLogicalRangeChange(() => this.#moved());
     this.chart.timeScale().subscribeSizeChange(() => this.#settleSoon());
@@ -143,7 +141,7 @@ export class ChartView {
     const { candles, candleColours: colours, dots, logPrice } = this.#state;
     this.#candleView.visible = candles;
     this.#candleView.colours = candleColours(colours, this.theme);
-    this.dots.visible = dots;
+    if (this.dots) this.dots.visible = dots;
     this.candles.applyOptions({ color: this.theme.light ? "#33415c" : "#c9d1e0", priceLineColor: this.theme.muted });
     this.chart.priceScale("right").applyOptions({ mode: logPrice ? PriceScaleMode.Logarithmic : PriceScaleMode.Normal });
     this.heat.setStyle({ hatch: this.theme.hatch, logarithmic: logPrice });
@@ -157,10 +155,20 @@ export class ChartView {
       layout: { background: /** @type {any} */ ({ type: "solid", color: background }), textColor: muted, fontFamily: font, panes: { separatorColor: line } },
       crosshair: { vertLine: { color: muted, labelBackgroundColor: label }, horzLine: { color: muted, labelBackgroundColor: label } },
     });
-    this.dots.setTheme(this.theme);
+    this.dots?.setTheme(this.theme);
     this.#applyStyle();
     this.heat.show(this.#state.view, this.#state.side);
     this.#setColours();
+  }
+
+  /** What was really liquidated, on top. @param {import("./dots-primitive.js").DotsPrimitive} dots */
+  showDots(dots) {
+    this.dots = dots;
+    dots.scale = this.compact ? 0.65 : 1;
+    dots.visible = this.#state.dots;
+    this.candles.attachPrimitive(/** @type {any} */ (dots));
+    dots.setTheme(this.theme);
+    dots.setMarket(this.#market);
   }
 
   /** Whether newest columns are in sight, so that the view goes along with them. */
@@ -300,7 +308,7 @@ export class ChartView {
     if (change === "history") this.#takeHistory();
     else if (change === "column" || change === "appended") this.#takeColumn(column, change === "appended");
     else if (change === "trimmed") this.#trimmed(column);
-    else if (change === "liquidations") this.dots.setMarket(this.#market);
+    else if (change === "liquidations") this.dots?.setMarket(this.#market);
     else if (change === "now") this.#setColours();
   }
 
@@ -316,7 +324,7 @@ export class ChartView {
     const shown = size >= 10_000 ? 0 : precision; // on the axis, room is worth more than a tenth
     this.candles.applyOptions({ priceFormat: /** @type {any} */ ({ type: "custom", minMove: 10 ** -precision, formatter: (/** @type {number} */ p) => priceText(p, shown) }) });
     this.#setTimes();
-    this.dots.setMarket(market);
+    this.dots?.setMarket(market);
     this.#seeAll();
     this.#setColours();
     if (keep.length && !wasFollowing) this.showTimes(keep);
@@ -366,7 +374,7 @@ export class ChartView {
     this.heat.setMatrix(null);
     this.grid.setData([]);
     this.candles.setData([]);
-    this.dots.setMarket(null);
+    this.dots?.setMarket(null);
   }
 
   #futureColumns() {

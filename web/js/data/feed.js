@@ -6,7 +6,7 @@
  */
 
 import { Market } from "./market.js";
-import { fetchColumns, fetchKlines, fetchLiquidations, historyAddress, readHistory } from "./rest.js";
+import { fetchColumns, fetchKlines, fetchHistory, fetchLiquidations, historyAddress } from "./rest.js";
 import { FAILED_ATTEMPTS_BEFORE_POLLING } from "../state/connection.js";
 import { INTERVALS_MS, intervalOf, WINDOWS } from "../state/windows.js";
 
@@ -27,9 +27,9 @@ const HIDDEN_MS = 30_000;
 export class Feed {
   /** @type {Map<string, Fed>} */
   #fed = new Map();
-  #client;
+  /** @type {LiqstreamClient | null} */
+  #client = null;
   #baseInterval;
-  #fetchHistory;
   /** @type {WindowName} */
   #window = "3d";
   /** @type {string[]} */
@@ -46,14 +46,15 @@ export class Feed {
   /** Called when a history arrived or failed. @type {(symbol: string, error: string) => void} */
   onLoad = () => {};
 
-  /**
-   * @param {LiqstreamClient} client
-   * @param {{ baseInterval: string, fetchHistory: (address: string, signal?: AbortSignal) => Promise<Response> }} options
-   */
-  constructor(client, { baseInterval, fetchHistory }) {
-    this.#client = client;
+  /** @param {{ baseInterval: string }} options the interval of the server's bars */
+  constructor({ baseInterval }) {
     this.#baseInterval = baseInterval;
-    this.#fetchHistory = fetchHistory;
+    setInterval(() => this.#chores(), 500);
+  }
+
+  /** Goes live: the markets shown are subscribed, now and when others are. @param {LiqstreamClient} client */
+  listen(client) {
+    this.#client = client;
     client.on("snapshot", (snapshot) => this.#fed.get(snapshot.symbol)?.market.takeSnapshot(snapshot));
     client.on("status", ({ state, attempt }) => {
       const failed = state === "refused" || (state === "waiting" && attempt >= FAILED_ATTEMPTS_BEFORE_POLLING);
@@ -62,7 +63,7 @@ export class Feed {
       if (state === "waiting") for (const fed of this.#fed.values()) fed.liquidationsTo = 0;
     });
     client.on("subscribed", () => (this.#polling = false));
-    setInterval(() => this.#chores(), 500);
+    if (!this.#paused) client.subscribe([...this.#fed.keys()], { intervalS: INTERVAL_S });
   }
 
   /** Milliseconds since the polling fallback last got an answer. */
@@ -107,9 +108,9 @@ export class Feed {
       this.#fed.get(symbol)?.loading?.abort();
       this.#fed.delete(symbol);
     }
-    this.#client.unsubscribe(gone);
-    const fresh = symbols.filter((symbol) => !this.#client.symbols.includes(symbol));
-    if (fresh.length && !this.#paused) this.#client.subscribe(fresh, { intervalS: INTERVAL_S });
+    this.#client?.unsubscribe(gone);
+    const fresh = symbols.filter((symbol) => !this.#client?.symbols.includes(symbol));
+    if (fresh.length && !this.#paused) this.#client?.subscribe(fresh, { intervalS: INTERVAL_S });
     for (const symbol of symbols) {
       const fed = this.#held(symbol);
       if (changed || (!fed.market.matrix && !fed.loading)) void this.#load(fed);
@@ -128,8 +129,8 @@ export class Feed {
     if (!hidden && this.#paused) {
       this.#paused = false;
       const symbols = [...this.#fed.keys()];
-      if (symbols.length) this.#client.subscribe(symbols, { intervalS: INTERVAL_S });
-      this.#client.hurry();
+      if (symbols.length) this.#client?.subscribe(symbols, { intervalS: INTERVAL_S });
+      this.#client?.hurry();
     }
   }
 
@@ -160,7 +161,7 @@ export class Feed {
     const { symbol } = fed.market;
     try {
       const address = historyAddress(symbol, this.#window, this.interval, this.#venues);
-      const history = await readHistory(this.#fetchHistory(address, loading.signal));
+      const history = await fetchHistory(address, loading.signal);
       if (loading.signal.aborted) return;
       fed.error = "";
       fed.liquidationsTo = 0;
@@ -192,7 +193,7 @@ export class Feed {
 
   #pause() {
     this.#paused = true;
-    this.#client.unsubscribe(this.#client.symbols);
+    this.#client?.unsubscribe(this.#client.symbols);
   }
 
   /** @param {string} chore @param {number} everyMs @returns {boolean} */

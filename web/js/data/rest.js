@@ -48,9 +48,9 @@ export function historyAddress(symbol, window, interval, venues) {
   return addressOf(`/api/heatmap/${encodeURIComponent(symbol)}/history`, { window, interval, ...exchange });
 }
 
-/** @param {Promise<Response> | Response} response @returns {Promise<import("./history-codec.js").History>} */
-export async function readHistory(response) {
-  return decodeHistory(await (await checked(await response)).arrayBuffer());
+/** @param {string} address of historyAddress() @param {AbortSignal} [signal] @returns {Promise<import("./history-codec.js").History>} */
+export async function fetchHistory(address, signal) {
+  return decodeHistory(await (await checked(await fetchWithToken(address, { signal }))).arrayBuffer());
 }
 
 /**

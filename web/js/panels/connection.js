@@ -42,6 +42,7 @@ export class Connection {
   #card = h("div", { class: "card", id: "connection-card", role: "tooltip", hidden: true });
   #notice = find("#notice");
   #labels = find("#labels");
+  #said = "";
   /** @type {import("../state/connection.js").Indicator} */
   state = "connecting";
   /** @type {(state: import("../state/connection.js").Indicator) => void} */
@@ -127,7 +128,9 @@ export class Connection {
     const [name, meaning] = SOURCES[source] ?? [];
     if (name) labels.push(h("span", { class: `label ${source}`, title: meaning }, name));
     if (now?.stale ?? this.#market?.header?.stale) labels.push(h("span", { class: "label stale", title: "The source has been silent: this is the last known state" }, "STALE"));
-    if (this.#labels.textContent !== labels.map((label) => label.textContent).join("")) put(this.#labels, ...labels);
+    const said = labels.map((label) => label.textContent).join();
+    if (said !== this.#said) put(this.#labels, ...labels);
+    this.#said = said;
   }
 
   /** @param {import("../state/connection.js").Indicator} state @param {boolean} slow */

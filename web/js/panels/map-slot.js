@@ -6,8 +6,6 @@
 
 import { ChartView } from "../chart/chart-view.js";
 import { duration, price as priceText } from "../data/format.js";
-import { Profile } from "./profile.js";
-import { Tooltip } from "./tooltip.js";
 import { h, put } from "./dom.js";
 
 /** @typedef {import("../data/market.js").Market} Market */
@@ -26,6 +24,10 @@ export class MapSlot {
   /** Called when prices may be elsewhere on the screen. */
   onDraw = () => {};
   onDestroy = () => {};
+  /** @type {import("./tooltip.js").Tooltip | null} comes after the first picture, like the profile */
+  tooltip = null;
+  /** @type {import("./profile.js").Profile | null} */
+  profile = null;
   /** Called when the range of time in sight changed. */
   onRange = () => {};
 
@@ -36,11 +38,17 @@ export class MapSlot {
     this.element = h("div", { class: "map" }, this.chartElement, this.profileElement);
     this.view = new ChartView(this.chartElement, state, { compact });
     this.chartElement.append(this.#caption, this.#empty, this.#pill);
-    this.tooltip = new Tooltip(this.chartElement, this.view);
-    this.profile = new Profile(this.profileElement, this.view);
     this.view.onMove = () => this.#moved();
     this.view.chart.subscribeCrosshairMove((event) => this.#hover(event));
     this.#pill.addEventListener("click", () => this.goLive());
+  }
+
+  /** What is not needed for the first picture. @param {{ tooltip: import("./tooltip.js").Tooltip, profile: import("./profile.js").Profile, dots: import("../chart/dots-primitive.js").DotsPrimitive }} parts */
+  furnish({ tooltip, profile, dots }) {
+    this.tooltip = tooltip;
+    this.profile = profile;
+    this.view.showDots(dots);
+    profile.request();
   }
 
   /** @param {Market} market @param {string} error why there is no history */
@@ -73,9 +81,9 @@ export class MapSlot {
   update(error = "") {
     const { market } = this.view;
     if (!market) return;
-    this.profile.request();
+    this.profile?.request();
     this.onDraw();
-    if (this.#hovered) this.tooltip.show(this.#hovered); // its figures live too
+    if (this.#hovered) this.tooltip?.show(this.#hovered); // its figures live too
     const price = market.now?.price;
     put(this.#caption, market.symbol, price && h("span", {}, priceText(price)), market.now?.stale && h("span", { class: "label stale" }, "STALE"));
     this.#drawEmpty(market, error);
@@ -96,7 +104,7 @@ export class MapSlot {
 
   #moved() {
     if (this.view.following) this.#arrived = 0;
-    this.profile.request();
+    this.profile?.request();
     this.#drawPill();
     this.onDraw();
     this.onRange();
@@ -114,9 +122,9 @@ export class MapSlot {
     const inside = event.sourceEvent && point && point.x >= 0 && point.x <= this.view.pane.width ? point : null;
     if (!event.sourceEvent && event.point) return; // set by a linked map
     this.#hovered = inside;
-    if (inside) this.tooltip.show(inside);
-    else this.tooltip.hide();
-    this.profile.setCrosshair(inside?.y ?? null);
+    if (inside) this.tooltip?.show(inside);
+    else this.tooltip?.hide();
+    this.profile?.setCrosshair(inside?.y ?? null);
     this.onHover(inside);
   }
 }

@@ -150,7 +150,7 @@ export function readCell(view, { column, price }) {
     sinceMs: since(at, usdAt, matrix.first) * matrix.intervalMs,
     between: between(market, now, level),
     mix: future || at === matrix.end - 1 ? mixAt(market, level) : null,
-    realised: view.dots.inColumn(at),
+    realised: view.dots?.inColumn(at) ?? [0, 0],
     series: Array.from({ length: SPARK_COLUMNS }, (_, i) => {
       const c = at - SPARK_COLUMNS / 2 + i;
       return { value: matrix.holds(c) ? usdAt(c) : 0, here: c === at };
