@@ -14,6 +14,8 @@ import { countRungs, Tiles } from "./tiles.js";
 
 /** A straight blit is up to 26 px wrong on a logarithmic axis; 16 strips are within 0.14 px. */
 const LOG_STRIPS = 16;
+/** Of so many columns one is counted for the first colours. */
+const SAMPLE = 4;
 /** How strongly today's bands are drawn where there is no time yet. */
 const FUTURE_ALPHA = 0.5;
 
@@ -133,7 +135,7 @@ export class HeatPrimitive {
     );
   }
 
-  /** Cells of the newest tiles per rung, before anything was drawn. @returns {Uint32Array} */
+  /** Some of the newest tiles' cells per rung, for colours before anything was drawn. @returns {Uint32Array} */
   countNewest() {
     const matrix = this.#matrix;
     const parts = [];
@@ -141,7 +143,7 @@ export class HeatPrimitive {
       const tile = /** @type {Tiles} */ (this.#tiles).tile(0, 0, index);
       parts.push({ tile, fromX: 0, toX: CHUNK, fromY: 0, toY: tile.height });
     }
-    return countRungs(parts);
+    return countRungs(parts, SAMPLE);
   }
 
   /** @param {any} target */

@@ -4,14 +4,14 @@
  * @module
  */
 
-/** @type {Map<string, Intl.NumberFormat>} */
+/** @type {Map<number, Intl.NumberFormat>} */
 const numbers = new Map();
 
-/** @param {number} value @param {Intl.NumberFormatOptions} options */
-function number(value, options) {
-  const key = JSON.stringify(options);
+/** @param {number} value @param {number} most decimals @param {number} [least] decimals */
+function number(value, most, least = most) {
+  const key = 100 * most + least;
   let format = numbers.get(key);
-  if (!format) numbers.set(key, (format = new Intl.NumberFormat(undefined, options)));
+  if (!format) numbers.set(key, (format = new Intl.NumberFormat(undefined, { minimumFractionDigits: least, maximumFractionDigits: most })));
   return format.format(value);
 }
 
@@ -28,13 +28,13 @@ export function usd(value) {
   const [unit, letter] = UNITS.find(([least]) => size >= least * 0.9995) ?? [1, ""];
   const scaled = value / unit;
   const digits = unit === 1 ? 0 : Math.abs(scaled) >= 99.95 ? 0 : Math.abs(scaled) >= 9.995 ? 1 : 2;
-  const text = number(Math.abs(scaled), { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const text = number(Math.abs(scaled), digits);
   return `${value < 0 ? "−" : ""}$${text}${letter}`;
 }
 
 /** USD to the dollar: $12,345,678. @param {number} value @returns {string} */
 export function exactUsd(value) {
-  return `${value < 0 ? "−" : ""}$${number(Math.abs(Math.round(value)), { maximumFractionDigits: 0 })}`;
+  return `${value < 0 ? "−" : ""}$${number(Math.abs(Math.round(value)), 0)}`;
 }
 
 /** Decimals a price of that size is read with. @param {number} size @returns {number} */
@@ -44,7 +44,7 @@ export function priceDecimals(size) {
 
 /** @param {number} value @param {number} [decimals] @returns {string} */
 export function price(value, decimals = priceDecimals(value)) {
-  return number(value, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return number(value, decimals);
 }
 
 /** Decimals a grid step needs. @param {number} step @returns {number} */
@@ -54,13 +54,13 @@ export function stepDecimals(step) {
 
 /** With its sign: +1.25 %. @param {number} share @param {number} [digits] @returns {string} */
 export function signedPercent(share, digits = 2) {
-  const text = number(Math.abs(share) * 100, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const text = number(Math.abs(share) * 100, digits);
   return `${share < 0 ? "−" : "+"}${text} %`;
 }
 
 /** @param {number} share @returns {string} */
 export function percent(share) {
-  return `${number(share * 100, { maximumFractionDigits: 0 })} %`;
+  return `${number(share * 100, 0)} %`;
 }
 
 /** A span of time in its two largest units: 3 d 4 h. @param {number} ms @returns {string} */
@@ -77,33 +77,32 @@ export function shortDuration(ms) {
   return duration(ms).replaceAll(" min", "m").replace(/(\d) ([dhs])/g, "$1$2");
 }
 
+/** @typedef {"minute" | "second" | "day" | "month" | "year" | "full"} TimeForm */
+
+/** @type {Record<TimeForm, Intl.DateTimeFormatOptions>} */
+const FORMS = {
+  minute: { hour: "2-digit", minute: "2-digit" },
+  second: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
+  day: { day: "numeric", month: "short" },
+  month: { month: "short" },
+  year: { year: "numeric" },
+  full: { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
+};
+
 /** Times in UTC or in the viewer's zone. */
 export class Clock {
-  /** @type {Record<string, Intl.DateTimeFormat>} */
-  #formats;
-  #zone;
+  /** A formatter takes 3 ms to make: only those that are asked for. @type {Map<TimeForm, Intl.DateTimeFormat>} */
+  #formats = new Map();
   #utc;
 
   /** @param {boolean} utc */
   constructor(utc) {
-    const zone = utc ? { timeZone: "UTC" } : {};
-    const make = (/** @type {Intl.DateTimeFormatOptions} */ options) =>
-      new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", ...options });
     this.#utc = utc;
-    this.#zone = utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone;
-    this.#formats = {
-      minute: make({ hour: "2-digit", minute: "2-digit" }),
-      second: make({ hour: "2-digit", minute: "2-digit", second: "2-digit" }),
-      day: make({ day: "numeric", month: "short" }),
-      month: make({ month: "short" }),
-      year: make({ year: "numeric" }),
-      full: make({ weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
-    };
   }
 
   /** e.g. UTC or Europe/Berlin */
   get zone() {
-    return this.#zone;
+    return this.#utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone;
   }
 
   /** Minutes east of UTC at that time. @param {number} ms @returns {number} */
@@ -111,8 +110,14 @@ export class Clock {
     return this.#utc ? 0 : -60_000 * new Date(ms).getTimezoneOffset();
   }
 
-  /** @param {number} ms @param {"minute" | "second" | "day" | "month" | "year" | "full"} form @returns {string} */
+  /** @param {number} ms @param {TimeForm} form @returns {string} */
   format(ms, form) {
-    return this.#formats[form].format(ms);
+    let format = this.#formats.get(form);
+    if (!format) {
+      const zone = this.#utc ? { timeZone: "UTC" } : {};
+      format = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", ...FORMS[form] });
+      this.#formats.set(form, format);
+    }
+    return format.format(ms);
   }
 }
