@@ -51,11 +51,19 @@ async def _strange_requests(victim: Victim, numbers: range) -> None:
     await sock.drop()
 
 
+async def _series_of_a_server_whose_feed_speaks(victim: Victim) -> set[str]:
+    async with asyncio.timeout(10):
+        while True:
+            series = set(await asyncio.to_thread(victim.metrics))
+            if 'feed_silence_seconds{exchange="binance"}' in series:
+                return set(await asyncio.to_thread(victim.metrics))
+            await asyncio.sleep(0.05)
+
+
 async def _label_explosion(victim: Victim, count: int) -> None:
     async with healthy_beside(victim):
         await _strange_requests(victim, range(8))
-    await asyncio.to_thread(victim.metrics)
-    before = set(await asyncio.to_thread(victim.metrics))
+    before = await _series_of_a_server_whose_feed_speaks(victim)
     await _strange_requests(victim, range(1000, 1000 + count))
     after = set(await asyncio.to_thread(victim.metrics))
     assert after == before

@@ -21,7 +21,7 @@ from tests.attack.stage import attacked, healthy_beside
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 SCRAPE_CONFIG = """
-global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+global: {{scrape_interval: 250ms, evaluation_interval: 500ms}}
 rule_files: [{rules}]
 scrape_configs:
   - job_name: liqstream
@@ -36,7 +36,7 @@ def _free_port() -> int:
 
 @contextmanager
 def _prometheus(folder: Path, target: str) -> Iterator[str]:
-    """Prometheus scraping `target` once a second with our alerts, at its address."""
+    """Prometheus scraping `target` four times a second with our alerts, at its address."""
     config = folder / "prometheus.yml"
     config.write_text(SCRAPE_CONFIG.format(target=target, rules=CONFIG / "alerts.yml"))
     address = f"127.0.0.1:{_free_port()}"
@@ -77,7 +77,7 @@ async def test_every_panel_shows_data_and_no_alert_is_blind(tmp_path: Path) -> N
         async with healthy_beside(server):
             async with asyncio.timeout(40):
                 while await asyncio.to_thread(_is_deaf, prometheus) or _empty(prometheus):  # noqa: ASYNC110
-                    await asyncio.sleep(0.5)
+                    await asyncio.sleep(0.1)
             names = set(await asyncio.to_thread(_ask, prometheus, "label/__name__/values"))
             rules = _ask(prometheus, "rules")["groups"][0]["rules"]
             assert [rule["name"] for rule in rules if rule["health"] != "ok"] == []

@@ -12,9 +12,19 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.attack.stage import write_bars
 from tests.server_process import ServerProcess, served, spawn
 
 REPLAY = ("--exchange", "binance", "--symbol", "BTCUSDT", "--interval", "5m", "--warmup", "3d")
+RECORDED = ("--replay", "bars.csv", "--speed", "600", *REPLAY)
+"""A market that is there at once; what it says is of no importance."""
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """A folder with the recording of RECORDED."""
+    write_bars(tmp_path / "bars.csv", 1200)
+    return tmp_path
 
 
 async def first_snapshot(server: ServerProcess, symbol: str = "BTCUSDT") -> dict[str, Any]:
@@ -62,10 +72,10 @@ async def test_demo_streams_within_a_second_and_says_simulated(tmp_path: Path) -
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_ends_in_time_even_with_a_client_that_reads_nothing(
-    tmp_path: Path, number: signal.Signals
+    recorded: Path, number: signal.Signals
 ) -> None:
     """Clients are told to come back (1001 or 1012); the stalled one is not waited for."""
-    async with served("--demo", cwd=tmp_path) as server:
+    async with served(*RECORDED, cwd=recorded) as server:
         stalled = await _stalled_client(server)
         async with aiohttp.ClientSession() as session, session.ws_connect(server.ws_url) as ws:
             await ws.send_json({"action": "subscribe", "symbols": ["BTCUSDT"], "update_interval": 1})
@@ -132,19 +142,20 @@ async def _refusal(*args: str, cwd: Path, env: dict[str, str] | None = None) -> 
     return errors[0]
 
 
-async def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+async def test_a_port_that_is_taken_is_one_line(recorded: Path) -> None:
     """And exit code 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert f"127.0.0.1:{port}" in await _refusal("--demo", "--port", port, cwd=tmp_path)
+        assert f"127.0.0.1:{port}" in await _refusal(*RECORDED, "--port", port, cwd=recorded)
 
 
-async def test_a_second_server_on_the_same_file_is_one_line(tmp_path: Path) -> None:
+async def test_a_second_server_on_the_same_file_is_one_line(recorded: Path) -> None:
     """DuckDB lets one process in; the other is told which one."""
-    async with served("--demo", "--db", "market.duckdb", cwd=tmp_path) as server:
-        other = tmp_path / "other"
+    async with served(*RECORDED, "--db", "market.duckdb", cwd=recorded) as server:
+        other = recorded / "other"
         other.mkdir()
-        line = await _refusal("--demo", "--port", "0", "--db", "../market.duckdb", cwd=other)
+        (other / "bars.csv").symlink_to(recorded / "bars.csv")
+        line = await _refusal(*RECORDED, "--port", "0", "--db", "../market.duckdb", cwd=other)
         assert "market.duckdb" in line
         assert str(server.process.pid) in line
 
