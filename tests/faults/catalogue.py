@@ -17,6 +17,7 @@ import orjson
 
 from liqstream.heatmap.snapshot import HeatmapSnapshot
 from liqstream.ws.snapshot_codec import encode_snapshot
+from tests.faults.crowd import SYMBOL as CROWD_SYMBOL
 from tests.faults.stack import COLLECTING, FAN, FRONT, LEASE_S, STALE_AFTER_S, Stack
 from tests.faults.watcher import Watcher
 from tests.snapshots import first_snapshot
@@ -97,7 +98,7 @@ def _mark(watcher: Watcher) -> int:
     return len(watcher.received)
 
 
-async def _until_news(stack: Stack, watchers: list[Watcher], within_s: float) -> None:
+async def until_news(stack: Stack, watchers: list[Watcher], within_s: float) -> None:
     """Until every one of these clients gets something new."""
     marks = [_mark(watcher) for watcher in watchers]
     await stack.until_async(
@@ -114,7 +115,7 @@ async def _until_news(stack: Stack, watchers: list[Watcher], within_s: float) ->
 async def redis_kill(stack: Stack) -> Outcome:
     stack.redis.kill()
     alone_s = await _until_alone(stack, *stack.nodes)
-    await _until_news(stack, stack.live(COLLECTING), 2)
+    await until_news(stack, stack.live(COLLECTING), 2)
     await stack.until_async(lambda: all(w.received[-1].stale for w in stack.live([FAN])), "stale mark", 2)
     await asyncio.sleep(_hold_s(stack, 10))
     await asyncio.to_thread(stack.redis.start)
@@ -125,7 +126,7 @@ async def redis_kill(stack: Stack) -> Outcome:
 async def redis_sigstop(stack: Stack) -> Outcome:
     stack.redis.freeze()
     alone_s = await _until_alone(stack, *stack.nodes)
-    await _until_news(stack, stack.live(COLLECTING), 2)
+    await until_news(stack, stack.live(COLLECTING), 2)
     await asyncio.sleep(_hold_s(stack, 30))
     stack.redis.thaw()
     return Outcome(f"alone after {alone_s:.2f} s, together after {await _until_together(stack, 3):.2f} s")
@@ -134,7 +135,7 @@ async def redis_sigstop(stack: Stack) -> Outcome:
 @fault("redis-flushall", "redis", "lease, epoch and truth are put back; the stream goes on")
 async def redis_flushall(stack: Stack) -> Outcome:
     stack.redis.tell("FLUSHALL")
-    await _until_news(stack, stack.live(), 3)
+    await until_news(stack, stack.live(), 3)
     back_s = await stack.until_async(
         lambda: stack.redis.tell("EXISTS", "heatmap:lease", "heatmap:BTCUSDT:latest") == b":2",
         "lease and truth",
@@ -148,7 +149,7 @@ async def redis_client_kill(stack: Stack) -> Outcome:
     for _ in range(3 if stack.short else 10):
         stack.redis.tell("CLIENT", "KILL", "TYPE", "pubsub")
         await asyncio.sleep(stack.random.uniform(0.1, 0.5))
-    await _until_news(stack, stack.live(), 3)
+    await until_news(stack, stack.live(), 3)
     return Outcome("news everywhere")
 
 
@@ -161,7 +162,7 @@ async def redis_overflow(stack: Stack) -> Outcome:
             await asyncio.sleep(0.2)
     finally:
         stack.redis.tell("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32mb 8mb 60")
-    await _until_news(stack, stack.live(), 3)
+    await until_news(stack, stack.live(), 3)
     return Outcome("news everywhere")
 
 
@@ -178,7 +179,7 @@ async def redis_garbage(stack: Stack) -> Outcome:
     )
     stack.redis.tell("HSET", "heatmap:wanted", "intruder", "99999999999999 1 1 BTCUSDT DROP;TABLE ETHUSDT")
     stack.redis.tell("SET", "heatmap:epoch", "garbage")
-    await _until_news(stack, stack.live(), 3)
+    await until_news(stack, stack.live(), 3)
 
     async def all_counted() -> bool:
         return await _garbage_counted(stack) >= before + 6 * 3
@@ -215,7 +216,7 @@ async def leader_kill(stack: Stack) -> Outcome:
         return await stack.leader() == follower.name
 
     change_s = await stack.until_async(took_over, "new leader", LEASE_S + 1)
-    await _until_news(stack, stack.live([follower.name, FAN]), 2)
+    await until_news(stack, stack.live([follower.name, FAN]), 2)
     await leader.start()
     return Outcome(f"led after {change_s:.2f} s", restarted=(leader.name,))
 
@@ -299,7 +300,7 @@ async def _cut_off(stack: Stack, name: str, untouched: tuple[str, ...] = ()) -> 
     proxy.go_dark()
     try:
         alone_s = await _until_alone(stack, name)
-        await _until_news(stack, stack.live([name]), 2)
+        await until_news(stack, stack.live([name]), 2)
         await asyncio.sleep(_hold_s(stack, 8))
     finally:
         proxy.behave()
@@ -359,7 +360,7 @@ async def resets(stack: Stack) -> Outcome:
 async def nginx_reload(stack: Stack) -> Outcome:
     stack.nginx.reload()
     await asyncio.sleep(_hold_s(stack, 12))
-    await _until_news(stack, stack.live([FRONT]), 4)
+    await until_news(stack, stack.live([FRONT]), 4)
     return Outcome("clients of nginx have news", untouched=COLLECTING)
 
 
@@ -368,7 +369,7 @@ async def nginx_kill(stack: Stack) -> Outcome:
     await stack.nginx.kill()
     await asyncio.sleep(0.5)
     await stack.nginx.start()
-    await _until_news(stack, stack.live([FRONT]), 4)
+    await until_news(stack, stack.live([FRONT]), 4)
     return Outcome("clients of nginx have news", untouched=COLLECTING)
 
 
@@ -383,7 +384,7 @@ async def rolling_restart(stack: Stack) -> Outcome:
         if code != 0 or slowest_s > 10:
             raise UnexpectedError(f"{name} ended with {code} after {slowest_s:.1f} s")
         await node.start()
-        await _until_news(stack, stack.live([name, FRONT]), 5)
+        await until_news(stack, stack.live([name, FRONT]), 5)
     codes = {code for w in stack.watchers for code in w.endings - endings[id(w)]}
     if not codes <= {1012}:
         raise UnexpectedError(f"clients were closed with {sorted(codes)}")
@@ -411,9 +412,10 @@ async def clients_stopped(stack: Stack) -> Outcome:
             await crowd.stdout.readline()
         crowd.send_signal(signal.SIGSTOP)
         await asyncio.sleep(_hold_s(stack, 40))
+        stack.oracle.read()
+        epoch, seq = stack.oracle.newest([CROWD_SYMBOL])[CROWD_SYMBOL]
         crowd.send_signal(signal.SIGCONT)
-        await asyncio.sleep(3)
-        crowd.stdin.write(b"report\n")
+        crowd.stdin.write(f"{epoch} {seq}\n".encode())
         async with asyncio.timeout(10):
             report = orjson.loads(await crowd.stdout.readline())
     finally:
@@ -444,10 +446,10 @@ async def disk_full(stack: Stack) -> Outcome:
     try:
         node.env["LIQSTREAM_DB"] = str(small / "two.duckdb")
         await node.start()
-        await _until_news(stack, stack.live([node.name]), 5)
+        await until_news(stack, stack.live([node.name]), 5)
         await asyncio.to_thread(_fill, small / "filler")
         await asyncio.sleep(_hold_s(stack, 20))
-        await _until_news(stack, stack.live([node.name]), 3)
+        await until_news(stack, stack.live([node.name]), 3)
         failed = await node.metric("store_failed_commits_total")
         (small / "filler").unlink()
         written = await node.metric("store_rows_written_total")
@@ -485,7 +487,7 @@ async def feed_silent(stack: Stack) -> Outcome:
             return await stack.leader() == follower.name
 
         change_s = await stack.until_async(took_over, "resignation", STALE_AFTER_S + 2)
-        await _until_news(stack, stack.live(), 3)
+        await until_news(stack, stack.live(), 3)
     finally:
         leader.silence.unlink()
     return Outcome(f"{follower.name} leads after {change_s:.2f} s")

@@ -1,10 +1,14 @@
-"""Many watchers in a process of their own, to be stopped and woken; `report` on stdin asks how it went."""
+"""Many watchers in a process of their own, to be stopped and woken.
+
+"EPOCH SEQ" on stdin asks how it went, once all hold that snapshot or a newer one, or have not in time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import sys
+from contextlib import suppress
 
 import aiohttp
 import orjson
@@ -12,6 +16,7 @@ import orjson
 from tests.faults.watcher import Watcher
 
 SYMBOL = "BTCUSDT"
+CATCH_UP_S = 3.0
 
 
 async def main(url: str, count: int) -> None:
@@ -27,10 +32,17 @@ async def main(url: str, count: int) -> None:
             await asyncio.sleep(0.05)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        await asyncio.to_thread(sys.stdin.readline)
-        newest = max(watcher.held for watcher in watchers)
+        epoch, seq = map(int, (await asyncio.to_thread(sys.stdin.readline)).split())
+
+        def behind() -> int:
+            return sum(watcher.held < (epoch, seq) for watcher in watchers)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CATCH_UP_S):
+                while behind():  # noqa: ASYNC110  many events, no one of them
+                    await asyncio.sleep(0.05)
         report = {
-            "behind": sum(watcher.held < (newest[0], newest[1] - 1) for watcher in watchers),
+            "behind": behind(),
             "violations": [violation for watcher in watchers for violation in watcher.violations],
         }
         sys.stdout.buffer.write(orjson.dumps(report) + b"\n")
