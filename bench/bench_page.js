@@ -46,7 +46,7 @@ globalThis.bench = (() => {
     market.now = null;
     market.liquidations = market.totals = [];
     market.takeHistory({ header: { ...market.header, columns, rows, p0, step: 50, t0, interval_ms: 900_000, gaps: [] }, long, short, candles });
-    view().fitTime();
+    view().viewport.fitTime();
     return frame();
   }
 

@@ -127,7 +127,7 @@ def test_buttons_and_menu_do_the_same(open_page: Open, demo_url: str) -> None:
     assert opened.state("side") == "short"
     page.click(".popover >> text=Whole map")
     opened.settle()
-    low, high = opened.view("view.visiblePrices()")
+    low, high = opened.view("view.viewport.prices()")
     assert low <= opened.view("market.matrix.bottom") * 1.001
     assert high >= opened.view("market.matrix.top") * 0.999
     page.keyboard.press("Escape")
@@ -152,22 +152,22 @@ def test_the_address_restores_the_view(open_page: Open, demo_url: str) -> None:
     assert opened.state("low") == 50000
     assert opened.state("times") == times
     opened.settle()
-    shown = opened.view("view.visibleTimes()")
+    shown = opened.view("view.viewport.times()")
     assert abs(shown[0] - times[0]) < 2 * 300_000
 
 
 def test_scrolled_back_the_view_never_moves(open_page: Open, replay_url: str) -> None:
     """New columns leave the view where it is and are counted on the pill, which leads back."""
     opened = open_page(replay_url, window="24h")
-    opened.view("view.pan(-0.5, 0)")
+    opened.view("view.viewport.pan(-0.5, 0)")
     opened.page.wait_for_selector(".pill:not([hidden])")
     opened.page.wait_for_function("() => liqstream.store.state.times.length === 2")
-    before, end = opened.view("view.visibleTimes()"), opened.view("market.matrix.end")
+    before, end = opened.view("view.viewport.times()"), opened.view("market.matrix.end")
     opened.until("market.matrix.end >= arg + 3", end)
-    assert opened.view("view.visibleTimes()") == pytest.approx(before, abs=1)
+    assert opened.view("view.viewport.times()") == pytest.approx(before, abs=1)
     assert "new" in opened.page.inner_text(".pill")
     opened.page.click(".pill")
-    opened.until("view.following")
+    opened.until("view.viewport.following")
 
 
 def test_the_replay_appends_columns_and_repairs_candles(open_page: Open, replay_url: str) -> None:
@@ -253,7 +253,7 @@ def test_shift_drag_measures(open_page: Open, demo_url: str) -> None:
     opened = open_page(demo_url)
     box = opened.page.locator("#maps .chart").first.bounding_box()
     assert box is not None
-    before = opened.view("view.visibleTimes()")
+    before = opened.view("view.viewport.times()")
     opened.page.keyboard.down("Shift")
     opened.page.mouse.move(box["x"] + 300, box["y"] + 500)
     opened.page.mouse.down()
@@ -264,7 +264,7 @@ def test_shift_drag_measures(open_page: Open, demo_url: str) -> None:
     assert "+" in text
     assert "columns" in text
     assert "standing" in text
-    assert opened.view("view.visibleTimes()") == pytest.approx(before, abs=1)
+    assert opened.view("view.viewport.times()") == pytest.approx(before, abs=1)
 
 
 def test_all_bright_bands_are_visible_at_every_height(open_page: Open, demo_url: str) -> None:

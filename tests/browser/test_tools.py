@@ -64,7 +64,7 @@ def test_linked_maps_show_the_same_time(open_page: Open, demo_url: str) -> None:
     opened.page.mouse.move(box["x"] + 300, box["y"] + 150, steps=4)
     opened.page.mouse.up()
     opened.settle()
-    ranges = opened.page.evaluate("() => [...liqstream.stage.slots.values()].map(s => s.view.visibleTimes())")
+    ranges = opened.page.evaluate("() => [...liqstream.stage.slots.values()].map(s => s.view.viewport.times())")
     assert ranges[0] == pytest.approx(ranges[1], abs=900_000)
 
 
@@ -193,7 +193,7 @@ def test_a_phone_has_everything_in_reach(open_page: Open, demo_url: str) -> None
     page.tap("#sheet-handle")
     page.wait_for_selector(".side.open .ladder")
     page.tap("#sheet-handle")
-    before = opened.view("view.visibleTimes()")
+    before = opened.view("view.viewport.times()")
     session = page.context.new_cdp_session(page)
     for kind, gap in (("touchStart", 40), ("touchMove", 80), ("touchMove", 120), ("touchEnd", 0)):
         points = [{"x": 150 - gap / 2, "y": 230, "id": 0}, {"x": 150 + gap / 2, "y": 230, "id": 1}]
@@ -201,7 +201,7 @@ def test_a_phone_has_everything_in_reach(open_page: Open, demo_url: str) -> None
             "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if kind == "touchEnd" else points}
         )
     opened.settle()
-    after = opened.view("view.visibleTimes()")
+    after = opened.view("view.viewport.times()")
     assert after[1] - after[0] < 0.8 * (before[1] - before[0])
 
 

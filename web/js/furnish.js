@@ -72,7 +72,7 @@ export function furnish({ store, stage, feed, facts }) {
   keepAddress(store);
   openSheet(aside);
   side.onNearest = (above, below) => summarise([above, below], feed.market(store.state.symbol).now?.price ?? NaN);
-  side.onChoose = (price) => stage.focus.view.showPrice(price);
+  side.onChoose = (price) => stage.focus.view.viewport.showPrice(price);
   follow();
 
   if (facts.unknown) connection.tell(`${facts.unknown} is not followed by this server; showing ${store.state.symbol}.`);

@@ -109,7 +109,7 @@ export class Stage {
   /** The same time in all of them, so that a sweep across markets is seen as one. @param {MapSlot} slot */
   #link(slot) {
     if (this.#leader !== slot || this.slots.size < 2) return;
-    const times = slot.view.visibleTimes();
+    const times = slot.view.viewport.times();
     for (const other of this.slots.values()) if (other !== slot && times.length) other.view.showTimes(times);
   }
 }

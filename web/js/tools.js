@@ -83,17 +83,17 @@ function shortcutsOf({ store, stage, facts }, open) {
     turn("c", "Candles", "candles", onOff),
     turn("o", "Realised liquidations", "dots", onOff),
     turn("f", "Price range: near, candles, whole map", "fit", ["near", "candles", "map"]),
-    { keys: ["ArrowLeft", "ArrowRight"], shown: "← →", name: "Move in time", run: (key) => stage.focus.view.pan(key === "ArrowLeft" ? -0.1 : 0.1, 0) },
-    { keys: ["ArrowUp", "ArrowDown"], shown: "↑ ↓", name: "Move in price", run: (key) => stage.focus.view.pan(0, key === "ArrowUp" ? 0.1 : -0.1) },
-    { keys: ["+", "=", "-"], shown: "+ −", name: "Zoom in time", run: (key) => stage.focus.view.zoom(key === "-" ? 1.25 : 0.8) },
-    { keys: [".", ","], shown: ", .", name: "Zoom in price", run: (key) => stage.focus.view.zoom(key === "," ? 1.25 : 0.8, { price: true }) },
+    { keys: ["ArrowLeft", "ArrowRight"], shown: "← →", name: "Move in time", run: (key) => stage.focus.view.viewport.pan(key === "ArrowLeft" ? -0.1 : 0.1, 0) },
+    { keys: ["ArrowUp", "ArrowDown"], shown: "↑ ↓", name: "Move in price", run: (key) => stage.focus.view.viewport.pan(0, key === "ArrowUp" ? 0.1 : -0.1) },
+    { keys: ["+", "=", "-"], shown: "+ −", name: "Zoom in time", run: (key) => stage.focus.view.viewport.zoomTime(key === "-" ? 1.25 : 0.8) },
+    { keys: [".", ","], shown: ", .", name: "Zoom in price", run: (key) => stage.focus.view.viewport.zoomPrice(key === "," ? 1.25 : 0.8, stage.focus.view.market?.now?.price) },
     { keys: ["End"], name: "Back to now", run: () => stage.focus.goLive() },
     {
       keys: ["r"],
       name: "Whole window, price range by itself",
       run: () => {
         store.set({ times: [], prices: [], fit: store.state.fit === "free" ? "near" : store.state.fit });
-        for (const { view } of stage.slots.values()) view.fitTime();
+        for (const { view } of stage.slots.values()) view.viewport.fitTime();
       },
     },
     { keys: ["g"], name: "One market or several", run: open.nextGrid },

@@ -1,55 +1,63 @@
 // @ts-check
 /**
- * One market's map: the chart, its time grid, candles, heat and dots, following one Market.
- *
- * Columns of the matrix and logical indices of the chart are the same thing (less the first column held):
- * a hidden series holds every column's time, also of gaps and of the future, so nothing can shift.
+ * One market's map: the chart with its candles, heat and dots, following one Market.
  * @module
  */
 
 import { CandleSeriesView } from "./candle-series.js";
 import { ColourKeeper } from "./colour-keeper.js";
 import { HeatPrimitive } from "./heat-primitive.js";
-import { createChart, CrosshairMode, LineSeries, LineStyle, PriceScaleMode, TickMarkType } from "./lwc.js";
+import { createChart, CrosshairMode, LineStyle, PriceScaleMode } from "./lwc.js";
+import { fittedRange } from "./price-fit.js";
 import { candleColours, readTheme } from "./theme.js";
+import { TimeGrid } from "./time-grid.js";
+import { Viewport } from "./viewport.js";
 import { Clock, priceDecimals, price as priceText } from "../data/format.js";
 
 /** @typedef {import("../data/market.js").Market} Market */
 /** @typedef {import("../state/store.js").ViewState} ViewState */
 /** @typedef {{ column: number, timeMs: number, price: number, x: number, y: number }} Point */
 
-/** Columns of future, as a share of the window: room for today's bands to reach into. */
-const FUTURE = 0.07;
-/** Share of the live grid's half range that "near" shows around the price. */
-const NEAR = 0.42;
 const SETTLE_MS = 150;
+/** A gesture is over once nothing of it came for so long. */
+const GESTURE_MS = 250;
 
 export class ChartView {
   /** @type {Market | null} */
   #market = null;
   /** @type {ViewState} */
   #state;
-  #clock;
-  #offsetS = 0;
+  #times;
   #candleView = new CandleSeriesView();
   #leave = () => {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #gesture;
+  #frame = 0;
   #pointerDown = false;
   #restored = false;
+  #wish = "";
   /** @type {number[]} */
   #wantedTimes = [];
   heat = new HeatPrimitive();
   /** @type {import("./dots-primitive.js").DotsPrimitive | null} */
   dots = null;
+  /** Set by the page when nothing has arrived for long. */
+  greyed = false;
+  /** Called once per animation frame when the picture's coordinates may have changed. */
+  onMove = () => {};
+  /** Called when the viewer's own gesture left the time or price range changed. @type {(patch: import("../state/store.js").Patch) => void} */
+  onGesture = () => {};
 
   /** @param {HTMLElement} element @param {ViewState} state @param {{ compact?: boolean }} [options] */
   constructor(element, state, { compact = false } = {}) {
     this.element = element;
     this.#state = state;
-    this.#clock = new Clock(state.utc);
+    this.#times = new TimeGrid(state.utc);
     this.compact = compact;
     this.theme = readTheme();
+    const { tickMarkFormatter, timeFormatter } = this.#times.formatters;
     this.chart = createChart(element, {
       autoSize: true,
       layout: { attributionLogo: false, fontSize: 11 },
@@ -62,17 +70,16 @@ export class ChartView {
         timeVisible: true,
         secondsVisible: false,
         allowShiftVisibleRangeOnWhitespaceReplacement: true,
-        tickMarkFormatter: (/** @type {any} */ time, /** @type {any} */ type) => this.#tick(time, type),
+        tickMarkFormatter,
       },
-      localization: { timeFormatter: (/** @type {any} */ time) => this.#clock.format(this.#ms(time), "full") },
+      localization: { timeFormatter },
       kineticScroll: { mouse: false, touch: !matchMedia("(prefers-reduced-motion: reduce)").matches },
     });
-    const quiet = { lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
-    this.grid = this.chart.addSeries(LineSeries, { ...quiet, priceScaleId: "grid" }); // an axis of its own: it has no prices
+    this.#times.attach(this.chart);
     this.candles = this.chart.addCustomSeries(/** @type {any} */ (this.#candleView), {
       priceLineStyle: LineStyle.Dashed,
       priceLineWidth: 1,
-      autoscaleInfoProvider: (/** @type {any} */ own) => this.#priceRange(own),
+      autoscaleInfoProvider: (/** @type {any} */ own) => fittedRange(this.#state.fit, this.#market, own()),
     });
     this.candles.attachPrimitive(/** @type {any} */ (this.heat));
     this.colours = new ColourKeeper((table) => this.heat.setTable(table), () => document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches);
@@ -83,10 +90,8 @@ export class ChartView {
     addEventListener("pointercancel", this.#up);
     element.addEventListener("wheel", () => this.#afterGesture(), { passive: true });
     element.addEventListener("dblclick", () => this.#afterGesture());
-    /** Called once per animation frame when the picture's coordinates may have changed. */
-    this.onMove = () => {};
-    /** Called when the viewer's own gesture left the time or price range changed. @type {(patch: import("../state/store.js").Patch) => void} */
-    this.onGesture = () => {};
+    this.viewport = new Viewport(this.chart, () => this.#market?.matrix, () => this.#times.future);
+    this.viewport.onGesture = () => this.#afterGesture();
     this.applyTheme();
   }
 
@@ -95,12 +100,14 @@ export class ChartView {
   }
 
   get clock() {
-    return this.#clock;
+    return this.#times.clock;
   }
 
   destroy() {
     this.#leave();
     clearTimeout(this.#settling);
+    clearTimeout(this.#gesture);
+    cancelAnimationFrame(this.#frame);
     removeEventListener("pointerup", this.#up);
     removeEventListener("pointercancel", this.#up);
     this.chart.remove();
@@ -123,7 +130,7 @@ export class ChartView {
     this.#state = state;
     const changed = (/** @type {(keyof ViewState)[]} */ ...keys) => keys.some((key) => state[key] !== before[key]);
     if (changed("utc")) {
-      this.#clock = new Clock(state.utc);
+      this.#times.clock = new Clock(state.utc);
       if (this.#market?.matrix) this.#setTimes();
     }
     if (changed("candles", "candleColours", "dots", "logPrice")) this.#applyStyle();
@@ -171,54 +178,10 @@ export class ChartView {
     dots.setMarket(this.#market);
   }
 
-  /** Whether newest columns are in sight, so that the view goes along with them. */
-  get following() {
-    const range = this.chart.timeScale().getVisibleLogicalRange();
-    const matrix = this.#market?.matrix;
-    return !range || !matrix || range.to >= matrix.end - matrix.first - 1.5;
-  }
-
-  /** The newest columns at the right, at the zoom there is. */
-  goLive() {
-    const range = this.chart.timeScale().getVisibleLogicalRange();
-    const matrix = this.#market?.matrix;
-    if (!range || !matrix) return;
-    const to = matrix.end - matrix.first - 0.5 + Math.min(this.#futureColumns(), (range.to - range.from) * FUTURE);
-    this.chart.timeScale().setVisibleLogicalRange({ from: to - (range.to - range.from), to });
-    this.#afterGesture();
-  }
-
-  /** The whole window in sight. */
-  fitTime() {
-    const matrix = this.#market?.matrix;
-    if (!matrix) return;
-    const to = matrix.end - matrix.first - 1 + this.#futureColumns();
-    this.chart.timeScale().setVisibleLogicalRange({ from: -0.5, to: Math.max(10, to) + 0.5 });
-  }
-
-  /** @returns {number[]} UTC ms of the left and right end */
-  visibleTimes() {
-    const range = this.chart.timeScale().getVisibleLogicalRange();
-    const matrix = this.#market?.matrix;
-    if (!range || !matrix) return [];
-    return [range.from, range.to].map((index) => matrix.timeOf(matrix.first + index));
-  }
-
-  /** @param {number[]} times UTC ms */
-  showTimes([from, to]) {
-    const matrix = this.#market?.matrix;
-    if (!matrix) {
-      this.#wantedTimes = [from, to];
-      return;
-    }
-    const index = (/** @type {number} */ ms) => (ms - matrix.t0) / matrix.intervalMs - matrix.first;
-    this.chart.timeScale().setVisibleLogicalRange({ from: index(from), to: index(to) });
-  }
-
-  /** @returns {number[]} lowest and highest price in sight */
-  visiblePrices() {
-    const range = this.chart.priceScale("right").getVisibleRange();
-    return range ? [range.from, range.to] : [];
+  /** Brings times into sight, now or once there is something to show. @param {number[]} times UTC ms of the left and right end */
+  showTimes(times) {
+    if (this.#market?.matrix) this.viewport.showTimes(times);
+    else this.#wantedTimes = times;
   }
 
   /** @param {number} x @param {number} y media px within the chart @returns {Point | null} */
@@ -248,42 +211,7 @@ export class ChartView {
     const column = timeMs === null || !matrix ? -1 : matrix.columnAt(timeMs);
     const price = matrix?.candle(column)?.close;
     if (price === undefined) this.chart.clearCrosshairPosition();
-    else this.chart.setCrosshairPosition(price, this.#seconds(column), this.candles);
-  }
-
-  /** Moves by a share of what is in sight: sideways in time, upwards in price. @param {number} across @param {number} up */
-  pan(across, up) {
-    const range = this.chart.timeScale().getVisibleLogicalRange();
-    if (range && across) {
-      const by = (range.to - range.from) * across;
-      this.chart.timeScale().setVisibleLogicalRange({ from: range.from + by, to: range.to + by });
-    }
-    const [low, high] = this.visiblePrices();
-    if (up && high) this.chart.priceScale("right").setVisibleRange({ from: low + (high - low) * up, to: high + (high - low) * up });
-    this.#afterGesture();
-  }
-
-  /** @param {number} factor below 1 zooms in @param {{ price?: boolean }} [axis] */
-  zoom(factor, { price = false } = {}) {
-    if (price) {
-      const [low, high] = this.visiblePrices();
-      const middle = this.#market?.now?.price ?? (low + high) / 2;
-      if (high) this.chart.priceScale("right").setVisibleRange({ from: middle - (middle - low) * factor, to: middle + (high - middle) * factor });
-    } else {
-      const range = this.chart.timeScale().getVisibleLogicalRange();
-      const anchor = range && (this.following ? range.to : (range.from + range.to) / 2);
-      if (range && anchor !== null) this.chart.timeScale().setVisibleLogicalRange({ from: anchor - (anchor - range.from) * factor, to: anchor + (range.to - anchor) * factor });
-    }
-    this.#afterGesture();
-  }
-
-  /** Brings a price into sight. @param {number} price */
-  showPrice(price) {
-    const [low, high] = this.visiblePrices();
-    if (!high || (price > low && price < high)) return;
-    const margin = (high - low) * 0.08;
-    this.chart.priceScale("right").setVisibleRange({ from: Math.min(low, price - margin), to: Math.max(high, price + margin) });
-    this.#afterGesture();
+    else this.chart.setCrosshairPosition(price, this.#times.secondsOf(column), this.candles);
   }
 
   /** Width and height of the map itself, without the axes. */
@@ -314,8 +242,8 @@ export class ChartView {
 
   #takeHistory() {
     const market = /** @type {Market} */ (this.#market);
-    const keep = this.#restored ? this.visibleTimes() : this.#wantedTimes;
-    const wasFollowing = this.#restored && this.following;
+    const keep = this.#restored ? this.viewport.times() : this.#wantedTimes;
+    const wasFollowing = this.#restored && this.viewport.following;
     this.heat.setMatrix(market.matrix);
     this.heat.show(this.#state.view, this.#state.side);
     const matrix = /** @type {import("../data/matrix.js").Matrix} */ (market.matrix);
@@ -327,8 +255,8 @@ export class ChartView {
     this.dots?.setMarket(market);
     this.#seeAll();
     this.#setColours();
-    if (keep.length && !wasFollowing) this.showTimes(keep);
-    else if (!this.#restored || !keep.length) this.fitTime();
+    if (keep.length && !wasFollowing) this.viewport.showTimes(keep);
+    else if (!this.#restored || !keep.length) this.viewport.fitTime();
     this.#wantedTimes = [];
     this.#restored = true;
     this.#fitPrices(null);
@@ -336,15 +264,13 @@ export class ChartView {
   }
 
   #setTimes() {
-    const matrix = /** @type {import("../data/matrix.js").Matrix} */ (this.#market?.matrix);
-    this.#offsetS = this.#clock.offsetMs(matrix.timeOf(matrix.end)) / 1000;
-    const times = [];
-    for (let c = matrix.first; c < matrix.end + this.#futureColumns(); c++) times.push({ time: this.#seconds(c) });
-    this.grid.setData(times);
+    const { matrix, header } = /** @type {Market} */ (this.#market);
+    if (!matrix) return;
+    this.#times.show(matrix, header?.columns ?? 0);
     const bars = [];
     for (let c = matrix.first; c < matrix.end; c++) {
       const candle = matrix.candle(c);
-      if (candle) bars.push({ time: this.#seconds(c), ...candle });
+      if (candle) bars.push({ time: this.#times.secondsOf(c), ...candle });
     }
     this.candles.setData(/** @type {any} */ (bars));
   }
@@ -353,89 +279,34 @@ export class ChartView {
   #takeColumn(column, appended) {
     const matrix = /** @type {import("../data/matrix.js").Matrix} */ (this.#market?.matrix);
     if (appended) {
-      this.grid.update(/** @type {any} */ ({ time: this.#seconds(column + this.#futureColumns() - 1) }));
+      this.#times.append(column);
       this.heat.findGaps();
     }
     const candle = matrix.candle(column);
     const newest = column === matrix.end - 1;
-    if (candle) this.candles.update(/** @type {any} */ ({ time: this.#seconds(column), ...candle }), !newest);
+    if (candle) this.candles.update(/** @type {any} */ ({ time: this.#times.secondsOf(column), ...candle }), !newest);
     this.heat.touch(column);
   }
 
   /** @param {number} gone columns */
   #trimmed(gone) {
-    const range = this.chart.timeScale().getVisibleLogicalRange();
     this.heat.forget();
-    this.#setTimes();
-    if (range) this.chart.timeScale().setVisibleLogicalRange({ from: range.from - gone, to: range.to - gone });
+    this.viewport.keepThrough(gone, () => this.#setTimes());
   }
 
   #empty() {
     this.heat.setMatrix(null);
-    this.grid.setData([]);
+    this.#times.show(null, 0);
     this.candles.setData([]);
     this.dots?.setMarket(null);
-  }
-
-  #futureColumns() {
-    return Math.max(6, Math.round((this.#market?.header?.columns ?? 0) * FUTURE));
-  }
-
-  /** @param {number} column @returns {any} */
-  #seconds(column) {
-    return /** @type {import("../data/matrix.js").Matrix} */ (this.#market?.matrix).timeOf(column) / 1000 + this.#offsetS;
-  }
-
-  /** @param {any} time of the chart @returns {number} UTC ms */
-  #ms(time) {
-    return (time - this.#offsetS) * 1000;
-  }
-
-  /** @param {any} time @param {any} type */
-  #tick(time, type) {
-    const forms = /** @type {const} */ ({
-      [TickMarkType.Year]: "year",
-      [TickMarkType.Month]: "month",
-      [TickMarkType.DayOfMonth]: "day",
-      [TickMarkType.Time]: "minute",
-      [TickMarkType.TimeWithSeconds]: "second",
-    });
-    return this.#clock.format(this.#ms(time), forms[/** @type {keyof typeof forms} */ (type)]);
-  }
-
-  /** The range the price axis takes by itself. @param {() => any} own the candles' */
-  #priceRange(own) {
-    const info = own();
-    const matrix = this.#market?.matrix;
-    if (!matrix || this.#state.fit === "candles") return info;
-    if (this.#state.fit === "map") return { priceRange: { minValue: matrix.bottom, maxValue: matrix.top } };
-    const price = this.#market?.now?.price ?? matrix.candle(matrix.end - 1)?.close;
-    const range = info?.priceRange;
-    if (!price) return info;
-    const reach = this.#reach(price);
-    return {
-      priceRange: {
-        minValue: Math.min(range?.minValue ?? price, price * (1 - reach)),
-        maxValue: Math.max(range?.maxValue ?? price, price * (1 + reach)),
-      },
-    };
-  }
-
-  /** How far around the price "near" looks; the live grid's width follows volatility. @param {number} price */
-  #reach(price) {
-    const grid = this.#market?.now?.grid;
-    const half = grid ? (grid.step * grid.long.length) / 2 / price : 0.1;
-    // In steps of 1 %, or the axis would breathe with every tick.
-    return Math.max(0.01, Math.round(NEAR * half * 100) / 100);
   }
 
   /** @param {ViewState | null} before */
   #fitPrices(before) {
     const { fit, prices } = this.#state;
-    const scale = this.chart.priceScale("right");
     if (fit === "free") {
-      if ((!before || before.fit !== "free") && prices.length === 2 && this.#market?.matrix) scale.setVisibleRange({ from: prices[0], to: prices[1] });
-    } else if (before?.fit !== fit || !scale.options().autoScale) scale.setAutoScale(true);
+      if (before?.fit !== "free" && prices.length === 2 && this.#market?.matrix) this.viewport.showPrices(prices);
+    } else if (before?.fit !== fit || this.viewport.isFree) this.viewport.freePrices();
   }
 
   #setColours() {
@@ -446,9 +317,6 @@ export class ChartView {
     this.#wish = JSON.stringify(wish);
     this.colours.set(wish);
   }
-  #wish = "";
-  /** Set by the page when nothing has arrived for long. */
-  greyed = false;
 
   /** Before the first frame there is nothing in sight to measure: take the newest columns. */
   #seeAll() {
@@ -463,7 +331,6 @@ export class ChartView {
       this.onMove();
     });
   }
-  #frame = 0;
 
   #settleSoon() {
     clearTimeout(this.#settling);
@@ -477,24 +344,13 @@ export class ChartView {
   #afterGesture() {
     clearTimeout(this.#gesture);
     this.#gesture = setTimeout(() => {
-      const free = !this.chart.priceScale("right").options().autoScale;
-      const prices = free ? this.visiblePrices() : [];
+      const { isFree, isWhole } = this.viewport;
       /** @type {import("../state/store.js").Patch} */
-      const patch = { times: this.#isWholeWindow() ? [] : this.visibleTimes().map(Math.round) };
-      if (free) Object.assign(patch, { fit: "free", prices });
+      const patch = { times: isWhole ? [] : this.viewport.times().map(Math.round) };
+      if (isFree) Object.assign(patch, { fit: "free", prices: this.viewport.prices() });
       else if (this.#state.fit === "free") Object.assign(patch, { fit: "near", prices: [] });
       this.onGesture(patch);
       this.#settleSoon();
-    }, 250);
-  }
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #gesture;
-
-  #isWholeWindow() {
-    const range = this.chart.timeScale().getVisibleLogicalRange();
-    const matrix = this.#market?.matrix;
-    if (!range || !matrix) return true;
-    const columns = matrix.end - matrix.first;
-    return Math.abs(range.from) < 0.02 * columns + 1 && this.following;
+    }, GESTURE_MS);
   }
 }

@@ -57,7 +57,7 @@ export class MapSlot {
     this.#arrived = 0;
     this.view.show(market);
     this.#leave = market.subscribe((change) => {
-      if (change === "appended" && !this.view.following) this.#arrived += 1;
+      if (change === "appended" && !this.view.viewport.following) this.#arrived += 1;
       if (change === "now" || change === "mix" || change === "history") this.update();
       if (change === "appended" || change === "history") this.#drawPill();
     });
@@ -73,7 +73,7 @@ export class MapSlot {
 
   goLive() {
     this.#arrived = 0;
-    this.view.goLive();
+    this.view.viewport.goLive();
     this.#drawPill();
   }
 
@@ -103,7 +103,7 @@ export class MapSlot {
   }
 
   #moved() {
-    if (this.view.following) this.#arrived = 0;
+    if (this.view.viewport.following) this.#arrived = 0;
     this.profile?.request();
     this.#drawPill();
     this.onDraw();
@@ -111,7 +111,7 @@ export class MapSlot {
   }
 
   #drawPill() {
-    const hidden = this.view.following || !this.view.market?.matrix;
+    const hidden = this.view.viewport.following || !this.view.market?.matrix;
     this.#pill.hidden = hidden;
     if (!hidden) this.#pill.textContent = this.#arrived ? `Live · ${this.#arrived} new` : "Live";
   }
