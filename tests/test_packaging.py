@@ -53,10 +53,14 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bin_folder(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`bin` of an empty environment into which the wheel was installed."""
     folder = tmp_path_factory.mktemp("venv")
-    venv.create(folder, with_pip=True)
-    pip = (folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile")
-    run(*pip, _only(dist, "*.whl"), cwd=folder)
+    venv.create(folder, with_pip=False)
+    run(*_pip_install(folder / "bin"), "--no-compile", _only(dist, "*.whl"), cwd=folder)
     return folder / "bin"
+
+
+def _pip_install(bin_folder: Path) -> tuple[str | Path, ...]:
+    """The command that installs into an environment: this one's pip, so that each need not have its own."""
+    return sys.executable, "-m", "pip", "--python", bin_folder / "python", "install", "--quiet"
 
 
 def _only(folder: Path, pattern: str) -> Path:
@@ -86,8 +90,7 @@ def test_an_installed_server_serves_its_page(kind: str, dist: Path, bin_folder: 
     """`liqstream serve --demo` outside of any checkout: page, scripts, chart library, and a map."""
     if kind == "sdist":
         package = _only(dist, "*.tar.gz")
-        pip = (bin_folder / "python", "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall")
-        run(*pip, package, cwd=tmp_path)
+        run(*_pip_install(bin_folder), "--no-deps", "--force-reinstall", package, cwd=tmp_path)
     with installed_server(bin_folder / "liqstream", tmp_path) as url:
         page = fetch(url)
         assert "SIMULATED" in page.upper()
