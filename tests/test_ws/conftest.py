@@ -7,13 +7,19 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.ws_server import WsServer, ws_server
+from tests.ws_server import AheadClock, WsServer, ws_server
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[WsServer]:
+def clock() -> AheadClock:
+    """The clock of `server`."""
+    return AheadClock()
+
+
+@pytest.fixture
+async def server(clock: AheadClock) -> AsyncIterator[WsServer]:
     """The endpoint with its defaults."""
-    async with ws_server() as running:
+    async with ws_server(timers=clock) as running:
         yield running
 
 

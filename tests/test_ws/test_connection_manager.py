@@ -142,7 +142,7 @@ async def test_an_older_snapshot_is_ignored(session: aiohttp.ClientSession, serv
 
 
 async def test_proto_2_acknowledges_and_sends_deltas(
-    session: aiohttp.ClientSession, server: WsServer
+    session: aiohttp.ClientSession, server: WsServer, clock: AheadClock
 ) -> None:
     """An ack with the id, a full snapshot in columns, then deltas that rebuild the state."""
     ws = await connected(session, server, "BTCUSDT", proto=2, id="first")
@@ -158,6 +158,7 @@ async def test_proto_2_acknowledges_and_sends_deltas(
     one = first_snapshot()
     two = next_snapshot(one)
     await server.manager.broadcast(one)
+    clock.ahead_s += 1.0
     await server.manager.broadcast(two)
     messages = [await receive(ws), await receive(ws)]
     assert [message["type"] for message in messages] == ["snapshot", "delta"]
@@ -170,7 +171,9 @@ async def test_proto_2_acknowledges_and_sends_deltas(
     await ws.close()
 
 
-async def test_resume_sends_only_what_is_new(session: aiohttp.ClientSession, server: WsServer) -> None:
+async def test_resume_sends_only_what_is_new(
+    session: aiohttp.ClientSession, server: WsServer, clock: AheadClock
+) -> None:
     """A client that returns with the newest state gets none; an older one gets the full state."""
     stays = await connected(session, server, "BTCUSDT")
     one = first_snapshot()
@@ -179,6 +182,7 @@ async def test_resume_sends_only_what_is_new(session: aiohttp.ClientSession, ser
     back = await connected(session, server, "BTCUSDT", proto=2, resume=held)
     assert (await receive(back))["type"] == "subscribed"
     await nothing_more(back)
+    clock.ahead_s += 1.0
     await server.manager.broadcast(next_snapshot(one))
     assert (await receive(back))["type"] == "delta"
     late = await connected(session, server, "BTCUSDT", proto=2, resume=held)
@@ -246,12 +250,14 @@ async def test_slow_consumer_receives_warning() -> None:
 
 async def test_fast_clients_not_blocked_by_slow_client(session: aiohttp.ClientSession) -> None:
     """While one client is stuck the others get every snapshot, and broadcast() returns at once."""
-    async with ws_server() as server, stalled_client(server, SUBSCRIBE):
+    clock = AheadClock()
+    async with ws_server(timers=clock) as server, stalled_client(server, SUBSCRIBE):
         seq = await block(server)
         fast = await session.ws_connect(server.url, max_msg_size=0)
         await say(fast, action="subscribe", symbols=["BTCUSDT"], update_interval=1)
         assert (await receive(fast))["seq"] == seq
         for later in (seq + 1, seq + 2):
+            clock.ahead_s += 1.0
             began = asyncio.get_running_loop().time()
             await server.manager.broadcast(big_snapshot(later), replace(big_snapshot(later), epoch=99))
             assert asyncio.get_running_loop().time() - began < 1.0
