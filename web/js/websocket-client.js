@@ -14,30 +14,15 @@
  * @module
  */
 
-import { Levels } from "./wire/levels.js";
+import { SymbolStream } from "./wire/symbol-stream.js";
 
-/**
- * @typedef {object} Snapshot the newest state of a symbol
- * @property {string} symbol
- * @property {number} timeMs the data's time, UTC
- * @property {number} epoch
- * @property {number} seq
- * @property {boolean} stale
- * @property {string} source live, replay or simulated
- * @property {string[]} quality
- * @property {string} kernel
- * @property {Levels} levels
- * @property {number} currentPrice
- * @property {number} created
- * @property {number} consumed
- * @property {boolean} full whether it came whole, not as a delta
- */
+/** @typedef {import("./wire/symbol-stream.js").Snapshot} Snapshot the newest state of a symbol */
+/** @typedef {import("./wire/symbol-stream.js").Account} Account */
 /**
  * @typedef {"idle" | "connecting" | "open" | "waiting" | "refused"} State
  * idle: not asked to connect; waiting: will try again by itself; refused: the server said never again.
  */
 /** @typedef {{ state: State, attempt: number, retryInMs: number, code: number, reason: string }} Status */
-/** @typedef {{ received: number, skipped: number, dropped: number, missed: number }} Account */
 /**
  * @typedef {object} Events
  * @property {Status} status
@@ -59,15 +44,6 @@ import { Levels } from "./wire/levels.js";
  * @property {((event: any) => void) | null} onclose
  * @property {((event: any) => void) | null} onerror
  */
-/**
- * @typedef {object} Subscription
- * @property {number} intervalS
- * @property {Snapshot | null} snapshot the state the next delta builds on
- * @property {{ epoch: number, seq: number } | null} shown the last one handed on
- * @property {boolean} asked a resync is under way
- * @property {Account} account
- */
-
 const OPEN = 1;
 const BACKOFF_BASE_MS = 2000;
 const BACKOFF_CAP_MS = 30_000;
@@ -85,8 +61,8 @@ export class LiqstreamClient {
   #now;
   /** @type {Socket | null} */
   #socket = null;
-  /** @type {Map<string, Subscription>} */
-  #subscriptions = new Map();
+  /** @type {Map<string, SymbolStream>} */
+  #streams = new Map();
   /** @type {Map<string, Set<(payload: any) => void>>} */
   #listeners = new Map();
   /** @type {Status} */
@@ -137,12 +113,12 @@ export class LiqstreamClient {
 
   /** @returns {string[]} */
   get symbols() {
-    return [...this.#subscriptions.keys()];
+    return [...this.#streams.keys()];
   }
 
   /** @param {string} symbol @returns {Snapshot | null} */
   snapshot(symbol) {
-    return this.#subscriptions.get(symbol)?.snapshot ?? null;
+    return this.#streams.get(symbol)?.snapshot ?? null;
   }
 
   /**
@@ -151,7 +127,7 @@ export class LiqstreamClient {
    * @param {string} symbol @returns {Account}
    */
   account(symbol) {
-    return { ...(this.#subscriptions.get(symbol)?.account ?? newAccount()) };
+    return { ...(this.#streams.get(symbol) ?? new SymbolStream(0)).account };
   }
 
   /** Connects and stays connected until `close()` or until the server says never again. */
@@ -176,16 +152,16 @@ export class LiqstreamClient {
    */
   subscribe(symbols, { intervalS = 5 } = {}) {
     for (const symbol of symbols) {
-      const held = this.#subscriptions.get(symbol);
+      const held = this.#streams.get(symbol);
       if (held) held.intervalS = intervalS;
-      else this.#subscriptions.set(symbol, newSubscription(intervalS));
+      else this.#streams.set(symbol, new SymbolStream(intervalS));
     }
     if (symbols.length) this.#sendSubscribe(symbols, intervalS);
   }
 
   /** @param {string[]} symbols */
   unsubscribe(symbols) {
-    const held = symbols.filter((symbol) => this.#subscriptions.delete(symbol));
+    const held = symbols.filter((symbol) => this.#streams.delete(symbol));
     if (held.length) this.#send({ action: "unsubscribe", symbols: held });
   }
 
@@ -216,7 +192,7 @@ export class LiqstreamClient {
     if (this.#token) this.#send({ action: "auth", token: this.#token });
     /** @type {Map<number, string[]>} */
     const byInterval = new Map();
-    for (const [symbol, { intervalS }] of this.#subscriptions) {
+    for (const [symbol, { intervalS }] of this.#streams) {
       byInterval.set(intervalS, [...(byInterval.get(intervalS) ?? []), symbol]);
     }
     for (const [intervalS, symbols] of byInterval) this.#sendSubscribe(symbols, intervalS);
@@ -245,6 +221,7 @@ export class LiqstreamClient {
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
+    for (const stream of this.#streams.values()) stream.connectionLost();
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.onerror = () => {};
     socket.close(code);
@@ -252,7 +229,7 @@ export class LiqstreamClient {
 
   #checkSilence() {
     if (!this.#socket) return;
-    const longest = Math.max(HEARTBEAT_S, ...[...this.#subscriptions.values()].map((s) => s.intervalS));
+    const longest = Math.max(HEARTBEAT_S, ...[...this.#streams.values()].map((stream) => stream.intervalS));
     const silence = this.silenceMs;
     if (silence > SILENT_HEARTBEATS * longest * 1000) this.#lost(1006, "silence");
     else if (silence > longest * 1000 + 500 || this.#now() - this.#pingSentAt > 15_000) this.#ping();
@@ -270,8 +247,8 @@ export class LiqstreamClient {
     /** @type {Record<string, { epoch: number, seq: number }>} */
     const resume = {};
     for (const symbol of symbols) {
-      const snapshot = this.#subscriptions.get(symbol)?.snapshot;
-      if (snapshot) resume[symbol] = { epoch: snapshot.epoch, seq: snapshot.seq };
+      const at = this.#streams.get(symbol)?.resume;
+      if (at) resume[symbol] = at;
     }
     const id = this.#nextId++;
     const message = { action: "subscribe", symbols, update_interval: intervalS, proto: 2, delta: true, id };
@@ -290,9 +267,8 @@ export class LiqstreamClient {
     const message = JSON.parse(text);
     switch (message.type) {
       case "snapshot":
-        return this.#takeSnapshot(message);
       case "delta":
-        return this.#takeDelta(message);
+        return this.#takeState(message);
       case "heartbeat":
         return this.#takeHeartbeat(message);
       case "subscribed":
@@ -313,93 +289,33 @@ export class LiqstreamClient {
   }
 
   /** @param {any} message */
-  #takeSnapshot(message) {
-    const subscription = this.#subscriptions.get(message.symbol);
-    if (!subscription || !message.data.long) return;
-    this.#account(subscription, message);
-    const levels = new Levels(message.data);
-    if (levels.checksum() !== message.checksum) return this.#resync(message.symbol, "checksum");
-    subscription.asked = false;
-    this.#take(subscription, message, levels);
-  }
-
-  /** @param {any} message */
-  #takeDelta(message) {
-    const subscription = this.#subscriptions.get(message.symbol);
-    const held = subscription?.snapshot;
-    if (!subscription) return;
-    this.#account(subscription, message);
-    if (subscription.asked) return;
-    if (!held || held.epoch !== message.epoch || held.seq !== message.prev_seq) {
-      return this.#resync(message.symbol, "gap");
-    }
-    if (!held.levels.apply(message.data.long, message.data.short)) return this.#resync(message.symbol, "index");
-    if (held.levels.checksum() !== message.checksum) return this.#resync(message.symbol, "checksum");
-    this.#take(subscription, message, held.levels);
-  }
-
-  /** @param {Subscription} subscription @param {any} message @param {Levels} levels */
-  #take(subscription, message, levels) {
+  #takeState(message) {
+    const stream = this.#streams.get(message.symbol);
+    if (!stream) return;
     this.#settled();
-    /** @type {Snapshot} */
-    const snapshot = {
-      symbol: message.symbol,
-      timeMs: Date.parse(message.timestamp),
-      epoch: message.epoch,
-      seq: message.seq,
-      stale: Boolean(message.stale),
-      source: String(message.source),
-      quality: message.quality ?? [],
-      kernel: message.kernel ?? subscription.snapshot?.kernel ?? "",
-      levels,
-      currentPrice: message.data.current_price,
-      created: message.data.positions_created,
-      consumed: message.data.positions_consumed,
-      full: message.type === "snapshot",
-    };
-    subscription.snapshot = snapshot;
-    const { shown } = subscription;
-    // Twice the same, or a step back in time, is no news; it may still be what the next delta builds on.
-    if (shown && (snapshot.epoch < shown.epoch || (snapshot.epoch === shown.epoch && snapshot.seq <= shown.seq))) return;
-    subscription.shown = { epoch: snapshot.epoch, seq: snapshot.seq };
-    this.#emit("snapshot", snapshot);
-  }
-
-  /** @param {Subscription} subscription @param {any} message */
-  #account(subscription, message) {
-    if (message.repeat) return;
-    const { account, snapshot } = subscription;
-    const skipped = message.skipped ?? 0;
-    if (snapshot && snapshot.epoch === message.epoch && account.received) {
-      account.skipped += skipped;
-      account.missed += message.seq - snapshot.seq - 1 - skipped;
-    }
-    account.received += 1;
+    const { news, ask } = stream.take(message);
+    if (ask) this.#resync(message.symbol, ask);
+    if (news) this.#emit("snapshot", news);
   }
 
   /** @param {any} message */
   #takeHeartbeat(message) {
     this.#settled();
     for (const [symbol, at] of Object.entries(message.symbols ?? {})) {
-      const held = this.#subscriptions.get(symbol)?.snapshot;
-      // Older than announced is not a loss yet: a slower interval may still be on its way. Another epoch is.
-      if (held && held.epoch !== at.epoch) this.#resync(symbol, "epoch");
+      const ask = this.#streams.get(symbol)?.takeHeartbeat(at);
+      if (ask) this.#resync(symbol, ask);
     }
   }
 
   /** @param {any} message */
   #takeWarning(message) {
     const dropped = Number(message.dropped_messages ?? 0);
-    for (const { account } of this.#subscriptions.values()) account.dropped += dropped;
+    for (const { account } of this.#streams.values()) account.dropped += dropped;
     this.#emit("warning", { code: String(message.code), message: String(message.message), dropped });
   }
 
   /** @param {string} symbol @param {string} why */
   #resync(symbol, why) {
-    const subscription = this.#subscriptions.get(symbol);
-    if (!subscription || subscription.asked) return;
-    subscription.asked = true;
-    subscription.snapshot = null;
     this.#send({ action: "resync", symbols: [symbol] });
     this.#emit("resync", { symbol, why });
   }
@@ -414,14 +330,4 @@ export class LiqstreamClient {
   #emit(name, payload) {
     for (const listener of this.#listeners.get(name) ?? []) listener(payload);
   }
-}
-
-/** @returns {Account} */
-function newAccount() {
-  return { received: 0, skipped: 0, dropped: 0, missed: 0 };
-}
-
-/** @param {number} intervalS @returns {Subscription} */
-function newSubscription(intervalS) {
-  return { intervalS, snapshot: null, shown: null, asked: false, account: newAccount() };
 }
