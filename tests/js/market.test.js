@@ -82,6 +82,49 @@ test("a jump over columns, or a grid that left the rows, asks for the history ag
   assert.ok(other.changes.includes("behind"));
 });
 
+/** @param {Partial<{ seq: number, price: number, long: number[], mix: any }>} [given] */
+function columns({ seq = 2, price = 103, long = new Array(8).fill(0), mix = null } = {}) {
+  return {
+    timestamp: new Date(END + 5000).toISOString(), epoch: 1, seq, stale: false, source: "live", quality: [], kernel: "tiered",
+    exchanges: ["okx"], all_exchanges: ["binance", "okx"], mix,
+    data: { p0: 100, step: 1, long, short: new Array(8).fill(0), current_price: price },
+  };
+}
+
+test("with venues chosen all that is held is of them: the socket, which speaks of all, is not heard", () => {
+  const { market, changes } = newMarket();
+  market.takeSnapshot(snapshot(END + 1, 9, { price: 105 }));
+  market.takeHistory(decodeHistory(made.bytes), ["okx"]);
+  market.takeSnapshot(snapshot(END + 1, 10, { price: 105 }));
+  assert.equal(market.now?.price, undefined);
+  changes.length = 0;
+  market.takeColumns(columns({ long: [0, 0, 7000, 0, 0, 0, 0, 0], price: 104 }), { asNow: true });
+  assert.equal(market.now?.price, 104);
+  assert.equal(market.now?.grid.long[2], 7000);
+  assert.equal(RUNG_USD[market.matrix?.column(4)?.long[2] ?? 0], RUNG_USD[rungOf(7000)]);
+  assert.deepEqual(market.venues, ["binance", "okx"]);
+  assert.ok(changes.includes("now"));
+});
+
+test("back to all venues nothing of the chosen ones is left", () => {
+  const { market } = newMarket();
+  market.takeHistory(decodeHistory(made.bytes), ["okx"]);
+  market.takeColumns(columns({ seq: 99, mix: { groups: ["to 10x"], p0: 100, step: 1, long: [[]], short: [[]] } }), { asNow: true });
+  market.takeLiquidations({ data: [{ timestamp: END - 5, exchange: "okx", side: "long", price: 101, quantity: 2, notional_usd: 202 }] }, { whole: true });
+  market.takeHistory(decodeHistory(made.bytes));
+  assert.deepEqual([market.now, market.mix, market.liquidations, market.chosen], [null, null, [], []]);
+  market.takeSnapshot(snapshot(END + 1, 3, { price: 105 }));
+  assert.equal(market.now?.price, 105);
+});
+
+test("a history loaded again keeps what is known of the same venues", () => {
+  const { market } = newMarket();
+  market.takeHistory(decodeHistory(made.bytes), ["okx", "binance"]);
+  market.takeColumns(columns(), { asNow: true });
+  market.takeHistory(decodeHistory(made.bytes), ["okx", "binance"]);
+  assert.equal(market.now?.price, 103);
+});
+
 test("liquidations asked for twice are counted once", () => {
   const { market } = newMarket();
   const event = { timestamp: END - 5, exchange: "binance", side: "long", price: 101, quantity: 2, notional_usd: 202 };

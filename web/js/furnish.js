@@ -56,7 +56,7 @@ export function furnish({ store, stage, feed, facts }) {
     slot.furnish({ tooltip: new Tooltip(slot.chartElement, slot.view), profile: new Profile(slot.profileElement, slot.view), dots: new DotsPrimitive() });
   });
   stage.onChange = drawSoon;
-  client.on("snapshot", ({ symbol }) => symbol === store.state.symbol && drawSoon());
+  feed.watch(({ symbol }) => symbol === store.state.symbol && drawSoon());
   connection.onState = () => {
     for (const { view } of stage.slots.values()) {
       view.greyed = connection.silent;
@@ -69,13 +69,18 @@ export function furnish({ store, stage, feed, facts }) {
     legend.draw();
     drawSoon();
   });
-  keepAddress(store);
+  const writeAddress = keepAddress(store);
   openSheet(aside);
   side.onNearest = (above, below) => summarise([above, below], feed.market(store.state.symbol).now?.price ?? NaN);
   side.onChoose = (price) => stage.focus.view.viewport.showPrice(price);
   follow();
 
   if (facts.unknown) connection.tell(`${facts.unknown} is not followed by this server; showing ${store.state.symbol}.`);
+  stage.onNotice = (text) => connection.tell(text);
+  if (stage.notice) {
+    connection.tell(stage.notice);
+    writeAddress();
+  }
   document.addEventListener("visibilitychange", () => feed.setHidden(document.hidden));
   feed.listen(client);
   client.connect();
@@ -87,13 +92,15 @@ export function furnish({ store, stage, feed, facts }) {
 function keepAddress(store) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let writing;
-  store.subscribe(() => {
+  const write = () => {
     clearTimeout(writing);
     writing = setTimeout(() => {
       const query = formatState(store.state, location.search);
       history.replaceState(null, "", query ? `?${query}` : location.pathname);
     }, 120);
-  });
+  };
+  store.subscribe(write);
+  return write;
 }
 
 /** On a phone the details are a sheet. @param {HTMLElement} aside */

@@ -24,6 +24,12 @@ export class Stage {
   hovered = null;
   /** @type {MapSlot | null} the map whose gestures the others follow */
   #leader = null;
+  /** What the viewer must be told, until somebody tells it. */
+  notice = "";
+  /** @param {string} text what the viewer must be told */
+  onNotice = (text) => {
+    this.notice = text;
+  };
   /** Called when the crosshair moved or a history came: what is beside the maps may have to say something else. */
   onChange = () => {};
   /** @type {((slot: MapSlot) => void)[]} */
@@ -35,6 +41,11 @@ export class Stage {
     this.#store = store;
     this.#feed = feed;
     this.#symbols = symbols;
+    feed.onUnknownVenues = (unknown) => {
+      const venues = store.state.venues.filter((venue) => !unknown.includes(venue));
+      store.set({ venues });
+      this.onNotice(`${unknown.join(", ")}: no such venue on this server; showing ${venues.join(", ") || "all venues"}.`);
+    };
     feed.onLoad = (symbol, error) => {
       this.slots.get(symbol)?.update(error);
       this.onChange();
@@ -70,13 +81,14 @@ export class Stage {
       this.slots.delete(symbol);
     }
     this.#element.dataset.grid = String(alone ? 1 : symbols.length > 4 ? 9 : symbols.length > 1 ? 4 : 1);
-    for (const symbol of symbols) {
+    symbols.forEach((symbol, i) => {
       const slot = this.slots.get(symbol) ?? this.#newSlot(symbol, !alone);
       const market = this.#feed.market(symbol);
       if (slot.view.market !== market) slot.show(market, this.#feed.error(symbol));
       slot.element.classList.toggle("focus", symbol === state.symbol && !alone);
-      this.#element.append(slot.element);
-    }
+      // An element that is put in its place again loses the pointer that is just pressing it.
+      if (this.#element.children[i] !== slot.element) this.#element.insertBefore(slot.element, this.#element.children[i] ?? null);
+    });
   }
 
   /** @param {string} symbol @param {boolean} compact @returns {MapSlot} */

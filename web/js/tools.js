@@ -18,10 +18,10 @@ import { Measure } from "./tools/measure.js";
 
 /** @param {Page} page */
 export function setUpTools(page) {
-  const { store, stage, feed, client, facts } = page;
+  const { store, stage, feed, facts } = page;
   const alerts = new Alerts();
   feed.keepAwake = () => alerts.watching;
-  client.on("snapshot", ({ symbol }) => alerts.look(feed.market(symbol)));
+  feed.watch((market) => alerts.look(market));
 
   /** @param {import("./panels/map-slot.js").MapSlot} slot */
   const equip = (slot) => {

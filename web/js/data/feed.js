@@ -6,7 +6,7 @@
  */
 
 import { Market } from "./market.js";
-import { fetchColumns, fetchKlines, fetchHistory, fetchLiquidations, historyAddress } from "./rest.js";
+import { fetchColumns, fetchHistory, fetchKlines, fetchLiquidations, historyAddress, RestError } from "./rest.js";
 import { FAILED_ATTEMPTS_BEFORE_POLLING } from "../state/connection.js";
 import { INTERVALS_MS, intervalOf, WINDOWS } from "../state/windows.js";
 
@@ -45,6 +45,10 @@ export class Feed {
   keepAwake = () => false;
   /** Called when a history arrived or failed. @type {(symbol: string, error: string) => void} */
   onLoad = () => {};
+  /** Called with venues asked for that there are none of. @type {(venues: string[]) => void} */
+  onUnknownVenues = () => {};
+  /** @type {Set<(market: Market) => void>} */
+  #watchers = new Set();
 
   /** @param {{ baseInterval: string }} options the interval of the server's bars */
   constructor({ baseInterval }) {
@@ -64,6 +68,7 @@ export class Feed {
     });
     client.on("subscribed", () => (this.#polling = false));
     if (!this.#paused) client.subscribe([...this.#fed.keys()], { intervalS: INTERVAL_S });
+    for (const fed of this.#fed.values()) void this.#liquidations(fed);
   }
 
   /** Milliseconds since the polling fallback last got an answer. */
@@ -73,6 +78,11 @@ export class Feed {
 
   get paused() {
     return this.#paused;
+  }
+
+  /** Tells of every newer state of a market, wherever it comes from. @param {(market: Market) => void} watcher */
+  watch(watcher) {
+    this.#watchers.add(watcher);
   }
 
   get interval() {
@@ -144,6 +154,7 @@ export class Feed {
       market.subscribe((change) => {
         if (change === "behind") kept.reloadAt ||= performance.now() + 1500;
         if (change === "appended") kept.appended += 1;
+        if (change === "now") for (const watcher of this.#watchers) watcher(market);
       });
       this.#fed.set(symbol, fed);
     }
@@ -156,25 +167,40 @@ export class Feed {
     const loading = new AbortController();
     fed.loading = loading;
     fed.reloadAt = 0;
-    fed.market.filtered = this.#venues.length > 0;
-    fed.market.venueGrid = null;
     const { symbol } = fed.market;
+    const venues = this.#venues;
     try {
-      const address = historyAddress(symbol, this.#window, this.interval, this.#venues);
-      const history = await fetchHistory(address, loading.signal);
+      const address = historyAddress(symbol, this.#window, this.interval, venues);
+      const [history, columns] = await Promise.all([
+        fetchHistory(address, loading.signal),
+        fed.market.isOf(venues) ? null : fetchColumns(symbol, venues, loading.signal),
+      ]);
       if (loading.signal.aborted) return;
       fed.error = "";
       fed.liquidationsTo = 0;
-      fed.market.takeHistory(history);
+      fed.market.takeHistory(history, venues);
+      if (columns) fed.market.takeColumns(columns, { asNow: true });
     } catch (error) {
       if (loading.signal.aborted) return;
       fed.error = error instanceof Error ? error.message : String(error);
       fed.reloadAt = performance.now() + 5000;
+      if (venues.length && error instanceof RestError && error.status === 400) void this.#findUnknown(symbol, venues);
     } finally {
       if (fed.loading === loading) fed.loading = null;
     }
     this.onLoad(symbol, fed.error);
-    void this.#liquidations(fed);
+    if (this.#client) void this.#liquidations(fed); // the first picture does without
+  }
+
+  /** @param {string} symbol @param {string[]} venues of which the server does not know all */
+  async #findUnknown(symbol, venues) {
+    try {
+      const { all_exchanges: known } = await fetchColumns(symbol, []);
+      const unknown = venues.filter((venue) => !known.includes(venue));
+      if (unknown.length && venues === this.#venues) this.onUnknownVenues(unknown);
+    } catch {
+      // The server's own sentence stands where the map would be; the next attempt asks again.
+    }
   }
 
   #chores() {
@@ -185,9 +211,11 @@ export class Feed {
       if (fed.reloadAt && now > fed.reloadAt && !fed.loading && this.#due(`load ${fed.market.symbol}`, RELOAD_MS)) void this.#load(fed);
       if (fed.appended && now - fed.klinesAt > KLINES_MS) void this.#candles(fed);
     }
-    if (this.#polling && this.#due("poll", POLL_MS)) for (const fed of this.#fed.values()) void this.#columns(fed, true);
+    // The socket speaks of all venues: some are asked for.
+    const asking = this.#polling || this.#venues.length > 0;
+    if (asking && this.#due("poll", POLL_MS)) for (const fed of this.#fed.values()) void this.#columns(fed, true);
     const focus = this.#fed.get(this.#focus);
-    if (focus && !this.#polling && this.#due("mix", this.#venues.length ? POLL_MS : MIX_MS)) void this.#columns(focus, false);
+    if (focus && !asking && this.#due("mix", MIX_MS)) void this.#columns(focus, false);
     if (this.#due("liquidations", LIQUIDATIONS_MS)) for (const fed of this.#fed.values()) void this.#liquidations(fed);
   }
 
@@ -206,9 +234,10 @@ export class Feed {
 
   /** @param {Fed} fed @param {boolean} asNow */
   async #columns(fed, asNow) {
+    const { symbol, chosen } = fed.market;
     try {
-      const columns = await fetchColumns(fed.market.symbol, this.#venues);
-      fed.market.takeColumns(columns, { asNow });
+      const columns = await fetchColumns(symbol, chosen);
+      if (fed.market.isOf(chosen)) fed.market.takeColumns(columns, { asNow });
       if (asNow) this.#lastPollAt = performance.now();
     } catch {
       // The indicator goes by the age of the last answer; the next one is asked for anyway.
@@ -217,11 +246,13 @@ export class Feed {
 
   /** Corrects the candles built of passing prices by those the server keeps. @param {Fed} fed */
   async #candles(fed) {
+    const { symbol, chosen } = fed.market;
     const limit = Math.min(50, fed.appended + 2);
     fed.appended = 0;
     fed.klinesAt = performance.now();
     try {
-      const { data } = await fetchKlines(fed.market.symbol, this.interval, limit);
+      const { data } = await fetchKlines(symbol, this.interval, limit, chosen);
+      if (!fed.market.isOf(chosen)) return;
       const newest = fed.market.matrix && fed.market.matrix.timeOf(fed.market.matrix.end - 1);
       for (const kline of data) {
         const timeMs = typeof kline.timestamp === "number" ? kline.timestamp : Date.parse(kline.timestamp);
@@ -234,13 +265,14 @@ export class Feed {
 
   /** @param {Fed} fed */
   async #liquidations(fed) {
-    const { matrix, now } = fed.market;
+    const { symbol, chosen, matrix, now } = fed.market;
     if (!matrix || (now && now.timeMs < fed.liquidationsTo)) return;
     const to = matrix.timeOf(matrix.end) + matrix.intervalMs;
     const whole = fed.liquidationsTo === 0;
     const from = fed.liquidationsTo || to - WINDOWS[this.#window].spanMs - 2 * matrix.intervalMs;
     try {
-      const answer = await fetchLiquidations(fed.market.symbol, from, to, this.interval);
+      const answer = await fetchLiquidations(symbol, from, to, this.interval, chosen);
+      if (!fed.market.isOf(chosen)) return;
       // The newest interval's totals still grow, and an event may arrive late: ask for it again.
       fed.liquidationsTo = matrix.timeOf(matrix.end) - 2 * (INTERVALS_MS[this.interval] ?? 0);
       fed.market.takeLiquidations(answer, { whole });

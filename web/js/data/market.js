@@ -42,18 +42,16 @@ export class Market {
   now = null;
   /** @type {Mix | null} */
   mix = null;
-  /** @type {Grid | null} the grid the mix is on */
+  /** @type {{ p0: number, step: number } | null} the grid the mix is on */
   mixGrid = null;
-  /** @type {string[]} venues behind the map */
+  /** @type {string[]} every venue of the market, as far as it is known */
   venues = [];
+  /** @type {string[]} the venues that all of this is of; empty: all */
+  chosen = [];
   /** @type {Liquidation[]} by time */
   liquidations = [];
   /** @type {LiquidationTotal[]} by time */
   totals = [];
-  /** @type {Grid | null} the levels of the venues asked for; the socket always speaks of all */
-  venueGrid = null;
-  /** Whether only some venues are asked for. */
-  filtered = false;
   /** @type {Set<(change: Change, column: number) => void>} */
   #listeners = new Set();
   #columns = 0;
@@ -69,20 +67,32 @@ export class Market {
     return () => this.#listeners.delete(listener);
   }
 
-  /** @param {import("./history-codec.js").History} history */
-  takeHistory(history) {
+  /** Whether what was asked for with these venues is of what is held. @param {string[]} venues */
+  isOf(venues) {
+    return venues.join() === this.chosen.join();
+  }
+
+  /**
+   * The picture is of these venues from here on: what is known of others is let go.
+   * @param {import("./history-codec.js").History} history @param {string[]} [venues] empty: all
+   */
+  takeHistory(history, venues = []) {
+    if (!this.isOf(venues)) {
+      this.now = this.mix = this.mixGrid = null;
+      this.liquidations = this.totals = [];
+    }
+    this.chosen = venues;
     this.header = history.header;
     this.matrix = new Matrix(history);
     this.#columns = history.header.columns;
-    if (!this.venues.length) this.venues = history.header.exchanges ?? [];
+    if (!venues.length) this.venues = history.header.exchanges ?? this.venues;
     this.#say("history");
     if (this.now) this.#write(this.now);
   }
 
-  /** @param {Snapshot} snapshot */
+  /** @param {Snapshot} snapshot of all venues: the socket knows no others */
   takeSnapshot(snapshot) {
-    const grid = this.filtered ? this.venueGrid : snapshot.levels;
-    if (!grid) return;
+    if (this.chosen.length) return;
     this.#take({
       timeMs: snapshot.timeMs,
       epoch: snapshot.epoch,
@@ -92,22 +102,21 @@ export class Market {
       quality: snapshot.quality,
       kernel: snapshot.kernel,
       price: snapshot.currentPrice,
-      grid,
+      grid: snapshot.levels,
       receivedAt: performance.now(),
     });
   }
 
   /**
-   * The answer of GET /api/heatmap/{symbol}?columns=1.
+   * The answer of GET /api/heatmap/{symbol}?columns=1, of the venues that are held.
    * @param {any} columns @param {{ asNow: boolean }} options whether it is also the newest state
    */
   takeColumns(columns, { asNow }) {
-    const { data } = columns;
-    this.venues = columns.exchanges ?? this.venues;
-    if (columns.mix) {
-      this.mix = columns.mix;
-      this.mixGrid = gridOfMix(columns.mix, data);
-      this.venueGrid = this.filtered ? this.mixGrid : null;
+    const { data, mix } = columns;
+    if (columns.all_exchanges?.length) this.venues = columns.all_exchanges;
+    if (mix) {
+      this.mix = mix;
+      this.mixGrid = { p0: mix.p0, step: mix.step };
       this.#say("mix");
     }
     if (!asNow) return;
@@ -120,7 +129,7 @@ export class Market {
       quality: columns.quality ?? [],
       kernel: columns.kernel ?? "",
       price: data.current_price,
-      grid: this.venueGrid ?? data,
+      grid: data,
       receivedAt: performance.now(),
     });
   }
@@ -232,13 +241,6 @@ export class Market {
   #say(change, column = -1) {
     for (const listener of this.#listeners) listener(change, column);
   }
-}
-
-/** The mix summed over the leverage groups. @param {any} mix @param {any} data @returns {Grid} */
-function gridOfMix(mix, data) {
-  const sum = (/** @type {number[][]} */ groups) =>
-    Float64Array.from(groups[0] ?? [], (_, level) => groups.reduce((total, group) => total + group[level], 0));
-  return { p0: mix.p0 ?? data.p0, step: mix.step ?? data.step, long: sum(mix.long), short: sum(mix.short) };
 }
 
 /** Whether the live grid can be said on the matrix's rows. @param {Grid} grid @param {Matrix} matrix */

@@ -41,11 +41,14 @@ async function json(address, signal) {
   return (await checked(await fetchWithToken(address, { signal, headers: { accept: "application/json" } }))).json();
 }
 
+/** @param {string[]} venues empty: all @returns {Record<string, string>} */
+function some(venues) {
+  return venues.length ? { exchange: venues.join(",") } : {};
+}
+
 /** @param {string} symbol @param {string} window @param {string} interval @param {string[]} venues */
 export function historyAddress(symbol, window, interval, venues) {
-  /** @type {Record<string, string>} */
-  const exchange = venues.length ? { exchange: venues.join(",") } : {};
-  return addressOf(`/api/heatmap/${encodeURIComponent(symbol)}/history`, { window, interval, ...exchange });
+  return addressOf(`/api/heatmap/${encodeURIComponent(symbol)}/history`, { window, interval, ...some(venues) });
 }
 
 /** @param {string} address of historyAddress() @param {AbortSignal} [signal] @returns {Promise<import("./history-codec.js").History>} */
@@ -58,25 +61,23 @@ export async function fetchHistory(address, signal) {
  * @param {string} symbol @param {string[]} venues @param {AbortSignal} [signal] @returns {Promise<any>}
  */
 export function fetchColumns(symbol, venues, signal) {
-  /** @type {Record<string, string>} */
-  const exchange = venues.length ? { exchange: venues.join(",") } : {};
-  return json(addressOf(`/api/heatmap/${encodeURIComponent(symbol)}`, { columns: 1, ...exchange }), signal);
+  return json(addressOf(`/api/heatmap/${encodeURIComponent(symbol)}`, { columns: 1, ...some(venues) }), signal);
 }
 
-/** @param {string} symbol @param {number} fromMs @param {number} toMs @param {string} interval @returns {Promise<any>} */
-export function fetchLiquidations(symbol, fromMs, toMs, interval) {
-  const query = { start_time: Math.floor(fromMs), end_time: Math.ceil(toMs), interval };
+/** @param {string} symbol @param {number} fromMs @param {number} toMs @param {string} interval @param {string[]} venues @returns {Promise<any>} */
+export function fetchLiquidations(symbol, fromMs, toMs, interval, venues) {
+  const query = { start_time: Math.floor(fromMs), end_time: Math.ceil(toMs), interval, ...some(venues) };
   return json(addressOf(`/api/liquidations/${encodeURIComponent(symbol)}`, query));
 }
 
-/** @param {string} symbol @param {string} interval @param {number} limit @returns {Promise<any>} */
-export function fetchKlines(symbol, interval, limit) {
-  return json(addressOf("/prices/klines", { symbol, interval, limit }));
+/** @param {string} symbol @param {string} interval @param {number} limit @param {string[]} venues @returns {Promise<any>} */
+export function fetchKlines(symbol, interval, limit, venues) {
+  return json(addressOf("/prices/klines", { symbol, interval, limit, ...some(venues) }));
 }
 
-/** @param {string} symbol @returns {Promise<any>} */
-export function fetchScore(symbol) {
-  return json(`/api/score/${encodeURIComponent(symbol)}`);
+/** @param {string} symbol @param {string[]} venues @returns {Promise<any>} */
+export function fetchScore(symbol, venues) {
+  return json(addressOf(`/api/score/${encodeURIComponent(symbol)}`, some(venues)));
 }
 
 /** @returns {Promise<any>} the body of /ready, also while it answers 503 */

@@ -46,8 +46,10 @@ export class Profile {
     const now = market?.now;
     if (!market || !now) return;
     const { height } = this.#view.pane;
-    const levels = market.mix && market.mixGrid ? { mix: market.mix, grid: market.mixGrid } : { mix: null, grid: now.grid };
-    const bars = this.#bars(levels.grid, levels.mix, height);
+    const { mix, mixGrid } = market;
+    const bars = mix && mixGrid
+      ? this.#bars(mixGrid, mix.long[0].length, (level) => mix.groups.map((_, group) => mix.long[group][level] + mix.short[group][level]), height)
+      : this.#bars(now.grid, now.grid.long.length, (level) => [0, 0, now.grid.long[level] + now.grid.short[level], 0, 0], height);
     const peak = Math.max(1, ...bars.map((bar) => bar.total));
     // The bars' scale holds still like the colours do.
     if (!this.#scale || peak > this.#scale || peak < 0.7 * this.#scale) this.#scale = peak * 1.08;
@@ -68,21 +70,21 @@ export class Profile {
 
   /**
    * One bar per level, or per pixel with the largest level in it when levels outnumber pixels.
-   * @param {import("../data/market.js").Grid} grid @param {import("../data/market.js").Mix | null} mix @param {number} height
+   * @param {{ p0: number, step: number }} grid @param {number} rows @param {(level: number) => number[]} groupsOf USD by leverage group @param {number} height
    */
-  #bars(grid, mix, height) {
+  #bars(grid, rows, groupsOf, height) {
     /** @type {Map<number, { y: number, thick: number, total: number, groups: number[] }>} */
     const bars = new Map();
-    for (let level = 0; level < grid.long.length; level++) {
+    for (let level = 0; level < rows; level++) {
       const price = grid.p0 + level * grid.step;
-      const total = grid.long[level] + grid.short[level];
+      const groups = groupsOf(level);
+      const total = sum(groups);
       const top = this.#view.yOf(price + grid.step / 2);
       const bottom = this.#view.yOf(price - grid.step / 2);
       if (!total || top === null || bottom === null || bottom < 0 || top > height) continue;
       const y = Math.round(top);
       const held = bars.get(y);
       if (held && held.total >= total) continue;
-      const groups = mix ? mix.groups.map((_, group) => (mix.long[group]?.[level] ?? 0) + (mix.short[group]?.[level] ?? 0)) : [0, 0, total, 0, 0];
       bars.set(y, { y, thick: Math.max(1, Math.round(bottom) - y - (bottom - top > 3 ? 1 : 0)), total, groups });
     }
     return [...bars.values()];

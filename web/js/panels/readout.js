@@ -21,6 +21,7 @@ export function showReadout(element, market, interval, column) {
   put(
     element,
     h("b", {}, market.symbol),
+    market.chosen.length > 0 && h("span", { class: "venues", title: "Everything on this page is of these venues alone" }, market.chosen.join(" + ")),
     h("span", {}, interval),
     h("b", { class: "price" }, priceText(price)),
     h("span", { class: change < 0 ? "down" : "up", title: "over the window" }, signedPercent(change)),

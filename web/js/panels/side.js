@@ -6,7 +6,7 @@
  */
 
 import { duration, percent, price as priceText, signedPercent, stepDecimals, usd } from "../data/format.js";
-import { fetchReady, fetchScore, RestError } from "../data/rest.js";
+import { fetchReady, fetchScore } from "../data/rest.js";
 import { h, put } from "./dom.js";
 import { showScore } from "./accuracy.js";
 
@@ -43,7 +43,8 @@ export class Side {
   #score = null;
   #scoreError = "";
   #scoreAt = -Infinity;
-  #scoreSymbol = "";
+  /** What the score was asked for. */
+  #scoreOf = "";
   /** @type {any} */
   #ready = null;
   #readyAt = -Infinity;
@@ -83,11 +84,11 @@ export class Side {
     const now = performance.now();
     const some = market.liquidations.length > 0 || market.totals.length > 0;
     if (!some) showScore(this.#accuracy, null, "No liquidations recorded yet: nothing to hold the map against.");
-    else if (this.#scoreSymbol !== market.symbol || now - this.#scoreAt > SCORE_MS) {
-      this.#scoreSymbol = market.symbol;
+    else if (this.#scoreOf !== scored(market) || now - this.#scoreAt > SCORE_MS) {
+      this.#scoreOf = scored(market);
       this.#scoreAt = now;
       this.#score = null;
-      void this.#askScore(market.symbol);
+      void this.#askScore(market);
     }
     if (now - this.#readyAt > READY_MS) {
       this.#readyAt = now;
@@ -95,17 +96,18 @@ export class Side {
     }
   }
 
-  /** @param {string} symbol */
-  async #askScore(symbol) {
+  /** @param {Market} market */
+  async #askScore(market) {
+    const asked = scored(market);
+    let [score, problem] = [null, ""];
     try {
-      const score = await fetchScore(symbol);
-      if (symbol === this.#scoreSymbol) this.#score = score;
-      this.#scoreError = "";
+      score = await fetchScore(market.symbol, market.chosen);
     } catch (error) {
-      const missing = error instanceof RestError && error.status === 404;
-      this.#scoreError = missing ? "This server does not score its map." : error instanceof Error ? error.message : String(error);
+      problem = error instanceof Error ? error.message : String(error);
     }
-    showScore(this.#accuracy, this.#score, this.#scoreError);
+    if (asked !== this.#scoreOf) return; // another market, or other venues, by now
+    [this.#score, this.#scoreError] = [score, problem];
+    showScore(this.#accuracy, score, problem);
   }
 
   /** @param {Market} market */
@@ -202,7 +204,7 @@ export class Side {
   /** @param {Market} market */
   #drawQuality(market) {
     const { now, header } = market;
-    const venues = market.venues.length ? market.venues : (header?.exchanges ?? []);
+    const venues = market.chosen.length ? market.chosen : market.venues;
     const feeds = this.#ready?.feeds ?? {};
     const lines = venues.map((venue) => {
       const feed = feeds[venue];
@@ -234,6 +236,11 @@ export function chosen(clusters, price) {
     shown.add(near);
   }
   return [...shown].sort((a, b) => b.price - a.price).map((cluster) => ({ cluster, nearest: cluster === near }));
+}
+
+/** What a market's score is of. @param {Market} market */
+function scored({ symbol, chosen }) {
+  return [symbol, ...chosen].join();
 }
 
 /** @param {Market} market @param {number} fromMs */

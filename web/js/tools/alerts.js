@@ -20,7 +20,7 @@ export class Alerts {
   rules = load();
   /** @type {Map<string, number>} */
   #told = new Map();
-  /** @type {Map<string, number>} last price by market */
+  /** @type {Map<string, { venues: string, price: number }>} last price by market, and whose it was */
   #before = new Map();
   #toasts = h("div", { class: "toasts", role: "alert" });
   /** @type {Set<() => void>} */
@@ -56,8 +56,10 @@ export class Alerts {
   look(market) {
     const { now, symbol } = market;
     if (!now || now.stale) return;
-    const before = this.#before.get(symbol) ?? null;
-    this.#before.set(symbol, now.price);
+    const last = this.#before.get(symbol);
+    const venues = market.chosen.join();
+    const before = last?.venues === venues ? last.price : null; // another venue's price is no move
+    this.#before.set(symbol, { venues, price: now.price });
     if (!this.watching) return;
     const clusters = this.rules.near.on ? [...market.clusters("long"), ...market.clusters("short")] : [];
     const seen = { symbol, timeMs: now.timeMs, price: now.price, before, clusters, liquidations: market.liquidations };

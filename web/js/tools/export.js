@@ -68,7 +68,8 @@ function drawLabels(context, view, state, interval, width, height) {
   context.textAlign = "left";
   write(usd(colours.high), bar.x + bar.width + 6, HEAD_PX / 2, "400 11px", theme.muted);
   const meaning = state.view === "clusters" ? "USD above the surroundings" : "USD standing";
-  const venues = market?.venues.length ? ` of ${market.venues.join(", ")}` : "";
+  const of = market?.chosen.length ? market.chosen : (market?.venues ?? []);
+  const venues = of.length ? ` of ${of.join(", ")}` : "";
   write(`Estimated liquidation levels${venues}: ${meaning}, kernel ${now?.kernel || "–"}. liqstream; charts by TradingView.`, 12, height - FOOT_PX / 2, "400 11px", theme.muted);
 }
 
@@ -91,7 +92,9 @@ function stamp(ms) {
 export function exportMenu(current, close) {
   const named = (/** @type {string} */ ending) => {
     const { slot, state } = current();
-    return `liqstream-${state.symbol}-${state.window}-${stamp(slot.view.market?.now?.timeMs ?? Date.now())}.${ending}`;
+    const market = slot.view.market;
+    const name = [state.symbol, ...(market?.chosen ?? []), state.window].join("-");
+    return `liqstream-${name}-${stamp(market?.now?.timeMs ?? Date.now())}.${ending}`;
   };
   const item = (/** @type {string} */ name, /** @type {string} */ detail, /** @type {() => void} */ run) =>
     h("button", { type: "button", class: "item", onclick: () => (run(), close()) }, h("b", {}, name), h("span", {}, detail));
