@@ -48,10 +48,13 @@ test("however many columns come, no more than the window and two chunks are kept
   assert.equal(matrix.column(matrix.first - 1), null);
 });
 
-test("columns that were passed over stay gaps", () => {
+test("columns that live updates passed over are no gaps: they are not known yet", () => {
   const { matrix } = matrixOf({ columns: 4 });
   matrix.extendTo(7, 4);
   assert.equal(matrix.end, 8);
-  assert.ok(matrix.isGap(5));
+  assert.deepEqual([4, 5, 6, 7].map((c) => matrix.isUnseen(c)), [true, true, true, false]);
+  assert.ok([4, 5, 6].every((c) => !matrix.isGap(c) && !matrix.candle(c)));
   assert.deepEqual([...(matrix.column(5)?.long ?? [])], new Array(8).fill(0));
+  matrix.setColumn(5, new Uint16Array(8), new Uint16Array(8));
+  assert.ok(!matrix.isUnseen(5));
 });

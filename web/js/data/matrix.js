@@ -18,6 +18,8 @@ export class Matrix {
   /** @type {Float64Array} open, high, low, close of each held column */
   #candles;
   #capacity;
+  /** @type {Set<number>} columns that live updates passed over: not empty, only not known here yet */
+  #unseen = new Set();
 
   /** @param {import("./history-codec.js").History} history */
   constructor({ header, long, short, candles }) {
@@ -97,7 +99,12 @@ export class Matrix {
 
   /** @param {number} column @returns {boolean} whether nothing was recorded then */
   isGap(column) {
-    return this.holds(column) && Number.isNaN(this.#candles[4 * (column - this.first)]);
+    return this.holds(column) && Number.isNaN(this.#candles[4 * (column - this.first)]) && !this.#unseen.has(column);
+  }
+
+  /** @param {number} column @returns {boolean} whether live updates passed it over: a new history will tell */
+  isUnseen(column) {
+    return this.#unseen.has(column);
   }
 
   /** @param {number} column @param {Candle} candle */
@@ -107,11 +114,12 @@ export class Matrix {
 
   /** @param {number} column a held one @param {Uint16Array} long @param {Uint16Array} short */
   setColumn(column, long, short) {
+    this.#unseen.delete(column);
     this.#write(column, long, short);
   }
 
   /**
-   * Adds empty columns up to and including `column`; skipped ones stay gaps.
+   * Adds empty columns up to and including `column`; those before it are unseen.
    * @param {number} column @param {number} most columns to keep, at least
    * @returns {number} how many columns were let go
    */
@@ -121,6 +129,7 @@ export class Matrix {
       if (this.end - this.first + 1 > this.#capacity) gone += this.#trim(most);
       this.#write(this.end, null, null);
       this.#candles.fill(NaN, 4 * (this.end - this.first), 4 * (this.end - this.first + 1));
+      if (this.end < column) this.#unseen.add(this.end);
       this.end += 1;
     }
     return gone;
@@ -134,6 +143,7 @@ export class Matrix {
       this.#candles.copyWithin(0, 4 * CHUNK);
       this.first += CHUNK;
     }
+    for (const column of this.#unseen) if (column < this.first) this.#unseen.delete(column);
     if (this.first === before) this.#grow();
     return this.first - before;
   }

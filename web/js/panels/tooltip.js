@@ -53,7 +53,7 @@ export class Tooltip {
       h("div", { class: "head" }, h("b", {}, priceText(cell.price, stepDecimals(cell.step))), h("span", {}, signedPercent(cell.distance))),
       h("div", { class: "when" }, cell.future ? "ahead: what stands now" : clock.format(cell.timeMs, "full")),
     ];
-    if (cell.gap) return [...rows, h("div", { class: "when" }, "no data recorded here")];
+    if (cell.missing) return [...rows, h("div", { class: "when" }, cell.missing)];
     if (cell.long || !cell.short) rows.push(row("Long", h("i", { class: "key long" }), exactUsd(cell.long)));
     if (cell.short) rows.push(row("Short", h("i", { class: "key short" }), exactUsd(cell.short)));
     rows.push(row("Above surroundings", usd(cell.over)));
@@ -106,7 +106,7 @@ export class Tooltip {
  * @property {number} now the price now
  * @property {number} timeMs
  * @property {boolean} future
- * @property {boolean} gap
+ * @property {string} missing why there is nothing to tell; empty if there is
  * @property {number} long USD
  * @property {number} short USD
  * @property {number} over USD above the surroundings
@@ -142,7 +142,7 @@ export function readCell(view, { column, price }) {
     now,
     timeMs: matrix.timeOf(column),
     future,
-    gap: matrix.isGap(at) && !future,
+    missing: future ? "" : matrix.isGap(at) ? "no data recorded here" : matrix.isUnseen(at) ? "not loaded yet" : "",
     long: RUNG_USD[cells.long[row]],
     short: RUNG_USD[cells.short[row]],
     over: excess(both, matrix)[row],
