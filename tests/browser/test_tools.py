@@ -64,7 +64,9 @@ def test_linked_maps_show_the_same_time(open_page: Open, demo_url: str) -> None:
     opened.page.mouse.move(box["x"] + 300, box["y"] + 150, steps=4)
     opened.page.mouse.up()
     opened.settle()
-    ranges = opened.page.evaluate("() => [...liqstream.stage.slots.values()].map(s => s.view.viewport.times())")
+    ranges = opened.page.evaluate(
+        "() => [...liqstream.stage.slots.values()].map(s => s.view.viewport.times())"
+    )
     assert ranges[0] == pytest.approx(ranges[1], abs=900_000)
 
 
@@ -235,3 +237,18 @@ def test_every_control_has_a_name_and_text_has_contrast(open_page: Open, demo_ur
     page.keyboard.press("t")
     opened.settle()
     assert page.evaluate(contrast) == []
+
+
+def test_a_map_that_moves_into_the_grid_shows_its_whole_window(open_page: Open, demo_url: str) -> None:
+    """Its history is there before its new place has a size."""
+    opened = open_page(demo_url)
+    whole = opened.view("view.viewport.times()")
+    opened.page.keyboard.press("g")
+    opened.page.wait_for_function(
+        "() => [...liqstream.stage.slots.values()].every(slot => slot.view.compact && slot.view.heat.frames > 1)"
+    )
+    opened.settle()
+    for times in opened.page.evaluate(
+        "() => [...liqstream.stage.slots.values()].map(s => s.view.viewport.times())"
+    ):
+        assert times == pytest.approx(whole, abs=3 * 900_000)

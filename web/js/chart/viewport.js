@@ -12,6 +12,8 @@ export class Viewport {
   #chart;
   #matrix;
   #futureColumns;
+  /** @type {{ from: number, to: number } | null} to show once there is room: of nothing, any share is nothing */
+  #waiting = null;
   /** Called when one of these moves was the viewer's. */
   onGesture = () => {};
 
@@ -20,6 +22,9 @@ export class Viewport {
     this.#chart = chart;
     this.#matrix = matrix;
     this.#futureColumns = futureColumns;
+    chart.timeScale().subscribeSizeChange(() => {
+      if (this.#waiting) this.#show(this.#waiting.from, this.#waiting.to);
+    });
   }
 
   /** Whether newest columns are in sight, so that the view goes along with them. */
@@ -138,12 +143,14 @@ export class Viewport {
 
   /** @returns {{ from: number, to: number } | null} columns, counted from the first one held */
   get #range() {
-    return this.#chart.timeScale().getVisibleLogicalRange();
+    return this.#waiting ?? this.#chart.timeScale().getVisibleLogicalRange();
   }
 
   /** @param {number} from @param {number} to */
   #show(from, to) {
-    this.#chart.timeScale().setVisibleLogicalRange({ from, to });
+    const time = this.#chart.timeScale();
+    this.#waiting = time.width() > 0 ? null : { from, to };
+    if (!this.#waiting) time.setVisibleLogicalRange({ from, to });
   }
 
   get #prices() {
