@@ -87,8 +87,8 @@ bench: $(STAMPS)/bench ## Measure model, ingest, a live server and the fan-out o
 	$(BIN)/python -m bench.bench_fanout $(BENCH)
 
 .PHONY: bench-page
-bench-page: setup ## Measure the page in a real Chromium beside a candles-only chart
-	$(BIN)/python -m bench.bench_page
+bench-page: setup ## Measure the page in a real Chromium beside a candles-only chart (BENCH="--live-seconds 600")
+	$(BIN)/python -m bench.bench_page $(BENCH)
 
 .PHONY: docker
 docker: ## Build the container image

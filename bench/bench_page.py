@@ -1,6 +1,6 @@
 """The page against its goals, beside a candles-only chart in the same run.
 
-    .venv/bin/python -m bench.bench_page [--json] [--quick]
+    .venv/bin/python -m bench.bench_page [--json] [--quick] [--live-seconds 600]
 
 A real server (`liqstream serve --demo`) and the system's Chromium, headless, without a GPU. A factor of two
 between repeats is noise on such a machine: what is gated is JavaScript time and the ratio to the
@@ -78,7 +78,9 @@ def bytes_to_first_paint(browser: Browser, url: str) -> dict[str, int]:
     return {"total": total, "library": library, "history": history, "ours": total - library - history}
 
 
-def measure(browser: Browser, url: str, *, quick: bool) -> list[tuple[str, str, str, bool | None]]:
+def measure(
+    browser: Browser, url: str, *, quick: bool, live_s: int
+) -> list[tuple[str, str, str, bool | None]]:
     """(what, goal, reached, whether the goal is met; None: no goal)."""
     rows: list[tuple[str, str, str, bool | None]] = []
     loads = [cold_paint_ms(browser, url) for _ in range(3 if quick else COLD_LOADS)]
@@ -91,11 +93,11 @@ def measure(browser: Browser, url: str, *, quick: bool) -> list[tuple[str, str, 
     detail = ", ".join(f"{name} {size / 1000:.0f}" for name, size in sizes.items() if name != "total")
     rows.append(("bytes to first paint, compressed", "95 kB", f"{kb:.0f} kB ({detail})", kb <= 95))
     with opened(browser, url) as page:
-        rows += page_rows(page, quick=quick)
+        rows += page_rows(page, quick=quick, live_s=live_s)
     return rows
 
 
-def page_rows(page: Page, *, quick: bool) -> list[tuple[str, str, str, bool | None]]:
+def page_rows(page: Page, *, quick: bool, live_s: int) -> list[tuple[str, str, str, bool | None]]:
     """What is measured within one page, on matrices made for it."""
     rows: list[tuple[str, str, str, bool | None]] = []
     message: dict[str, float] = page.evaluate("n => bench.liveMessages(n)", 6 if quick else 20)
@@ -103,7 +105,7 @@ def page_rows(page: Page, *, quick: bool) -> list[tuple[str, str, str, bool | No
     rows.append(
         ("live message, median", "400 B", f"{size:.0f} B (largest {message['most']:.0f})", size <= 400)
     )
-    long_tasks: dict[str, float] = page.evaluate("s => bench.longTasks(s)", 5 if quick else 30)
+    long_tasks: dict[str, float] = page.evaluate("s => bench.longTasks(s)", live_s)
     rows.append(
         (
             f"long tasks over 50 ms in {long_tasks['seconds']:.0f} live seconds",
@@ -175,7 +177,10 @@ def show(rows: list[tuple[str, str, str, bool | None]]) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone on stdout.")
 @click.option("--quick", is_flag=True, help="Fewer repeats.")
-def main(*, as_json: bool, quick: bool) -> None:
+@click.option(
+    "--live-seconds", "live_s", default=30, show_default=True, help="How long to wait for long tasks."
+)
+def main(*, as_json: bool, quick: bool, live_s: int) -> None:
     """Measure the page and print the goals table with what was reached."""
     flags = [*FLAGS, "--enable-precise-memory-info", "--js-flags=--expose-gc"]
     with (
@@ -184,7 +189,7 @@ def main(*, as_json: bool, quick: bool) -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=flags)
-        rows = measure(browser, url, quick=quick)
+        rows = measure(browser, url, quick=quick, live_s=5 if quick else live_s)
         browser.close()
     if as_json:
         keys = ("what", "goal", "reached", "met")
