@@ -122,6 +122,7 @@ def test_everything_beside_the_map_is_of_the_venues_chosen(open_page: Open, venu
     )
     shown = page.inner_text(".totals tbody tr:last-child td:nth-of-type(1)")
     assert amount(shown) == pytest.approx(sum(said["long"]), rel=0.1)
+    page.wait_for_selector(".realised tbody tr")
     assert page.locator(".quality .row .lamp").count() == 1
     assert "simulated-3" in page.inner_text(".quality")
     page.wait_for_function("() => document.querySelector('.accuracy').innerText.includes('simulated-3')")
@@ -255,7 +256,9 @@ def test_linked_time_axes_move_together_and_the_focus_follows_the_pointer(
     page.mouse.move(box["x"] + 160, box["y"] + 90, steps=5)
     page.mouse.up()
     opened.settle()
-    ranges = page.evaluate("() => [...liqstream.stage.slots.values()].map(slot => slot.view.viewport.times())")
+    ranges = page.evaluate(
+        "() => [...liqstream.stage.slots.values()].map(slot => slot.view.viewport.times())"
+    )
     assert ranges[4][0] < before[0] - 3_600_000
     for times in ranges:
         assert times == pytest.approx(ranges[4], abs=1_200_000)

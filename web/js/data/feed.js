@@ -80,7 +80,7 @@ export class Feed {
     return this.#paused;
   }
 
-  /** Tells of every newer state of a market, wherever it comes from. @param {(market: Market) => void} watcher */
+  /** Tells of every newer state, mix and liquidations of a market, wherever they come from. @param {(market: Market) => void} watcher */
   watch(watcher) {
     this.#watchers.add(watcher);
   }
@@ -154,7 +154,7 @@ export class Feed {
       market.subscribe((change) => {
         if (change === "behind") kept.reloadAt ||= performance.now() + 1500;
         if (change === "appended") kept.appended += 1;
-        if (change === "now") for (const watcher of this.#watchers) watcher(market);
+        if (change === "now" || change === "mix" || change === "liquidations") for (const watcher of this.#watchers) watcher(market);
       });
       this.#fed.set(symbol, fed);
     }

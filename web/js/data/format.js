@@ -121,3 +121,8 @@ export class Clock {
     return format.format(ms);
   }
 }
+
+/** The venues a map is of, where there is little room. @param {string[]} venues some of them */
+export function venuesText(venues) {
+  return venues.length > 2 ? `${venues.length} venues` : venues.join(" + ");
+}

@@ -21,6 +21,7 @@ export function showControls(store, symbols) {
   put(windows, ...WINDOW_NAMES.map((name) => h("option", { value: name }, name)));
   windows.addEventListener("change", () => store.set({ window: /** @type {any} */ (windows.value), times: [] }));
   choose(markets, store, "symbol");
+  scrollTabs(markets, store);
   choose(find("#windows"), store, "window");
   choose(find("#view"), store, "view");
   select.addEventListener("change", () => store.set(marketPatch(store.state, select.value)));
@@ -30,6 +31,26 @@ export function showControls(store, symbols) {
   };
   store.subscribe(follow);
   follow();
+}
+
+/** Tabs that do not all fit scroll, fade where there are more, and keep the chosen one in sight. @param {HTMLElement} tabs @param {Store} store */
+function scrollTabs(tabs, store) {
+  const mark = () => {
+    tabs.classList.toggle("less", tabs.scrollLeft > 1);
+    tabs.classList.toggle("more", tabs.scrollLeft + tabs.clientWidth < tabs.scrollWidth - 1);
+  };
+  const show = () => {
+    tabs.querySelector("[aria-pressed=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    mark();
+  };
+  tabs.addEventListener("scroll", mark, { passive: true });
+  tabs.addEventListener("wheel", (event) => {
+    if (event.deltaX || tabs.scrollWidth <= tabs.clientWidth) return;
+    tabs.scrollLeft += event.deltaY;
+    event.preventDefault();
+  });
+  new ResizeObserver(show).observe(tabs);
+  store.subscribe((_, changed) => changed.has("symbol") && show());
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 
 import { ChartView } from "../chart/chart-view.js";
-import { duration, price as priceText } from "../data/format.js";
+import { duration, price as priceText, venuesText } from "../data/format.js";
 import { h, put } from "./dom.js";
 
 /** @typedef {import("../data/market.js").Market} Market */
@@ -85,7 +85,7 @@ export class MapSlot {
     this.onDraw();
     if (this.#hovered) this.tooltip?.show(this.#hovered); // its figures live too
     const price = market.now?.price;
-    put(this.#caption, market.symbol, price && h("span", {}, priceText(price)), market.chosen.length > 0 && h("span", { class: "venues" }, market.chosen.join(" + ")), market.now?.stale && h("span", { class: "label stale" }, "STALE"));
+    put(this.#caption, market.symbol, price && h("span", {}, priceText(price)), market.chosen.length > 0 && h("span", { class: "venues" }, venuesText(market.chosen)), market.now?.stale && h("span", { class: "label stale" }, "STALE"));
     this.#drawEmpty(market, error);
   }
 

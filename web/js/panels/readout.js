@@ -4,7 +4,7 @@
  * @module
  */
 
-import { price as priceText, signedPercent } from "../data/format.js";
+import { price as priceText, signedPercent, venuesText } from "../data/format.js";
 import { h, put } from "./dom.js";
 
 /** @param {HTMLElement} element @param {import("../data/market.js").Market} market @param {string} interval @param {number | null} column under the crosshair */
@@ -21,7 +21,7 @@ export function showReadout(element, market, interval, column) {
   put(
     element,
     h("b", {}, market.symbol),
-    market.chosen.length > 0 && h("span", { class: "venues", title: "Everything on this page is of these venues alone" }, market.chosen.join(" + ")),
+    market.chosen.length > 0 && h("span", { class: "venues", title: `All that is shown is of ${market.chosen.join(", ")} alone` }, venuesText(market.chosen)),
     h("span", {}, interval),
     h("b", { class: "price" }, priceText(price)),
     h("span", { class: change < 0 ? "down" : "up", title: "over the window" }, signedPercent(change)),

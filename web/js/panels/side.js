@@ -18,6 +18,7 @@ const SHOWN_PER_SIDE = 5;
 const NEAREST_SHARE = 0.12;
 const SCORE_MS = 300_000;
 const READY_MS = 5000;
+const DRAW_MS = 450;
 
 /** What the server's quality flags mean. @type {Record<string, string>} */
 const FLAGS = {
@@ -49,6 +50,8 @@ export class Side {
   #ready = null;
   #readyAt = -Infinity;
   #drawnAt = -Infinity;
+  /** @type {any} the timer of the next drawing */
+  #later = 0;
   /** Called with the nearest cluster above and below. @type {(above: Cluster | undefined, below: Cluster | undefined) => void} */
   onNearest = () => {};
   /** Called with the price of a cluster chosen from the ladder. @type {(price: number) => void} */
@@ -69,9 +72,15 @@ export class Side {
 
   /** Draws, at most twice a second: figures that flicker cannot be read. */
   draw() {
-    const now = performance.now();
-    if (now - this.#drawnAt < 450 || !this.#market) return;
-    this.#drawnAt = now;
+    if (!this.#market) return;
+    const tooEarlyMs = this.#drawnAt + DRAW_MS - performance.now();
+    if (tooEarlyMs > 0) {
+      this.#later ||= setTimeout(() => this.draw(), tooEarlyMs + 1);
+      return;
+    }
+    clearTimeout(this.#later);
+    this.#later = 0;
+    this.#drawnAt = performance.now();
     this.#drawLadder(this.#market);
     this.#drawTotals(this.#market);
     this.#drawRealised(this.#market);
