@@ -221,13 +221,18 @@ def _kline_rows(bars: Bars) -> list[dict[str, Any]]:
 
 
 async def realised_liquidations(request: web.Request) -> web.Response:
-    """GET /api/liquidations/{symbol}: liquidations that happened, single events and totals per interval."""
+    """GET /api/liquidations/{symbol}: liquidations that happened, single events and totals per interval.
+
+    Of more events than fit, the newest are listed and the older ones counted; the totals hold them all.
+    """
     symbol = symbol_asked_for(request, request.match_info["symbol"])
     exchanges, store = exchanges_asked_for(request, symbol), request.app[STORE]
     span = span_asked_for(request, symbol, exchanges)
-    events = await store.liquidations(
-        symbol, start_ms=span.start_ms, end_ms=span.end_ms + 1, exchanges=exchanges, limit=MAX_LIQUIDATIONS
-    )
+    asked: dict[str, Any] = {"start_ms": span.start_ms, "end_ms": span.end_ms + 1, "exchanges": exchanges}
+    events = await store.liquidations(symbol, **asked, limit=MAX_LIQUIDATIONS)
+    older = 0
+    if len(events) == MAX_LIQUIDATIONS:
+        older = await store.count_liquidations(symbol, **asked) - len(events)
     totals = await store.liquidation_totals(
         symbol, span.interval_ms, start_ms=span.start_ms, end_ms=span.end_ms, exchanges=exchanges
     )
@@ -237,6 +242,7 @@ async def realised_liquidations(request: web.Request) -> web.Response:
             "symbol": symbol,
             "exchanges": exchanges or request.app[MAPS].exchanges(symbol),
             "data": list(_event_rows(events)),
+            "older_omitted": older,
             "totals": list(_total_rows(totals)),
         },
     )

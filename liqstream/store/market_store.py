@@ -217,12 +217,22 @@ class MarketStore:
         start_ms: int,
         end_ms: int,
         exchanges: Collection[str] | None = None,
-        limit: int = 1_000_000,
+        limit: int | None = None,
     ) -> LiquidationColumns:
-        """The first `limit` single liquidations of [start_ms, end_ms), of all venues or some, ascending."""
+        """Single liquidations of [start_ms, end_ms), of all venues or some, ascending; the newest `limit`."""
         return await self._read(
             lambda cursor: queries.liquidations(
                 cursor, symbol, start_ms=start_ms, end_ms=end_ms, exchanges=exchanges, limit=limit
+            )
+        )
+
+    async def count_liquidations(
+        self, symbol: str, *, start_ms: int, end_ms: int, exchanges: Collection[str] | None = None
+    ) -> int:
+        """How many single liquidations there are in [start_ms, end_ms), of all venues or some."""
+        return await self._read(
+            lambda cursor: queries.count_liquidations(
+                cursor, symbol, start_ms=start_ms, end_ms=end_ms, exchanges=exchanges
             )
         )
 

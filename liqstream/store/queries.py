@@ -169,10 +169,17 @@ def exchanges(cursor: duckdb.DuckDBPyConnection, symbol: str) -> tuple[str, ...]
     return tuple(name for (name,) in cursor.execute(sql, [symbol]).fetchall())
 
 
-_LIQUIDATIONS = """
-SELECT time_ms, exchange, side = 'long' AS is_long, price_usd, quantity_base FROM liquidations
+_CHOSEN_LIQUIDATIONS = """
+FROM liquidations
 WHERE symbol = ? AND time_ms >= ? AND time_ms < ? AND (? IS NULL OR list_contains(?, exchange))
-ORDER BY time_ms, exchange, side, price_usd, quantity_base LIMIT ?
+"""
+
+_LIQUIDATIONS = f"""
+FROM (
+    SELECT time_ms, exchange, side, price_usd, quantity_base {_CHOSEN_LIQUIDATIONS}
+    ORDER BY time_ms DESC, exchange, side, price_usd, quantity_base LIMIT ?
+) SELECT time_ms, exchange, side = 'long' AS is_long, price_usd, quantity_base
+ORDER BY time_ms, exchange, side, price_usd, quantity_base
 """
 
 
@@ -183,9 +190,9 @@ def liquidations(
     start_ms: int,
     end_ms: int,
     exchanges: Collection[str] | None,
-    limit: int,
+    limit: int | None,
 ) -> LiquidationColumns:
-    """Single liquidations of [start_ms, end_ms), the first `limit` of them."""
+    """Single liquidations of [start_ms, end_ms), ascending; the newest `limit` of them."""
     names = None if exchanges is None else list(exchanges)
     columns = fetch(cursor, _LIQUIDATIONS, [symbol, start_ms, end_ms, names, names, limit])
     return LiquidationColumns(
@@ -195,6 +202,21 @@ def liquidations(
         columns["price_usd"],
         columns["quantity_base"],
     )
+
+
+def count_liquidations(
+    cursor: duckdb.DuckDBPyConnection,
+    symbol: str,
+    *,
+    start_ms: int,
+    end_ms: int,
+    exchanges: Collection[str] | None,
+) -> int:
+    """How many single liquidations `liquidations` would give without a limit."""
+    names = None if exchanges is None else list(exchanges)
+    sql = f"SELECT count(*) {_CHOSEN_LIQUIDATIONS}"
+    row = cursor.execute(sql, [symbol, start_ms, end_ms, names, names]).fetchone()
+    return int(row[0]) if row else 0
 
 
 def funding(

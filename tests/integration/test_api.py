@@ -120,6 +120,16 @@ async def test_realised_liquidations_are_told(client: Client) -> None:
     got = await get(client, "/api/liquidations/BTCUSDT", time_window="12h", interval="5m")
     assert [(event["side"], event["notional_usd"]) for event in got["data"]] == [("long", 50_000.0)]
     assert (1000.0, 2000.0) in [(total["long_usd"], total["short_usd"]) for total in got["totals"]]
+    assert got["older_omitted"] == 0
+
+
+async def test_liquidations_beyond_the_limit_are_counted(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not listed is still told of."""
+    monkeypatch.setattr("liqstream.api.MAX_LIQUIDATIONS", 0)
+    got = await get(client, "/api/liquidations/BTCUSDT", time_window="12h", interval="5m")
+    assert (got["data"], got["older_omitted"]) == ([], 1)
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,15 @@ async def test_liquidations_come_back_ascending(store: MarketStore) -> None:
     assert some.exchange.tolist() == ["binance", "okx"]
 
 
+async def test_of_too_many_liquidations_the_newest_are_given_and_all_are_counted(store: MarketStore) -> None:
+    """A limit cuts off the far end of the past, never the present."""
+    await store.append([Liquidation("okx", "BTCUSDT", T0 + i, "long", 100.0, 1.0) for i in range(7)])
+    newest = await store.liquidations("BTCUSDT", start_ms=T0, end_ms=T0 + 10, limit=3)
+    assert newest.time_ms.tolist() == [T0 + 4, T0 + 5, T0 + 6]
+    assert await store.count_liquidations("BTCUSDT", start_ms=T0, end_ms=T0 + 10) == 7
+    assert await store.count_liquidations("BTCUSDT", start_ms=T0, end_ms=T0 + 10, exchanges=["bybit"]) == 0
+
+
 async def test_totals_and_events_are_not_counted_twice(store: MarketStore) -> None:
     """Where a venue's total covers an event, only the total counts; other events are added up."""
     half_hour = 30 * MINUTE_MS

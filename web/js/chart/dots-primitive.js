@@ -80,6 +80,7 @@ export class DotsPrimitive {
     this.#dots = [];
     if (!matrix || !this.#market) return;
     const stretch = MERGE * rangeOf(matrix);
+    const told = this.#takeTotals(matrix);
     for (const { timeMs, side, price, usd } of this.#market.liquidations) {
       const column = matrix.columnAt(timeMs);
       if (!matrix.holds(column)) continue;
@@ -90,21 +91,20 @@ export class DotsPrimitive {
         dot.usd += usd;
         dot.count += 1;
       } else merged.set(key, { column, price, usd, side, timeMs, count: 1 });
-      this.#add(column, side === "long" ? usd : 0, side === "short" ? usd : 0);
+      if (!told.has(column)) this.#add(column, side === "long" ? usd : 0, side === "short" ? usd : 0);
     }
     this.#dots = [...merged.values()].sort((a, b) => b.usd - a.usd);
     this.#full = this.#dots[Math.floor(this.#dots.length * (1 - FULL_AT_QUANTILE))]?.usd ?? 1;
-    this.#mergeTotals(matrix);
     for (const [long, short] of this.#columns.values()) this.#largest = Math.max(this.#largest, long + short);
   }
 
-  /** Totals per interval have no price: they fill the strip where no single events did. @param {import("../data/matrix.js").Matrix} matrix */
-  #mergeTotals(matrix) {
-    const single = new Set(this.#columns.keys());
+  /** Totals per interval have no price, so they are no dots; but they know more than the single events. @param {import("../data/matrix.js").Matrix} matrix */
+  #takeTotals(matrix) {
     for (const { timeMs, longUsd, shortUsd } of this.#market?.totals ?? []) {
       const column = matrix.columnAt(timeMs);
-      if (matrix.holds(column) && !single.has(column)) this.#add(column, longUsd, shortUsd);
+      if (matrix.holds(column)) this.#add(column, longUsd, shortUsd);
     }
+    return new Set(this.#columns.keys());
   }
 
   /** @param {number} column @param {number} long @param {number} short */

@@ -21,6 +21,7 @@ const LIQUIDATIONS_MS = 4000;
 /** A reload puts right what was missed; more often than this it would only load the server. */
 const RELOAD_MS = 8000;
 const KLINES_MS = 4000;
+const DAY_MS = 86_400_000;
 /** A page hidden for this long stops listening until it is looked at again. */
 const HIDDEN_MS = 30_000;
 
@@ -269,7 +270,8 @@ export class Feed {
     if (!matrix || (now && now.timeMs < fed.liquidationsTo)) return;
     const to = matrix.timeOf(matrix.end) + matrix.intervalMs;
     const whole = fed.liquidationsTo === 0;
-    const from = fed.liquidationsTo || to - WINDOWS[this.#window].spanMs - 2 * matrix.intervalMs;
+    // The panel tells the last day whatever the window is.
+    const from = fed.liquidationsTo || to - Math.max(DAY_MS, WINDOWS[this.#window].spanMs) - 2 * matrix.intervalMs;
     try {
       const answer = await fetchLiquidations(symbol, from, to, this.interval, chosen);
       if (!fed.market.isOf(chosen)) return;

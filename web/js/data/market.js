@@ -12,7 +12,7 @@ import { Matrix } from "./matrix.js";
 /** @typedef {import("../websocket-client.js").Snapshot} Snapshot */
 /** @typedef {import("./clusters.js").Cluster} Cluster */
 /** @typedef {{ timeMs: number, exchange: string, side: "long" | "short", price: number, usd: number }} Liquidation */
-/** @typedef {{ timeMs: number, intervalMs: number, exchange: string, longUsd: number, shortUsd: number }} LiquidationTotal */
+/** @typedef {{ timeMs: number, intervalMs: number, longUsd: number, shortUsd: number }} LiquidationTotal of all venues shown */
 /** @typedef {{ groups: string[], long: number[][], short: number[][] }} Mix USD per leverage group and level */
 /** @typedef {{ p0: number, step: number, long: ArrayLike<number>, short: ArrayLike<number> }} Grid */
 /**
@@ -142,8 +142,8 @@ export class Market {
     if (fresh.length) {
       this.liquidations = [...this.liquidations, ...fresh].sort((a, b) => a.timeMs - b.timeMs).slice(-MOST_LIQUIDATIONS);
     }
-    const totals = new Map(this.totals.map((total) => [`${total.timeMs}|${total.exchange}`, total]));
-    for (const total of (answer.totals ?? []).map(toTotal)) totals.set(`${total.timeMs}|${total.exchange}`, total);
+    const totals = new Map(this.totals.map((total) => [total.timeMs, total]));
+    for (const total of (answer.totals ?? []).map(toTotal)) totals.set(total.timeMs, total);
     this.totals = [...totals.values()].sort((a, b) => a.timeMs - b.timeMs);
     this.#say("liquidations");
   }
@@ -271,7 +271,6 @@ function toTotal(raw) {
   return {
     timeMs: raw.timestamp,
     intervalMs: raw.interval_ms,
-    exchange: String(raw.exchange),
     longUsd: raw.long_usd,
     shortUsd: raw.short_usd,
   };

@@ -195,7 +195,7 @@ export class Side {
 
   /** @param {Market} market */
   #drawRealised(market) {
-    const end = market.matrix ? market.matrix.timeOf(market.matrix.end) : 0;
+    const end = market.now?.timeMs ?? market.matrix?.timeOf(market.matrix.end) ?? 0;
     /** @type {[string, number][]} */
     const spans = [["1 h", 3_600_000], ["24 h", 86_400_000], [duration(this.#windowMs), this.#windowMs]];
     const rows = spans.filter(([, span], i) => i < 2 || span > 86_400_000).map(([name, span]) => {
@@ -252,20 +252,25 @@ function scored({ symbol, chosen }) {
   return [symbol, ...chosen].join();
 }
 
-/** @param {Market} market @param {number} fromMs */
-function realised(market, fromMs) {
+/**
+ * What was liquidated since then: totals, which know more than single events, of the intervals that began
+ * since, and the events of the one it began in.
+ * @param {Market} market @param {number} fromMs
+ */
+export function realised(market, fromMs) {
   let [long, short] = [0, 0];
-  const counted = new Set();
-  for (const l of market.liquidations) {
-    if (l.timeMs < fromMs) continue;
-    counted.add(market.matrix?.columnAt(l.timeMs));
-    if (l.side === "long") long += l.usd;
-    else short += l.usd;
+  const whole = new Set();
+  for (const { timeMs, intervalMs, longUsd, shortUsd } of market.totals) {
+    if (timeMs < fromMs) continue;
+    whole.add(Math.floor(timeMs / intervalMs));
+    long += longUsd;
+    short += shortUsd;
   }
-  for (const t of market.totals) {
-    if (t.timeMs < fromMs || counted.has(market.matrix?.columnAt(t.timeMs))) continue;
-    long += t.longUsd;
-    short += t.shortUsd;
+  const intervalMs = market.totals.at(-1)?.intervalMs ?? Infinity;
+  for (const { timeMs, side, usd: amount } of market.liquidations) {
+    if (timeMs < fromMs || whole.has(Math.floor(timeMs / intervalMs))) continue;
+    if (side === "long") long += amount;
+    else short += amount;
   }
   return { long, short };
 }
