@@ -136,6 +136,17 @@ def test_everything_beside_the_map_is_of_the_venues_chosen(open_page: Open, venu
     assert sum(float(line.split(",")[1]) for line in lines) == pytest.approx(sum(said["long"]), rel=0.1)
 
 
+def test_alerts_are_of_the_venues_chosen(open_page: Open, venues_url: str) -> None:
+    """A rule is held against the chosen venue's clusters, and what it raises names that venue."""
+    rules = {"near": {"on": True, "percent": 30, "usd": 1e5}, "cascade": {"on": False}, "levels": []}
+    script = f"localStorage.setItem('liqstream.alerts', {json.dumps(json.dumps(rules))})"
+    page = open_page(venues_url, drawn=False).page
+    page.add_init_script(script)
+    page.goto(f"{venues_url}/?window=24h&venues=simulated-3")
+    page.wait_for_selector(".toast")
+    assert "BTCUSDT · simulated-3" in page.inner_text(".toast >> nth=0")
+
+
 def amount(text: str) -> float:
     """USD of a figure as the page writes it, e.g. 12.3M."""
     units = {"K": 1e3, "M": 1e6, "B": 1e9}

@@ -6,7 +6,7 @@
  */
 
 import { due, noRules, readRules, watches } from "./alert-rules.js";
-import { price as priceText } from "../data/format.js";
+import { price as priceText, venuesText } from "../data/format.js";
 import { announce, h } from "../panels/dom.js";
 
 /** @typedef {import("./alert-rules.js").Rules} Rules */
@@ -63,16 +63,17 @@ export class Alerts {
     if (!this.watching) return;
     const clusters = this.rules.near.on ? [...market.clusters("long"), ...market.clusters("short")] : [];
     const seen = { symbol, timeMs: now.timeMs, price: now.price, before, clusters, liquidations: market.liquidations };
-    for (const alert of due(this.rules, seen, this.#told)) this.#raise(alert.symbol, alert.text);
+    const of = [symbol, venuesText(market.chosen)].filter(Boolean).join(" · ");
+    for (const alert of due(this.rules, seen, this.#told)) this.#raise(of, alert.text);
   }
 
-  /** @param {string} symbol @param {string} text */
-  #raise(symbol, text) {
-    const toast = h("div", { class: "toast" }, h("b", {}, symbol), h("span", {}, text), h("button", { type: "button", "aria-label": "Dismiss", onclick: () => toast.remove() }, "×"));
+  /** @param {string} of market, and venues if some are chosen @param {string} text */
+  #raise(of, text) {
+    const toast = h("div", { class: "toast" }, h("b", {}, of), h("span", {}, text), h("button", { type: "button", "aria-label": "Dismiss", onclick: () => toast.remove() }, "×"));
     this.#toasts.append(toast);
     setTimeout(() => toast.remove(), SHOWN_MS);
-    announce(`${symbol}: ${text}`);
-    if (this.rules.notify && "Notification" in window && Notification.permission === "granted") new Notification(`liqstream ${symbol}`, { body: text, tag: symbol + text });
+    announce(`${of}: ${text}`);
+    if (this.rules.notify && "Notification" in window && Notification.permission === "granted") new Notification(`liqstream ${of}`, { body: text, tag: of + text });
     if (this.rules.sound) beep();
   }
 
