@@ -8,6 +8,7 @@ the process (`FATAL`): a page that silently stands still is worse than one that 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
@@ -91,7 +92,11 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
     app.on_shutdown.append(readiness.stopping)
     # In a fleet another server is there at once; alone, this one may be gone for good.
     close_with = RESTART if settings.redis_enabled else GOING_AWAY
-    app[CONFIG] = WsConfig(symbols=settings.symbols, close_with=close_with)
+    app[CONFIG] = WsConfig(
+        symbols=settings.symbols,
+        close_with=close_with,
+        max_lifetime_s=settings.max_lifetime_s or math.inf,
+    )
     add_ws_routes(app)
     facts = PageFacts(
         settings.symbols, settings.interval, readiness.source, private=bool(settings.tokens_file)

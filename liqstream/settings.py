@@ -238,6 +238,15 @@ class Settings(BaseSettings):
         ge=1,
         le=1_000_000,
     )
+    max_lifetime_s: float = _setting(
+        "LIQSTREAM_MAX_LIFETIME",
+        0.0,
+        "A socket older than this is closed (4004) and comes back, perhaps to a server that was added since; "
+        "0: none is.",
+        "s",
+        ge=0,
+        le=31_536_000,
+    )
     rest_rate_per_s: float = _setting(
         "LIQSTREAM_REST_RATE", 50.0, "HTTP requests of one client address on average.", "1/s", gt=0, le=1e6
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 from dataclasses import asdict, dataclass
 
 import structlog
@@ -11,7 +13,7 @@ from aiohttp import WSMessage, WSMsgType, hdrs, web
 from liqstream.admission.door import DOOR, Door
 from liqstream.symbols import SUPPORTED_SYMBOLS
 from liqstream.ws.authentication import authenticate
-from liqstream.ws.close_codes import GOING_AWAY, IDLE, CloseCode
+from liqstream.ws.close_codes import GOING_AWAY, IDLE, MAX_LIFETIME, CloseCode
 from liqstream.ws.connection import Connection
 from liqstream.ws.connection_manager import ConnectionManager
 from liqstream.ws.dialogue import Dialogue, outcome_of, refuse_binary
@@ -26,8 +28,9 @@ class WsConfig:
     """What the endpoint needs to know of the settings.
 
     `symbols` may be subscribed to. A client that does not answer a ping within half of `heartbeat_s` is
-    dropped, and so is one that follows nothing for `idle_s` or owes its token for `token_s`. On shutdown
-    clients get `close_with` and `shutdown_grace_s` to answer.
+    dropped, and so is one that follows nothing for `idle_s` or owes its token for `token_s`. After
+    `max_lifetime_s`, or up to a tenth of it sooner, a client must come anew. On shutdown clients get
+    `close_with` and `shutdown_grace_s` to answer.
     """
 
     symbols: tuple[str, ...] = SUPPORTED_SYMBOLS
@@ -35,6 +38,7 @@ class WsConfig:
     heartbeat_s: float = 27.0
     idle_s: float = 60.0
     token_s: float = 10.0
+    max_lifetime_s: float = math.inf
     compress: bool = True
     close_with: CloseCode = GOING_AWAY
     shutdown_grace_s: float = 2.0
@@ -43,6 +47,9 @@ class WsConfig:
 _SAID = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
 _SHOWN_AGENT_CHARS = 100
+
+_LIFETIME_SPREAD = 0.1
+"""Of the lifetime: clients that came together do not all come back together."""
 
 CONFIG = web.AppKey("ws_config", WsConfig)
 MANAGER = web.AppKey("ws_manager", ConnectionManager)
@@ -131,15 +138,19 @@ async def _converse(
     dialogue = Dialogue(manager, connection, symbols=config.symbols, clock=clock)
     budget = door.messages()
     busy_at = clock()
+    leave_at = busy_at + config.max_lifetime_s * random.uniform(1 - _LIFETIME_SPREAD, 1)
     while True:
+        now = clock()
+        if now >= leave_at:
+            return MAX_LIFETIME
         if connection.subscriptions:
-            busy_at = clock()
+            busy_at = now
+        idle_at = math.inf if connection.subscriptions else busy_at + config.idle_s
+        until = min(idle_at, leave_at)
         try:
-            message = await ws.receive(
-                timeout=None if connection.subscriptions else max(0.001, busy_at + config.idle_s - clock())
-            )
+            message = await ws.receive(timeout=None if until == math.inf else max(0.001, until - now))
         except TimeoutError:
-            return IDLE
+            return IDLE if idle_at <= leave_at else MAX_LIFETIME
         # What a peer that is gone had still to say is nobody's question any more.
         if message.type not in _SAID or connection.transport.is_closing():
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -38,6 +39,22 @@ async def test_who_follows_something_stays() -> None:
             await say(ws, action="unsubscribe", symbols=["BTCUSDT"])
             assert (await ws.receive()).type is aiohttp.WSMsgType.CLOSE
             assert ws.close_code == 4003
+
+
+async def test_who_came_long_ago_must_come_anew() -> None:
+    """4004 at the end of its life, whatever it follows; never more than a tenth sooner."""
+    async with (
+        ws_server(WsConfig(max_lifetime_s=0.4)) as server,
+        aiohttp.ClientSession() as session,
+        session.ws_connect(server.url) as ws,
+    ):
+        began_s = asyncio.get_running_loop().time()
+        await say(ws, action="subscribe", symbols=["BTCUSDT"])
+        await say(ws, action="ping")
+        assert (await ws.receive_json())["type"] == "pong"
+        assert (await ws.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert ws.close_code == 4004
+        assert asyncio.get_running_loop().time() - began_s > 0.3
 
 
 async def test_a_page_that_shows_no_token_is_let_go(tmp_path: Path) -> None:
