@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.browser.conftest import Opened
 
@@ -154,6 +156,32 @@ def test_the_address_restores_the_view(open_page: Open, demo_url: str) -> None:
     opened.settle()
     shown = opened.view("view.viewport.times()")
     assert abs(shown[0] - times[0]) < 2 * 300_000
+
+
+def test_a_window_longer_than_the_records_shows_what_there_is(open_page: Open, demo_url: str) -> None:
+    """A year of which a week was recorded is a week, a hatched edge, and words that say so."""
+    opened = open_page(demo_url, window="30d")
+    opened.settle()
+    first, last = opened.view("view.viewport.times()")
+    known = opened.view("market.matrix.timeOf(market.matrix.firstKnown)")
+    end = opened.view("market.matrix.timeOf(market.matrix.end)")
+    assert known - 0.2 * (end - known) < first < known < end < last < end + 0.2 * (end - known)
+    assert "of 30 d recorded" in opened.page.inner_text(".empty.corner")
+    assert opened.view("view.viewport.isWhole")
+    assert opened.state("times") == []
+    opened.page.click("#windows >> text=24h")
+    opened.until("market.matrix && market.matrix.intervalMs === 300000")
+    opened.page.wait_for_selector(".empty", state="hidden")
+
+
+def test_a_short_window_still_knows_the_last_day_s_liquidations(
+    open_page: Open, page: Page, demo_url: str
+) -> None:
+    """The panel tells 24 hours whatever the window is."""
+    with page.expect_request(lambda request: "/api/liquidations/" in request.url) as asked:
+        open_page(demo_url, window="12h")
+    query = parse_qs(urlsplit(asked.value.url).query)
+    assert int(query["end_time"][0]) - int(query["start_time"][0]) > 86_400_000
 
 
 def test_scrolled_back_the_view_never_moves(open_page: Open, replay_url: str) -> None:

@@ -13,7 +13,7 @@ import { Clock } from "../data/format.js";
 
 /** Columns of future, as a share of the window: room for today's bands to reach into. */
 export const FUTURE = 0.07;
-const LEAST_FUTURE = 6;
+export const LEAST_FUTURE = 6;
 
 export class TimeGrid {
   /** @type {Matrix | null} */

@@ -4,9 +4,15 @@
  * @module
  */
 
-import { FUTURE } from "./time-grid.js";
+import { FUTURE, LEAST_FUTURE } from "./time-grid.js";
 
 /** @typedef {import("../data/matrix.js").Matrix} Matrix */
+
+/** What was never recorded is left out of the whole window where it is more than this share of it. */
+export const UNKNOWN = 0.15;
+/** Of it, so much is shown beside what is known, as a share of that. */
+const UNKNOWN_SHOWN = 0.08;
+const LEAST_COLUMNS = 48;
 
 export class Viewport {
   #chart;
@@ -39,7 +45,7 @@ export class Viewport {
     const range = this.#range;
     const matrix = this.#matrix();
     if (!range || !matrix) return true;
-    return Math.abs(range.from) < 0.02 * (matrix.end - matrix.first) + 1 && this.following;
+    return Math.abs(range.from - wholeWindow(matrix).from) < 0.02 * (matrix.end - matrix.first) + 1 && this.following;
   }
 
   /** Whether the price range was chosen by hand. */
@@ -57,10 +63,12 @@ export class Viewport {
     this.onGesture();
   }
 
-  /** The whole window in sight. */
+  /** The whole window in sight, or what there is of it. */
   fitTime() {
     const matrix = this.#matrix();
-    if (matrix) this.#show(-0.5, Math.max(10, matrix.end - matrix.first - 1 + this.#futureColumns()) + 0.5);
+    if (!matrix) return;
+    const { from, to } = wholeWindow(matrix);
+    this.#show(from, Math.max(10, to + Math.min(this.#futureColumns(), Math.max(LEAST_FUTURE, Math.round((to - from) * FUTURE)))));
   }
 
   /** @returns {number[]} UTC ms of the left and right end */
@@ -156,4 +164,12 @@ export class Viewport {
   get #prices() {
     return this.#chart.priceScale("right");
   }
+}
+
+/** The edges of the whole window, without its future, in columns from the first one held. @param {Matrix} matrix */
+function wholeWindow(matrix) {
+  const columns = matrix.end - matrix.first;
+  const known = matrix.end - matrix.firstKnown;
+  const shown = !known || known > (1 - UNKNOWN) * columns ? columns : Math.min(columns, Math.max(LEAST_COLUMNS, known * (1 + UNKNOWN_SHOWN)));
+  return { from: columns - shown - 0.5, to: columns - 0.5 };
 }

@@ -51,6 +51,13 @@ export class Matrix {
     return this.bottom + this.rows * this.step;
   }
 
+  /** The first column of which anything is known; `end` if there is none. */
+  get firstKnown() {
+    let column = this.first;
+    while (column < this.end && this.isGap(column)) column++;
+    return column;
+  }
+
   /** @param {number} column @returns {number} its open time, UTC ms */
   timeOf(column) {
     return this.t0 + column * this.intervalMs;

@@ -6,6 +6,7 @@
 
 import { ChartView } from "../chart/chart-view.js";
 import { duration, price as priceText, venuesText } from "../data/format.js";
+import { UNKNOWN } from "../chart/viewport.js";
 import { h, put } from "./dom.js";
 
 /** @typedef {import("../data/market.js").Market} Market */
@@ -97,9 +98,12 @@ export class MapSlot {
     if (!matrix) {
       if (error) put(this.#empty, h("strong", {}, `No map of ${market.symbol} yet`), h("span", {}, error));
       else put(this.#empty, h("span", {}, `Loading ${market.symbol}`));
-    } else if (header?.quality.includes("warming_up")) {
-      put(this.#empty, `Warming up: ${duration((matrix.end - matrix.first) * matrix.intervalMs)} of history so far`);
-    } else this.#empty.hidden = true;
+      return;
+    }
+    const [known, window] = [matrix.end - matrix.firstKnown, matrix.end - matrix.first].map((columns) => columns * matrix.intervalMs);
+    if (header?.quality.includes("warming_up")) put(this.#empty, `Warming up: ${duration(known)} of history so far`);
+    else if (known < window * (1 - UNKNOWN)) put(this.#empty, `${duration(known)} of ${duration(window)} recorded`);
+    else this.#empty.hidden = true;
   }
 
   #moved() {
