@@ -63,7 +63,7 @@ export class ChartView {
       layout: { attributionLogo: false, fontSize: 11 },
       grid: { vertLines: { visible: false }, horzLines: { visible: false } },
       crosshair: { mode: CrosshairMode.Normal },
-      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.02, bottom: 0.02 }, minimumWidth: compact ? 48 : 58 },
+      rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.02, bottom: 0.02 }, minimumWidth: 60 },
       timeScale: {
         borderVisible: false,
         minBarSpacing: 0.05,
