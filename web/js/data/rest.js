@@ -6,6 +6,7 @@
  */
 
 import { fetchWithToken } from "./access.js";
+import { takeFirst } from "../early.js";
 import { decodeHistory } from "./history-codec.js";
 
 export class RestError extends Error {
@@ -53,7 +54,10 @@ export function historyAddress(symbol, window, interval, venues) {
 
 /** @param {string} address of historyAddress() @param {AbortSignal} [signal] @returns {Promise<import("./history-codec.js").History>} */
 export async function fetchHistory(address, signal) {
-  return decodeHistory(await (await checked(await fetchWithToken(address, { signal }))).arrayBuffer());
+  const early = await takeFirst(address);
+  if (early?.body) return decodeHistory(early.body);
+  const response = early?.response ?? (await fetchWithToken(address, { signal }));
+  return decodeHistory(await (await checked(response)).arrayBuffer());
 }
 
 /**
