@@ -22,12 +22,12 @@ from liqstream.feeds.filter import NewsFilter
 from liqstream.feeds.frames import FrameSink
 from liqstream.feeds.rest import RestClient, RestRefusedError, RestUnavailableError
 from liqstream.feeds.sockets import Keeper
+from liqstream.feeds.troubles import Troubles
 from liqstream.feeds.venue import Venue
 from liqstream.market import DAY_MS, Candle, MarketEvent, MarketKey, Source
 
 log = structlog.get_logger(__name__)
 
-_SAMPLE_FIRST, _SAMPLE_EVERY = 3, 1000
 _MAX_BATCH = 1000
 _SKEW_WARNING_MS = 5000.0
 
@@ -67,6 +67,7 @@ class ExchangeFeed:
         self._make_backoff = make_backoff
         self._now_ms = now_ms
         self._status = FeedStatus(address="" if self._rest_url == venue.rest_url else self._rest_url)
+        self._troubles = Troubles(venue.exchange, self._status)
         self._filter = NewsFilter(interval_ms)
         self._inbox: asyncio.Queue[Sequence[MarketEvent] | Exception] = asyncio.Queue()
         self._hole = asyncio.Event()
@@ -74,8 +75,6 @@ class ExchangeFeed:
         self._rest: RestClient | None = None
         self._keepers: list[Keeper] = []
         self._introduced = False
-        self._lasting_problem = ""
-        self._told: set[str] = set()
 
     @property
     def exchange(self) -> str:
@@ -112,7 +111,7 @@ class ExchangeFeed:
                 async for batch in batches:
                     yield batch
         except RestUnavailableError as error:
-            self._complain(str(error))
+            self._troubles.tell(str(error))
         finally:
             if not self._keepers:
                 await self._close_session()
@@ -173,17 +172,17 @@ class ExchangeFeed:
             parsed = self._venue.read(text)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             self._status.bad_messages += 1
-            self._sample("bad message", self._status.bad_messages, text, reason=str(error))
+            self._troubles.sample("bad message", self._status.bad_messages, text, reason=str(error))
             return False
         if parsed.kind == "unknown":
             self._status.unknown_messages += 1
-            self._sample("unknown message", self._status.unknown_messages, text)
+            self._troubles.sample("unknown message", self._status.unknown_messages, text)
         if parsed.kind != "data":
             return False
         self._status.last_message_s = asyncio.get_running_loop().time()
         if not self._status.connected and all(keeper.connected for keeper in self._keepers):
             self._status.connected = True
-            self._recovered()
+            self._troubles.are_over()
         news = self._filter.new_in(parsed, self._symbols)
         self._status.duplicates = self._filter.duplicates
         if self._filter.hole:
@@ -203,14 +202,8 @@ class ExchangeFeed:
     def _broke(self, reason: str) -> None:
         self._status.reconnects += 1
         self._status.connected = False
-        self._complain(reason)
+        self._troubles.tell(reason)
         self._hole.set()
-
-    def _recovered(self) -> None:
-        if self._told and self._status.reconnects:
-            log.info("feed is well again", exchange=self.exchange, reconnects=self._status.reconnects)
-        self._told.clear()
-        self._status.last_error = self._lasting_problem
 
     async def _fetch_holes(self) -> None:
         backoff = self._make_backoff()
@@ -224,9 +217,9 @@ class ExchangeFeed:
                         self._inbox.put_nowait(batch)
                 backoff.reset()
                 if self._status.connected:
-                    self._recovered()
+                    self._troubles.are_over()
             except RestUnavailableError as error:
-                self._complain(str(error))
+                self._troubles.tell(str(error))
                 await asyncio.sleep(backoff.next_s())
                 self._hole.set()
 
@@ -267,10 +260,10 @@ class ExchangeFeed:
                         if batch:
                             yield batch
             except RestRefusedError as error:
-                self._complain(f"{symbol}: part of the history was refused: {error}")
+                self._troubles.tell(f"{symbol}: part of the history was refused: {error}")
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 self._status.bad_messages += 1
-                self._complain(f"{symbol}: an answer could not be read: {error!r}")
+                self._troubles.tell(f"{symbol}: an answer could not be read: {error!r}")
 
     async def _introduce_patiently(self) -> None:
         backoff = self._make_backoff()
@@ -278,7 +271,7 @@ class ExchangeFeed:
             try:
                 return await self._introduce()
             except RestUnavailableError as error:
-                self._complain(str(error))
+                self._troubles.tell(str(error))
                 await asyncio.sleep(backoff.next_s())
 
     async def _introduce(self) -> None:
@@ -293,8 +286,7 @@ class ExchangeFeed:
             raise FeedError(f"{self._rest_url} does not speak as {self._venue.name}: {error!r}") from None
         unlisted = [symbol for symbol in self._symbols if symbol not in listed]
         if unlisted:
-            self._lasting_problem = f"{self.exchange} does not list {', '.join(unlisted)}"
-            self._complain(self._lasting_problem)
+            self._troubles.tell_for_good(f"{self.exchange} does not list {', '.join(unlisted)}")
         self._symbols = tuple(symbol for symbol in self._symbols if symbol in listed)
         if not self._symbols:
             raise FeedError(f"{self.exchange} lists none of the symbols asked for: {', '.join(unlisted)}")
@@ -324,10 +316,10 @@ class ExchangeFeed:
                 try:
                     news = await self._venue.poll(self._client(), symbol)
                 except (RestUnavailableError, RestRefusedError) as error:
-                    self._complain(str(error))
+                    self._troubles.tell(str(error))
                 except (ValueError, KeyError, TypeError, IndexError) as error:
                     self._status.bad_messages += 1
-                    self._complain(f"{symbol}: an answer could not be read: {error!r}")
+                    self._troubles.tell(f"{symbol}: an answer could not be read: {error!r}")
                 else:
                     self._inbox.put_nowait(news)
 
@@ -345,17 +337,6 @@ class ExchangeFeed:
         if self._session is not None:
             await self._session.close()
             self._session = None
-
-    def _complain(self, problem: str) -> None:
-        """Tell a problem once until the feed is heard again, however often it is met."""
-        self._status.last_error = problem
-        if problem not in self._told:
-            log.warning("feed trouble", exchange=self.exchange, reason=problem)
-            self._told.add(problem)
-
-    def _sample(self, what: str, count: int, text: str, **more: str) -> None:
-        if count <= _SAMPLE_FIRST or count % _SAMPLE_EVERY == 0:
-            log.warning(what, exchange=self.exchange, count=count, text=text[:300], **more)
 
 
 async def _closed(pages: AsyncGenerator[list[Candle]], now_ms: int) -> AsyncGenerator[Sequence[MarketEvent]]:
