@@ -272,7 +272,7 @@ async def clock_jump(stack: Stack) -> Outcome:
     for offset_ms in (3_600_000, -3_600_000, 0):
         leader.clock.write_text(str(offset_ms))
         leader.tell(signal.SIGUSR2)
-        await asyncio.sleep(1.2)
+        await until_news(stack, stack.live(), 3)
     return Outcome("order held", untouched=(follower.name,))
 
 
