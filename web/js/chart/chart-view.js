@@ -306,7 +306,7 @@ export class ChartView {
     const { fit, prices } = this.#state;
     if (fit === "free") {
       if (before?.fit !== "free" && prices.length === 2 && this.#market?.matrix) this.viewport.showPrices(prices);
-    } else if (before?.fit !== fit || this.viewport.isFree) this.viewport.freePrices();
+    } else if ((before && before.fit !== fit) || this.viewport.isFree) this.viewport.freePrices();
   }
 
   #setColours() {
