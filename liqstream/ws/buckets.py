@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from liqstream.ws.connection import ClientGroup
 from liqstream.ws.encoding import EncodedSnapshot, Variant
-from liqstream.ws.group import Group
 from liqstream.ws.messages import SnapshotId
 from liqstream.ws.timers import Timer, Timers
 
@@ -65,7 +65,7 @@ class Bucket:
 
     def __init__(self, interval_s: int, timers: Timers, *, emit: Callable[[Bucket, Ticks], None]) -> None:
         self.interval_s = interval_s
-        self.groups: dict[tuple[Variant, tuple[str, ...]], Group] = {}
+        self.groups: dict[tuple[Variant, tuple[str, ...]], ClientGroup] = {}
         self.followers: Counter[str] = Counter()
         self.said: dict[str, EncodedSnapshot] = {}
         self._timers = timers
@@ -76,11 +76,11 @@ class Bucket:
         self._deltas: Counter[str] = Counter()
         self._timer: Timer | None = None
 
-    def group(self, variant: Variant, symbols: tuple[str, ...]) -> Group:
+    def group(self, variant: Variant, symbols: tuple[str, ...]) -> ClientGroup:
         """The group of clients with this variant and these (sorted) symbols."""
         key = (variant, symbols)
         if key not in self.groups:
-            self.groups[key] = Group(variant, symbols)
+            self.groups[key] = ClientGroup(variant, symbols)
         return self.groups[key]
 
     def prime(self, current: EncodedSnapshot) -> None:

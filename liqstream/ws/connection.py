@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from liqstream.ws.close_codes import CloseCode
 from liqstream.ws.encoding import EncodedSnapshot, Shape, Variant
 from liqstream.ws.frames import close_frame, message_frame
+from liqstream.ws.group import Group
 from liqstream.ws.messages import SnapshotId
 from liqstream.ws.sockets import plain_socket_fd
 
 if TYPE_CHECKING:
     from aiohttp import web
-
-    from liqstream.ws.group import Group
 
 
 class Subscription:
@@ -95,7 +94,7 @@ class Connection:
         self.window_bits = window_bits
         self.shape = Shape.V1
         self.subscriptions: dict[str, Subscription] = {}
-        self.groups: dict[int, Group] = {}
+        self.groups: dict[int, ClientGroup] = {}
         self.left: dict[str, SnapshotId] = {}
         self.blocked_since: float | None = None
         self.progress_at = 0.0
@@ -150,3 +149,6 @@ class Connection:
             self.transport.close()
             self.release()
             asyncio.get_running_loop().call_later(grace_s, self.transport.abort)
+
+
+ClientGroup = Group[Connection]

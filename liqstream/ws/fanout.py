@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 from liqstream.heatmap.snapshot import HeatmapSnapshot
 from liqstream.ws.buckets import Bucket, Ticks, skipped_since
-from liqstream.ws.connection import Connection, Subscription
+from liqstream.ws.connection import ClientGroup, Connection, Subscription
 from liqstream.ws.encoding import EncodedSnapshot
-from liqstream.ws.group import Group
 from liqstream.ws.stats import Traffic
 from liqstream.ws.timers import Timers
 
@@ -118,7 +117,7 @@ class FanOut:
             if not bucket.groups:
                 del self.buckets[interval_s]
 
-    def _try_in_step(self, connection: Connection, bucket: Bucket, group: Group) -> None:
+    def _try_in_step(self, connection: Connection, bucket: Bucket, group: ClientGroup) -> None:
         if not connection.blocked and all(
             _holds_exactly(connection.subscriptions[symbol], bucket.said.get(symbol))
             for symbol in group.symbols
@@ -150,7 +149,7 @@ class FanOut:
             for connection in list(group.behind):
                 self._serve(connection, bucket, group, ticks)
 
-    def _write_group(self, group: Group, news: list[str], ticks: Ticks) -> None:
+    def _write_group(self, group: ClientGroup, news: list[str], ticks: Ticks) -> None:
         clients = len(group.in_step)
         self._writing = True
         try:
@@ -163,7 +162,7 @@ class FanOut:
         for connection in paused:
             self.step_aside(connection)
 
-    def _serve(self, connection: Connection, bucket: Bucket, group: Group, ticks: Ticks) -> None:
+    def _serve(self, connection: Connection, bucket: Bucket, group: ClientGroup, ticks: Ticks) -> None:
         """Bring one client that is out of step to what its bucket says now."""
         if connection.blocked:
             for symbol in group.symbols:

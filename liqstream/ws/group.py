@@ -6,16 +6,26 @@ lives only while it is written, so the number of groups needs no cap: a group co
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from liqstream.ws.connection import Connection
-    from liqstream.ws.encoding import Variant
+from liqstream.ws.encoding import Variant
 
 
-class Group:
+class Client(Protocol):
+    """All that a group needs of those in it."""
+
+    @property
+    def transport(self) -> asyncio.WriteTransport:
+        """Takes what the descriptor did not."""
+
+
+C = TypeVar("C", bound=Client)
+
+
+class Group(Generic[C]):
     """`in_step` hold exactly what the bucket said last and can take more; `behind` are served one by one.
 
     `in_step` maps each client to the descriptor it is written by, -1 where only its transport can (TLS).
@@ -26,8 +36,8 @@ class Group:
     def __init__(self, variant: Variant, symbols: tuple[str, ...]) -> None:
         self.variant = variant
         self.symbols = symbols
-        self.in_step: dict[Connection, int] = {}
-        self.behind: dict[Connection, None] = {}
+        self.in_step: dict[C, int] = {}
+        self.behind: dict[C, None] = {}
         self.written_at = 0.0
 
     def __len__(self) -> int:
@@ -43,18 +53,18 @@ class Group:
         buffer = b"".join(frames)
         size = len(buffer)
         write = os.write
-        for connection, fd in self.in_step.items():
+        for client, fd in self.in_step.items():
             try:
                 written = write(fd, buffer) if fd >= 0 else 0
             except OSError:
                 written = 0
             if written != size:
-                _leave_to_transport(connection, memoryview(buffer)[written:])
+                _leave_to_transport(client.transport, memoryview(buffer)[written:])
         return size
 
 
-def _leave_to_transport(connection: Connection, rest: memoryview) -> None:
+def _leave_to_transport(transport: asyncio.WriteTransport, rest: memoryview) -> None:
     try:
-        connection.transport.write(rest)
+        transport.write(rest)
     except RuntimeError:  # uvloop's word for a transport that is closed already
-        connection.transport.abort()
+        transport.abort()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from liqstream.ws.buckets import Bucket
-from liqstream.ws.connection import Connection
+from liqstream.ws.connection import ClientGroup, Connection
 from liqstream.ws.encoding import Shape
 from liqstream.ws.fanout import FanOut
 from liqstream.ws.frames import text_frame
-from liqstream.ws.group import Group
 from liqstream.ws.messages import heartbeat_message
 from liqstream.ws.timers import Timer, Timers
 
@@ -50,7 +49,7 @@ class IdleHeartbeat:
         if any_proto_2:
             self.start()
 
-    def _beat(self, bucket: Bucket, group: Group, now: float) -> None:
+    def _beat(self, bucket: Bucket, group: ClientGroup, now: float) -> None:
         group.written_at = now
         ids = {symbol: bucket.said[symbol].id for symbol in group.symbols if symbol in bucket.said}
         frame = text_frame(heartbeat_message(self._timestamp(), ids))
@@ -61,6 +60,6 @@ class IdleHeartbeat:
                 connection.say(heartbeat_message(self._timestamp(), _held(connection, group)))
 
 
-def _held(connection: Connection, group: Group) -> dict[str, tuple[int, int]]:
+def _held(connection: Connection, group: ClientGroup) -> dict[str, tuple[int, int]]:
     held = {symbol: connection.subscriptions[symbol].last for symbol in group.symbols}
     return {symbol: last for symbol, last in held.items() if last is not None}
