@@ -52,6 +52,7 @@ class ExchangeFeed:
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         sink: FrameSink | None = None,
         max_age_s: float | None = None,
+        connects_per_s: float = CONNECTS_PER_S,
         make_backoff: Callable[[], FullJitter] = FullJitter,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -64,6 +65,7 @@ class ExchangeFeed:
         self._trace_configs = list(trace_configs)
         self._sink = sink
         self._max_age_s = max_age_s
+        self._connects_per_s = connects_per_s
         self._make_backoff = make_backoff
         self._now_ms = now_ms
         self._status = FeedStatus(address="" if self._rest_url == venue.rest_url else self._rest_url)
@@ -147,7 +149,7 @@ class ExchangeFeed:
     async def _hold_sockets(self) -> None:
         await self._introduce_patiently()
         rest = self._client()
-        pace = Pace(1.0 / CONNECTS_PER_S)
+        pace = Pace(1.0 / self._connects_per_s)
         self._keepers = [
             Keeper(
                 self._venue,

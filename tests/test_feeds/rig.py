@@ -64,6 +64,7 @@ def connector(
     interval_ms: int = MINUTE_MS,
     max_age_s: float | None = None,
     silence_s: float = SILENCE_S,
+    connects_per_s: float = 10.0,
 ) -> ExchangeFeed:
     """A connector to the simulated exchange that loses patience in a fraction of the usual time."""
     return ExchangeFeed(
@@ -75,6 +76,7 @@ def connector(
         history_days=1,
         silence_s=silence_s,
         max_age_s=max_age_s,
+        connects_per_s=connects_per_s,
         make_backoff=lambda: FullJitter(base_s=0.05, cap_s=0.2, random=random.Random(1)),
     )
 
@@ -143,12 +145,13 @@ async def rig(
     venue: Venue | None = None,
     speed: float = 300.0,
     max_age_s: float | None = None,
+    connects_per_s: float = 10.0,
     symbols: Sequence[str] = SYMBOLS,
 ) -> AsyncIterator[Rig]:
     """The whole way from a simulated exchange to a store, collecting."""
     listed = [symbol for symbol in symbols if symbol != UNLISTED]
     async with simulated_exchange(speed=speed, symbols=listed) as (exchange, port):
-        feed = connector(port, venue, symbols, max_age_s=max_age_s)
+        feed = connector(port, venue, symbols, max_age_s=max_age_s, connects_per_s=connects_per_s)
         store = await MarketStore.open(tmp_path / "market.duckdb", commit_interval_s=0.05)
         maps = LiveMaps(
             store,
