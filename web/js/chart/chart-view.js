@@ -313,8 +313,9 @@ export class ChartView {
     const { palette, scale, low, high, lock } = this.#state;
     const grey = Boolean(this.#market?.now?.stale) || this.greyed;
     const wish = { palette, scale, low: low ?? 0, high, lock, light: this.theme.light, grey };
-    if (JSON.stringify(wish) === this.#wish) return;
-    this.#wish = JSON.stringify(wish);
+    const said = Object.values(wish).join();
+    if (said === this.#wish) return;
+    this.#wish = said;
     this.colours.set(wish);
   }
 

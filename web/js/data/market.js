@@ -216,14 +216,20 @@ export class Market {
    * @param {Grid} grid @param {Matrix} matrix @param {number} column
    */
   #rows(grid, matrix, column) {
+    const { long, short, longUsd, shortUsd } = scratchOf(matrix.rows);
     const before = matrix.column(column - 1);
-    const long = before ? before.long.slice() : new Uint16Array(matrix.rows);
-    const short = before ? before.short.slice() : new Uint16Array(matrix.rows);
+    if (before) {
+      long.set(before.long);
+      short.set(before.short);
+    } else {
+      long.fill(0);
+      short.fill(0);
+    }
     const rows = grid.long.length;
     const low = Math.max(0, matrix.rowAt(grid.p0 + matrix.step * 1e-6));
     const high = Math.min(matrix.rows - 1, matrix.rowAt(grid.p0 + (rows - 1) * grid.step + matrix.step * 1e-6));
-    const longUsd = new Float64Array(matrix.rows);
-    const shortUsd = new Float64Array(matrix.rows);
+    longUsd.fill(0);
+    shortUsd.fill(0);
     for (let i = 0; i < rows; i++) {
       const row = matrix.rowAt(grid.p0 + i * grid.step + matrix.step * 1e-6);
       if (row < low || row > high) continue;
@@ -241,6 +247,19 @@ export class Market {
   #say(change, column = -1) {
     for (const listener of this.#listeners) listener(change, column);
   }
+}
+
+/** @typedef {{ long: Uint16Array, short: Uint16Array, longUsd: Float64Array, shortUsd: Float64Array }} Rows */
+
+/** @type {Rows | null} used for every message, or each would leave 7 kB to collect */
+let scratch = null;
+
+/** @param {number} rows @returns {Rows} */
+function scratchOf(rows) {
+  if (scratch?.long.length !== rows) {
+    scratch = { long: new Uint16Array(rows), short: new Uint16Array(rows), longUsd: new Float64Array(rows), shortUsd: new Float64Array(rows) };
+  }
+  return /** @type {Rows} */ (scratch);
 }
 
 /** Whether the live grid can be said on the matrix's rows. @param {Grid} grid @param {Matrix} matrix */

@@ -17,6 +17,8 @@ export class MapSlot {
   #empty = h("div", { class: "empty" });
   #pill = h("button", { type: "button", class: "pill", hidden: true, title: "Back to now (End)", "aria-label": "Back to now" });
   #arrived = 0;
+  #error = "";
+  #frame = 0;
   /** @type {import("../chart/chart-view.js").Point | null} */
   #hovered = null;
   #leave = () => {};
@@ -59,7 +61,7 @@ export class MapSlot {
     this.view.show(market);
     this.#leave = market.subscribe((change) => {
       if (change === "appended" && !this.view.viewport.following) this.#arrived += 1;
-      if (change === "now" || change === "mix" || change === "history") this.update();
+      if (change === "now" || change === "mix" || change === "history") this.#updateSoon();
       if (change === "appended" || change === "history") this.#drawPill();
     });
     this.update(error);
@@ -67,6 +69,7 @@ export class MapSlot {
 
   destroy() {
     this.#leave();
+    cancelAnimationFrame(this.#frame);
     this.onDestroy();
     this.view.destroy();
     this.element.remove();
@@ -78,8 +81,17 @@ export class MapSlot {
     this.#drawPill();
   }
 
-  /** @param {string} [error] */
-  update(error = "") {
+  /** However many messages a frame brings, it is drawn once. */
+  #updateSoon() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.update();
+    });
+  }
+
+  /** @param {string} [error] why there is no history, if that is news */
+  update(error = this.#error) {
+    this.#error = error;
     const { market } = this.view;
     if (!market) return;
     this.profile?.request();
@@ -87,16 +99,16 @@ export class MapSlot {
     if (this.#hovered) this.tooltip?.show(this.#hovered); // its figures live too
     const price = market.now?.price;
     put(this.#caption, market.symbol, price && h("span", {}, priceText(price)), market.chosen.length > 0 && h("span", { class: "venues" }, venuesText(market.chosen)), market.now?.stale && h("span", { class: "label stale" }, "STALE"));
-    this.#drawEmpty(market, error);
+    this.#drawEmpty(market);
   }
 
-  /** @param {Market} market @param {string} error */
-  #drawEmpty(market, error) {
+  /** @param {Market} market */
+  #drawEmpty(market) {
     const { header, matrix } = market;
     this.#empty.hidden = false;
     this.#empty.classList.toggle("corner", Boolean(matrix));
     if (!matrix) {
-      if (error) put(this.#empty, h("strong", {}, `No map of ${market.symbol} yet`), h("span", {}, error));
+      if (this.#error) put(this.#empty, h("strong", {}, `No map of ${market.symbol} yet`), h("span", {}, this.#error));
       else put(this.#empty, h("span", {}, `Loading ${market.symbol}`));
       return;
     }
