@@ -7,7 +7,7 @@ import asyncio
 # Not structlog, which prints to stdout unless configured: a library must not write into its user's pipe.
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
@@ -138,14 +138,25 @@ class HeatmapClient:
             self._in_background(self._send_subscribe(self._connection, subscription))
         return subscription
 
-    async def latest(self, symbol: str) -> Snapshot:
-        """The newest map of a symbol, by REST. Raises ClientError."""
-        url = self._addresses.resource(f"/api/heatmap/{symbol}").with_query(columns="1")
+    async def latest(self, symbol: str, *, exchanges: Collection[str] = ()) -> Snapshot:
+        """The newest map of a symbol, of all venues or of some, by REST. Raises ClientError."""
+        query = {"columns": "1", **_of(exchanges)}
+        url = self._addresses.resource(f"/api/heatmap/{symbol}").with_query(query)
         return decode_latest(await fetch(self._opened(), url))
 
-    async def history(self, symbol: str, window: str = "24h", *, interval: str | None = None) -> History:
-        """The map over the last `window` (12h, 24h, 48h, 3d, 7d, ... 1y), by REST. Raises ClientError."""
-        query = {"window": window} | ({"interval": interval} if interval else {})
+    async def history(
+        self,
+        symbol: str,
+        window: str = "24h",
+        *,
+        interval: str | None = None,
+        exchanges: Collection[str] = (),
+    ) -> History:
+        """The map over the last `window` (12h, 24h, 48h, 3d, 7d, ... 1y), of all venues or of some, by REST.
+
+        Raises ClientError.
+        """
+        query = {"window": window, **({"interval": interval} if interval else {}), **_of(exchanges)}
         url = self._addresses.resource(f"/api/heatmap/{symbol}/history").with_query(query)
         return decode_history(await fetch(self._opened(), url))
 
@@ -309,3 +320,7 @@ class HeatmapClient:
         for symbol in symbols:
             if symbol in self._subscriptions:
                 self._subscriptions[symbol].fail(error)
+
+
+def _of(exchanges: Collection[str]) -> dict[str, str]:
+    return {"exchange": ",".join(exchanges)} if exchanges else {}

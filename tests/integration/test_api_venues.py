@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
 from liqstream.app import make_app
+from liqstream.client import ClientError, HeatmapClient
 from liqstream.feeds.feed import Feed
 from liqstream.feeds.replay import ReplayFeed
 from liqstream.market import Liquidation, LiquidationTotal, MarketEvent
@@ -166,3 +167,16 @@ async def test_a_venue_may_be_named_twice_and_in_capitals(client: Client) -> Non
             async with client.get(path, params={"exchange": exchange}) as answer:
                 said.add((answer.status, await answer.read()))
         assert len(said) == 1
+
+
+async def test_the_python_client_asks_for_some_venues(client: Client) -> None:
+    """The newest map and the past alike; of a venue that is not there it hears which are."""
+    async with HeatmapClient(str(client.make_url("/")), patient=True) as ours:
+        okx, whole = await ours.latest("BTCUSDT", exchanges=["okx"]), await ours.latest("BTCUSDT")
+        assert 0 < okx.long_usd.sum() < whole.long_usd.sum() / 5
+        assert (await ours.history("BTCUSDT", "12h", exchanges=["okx", "bybit"])).exchanges == (
+            "bybit",
+            "okx",
+        )
+        with pytest.raises(ClientError, match="binance, bybit, okx"):
+            await ours.latest("BTCUSDT", exchanges=["mtgox"])
