@@ -71,8 +71,8 @@ export function furnish({ store, stage, feed, facts }) {
   });
   const writeAddress = keepAddress(store);
   openSheet(aside);
-  side.onNearest = (above, below) => summarise([above, below], feed.market(store.state.symbol).now?.price ?? NaN);
-  side.onChoose = (price) => stage.focus.view.viewport.showPrice(price);
+  side.ladder.onNearest = (above, below) => summarise([above, below], feed.market(store.state.symbol).now?.price ?? NaN);
+  side.ladder.onChoose = (price) => stage.focus.view.viewport.showPrice(price);
   follow();
 
   if (facts.unknown) connection.tell(`${facts.unknown} is not followed by this server; showing ${store.state.symbol}.`);
@@ -109,7 +109,7 @@ function openSheet(aside) {
   handle.addEventListener("click", () => {
     const open = aside.classList.toggle("open");
     handle.setAttribute("aria-expanded", String(open));
-    handle.setAttribute("aria-label", open ? "Hide the details" : "Show the details");
+    find("#sheet-word").textContent = open ? "Hide the details" : "Show the details";
   });
 }
 

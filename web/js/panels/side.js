@@ -5,17 +5,14 @@
  * @module
  */
 
-import { duration, percent, price as priceText, signedPercent, stepDecimals, usd } from "../data/format.js";
+import { duration, percent, usd } from "../data/format.js";
 import { fetchReady, fetchScore } from "../data/rest.js";
 import { h, put } from "./dom.js";
+import { Ladder } from "./ladder.js";
 import { showScore } from "./accuracy.js";
 
 /** @typedef {import("../data/market.js").Market} Market */
-/** @typedef {import("../data/clusters.js").Cluster} Cluster */
 
-const SHOWN_PER_SIDE = 5;
-/** A cluster this small beside the largest is not what one looks for as the nearest. */
-const NEAREST_SHARE = 0.12;
 const SCORE_MS = 300_000;
 const READY_MS = 5000;
 const DRAW_MS = 450;
@@ -35,7 +32,7 @@ export class Side {
   /** @type {Market | null} */
   #market = null;
   #windowMs = 0;
-  #ladder = h("section", { class: "block ladder" });
+  ladder = new Ladder();
   #totals = h("section", { class: "block totals" });
   #realised = h("section", { class: "block realised" });
   #accuracy = h("section", { class: "block accuracy" });
@@ -52,14 +49,10 @@ export class Side {
   #drawnAt = -Infinity;
   /** @type {any} the timer of the next drawing */
   #later = 0;
-  /** Called with the nearest cluster above and below. @type {(above: Cluster | undefined, below: Cluster | undefined) => void} */
-  onNearest = () => {};
-  /** Called with the price of a cluster chosen from the ladder. @type {(price: number) => void} */
-  onChoose = () => {};
 
   /** @param {HTMLElement} element */
   constructor(element) {
-    put(element, this.#ladder, this.#totals, this.#realised, this.#accuracy, this.#quality);
+    put(element, this.ladder.element, this.#totals, this.#realised, this.#accuracy, this.#quality);
   }
 
   /** @param {Market} market @param {number} windowMs */
@@ -81,7 +74,7 @@ export class Side {
     clearTimeout(this.#later);
     this.#later = 0;
     this.#drawnAt = performance.now();
-    this.#drawLadder(this.#market);
+    this.ladder.draw(this.#market);
     this.#drawTotals(this.#market);
     this.#drawRealised(this.#market);
     this.#drawQuality(this.#market);
@@ -117,49 +110,6 @@ export class Side {
     if (asked !== this.#scoreOf) return; // another market, or other venues, by now
     [this.#score, this.#scoreError] = [score, problem];
     showScore(this.#accuracy, score, problem);
-  }
-
-  /** @param {Market} market */
-  #drawLadder(market) {
-    const { now } = market;
-    if (!now) return put(this.#ladder, h("h2", {}, "Clusters"), h("p", { class: "quiet" }, "Waiting for the first map."));
-    const above = market.clusters("short").filter((cluster) => cluster.price > now.price);
-    const below = market.clusters("long").filter((cluster) => cluster.price < now.price);
-    const [rowsAbove, rowsBelow] = [chosen(above, now.price), chosen(below, now.price)];
-    this.onNearest(rowsAbove.find(({ nearest }) => nearest)?.cluster, rowsBelow.find(({ nearest }) => nearest)?.cluster);
-    const most = Math.max(1, above[0]?.usd ?? 0, below[0]?.usd ?? 0);
-    const row = (/** @type {Cluster} */ cluster, /** @type {boolean} */ nearest) => this.#ladderRow(market, cluster, most, nearest);
-    put(
-      this.#ladder,
-      h("h2", {}, "Clusters", h("span", {}, "price · away · USD")),
-      h(
-        "table",
-        {},
-        h("caption", { class: "unseen" }, `Largest liquidation clusters of ${market.symbol} above and below the price`),
-        h("thead", { class: "unseen" }, h("tr", {}, h("th", {}, "Price"), h("th", {}, "Distance"), h("th", {}, "USD"))),
-        h(
-          "tbody",
-          {},
-          ...rowsAbove.map(({ cluster, nearest }) => row(cluster, nearest)),
-          h("tr", { class: "here" }, h("th", { scope: "row" }, priceText(now.price)), h("td", { colspan: 2 }, "price now")),
-          ...rowsBelow.map(({ cluster, nearest }) => row(cluster, nearest)),
-        ),
-      ),
-    );
-  }
-
-  /** @param {Market} market @param {Cluster} cluster @param {number} most @param {boolean} nearest */
-  #ladderRow(market, cluster, most, nearest) {
-    const { price, grid } = /** @type {import("../data/market.js").Now} */ (market.now);
-    const bar = h("i", { class: cluster.side });
-    bar.style.width = `${(100 * cluster.usd) / most}%`;
-    return h(
-      "tr",
-      { class: cluster.side, title: `${priceText(cluster.low)} to ${priceText(cluster.high)}`, onclick: () => this.onChoose(cluster.price) },
-      h("th", { scope: "row" }, priceText(cluster.price, stepDecimals(grid.step)), nearest && h("small", {}, "nearest")),
-      h("td", {}, signedPercent(cluster.price / price - 1)),
-      h("td", { class: "amount" }, bar, h("b", {}, usd(cluster.usd))),
-    );
   }
 
   /** @param {Market} market */
@@ -230,21 +180,6 @@ export class Side {
       now && h("div", { class: "row" }, h("span", {}, "Snapshot"), h("b", {}, `#${now.seq}`)),
     );
   }
-}
-
-/**
- * The largest clusters and the nearest one that counts, from the highest price to the lowest.
- * @param {Cluster[]} clusters largest first @param {number} price
- */
-export function chosen(clusters, price) {
-  const away = (/** @type {Cluster} */ cluster) => Math.abs(cluster.price - price);
-  const near = clusters.filter((cluster) => cluster.usd >= NEAREST_SHARE * clusters[0].usd).sort((a, b) => away(a) - away(b))[0];
-  const shown = new Set(clusters.slice(0, SHOWN_PER_SIDE));
-  if (near && !shown.has(near)) {
-    shown.delete(clusters[SHOWN_PER_SIDE - 1]);
-    shown.add(near);
-  }
-  return [...shown].sort((a, b) => b.price - a.price).map((cluster) => ({ cluster, nearest: cluster === near }));
 }
 
 /** What a market's score is of. @param {Market} market */

@@ -1,0 +1,67 @@
+"""The page for those who do not see it, or have no mouse: axe finds nothing, and the keyboard reaches all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import PHONE, Opened
+
+AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+pytestmark = pytest.mark.browser
+Open = Callable[..., Opened]
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds: rule, and where."""
+    page.evaluate(AXE.read_text())
+    found: list[str] = page.evaluate(
+        """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
+             .map(({id, nodes}) => `${id}: ${nodes.map(({target}) => target).join(', ')}`)"""
+    )
+    return found
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("shown", ["", "#display-button", "#alerts-button", "#export-button", "#help-button"])
+def test_axe_finds_nothing(open_page: Open, demo_url: str, theme: str, shown: str) -> None:
+    """Names, roles, structure and contrast (WCAG AA), with every menu and dialog open."""
+    opened = open_page(demo_url, theme=theme)
+    opened.page.wait_for_selector(".ladder button:visible")
+    if shown:
+        opened.page.click(shown)
+    assert faults(opened.page) == []
+
+
+@pytest.mark.parametrize("query", [{"grid": "4"}, {"embed": "1"}, {"window": "30d", "view": "density"}])
+def test_axe_finds_nothing_in_other_views(open_page: Open, demo_url: str, query: dict[str, str]) -> None:
+    """Several maps, a frame, a window with a note."""
+    assert faults(open_page(demo_url, **query).page) == []
+
+
+@pytest.mark.parametrize("context", [{"viewport": PHONE, "has_touch": True}], indirect=True)
+@pytest.mark.parametrize("open_sheet", [False, True])
+def test_axe_finds_nothing_on_a_phone(open_page: Open, demo_url: str, open_sheet: bool) -> None:
+    """With the sheet down and up."""
+    opened = open_page(demo_url)
+    if open_sheet:
+        opened.page.tap("#sheet-handle")
+        opened.page.wait_for_selector(".ladder button:visible")
+    assert faults(opened.page) == []
+
+
+def test_the_ladder_keeps_the_focus_while_its_figures_change(open_page: Open, demo_url: str) -> None:
+    """Enter on a rung brings its price into sight; the next figures leave the focus where it is."""
+    opened = open_page(demo_url, fit="candles")
+    rung = opened.page.locator(".ladder button:visible").first
+    rung.focus()
+    seq = opened.view("market.now.seq")
+    opened.until("market.now.seq > arg + 1", seq)
+    assert rung.evaluate("button => document.activeElement === button")
+    opened.view("view.viewport.showPrices([market.now.price * 0.999, market.now.price * 1.001])")
+    price = float(rung.locator("span").inner_text().replace(",", ""))
+    opened.page.keyboard.press("Enter")
+    opened.until("view.viewport.prices()[1] > arg", price)
