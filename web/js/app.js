@@ -39,5 +39,15 @@ const page = { store, stage, feed, facts };
 
 // An empty store must not keep the rest away.
 await Promise.race([stage.focus.view.heat.firstDrawn, new Promise((done) => setTimeout(done, 5000))]);
-const { furnish } = await import("./furnish.js");
+const [{ furnish }] = await Promise.all([import("./furnish.js"), styled("panels.css")]);
 Object.assign(page, await furnish(page));
+
+/** @param {string} name of a style sheet @returns {Promise<unknown>} settles once it applies, or cannot be had */
+function styled(name) {
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = new URL(`../css/${name}`, import.meta.url).href;
+  const settled = new Promise((done) => (link.onload = link.onerror = done));
+  document.head.append(link);
+  return settled;
+}
