@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,15 +27,28 @@ SUMS = """(() => { const {grid} = market.now; let long = 0, short = 0;
   return {long, short}; })()"""
 
 
-@pytest.fixture(scope="module")
-def venues_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a simulated market of ten symbols on three venues."""
-    server = Server(("--demo", "--symbol", ",".join(SYMBOLS)), tmp_path_factory.mktemp("venues"))
+@contextmanager
+def demo(folder: Path, *symbols: str, venues: int = 1) -> Iterator[str]:
+    server = Server(("--demo", "--symbol", ",".join(symbols)), folder)
     try:
-        server.start(LIQSTREAM_DEMO_VENUES=str(len(VENUES)))
+        server.start(LIQSTREAM_DEMO_VENUES=str(venues))
         yield server.url
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def venues_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a simulated market of two symbols on three venues."""
+    with demo(tmp_path_factory.mktemp("venues"), "BTCUSDT", "SOLUSDT", venues=len(VENUES)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def many_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a simulated market of ten symbols."""
+    with demo(tmp_path_factory.mktemp("many"), *SYMBOLS) as url:
+        yield url
 
 
 def choose(opened: Opened, *venues: str) -> Any:
@@ -65,10 +80,9 @@ def until_of(opened: Opened, *venues: str) -> None:
     opened.settle()
 
 
-@pytest.mark.parametrize("symbol", ["BTCUSDT", "SOLUSDT"])
-def test_each_venue_has_its_own_levels_and_picture(open_page: Open, venues_url: str, symbol: str) -> None:
+def test_each_venue_has_its_own_levels_and_picture(open_page: Open, venues_url: str) -> None:
     """Every venue alone, every pair, and back to all: state, address, levels, price, mix and pixels follow."""
-    opened = open_page(venues_url, symbol=symbol, window="24h", lock="1", dots="0")
+    opened = open_page(venues_url, symbol="SOLUSDT", window="24h", lock="1", dots="0")
     opened.until("market.now && market.mix && market.venues.length === 3")
     whole = opened.view(SUMS)
     alone: dict[str, Any] = {}
@@ -200,7 +214,7 @@ def test_an_unknown_venue_is_told_and_left_out(
 
 @pytest.mark.parametrize(("grid", "count"), [("4", 4), ("9", 9)])
 def test_a_grid_shows_so_many_markets_each_subscribed_while_shown(
-    open_page: Open, venues_url: str, grid: str, count: int
+    open_page: Open, many_url: str, grid: str, count: int
 ) -> None:
     """Four or nine maps, each with its own market; those no longer shown cost no message."""
     sent: list[dict[str, Any]] = []
@@ -210,9 +224,9 @@ def test_a_grid_shows_so_many_markets_each_subscribed_while_shown(
         socket.on("framesent", lambda frame: sent.append(json.loads(frame)))
         socket.on("framereceived", lambda frame: received.append(str(frame)))
 
-    opened = open_page(venues_url, drawn=False)
+    opened = open_page(many_url, drawn=False)
     opened.page.on("websocket", listen)
-    opened.page.goto(f"{venues_url}/?grid={grid}&window=24h")
+    opened.page.goto(f"{many_url}/?grid={grid}&window=24h")
     opened.page.wait_for_function(
         """count => { const slots = [...liqstream.stage?.slots.values() ?? []];
           return slots.length === count && slots.every(({view}) => view.market?.now && view.heat.frames > 1); }""",
@@ -251,10 +265,10 @@ def test_a_grid_shows_so_many_markets_each_subscribed_while_shown(
 
 
 def test_linked_time_axes_move_together_and_the_focus_follows_the_pointer(
-    open_page: Open, venues_url: str
+    open_page: Open, many_url: str
 ) -> None:
     """A drag in one of nine maps moves all; a press puts it in focus, and the panel speaks of it."""
-    opened = open_page(venues_url, grid="9", window="24h")
+    opened = open_page(many_url, grid="9", window="24h")
     page = opened.page
     page.wait_for_function(
         "() => liqstream.stage.slots.size === 9 && [...liqstream.stage.slots.values()].every(slot => slot.view.heat.frames > 1)"
@@ -288,9 +302,9 @@ def test_linked_time_axes_move_together_and_the_focus_follows_the_pointer(
 @pytest.mark.parametrize(
     "context", [{"viewport": PHONE, "has_touch": True, "device_scale_factor": 2}], indirect=True
 )
-def test_a_grid_on_a_phone_is_a_column_to_scroll(open_page: Open, venues_url: str) -> None:
+def test_a_grid_on_a_phone_is_a_column_to_scroll(open_page: Open, many_url: str) -> None:
     """A link to nine maps opened on a phone: all there, one below the other, nothing beyond the edge."""
-    opened = open_page(venues_url, drawn=False, grid="9", window="24h", venues="simulated-2")
+    opened = open_page(many_url, drawn=False, grid="9", window="24h")
     page = opened.page
     page.wait_for_function(
         "() => globalThis.liqstream?.stage.slots.size === 9 && [...liqstream.stage.slots.values()].every(slot => slot.view.market?.now)"
