@@ -100,7 +100,7 @@ lint: $(STAMPS)/dev ## Check style
 	$(BIN)/ruff format --check .
 
 .PHONY: types
-types: $(STAMPS)/dev $(STAMPS)/web-dev ## Check types, Python and JavaScript
+types: $(STAMPS)/dev $(STAMPS)/web-dev $(STAMPS)/page ## Check types, Python and JavaScript
 	$(BIN)/mypy
 	$(NODE_PATH_PREFIX) npm run --silent --prefix web types
 
