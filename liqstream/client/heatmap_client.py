@@ -87,17 +87,18 @@ class HeatmapClient:
         self._retry_after_s = 0.0
         self._session: aiohttp.ClientSession | None = None
         self._connection: Connection | None = None
+        self._first: Connection | None = None  # opened, and not followed yet
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> HeatmapClient:
         self._session = aiohttp.ClientSession(headers=self._headers)
         try:
-            first = None if self._patient else await self._open(1)
+            self._first = None if self._patient else await self._open(1)
         except BaseException:
             await self._session.close()
             self.status = Status("closed")
             raise
-        self._task = asyncio.create_task(self._run(first), name="liqstream-client")
+        self._task = asyncio.create_task(self._run(), name="liqstream-client")
         return self
 
     async def __aexit__(
@@ -111,6 +112,8 @@ class HeatmapClient:
             for task in self._sending:
                 task.cancel()
             await asyncio.wait([self._task, *self._sending])
+        if self._first is not None:
+            await self._first.close()
         for subscription in set(self._subscriptions.values()):
             subscription.end()
         if self._session is not None:
@@ -176,8 +179,9 @@ class HeatmapClient:
             raise ClientError("the client is not open; use `async with HeatmapClient(url) as client`")
         return self._session
 
-    async def _run(self, connection: Connection | None) -> None:
+    async def _run(self) -> None:
         """Follow one connection after another until the client is left or the server ends it for good."""
+        connection, self._first = self._first, None
         ending = Ending()
         try:
             while True:

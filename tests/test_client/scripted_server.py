@@ -25,6 +25,8 @@ class ScriptedServer:
         self.mistakes: list[str] = []
         self.heard: list[dict[str, Any]] = []
         self.finished = asyncio.Event()
+        self.left = asyncio.Event()
+        self.left_with: int | None = None
         self._connections = list(connections)
         self._sockets: list[web.WebSocketResponse] = []
 
@@ -64,6 +66,8 @@ class ScriptedServer:
             self.finished.set()
         async for _ in socket:
             pass
+        self.left_with = socket.close_code
+        self.left.set()
         return socket
 
     async def _hear(self, socket: web.WebSocketResponse, expected: dict[str, Any]) -> Any:

@@ -110,6 +110,17 @@ async def test_a_symbol_the_server_does_not_follow() -> None:
             await anext(client.subscribe("BTCUSDT", "BTCUSD"))
 
 
+async def test_left_at_once_it_still_says_goodbye() -> None:
+    """A connection that nobody had begun to read is closed like any other."""
+    server = ScriptedServer([[]])
+    async with server.serve() as url:
+        async with HeatmapClient(url):
+            pass
+        async with asyncio.timeout(5):
+            await server.left.wait()
+    assert server.left_with == 1000
+
+
 async def test_a_symbol_twice() -> None:
     """One connection has one interval per symbol."""
     server = ScriptedServer([[]])
