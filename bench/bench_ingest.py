@@ -106,7 +106,7 @@ async def without_socket(texts: Sequence[str], folder: Path) -> None:
         for text in texts[start : start + 250]:
             intake.hear(text)
         intake.take()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the store's writer has its turn, as it would between frames
     await intake.close()
     wall_s, cpu_s = time.perf_counter() - wall_s, cpu_seconds() - cpu_s
     print(
@@ -141,7 +141,7 @@ async def over_socket(count: int, rate: float, folder: Path) -> None:
     next_map_s = wall_s + 1.0
     while intake.messages < count:
         before_s = time.perf_counter()
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # how much later than this the loop wakes us is what is measured
         latest_s = max(latest_s, time.perf_counter() - before_s - 0.01)
         intake.take()
         if time.perf_counter() >= next_map_s:
@@ -173,8 +173,9 @@ async def serve(count: int, rate: float) -> None:
         for start in range(0, count, burst):
             for text in texts[start : start + burst]:
                 await ws.send_str(text)
+            # The rate asked for is what is paced.
             await asyncio.sleep(max(0.0, started_s + start / rate - time.perf_counter()))
-        await asyncio.sleep(3600)
+        await ws.receive()  # the reader leaves when it has measured
         return ws
 
     app = web.Application()
@@ -183,7 +184,7 @@ async def serve(count: int, rate: float) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     print(runner.addresses[0][1], flush=True)
-    await asyncio.sleep(3600)
+    await asyncio.Event().wait()  # until it is ended
 
 
 def cpu_seconds() -> float:
