@@ -19,9 +19,10 @@ RUN npm run --silent build
 # Every dependency comes as a wheel: there is no compiler here, and none in the final image.
 FROM ${PYTHON_IMAGE} AS install
 WORKDIR /build
-COPY setup.cfg pyproject.toml README.md LICENSE ./
+COPY setup.cfg setup.py pyproject.toml README.md LICENSE NOTICE ./
 COPY liqstream liqstream
 COPY web web
+COPY docs/openapi.yaml docs/asyncapi.yaml docs/
 COPY --from=page /build/web/vendor web/vendor
 COPY --from=page /build/web/built web/built
 RUN python -m venv /opt/liqstream
@@ -45,7 +46,6 @@ ENV PATH=/opt/liqstream/bin:$PATH \
     LIQSTREAM_LOG_FORMAT=json
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ.get('LIQSTREAM_PORT', '8000') + '/health', timeout=2)"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["liqstream", "health", "--timeout", "5"]
 ENTRYPOINT ["liqstream"]
 CMD ["serve"]

@@ -52,24 +52,50 @@ setup: $(STAMPS)/dev $(STAMPS)/web-dev $(STAMPS)/page system-packages ## Install
 
 .PHONY: system-packages
 system-packages: $(STAMPS)/venv
-	@$(BIN)/python tests/system_packages.py
+	@$(BIN)/python tests/support/system_packages.py
+
+# Each file of tests is run whole by one of two processes; what needs the machine to itself comes after them. What
+# failed beside other tests is named, and run again alone: on a machine that was busy it may have come too late.
+PYTEST := $(NODE_PATH_PREFIX) $(BIN)/python -m pytest
+PYTEST_PAIR := $(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST_AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 
 .PHONY: test
-test: setup ## Run every test
-	$(NODE_PATH_PREFIX) $(BIN)/python -m pytest
-	$(NODE_PATH_PREFIX) node --test $(wildcard tests/js/*.test.js)
+test: setup ## Run every test, and say how long they took
+	@began=$$(date +%s) && set -x && \
+	{ $(PYTEST_PAIR) -m "not attack and not alone" || $(PYTEST_AGAIN); } && \
+	$(PYTEST) -m "alone and not attack" && \
+	$(NODE_PATH_PREFIX) node --test $(wildcard tests/js/*.test.js) && \
+	{ set +x; } 2>/dev/null && echo "make test took $$(( $$(date +%s) - began )) s"
+
+# tests/support/market_start.py has the instants.
+INSTANTS := sunday midnight daylight-saving years-end ten-years-on
+.PHONY: test-instants
+test-instants: setup ## Run the tests of simulated markets at five instants (a Sunday, midnight, ...)
+	@began=$$(date +%s) && for instant in $(INSTANTS); do echo "a market that starts at: $$instant" && \
+	export LIQSTREAM_TEST_START=$$instant && \
+	{ $(PYTEST_PAIR) -m "simulated and not attack" || $(PYTEST_AGAIN); } || exit 1; done && \
+	echo "make test-instants took $$(( $$(date +%s) - began )) s"
 
 .PHONY: attack
 attack: setup ## Run the long attack tests
 	$(BIN)/python -m pytest -m attack
+	DAMAGED_FRAMES=50000 $(BIN)/python -m pytest tests/test_client/test_damaged_frames.py
+	DAMAGED_FRAMES=50000 $(NODE_PATH_PREFIX) node --test tests/js/damaged-frames.test.js
+
+.PHONY: autobahn
+autobahn: $(STAMPS)/dev ## Run the Autobahn test suite (AUTOBAHN="wstest", of a Python 2.7)
+	$(BIN)/python -m tests.conformance.autobahn
 
 .PHONY: load-test
 load-test: $(STAMPS)/run ## Load a server with k6 (LOAD_CLIENTS=1000 LOAD_SCALE=0.1)
 	$(BIN)/python -m tests.load
 
 .PHONY: faults
-faults: setup ## Do every fault to a fleet of servers (FAULTS="--only redis --repeat 3 --seed 7")
-	$(BIN)/python -m tests.faults $(FAULTS)
+faults: setup ## Do every fault to a fleet of servers and to simulated exchanges (FAULTS="--only redis --seed 7", FAULTS=--all)
+	$(BIN)/python -m tests.faults $(filter-out --all,$(FAULTS))
+	$(if $(filter-out --all,$(FAULTS)),,$(BIN)/python -m tests.faults.exchange_matrix $(FAULTS))
+	$(if $(filter-out --all,$(FAULTS)),,$(BIN)/python -m tests.faults.exchange_chaos)
 
 .PHONY: load-test-multi
 load-test-multi: setup ## Load two servers behind nginx with Redis (LOAD_CLIENTS=2000 LOAD_HOLD_S=30)
@@ -80,10 +106,12 @@ $(STAMPS)/bench: $(STAMPS)/run
 	@touch $@
 
 .PHONY: bench
-bench: $(STAMPS)/bench ## Measure model, ingest, a live server and the fan-out on this machine (BENCH="--full")
+bench: $(STAMPS)/bench ## Measure model, ingest, positions, a live server, its ticks and the fan-out on this machine (BENCH="--full")
 	$(BIN)/python -m bench.bench_model
 	$(BIN)/python -m bench.bench_ingest
+	$(BIN)/python -m bench.bench_positions
 	$(BIN)/python -m bench.bench_live
+	$(BIN)/python -m bench.bench_ticks
 	$(BIN)/python -m bench.bench_fanout $(BENCH)
 
 .PHONY: bench-page
@@ -105,28 +133,70 @@ types: $(STAMPS)/dev $(STAMPS)/web-dev $(STAMPS)/page ## Check types, Python and
 	$(NODE_PATH_PREFIX) npm run --silent --prefix web types
 
 .PHONY: floors
-floors: $(STAMPS)/dev ## Check that imports go down the floors
+floors: $(STAMPS)/dev ## Check that a room imports only rooms of lower layers
 	$(BIN)/lint-imports
 
 .PHONY: check
-check: lint types floors ## Lint, types and floors
+check: lint types floors ## Lint, types and layers
 
 .PHONY: docs
 docs: $(STAMPS)/dev ## Write the parts of the docs that are made from the code
-	$(BIN)/python -m tests.docs_tables
-	$(BIN)/python -m tests.docs_metrics
+	$(BIN)/python -m tests.docs.docs_tables
+	$(BIN)/python -m tests.docs.docs_metrics
+
+.PHONY: docs-scores
+docs-scores: $(STAMPS)/dev ## Write the figures of the published files into README and docs (needs ../shared/data; minutes)
+	$(BIN)/python -m tests.docs.docs_scores
+
+.PHONY: docs-seeds
+docs-seeds: $(STAMPS)/dev ## Write how well the map recovers ten simulated markets into docs/model.md (minutes)
+	$(BIN)/python -m tests.docs.docs_seeds
+
+.PHONY: docs-pictures
+docs-pictures: $(STAMPS)/dev ## Draw the pictures of docs/cookbook.md
+	$(BIN)/python -m tests.docs.docs_pictures
+
+.PHONY: golden
+golden: setup ## Write what liqstream shows to the outside anew into tests/golden/data
+	rm -f tests/golden/data/*
+	WRITE_GOLDEN=1 $(BIN)/python -m pytest tests/golden
+	@git --no-pager diff --stat -- tests/golden/data
+
+.PHONY: gold
+gold: setup ## Write the pictures of the page's plots anew into tests/browser/gold
+	WRITE_GOLD=1 $(BIN)/python -m pytest -m browser tests/browser/test_gold.py
+	@git --no-pager diff --stat -- tests/browser/gold
 
 .PHONY: screenshot
 screenshot: setup ## Take the README's picture of the page
 	$(BIN)/python -m bench.screenshot docs/screenshot.png
 
+.PHONY: lock
+lock: $(STAMPS)/venv ## Pin every package the server needs, with hashes, into requirements.lock (LOCK=--upgrade)
+	$(BIN)/python -m pip install --quiet 'pip-tools>=7.5,<8'
+	$(BIN)/python -m tests.support.lock_file $(LOCK)
+
 .PHONY: dist
-dist: $(STAMPS)/page ## Build sdist and wheel into dist/, the page and its chart library inside
+dist: $(STAMPS)/page ## Build sdist and wheel into dist/, the page and its chart library inside, and the client's wheel
 	$(BIN)/python -m pip install --quiet 'build>=1.3,<2'
 	rm -rf dist build
 	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m build --wheel --outdir dist packages/liqstream-client
+
+.PHONY: release-notes
+release-notes: ## Write notes.md of the version that TAG names, or say what is wrong with it (TAG=v0.1.0)
+	.ci/release-notes "$(TAG)"
+
+.PHONY: release-files
+release-files: ## Write checksums of dist/ and a bill of materials into release/
+	$(PYTHON) .ci/release_files.py
+
+.PHONY: js-client
+js-client: $(STAMPS)/run $(STAMPS)/web-dev ## Write the JavaScript client as an npm package into dist/
+	$(NODE_PATH_PREFIX) node web/build-client.mjs dist/liqstream-client "$$($(BIN)/python -c 'import liqstream; print(liqstream.__version__)')"
+	cd dist && $(NODE_PATH_PREFIX) npm pack --silent ./liqstream-client
 
 .PHONY: clean
 clean: ## Remove what was made (not data/)
-	rm -rf .venv build dist *.egg-info web/node_modules web/vendor web/built .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist release notes.md *.egg-info packages/*/build packages/*/*.egg-info web/node_modules web/vendor web/built .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

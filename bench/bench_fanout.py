@@ -1,4 +1,4 @@
-"""The fan-out bench: what a delivered frame costs, beside a bare write loop and beside other servers.
+"""The fan-out bench: what a delivered frame costs, beside bare write loops and beside other servers.
 
 `python -m bench.bench_fanout` takes about two minutes; `--full` adds 1,000 connections, uvloop, more pairs
 and all sizes for all designs. Every design runs in a process of its own, pinned to one core and drained by
@@ -112,6 +112,8 @@ def cost_table(rows: list[dict[str, Any]]) -> Table:
     for head in ("design", "loop", "clients", "KB", "frame bytes", "us", "quartiles", "bare us"):
         table.add_column(head, justify="left" if head in ("design", "loop") else "right")
     table.add_column("bare / design (95 % interval)", justify="right")
+    table.add_column("C us", justify="right")
+    table.add_column("C / design", justify="right")
     table.add_column("to the last client", justify="right")
     for row in rows:
         low, high = row["ratio_interval"]
@@ -126,6 +128,8 @@ def cost_table(rows: list[dict[str, Any]]) -> Table:
             quartiles,
             f"{row['bare_us']:.1f}",
             f"{row['ratio']:.2f} ({low:.2f}-{high:.2f})",
+            "no compiler" if row["c_us"] is None else f"{row['c_us']:.1f}",
+            "" if row["c_ratio"] is None else f"{row['c_ratio']:.2f}",
             f"{row['last_client_ms']:.0f} ms",
         )
     return table
@@ -186,6 +190,11 @@ def goals(
         )
         for size, low in least.items()
         if ("v1", size) in found
+    ]
+    made += [
+        Goal(f"one symbol, plain, {size} KB: share of a C send loop's speed", share, at_least=0.90)
+        for size in least
+        if (share := found.get(("v1", size), {}).get("c_ratio")) is not None
     ]
     for size, factor in ((30, 1.5), (2, 2.0)):
         if ("v1-4", size) in found and ("v1", size) in found:

@@ -22,58 +22,60 @@ import orjson
 import structlog
 from aiohttp import web
 
-from liqstream.feeds.backoff import Pace
-from liqstream.feeds.binance import Binance
-from liqstream.feeds.exchange import ExchangeFeed
-from liqstream.feeds.frame_replay import FrameReader, recorded_venue
-from liqstream.feeds.frames import read_frames
-from liqstream.feeds.sockets import Keeper
+from liqstream.feeds.exchange_feed import ExchangeFeed
+from liqstream.feeds.exchanges.binance import Binance
+from liqstream.feeds.pacing import FeedTiming, Pace
+from liqstream.feeds.parsing import Parsed
+from liqstream.feeds.raw_frame_replay import FrameReader, recorded_venue
+from liqstream.feeds.raw_frames import read_frames
+from liqstream.feeds.socket_supervisor import SocketHooks, SocketMeans, SocketSupervisor
 from liqstream.feeds.venue import Socket
-from liqstream.heatmap.kernel import load_kernel
-from liqstream.heatmap.latest import LiveMaps
+from liqstream.feeds.venue_state import VenueState
+from liqstream.heatmap.live_maps import LiveMaps
+from liqstream.heatmap.market_map import MapModel
 from liqstream.market import DAY_MS, HOUR_MS, MINUTE_MS
+from liqstream.model.kernel import load_kernel
 from liqstream.simulator import binance_wire
+from liqstream.simulator.dialect import MarketSpan
 from liqstream.simulator.market import SimulatedMarket
 from liqstream.store.market_store import MarketStore
+from liqstream.supervision.clock import SYSTEM_CLOCK
+from tests.support.recorded_data import TEST_DATA
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT", "DOGEUSDT", "ADAUSDT", "LINKUSDT")
 START_MS = 20_780 * DAY_MS + 3 * HOUR_MS
-CAPTURE = Path("../shared/data/raw_frames/binance_usdm_btcusdt_20240808.gz")
+CAPTURE = TEST_DATA / "raw_frames/binance_usdm_btcusdt_20240808.gz"
 STREAMS = ("kline_5m", "markPrice@1s", "forceOrder", *("aggTrade",) * 5)
 
 
 def messages(count: int) -> list[str]:
     """What the exchange says in a busy stretch, a round every 50 ms of market time."""
     market = SimulatedMarket(SYMBOLS, now_ms=START_MS, history_days=0)
-    said: list[str] = []
+    texts: list[str] = []
     now_ms = START_MS
-    while len(said) < count:
+    while len(texts) < count:
         since_ms, now_ms = now_ms, now_ms + 50
         market.advance(now_ms)
-        for symbol in SYMBOLS:
-            fills = market.liquidations(symbol, start_ms=since_ms, end_ms=now_ms)
-            for stream in STREAMS:
-                name = f"{symbol.lower()}@{stream}"
-                said += [
-                    orjson.dumps({"stream": name, "data": message}).decode()
-                    for message in binance_wire.stream_messages(
-                        market, name, since_ms, now_ms, skew_ms=0, fills=fills
-                    )
-                ]
-    return said[:count]
+        fills = {symbol: market.liquidations(symbol, start_ms=since_ms, end_ms=now_ms) for symbol in SYMBOLS}
+        span = MarketSpan(market, since_ms, now_ms, 0, fills, market.open_interest)
+        texts += [
+            orjson.dumps(message).decode()
+            for symbol in SYMBOLS
+            for stream in STREAMS
+            for message in binance_wire.stream_messages(span, f"{symbol.lower()}@{stream}")
+        ]
+    return texts[:count]
 
 
 class Intake:
-    """Maps and a store behind a connector; `take` moves on what the connector has heard."""
+    """Maps and a store behind a connector; `take` moves on what the feed has received."""
 
     def __init__(self, store: MarketStore) -> None:
         self.store = store
         self.feed = ExchangeFeed(Binance(), SYMBOLS, interval_ms=5 * MINUTE_MS)
         self.maps = LiveMaps(
             store,
-            load_kernel("tiered"),
-            interval_ms=5 * MINUTE_MS,
-            history_days=1,
+            MapModel(load_kernel("tiered"), interval_ms=5 * MINUTE_MS, history_days=1),
             stale_after_s=15.0,
             epoch=1,
             clock_s=time.monotonic,
@@ -81,12 +83,12 @@ class Intake:
         self.records = 0
         self.messages = 0
 
-    def hear(self, text: str) -> bool:
+    def on_message(self, text: str) -> Parsed | None:
         self.messages += 1
-        return self.feed.hear(text)
+        return self.feed.on_message(text)
 
     def take(self) -> None:
-        for batch in self.feed.heard():
+        for batch in self.feed.drain():
             self.records += len(batch)
             self.maps.apply(batch)
             self.store.enqueue(batch)
@@ -104,7 +106,7 @@ async def without_socket(texts: Sequence[str], folder: Path) -> None:
     wall_s, cpu_s = time.perf_counter(), cpu_seconds()
     for start in range(0, len(texts), 250):
         for text in texts[start : start + 250]:
-            intake.hear(text)
+            intake.on_message(text)
         intake.take()
         await asyncio.sleep(0)  # the store's writer has its turn, as it would between frames
     await intake.close()
@@ -124,19 +126,16 @@ async def over_socket(count: int, rate: float, folder: Path) -> None:
     port = int(await server.stdout.readline())
     intake = Intake(await MarketStore.open(folder / "socket.duckdb"))
     session = aiohttp.ClientSession()
-    keeper = Keeper(
-        Binance(),
-        Socket("ws", f"ws://127.0.0.1:{port}/"),
-        session,
-        Pace(1.0),
-        silence_s=5.0,
-        take=intake.hear,
-        broke=print,
+    state = VenueState(None, SYSTEM_CLOCK.now_ms)
+    supervisor = SocketSupervisor(
+        Socket("ws", f"ws://127.0.0.1:{port}/", subscribes=False),
+        SocketMeans(Binance(), session, Pace(1.0), FeedTiming(stale_after_s=5.0), state),
+        SocketHooks(intake.on_message, on_break=print, on_refused=print, on_alive=print),
     )
-    holding = asyncio.create_task(keeper.run())
+    holding = asyncio.create_task(supervisor.run())
     latest_s = 0.0
     while not intake.messages:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # until the first frame is in; only then does the clock run
     wall_s, cpu_s = time.perf_counter(), cpu_seconds()
     next_map_s = wall_s + 1.0
     while intake.messages < count:
@@ -200,7 +199,7 @@ def capture_rate() -> float | None:
     reader = FrameReader(recorded_venue(CAPTURE), 5 * MINUTE_MS)
     started_s, frames = time.perf_counter(), 0
     for frame in read_frames(CAPTURE):
-        reader.news_in(frame, ("BTCUSDT",))
+        reader.new_records(frame, ("BTCUSDT",))
         frames += 1
     return frames / (time.perf_counter() - started_s)
 

@@ -33,7 +33,7 @@ from rich.table import Table
 
 from bench.live_clients import Client, connected, missed_ticks
 from bench.live_exchange import SYMBOLS, BusyExchange
-from liqstream.simulator.server import SimulatedExchange
+from liqstream.simulator.exchange_server import SimulatedExchange
 
 RESTARTED = SYMBOLS[:2]
 CPUS = sorted(os.sched_getaffinity(0))
@@ -111,10 +111,10 @@ async def busy(folder: Path, *, clients: int, rate: float, seconds: float) -> li
         command = serve_arguments(rest_port, ws_port, SYMBOLS)
         address, pid = await parts.enter_async_context(running(folder, *command, cpu=SERVER_CPU))
         await until_ready(address)
-        crowd = await connected(address, clients, SYMBOLS)
-        await asyncio.sleep(SETTLE_S)
+        crowd = await connected(address, clients, SYMBOLS, Client)
+        await asyncio.sleep(SETTLE_S)  # first snapshots and imports are not what is measured
         sent, cpu_s, began_s, lag = exchange.sent, cpu_seconds(pid), time.monotonic(), await lags(address)
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds)  # the span that is measured
         sent, cpu_s, ended_s = exchange.sent - sent, cpu_seconds(pid) - cpu_s, time.monotonic()
         lag = {bound: count - lag[bound] for bound, count in (await lags(address)).items()}
         for client in crowd:
@@ -148,7 +148,7 @@ async def until_ready(address: str) -> None:
             async with session.get(f"http://{address}/ready") as answer:
                 if (await answer.json())["status"] == "ready":
                     return
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # between two questions whether it is ready
 
 
 async def lags(address: str) -> dict[float, float]:
@@ -159,7 +159,7 @@ async def lags(address: str) -> dict[float, float]:
         float(sample.labels["le"]): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name == "event_loop_lag_seconds_bucket"
+        if sample.name == "liqstream_event_loop_lag_seconds_bucket"
     }
 
 
@@ -234,9 +234,9 @@ async def levels(address: str) -> int:
     return sum(counts.values())
 
 
-def table(figures: list[Figure]) -> Table:
+def table(figures: list[Figure], *, title: str = "A live server") -> Table:
     """Figure, reached, limit."""
-    made = Table(title="A live server")
+    made = Table(title=title)
     made.add_column("figure")
     made.add_column("reached", justify="right")
     made.add_column("limit", justify="right")

@@ -14,17 +14,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-from liqstream.heatmap.history_encoding import HistoryMatrix, encode_history
+from bench.forecast_cost import ForecastCost
+from liqstream.heatmap.history_matrix import HistoryMatrix
 from liqstream.heatmap.history_track import Track
-from liqstream.heatmap.kernel import tiered
-from liqstream.heatmap.model import Estimator
+from liqstream.heatmap.price_grid import follow_grid, grid_over, group_cells_usd, quantised_levels
 from liqstream.heatmap.warmup import Warmup
-from liqstream.heatmap.wire_state import follow_grid, grid_over, group_cells_usd, wire_state
 from liqstream.market import DAY_MS, Bars
+from liqstream.model.estimator import Estimator
+from liqstream.model.kernel import tiered
+from liqstream.wire.history_codec import encode_history
 
 BAR_MS = 300_000
 TWO_WEEKS = 4_032
 YEAR = 105_000
+WEEK = 2_016
 MARKETS = 30
 RUNS = 5
 
@@ -98,11 +101,11 @@ def live_share() -> float:
 
     def tick() -> None:
         for symbol in range(0, MARKETS, 3):
-            longs, shorts = np.zeros((2, 5, grid.rows))
+            longs, shorts = np.zeros((2, 5, grid.cells))
             for venue in markets[symbol : symbol + 3]:
                 long, short = group_cells_usd(venue.standing(bars[-1:]), grid, price)
                 longs, shorts = longs + long, shorts + short
-            wire_state(longs, shorts)
+            quantised_levels(longs, shorts)
 
     tick()
     return best_s(tick)
@@ -120,7 +123,7 @@ def history() -> tuple[float, float, int]:
     tracks: list[Track] = []
 
     def build() -> None:
-        made = Track(900_000, end_ms - 7 * DAY_MS, grid, [Estimator(tiered(), interval_ms=BAR_MS)], [False])
+        made = Track(900_000, end_ms - 7 * DAY_MS, grid, [Estimator(tiered(), interval_ms=BAR_MS)])
         made.finish(news, end_ms)
         tracks.append(made)
 
@@ -170,8 +173,10 @@ def main() -> int:
     two_weeks, year = market(TWO_WEEKS), market(YEAR)
     warmed(two_weeks)
     built_s, said_s, size = history()
+    week = market(WEEK)
+    forecast = ForecastCost(week, warmed(week))
     figures = [
-        ("one bar step, of many (4,096 bins)", bar_step_us(), 50.0, "us"),
+        ("one bar step, of many (4,100 bins)", bar_step_us(), 50.0, "us"),
         ("one bar taken in by itself", live_bar_us(), 500.0, "us"),
         ("4,032 bars rebuilt", best_s(lambda: warmed(two_weeks)) * 1e3, 150.0, "ms"),
         ("105,000 bars rebuilt", best_s(lambda: warmed(year), 2), 4.0, "s"),
@@ -179,6 +184,8 @@ def main() -> int:
         ("history 7 d x 15 m x 300: first build", built_s * 1e3, 2_000.0, "ms"),
         ("history 7 d x 15 m x 300: warm", said_s * 1e3, 100.0, "ms"),
         ("history 7 d x 15 m x 300: gzip", size / 1e3, 40.0, "kB"),
+        ("forecast of all horizons, one symbol", best_s(forecast.issue, 20) * 1e3, 1.0, "ms"),
+        ("forecast's daily refit on a year", best_s(forecast.refit) * 1e3, 200.0, "ms"),
         ("memory gained over four months of bars", grown_bytes() / 1e3, 100.0, "kB"),
     ]
     for name, value, limit, unit in figures:

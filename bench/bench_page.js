@@ -1,7 +1,7 @@
 // Probes that bench_page.py runs within the page, on matrices of its own.
 globalThis.bench = (() => {
   const frame = () => new Promise((done) => requestAnimationFrame(() => done(performance.now())));
-  const view = () => liqstream.stage.focus.view;
+  const view = () => liqstream.mapGrid.focus.view;
   const stats = (values) => {
     const sorted = [...values].sort((a, b) => a - b);
     const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
@@ -37,9 +37,9 @@ globalThis.bench = (() => {
       candles.low[c] = Math.min(open, price) - 40;
       const at = Math.round((price - p0) / 50);
       for (let r = 0; r < rows; r++) {
-        const rung = 250 + Math.round(120 * Math.sin(r / 7) + 90 * Math.sin(r / 3.1 + c / 400) + 30 * random());
-        if (r < at - 2) long[c * rows + r] = rung;
-        else if (r > at + 2) short[c * rows + r] = rung;
+        const index = 250 + Math.round(120 * Math.sin(r / 7) + 90 * Math.sin(r / 3.1 + c / 400) + 30 * random());
+        if (r < at - 2) long[c * rows + r] = index;
+        else if (r > at + 2) short[c * rows + r] = index;
       }
     }
     const t0 = 1_700_000_000_000 - (1_700_000_000_000 % 900_000);
@@ -50,7 +50,7 @@ globalThis.bench = (() => {
     return frame();
   }
 
-  // What a live message costs us, from the parsed message to everything we told the chart.
+  // What a live message costs us, from the parsed message to everything we handed the chart.
   async function updates(count) {
     const { market } = view();
     const { matrix } = market;
@@ -189,14 +189,5 @@ globalThis.bench = (() => {
     });
   }
 
-  async function longTasks(seconds) {
-    let count = 0;
-    const observer = new PerformanceObserver((list) => (count += list.getEntries().length));
-    observer.observe({ entryTypes: ["longtask"] });
-    await new Promise((done) => setTimeout(done, seconds * 1000));
-    observer.disconnect();
-    return { count, seconds };
-  }
-
-  return { load, updates, pans, thresholds, bands, hours, liveMessages, longTasks };
+  return { load, updates, pans, thresholds, bands, hours, liveMessages };
 })();

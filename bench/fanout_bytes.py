@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 
 from bench.fanout_payloads import Market
-from liqstream.heatmap.kernel import tiered
-from liqstream.heatmap.ladder import to_usd
+from liqstream.file_import.reader import read_bars_file
 from liqstream.heatmap.market_map import MarketMap
-from liqstream.heatmap.model import Estimator
+from liqstream.heatmap.price_grid import Grid, follow_grid, group_cells_usd, quantised_levels
+from liqstream.heatmap.quantise import dequantise
 from liqstream.heatmap.snapshot import HeatmapSnapshot
-from liqstream.heatmap.wire_state import Grid, follow_grid, group_cells_usd, wire_state
 from liqstream.market import Bars, Candle, OpenInterest
-from liqstream.store.archive import read_bars_file
-from liqstream.ws.encoding import EncodedSnapshot, Shape, Variant
+from liqstream.model.estimator import Estimator
+from liqstream.model.kernel import tiered
+from liqstream.wire.encoding import EncodedSnapshot, Shape, Variant
+from tests.support.recorded_data import TEST_DATA
 
-RECORDED = Path(__file__).resolve().parents[2] / "shared/data/binance_btcusdt_5m_20260525_20260603.csv"
+RECORDED = TEST_DATA / "binance_btcusdt_5m_20260525_20260603.csv"
 _BAR_MS = 300_000
 _WARMUP_BARS = 864
 
@@ -75,15 +76,15 @@ def replayed(path: Path = RECORDED) -> dict[str, Any]:
         made.load(bars[row : row + 1], unknown[:1], unknown[:1])
         price = float(bars.close[row])
         grid = follow_grid(grid, price, made.half_range())
-        long_rungs, short_rungs = wire_state(*group_cells_usd(made.standing(None), grid, price))
+        long_rungs, short_rungs = quantised_levels(*group_cells_usd(made.standing(None), grid, price))
         snapshot = HeatmapSnapshot(
             symbol="BTCUSDT",
             timestamp_ms=int(bars.open_time_ms[row]) + _BAR_MS,
             epoch=1,
             seq=row,
             grid=grid,
-            long=to_usd(long_rungs),
-            short=to_usd(short_rungs),
+            long=dequantise(long_rungs),
+            short=dequantise(short_rungs),
             current_price=price,
             positions_created=0,
             positions_consumed=0,

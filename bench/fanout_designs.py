@@ -14,12 +14,12 @@ import orjson
 from aiohttp import web
 
 from bench.fanout_payloads import ROWS_BY_KB, Market
-from liqstream.admission.door import DOOR, Door
-from liqstream.settings import Settings
-from liqstream.ws.connection_manager import ConnectionManager
-from liqstream.ws.encoding import v1_data
+from liqstream.admission.policy import ADMISSION, AdmissionPolicy
+from liqstream.fanout.connection_manager import ConnectionManager
+from liqstream.fanout.timers import Timer
+from liqstream.settings.table import Settings
+from liqstream.wire.snapshot_message import v1_data
 from liqstream.ws.endpoint import CONFIG, MANAGER, WsConfig, add_ws_routes
-from liqstream.ws.timers import Timer
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT")
 
@@ -59,6 +59,9 @@ class SteppedClock:
     def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
         return asyncio.get_running_loop().call_at(when - self.ahead_s, callback)
 
+    def report(self, name: str, error: Exception, /) -> None:
+        raise AssertionError(name) from error
+
 
 class Liqstream:
     """The whole product path: subscriptions, seq, conflation, eviction, statistics and metrics."""
@@ -90,7 +93,7 @@ class Liqstream:
         app = web.Application()
         # The drain child answers no pings.
         app[CONFIG] = WsConfig(symbols=SYMBOLS, heartbeat_s=3600.0)
-        app[DOOR] = Door(Settings(ws_max_connections=1_000_000))
+        app[ADMISSION] = AdmissionPolicy(Settings(ws_max_connections=1_000_000))
         self.manager = app[MANAGER] = ConnectionManager(
             timers=self._clock, stall_timeout_s=self._stall_timeout_s
         )
@@ -99,7 +102,7 @@ class Liqstream:
         return port
 
     def prepare(self, kilobytes: int) -> int:
-        """Tick at this size from now on; returns a v1 message's bytes."""
+        """SnapshotBatch at this size from now on; returns a v1 message's bytes."""
         seq = self._markets[0].snapshot.seq + 1 if self._markets else 1
         self._markets = [
             Market(symbol, ROWS_BY_KB[kilobytes], seed=number) for number, symbol in enumerate(self.symbols)
@@ -226,7 +229,7 @@ class StarlettePeer(_Peer):
         self._server = uvicorn.Server(config)
         self._serving = asyncio.ensure_future(self._server.serve())
         while not self._server.started:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # uvicorn has no event for its start
         port: int = self._server.servers[0].sockets[0].getsockname()[1]
         return port
 

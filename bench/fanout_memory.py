@@ -72,7 +72,7 @@ async def descriptors_left(port: int, readers: int) -> int:
     """Descriptors that the evicted still hold, once none is left or `_CLOSING_S` later."""
     ends_s = time.monotonic() + _CLOSING_S
     while (left := len(connected_fds(port)) - readers) > 0 and time.monotonic() < ends_s:  # noqa: ASYNC110  the kernel tells nobody
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # between two looks
     return left
 
 
@@ -103,14 +103,14 @@ async def stalled(readers: int, count: int) -> dict[str, Any]:
     while design.manager.get_stats().pending_snapshots < count:
         design.arm()
         await design.tick()
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # ticks, as fast as slow readers make them wait
     user_bytes = (resident_bytes() - before) / count
     held = kernel_bytes(port)[:count]
     beside_s = await tick_cost(design, reading)
     while design.manager.get_stats().active_connections > readers:
         design.arm()
         await design.tick()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # ticks, until the deadline for slow readers has passed
     left = await descriptors_left(port, readers)
     sleeping.signal(signal.SIGCONT)
     sleeping.stop()

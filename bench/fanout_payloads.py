@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from liqstream.heatmap.ladder import RUNGS_USD
+from liqstream.heatmap.price_grid import Grid
+from liqstream.heatmap.quantise import QUANTISED_USD
 from liqstream.heatmap.snapshot import HeatmapSnapshot
-from liqstream.heatmap.wire_state import Grid
 
 ROWS_BY_KB = {2: 30, 10: 162, 30: 492}
 
@@ -39,11 +39,11 @@ class Market:
 
     def _draw(self, rows: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
         # Like real maps: most levels between 10 thousand and 100 million USD.
-        return RUNGS_USD[self._rng.integers(150, 620, rows)]
+        return QUANTISED_USD[self._rng.integers(150, 620, rows)]
 
     def advance(self) -> HeatmapSnapshot:
         """The next snapshot."""
-        rows = self.snapshot.grid.rows
+        rows = self.snapshot.grid.cells
         changed = self._rng.random(rows) < self._changed_share
         usd = self._draw(rows)
         self.snapshot = replace(

@@ -1,7 +1,7 @@
-"""One design under load: CPU per delivered frame beside a bare `os.write` loop over the same sockets.
+"""One design under load: CPU per delivered frame beside bare loops over the same sockets, in Python and C.
 
 Run as `python -m bench.fanout_server DESIGN CLIENTS PAIRS LOOP SIZES`; prints one JSON object. The process
-is pinned to one core and its clients to another; the two ways alternate, each waits until all has arrived.
+is pinned to one core and its clients to another; the ways alternate, each waits until all has arrived.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import structlog
 
+from bench.c_floor import c_send_loop
 from bench.fanout_designs import DESIGNS, Design
 
 CPUS = sorted(os.sched_getaffinity(0))
@@ -55,14 +56,14 @@ class Clients:
         while struct.unpack("q", self._counter[8:16])[0] < self.count:
             if self._child.poll() is not None:
                 raise SystemExit("the clients gave up")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # the counter is shared memory of another process: nothing to wait for
 
     async def settle(self, expected: int | None = None) -> int:
         """Wait until `expected` bytes were read, or for long nothing more; returns the bytes read so far."""
         quiet = 0
         before = self.drained()
         while quiet < 10 and (expected is None or before < expected):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # ten of these without a byte are silence
             quiet = quiet + 1 if self.drained() == before else 0
             before = self.drained()
         return before
@@ -121,7 +122,7 @@ async def timed(act: Callable[[], Any]) -> tuple[float, float]:
 
 
 async def measure(design: Design, clients: Clients, port: int, pairs: int, kilobytes: int) -> dict[str, Any]:
-    """`pairs` alternating pairs of design and bare loop."""
+    """`pairs` alternating rounds of design, bare loop and, where it can be compiled, C loop."""
     message_bytes = design.prepare(kilobytes)
     fds = connected_fds(port)
     if len(fds) != clients.count:
@@ -137,19 +138,27 @@ async def measure(design: Design, clients: Clients, port: int, pairs: int, kilob
     frame = b"\x82\x7f" + struct.pack("!Q", max(0, frame_bytes - 10)) + bytes(max(0, frame_bytes - 10))
     design_s: list[float] = []
     bare_s: list[float] = []
+    c_s: list[float] = []
+    c_loop = c_send_loop()
     wall_s: list[float] = []
+    ways: list[tuple[list[float], Callable[[], Any]]] = [
+        (design_s, design.tick),
+        (bare_s, lambda: bare_loop(fds, frame)),
+        *([] if c_loop is None else [(c_s, lambda: c_loop(fds, frame))]),
+    ]
     gc.collect()
     gc.freeze()
     for number in range(pairs):
-        for is_bare in (True, False) if number % 2 else (False, True):
+        for spent_s, act in ways if number % 2 else reversed(ways):
             design.arm()
             expected = clients.drained() + clients.count * frame_bytes
-            cpu, wall = await timed((lambda: bare_loop(fds, frame)) if is_bare else design.tick)
-            (bare_s if is_bare else design_s).append(cpu)
-            if not is_bare:
+            cpu, wall = await timed(act)
+            spent_s.append(cpu)
+            if spent_s is design_s:
                 wall_s.append(wall)
             await clients.settle(expected)
     ratios = [bare / own for bare, own in zip(bare_s, design_s, strict=True)]
+    c_ratios = [bare / own for bare, own in zip(c_s, design_s, strict=True)] if c_s else []
     per_frame_us = 1e6 / clients.count
     return {
         "kilobytes": kilobytes,
@@ -160,6 +169,8 @@ async def measure(design: Design, clients: Clients, port: int, pairs: int, kilob
         "design_us_quartiles": [float(q) * per_frame_us for q in np.percentile(design_s, (25, 75))],
         "ratio": statistics.median(ratios),
         "ratio_interval": median_interval(ratios),
+        "c_us": statistics.median(c_s) * per_frame_us if c_s else None,
+        "c_ratio": statistics.median(c_ratios) if c_s else None,
         "last_client_ms": statistics.median(wall_s) * 1000,
     }
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
+from typing import TypeVar
 
 _KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 _HANDSHAKE = (
     f"GET /ws/heatmap HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {_KEY}\r\n\r\n"
 )
-_SAID = re.compile(rb'"(seq|current_price)":([0-9.e+-]+)')
+SAID = re.compile(rb'"(seq|current_price)":([0-9.e+-]+)')
 
 
 @dataclass(slots=True)
@@ -54,17 +55,21 @@ class Client(asyncio.Protocol):
             if not end:
                 return
             self._upgraded, self._buffer = True, rest
-            wish = f'{{"action":"subscribe","symbols":["{self.symbol}"],"update_interval":1}}'.encode()
-            self._write(0x81, wish)
+            self._write(0x81, self.wish().encode())
         while (size := _frame_bytes(self._buffer)) and len(self._buffer) >= size:
             frame = bytes(self._buffer[:size])
             del self._buffer[:size]
-            self._take(frame)
+            if frame[0] == 0x89:
+                self._write(0x8A, frame[2:])
+            self.take_message(frame)
 
-    def _take(self, frame: bytes) -> None:
-        if frame[0] == 0x89:
-            self._write(0x8A, frame[2:])
-        said = dict(_SAID.findall(frame))
+    def wish(self) -> str:
+        """What it asks for; shorter than 126 bytes."""
+        return f'{{"action":"subscribe","symbols":["{self.symbol}"],"update_interval":1}}'
+
+    def take_message(self, frame: bytes) -> None:
+        """Note a snapshot."""
+        said = dict(SAID.findall(frame))
         if b"seq" in said and b"current_price" in said:
             now_s = time.monotonic()
             self.receipts.append(Receipt(now_s, int(said[b"seq"]), float(said[b"current_price"])))
@@ -80,6 +85,9 @@ class Client(asyncio.Protocol):
             self._transport.abort()
 
 
+AnyClient = TypeVar("AnyClient", bound=Client)
+
+
 def _frame_bytes(buffer: bytearray) -> int:
     """The size of the frame that begins here; 0 while its head is incomplete."""
     if len(buffer) < 10:
@@ -91,10 +99,12 @@ def _frame_bytes(buffer: bytearray) -> int:
     return head + int.from_bytes(buffer[2:head], "big")
 
 
-async def connected(address: str, count: int, symbols: Sequence[str]) -> list[Client]:
+async def connected(
+    address: str, count: int, symbols: Sequence[str], make: Callable[[str, str], AnyClient]
+) -> list[AnyClient]:
     """So many clients, spread evenly over the symbols, each with a snapshot."""
     host, _, port = address.partition(":")
-    crowd = [Client(symbols[number % len(symbols)], address) for number in range(count)]
+    crowd = [make(symbols[number % len(symbols)], address) for number in range(count)]
     loop = asyncio.get_running_loop()
     for start in range(0, count, 50):
         group = crowd[start : start + 50]

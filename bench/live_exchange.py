@@ -13,9 +13,10 @@ from aiohttp import web
 
 from liqstream.market import MINUTE_MS
 from liqstream.simulator import binance_wire
+from liqstream.simulator.dialect import Message, text
+from liqstream.simulator.exchange_server import SimulatedExchange
 from liqstream.simulator.ledger import Fill
 from liqstream.simulator.market import Bar
-from liqstream.simulator.server import SimulatedExchange
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT", "DOGEUSDT", "ADAUSDT", "LINKUSDT")
 INTERVAL_MS = 5 * MINUTE_MS
@@ -77,7 +78,7 @@ class BusyExchange:
                 fill = Fill(place, now_ms, "short", price, price, price, 1.0, 50.0)
                 said.append(_text(symbol, "forceOrder", binance_wire.force_order(symbol, fill, now_ms)))
             said.append(_text(symbol, "kline_5m", self._kline(symbol, price, now_ms, closed=False)))
-            digits = binance_wire.text(price)
+            digits = text(price)
             mark = {"e": "markPriceUpdate", "E": now_ms, "s": symbol, "p": digits, "i": digits, "st": 1}
             said.append(_text(symbol, "markPrice@1s", mark))
             trade = {
@@ -106,11 +107,11 @@ class BusyExchange:
         self._open_ms, self._opened = now_ms - now_ms % INTERVAL_MS, prices
         return said
 
-    def _kline(self, symbol: str, price: float, now_ms: int, *, closed: bool) -> binance_wire.Message:
+    def _kline(self, symbol: str, price: float, now_ms: int, *, closed: bool) -> Message:
         opened = self._opened[symbol]
         bar = Bar(self._open_ms, opened, price, opened, price, 100.0, 100 * price, 50.0, 50 * price, closed)
         return binance_wire.kline(symbol, INTERVAL_MS, bar, now_ms)
 
 
-def _text(symbol: str, stream: str, message: binance_wire.Message) -> str:
+def _text(symbol: str, stream: str, message: Message) -> str:
     return orjson.dumps({"stream": f"{symbol.lower()}@{stream}", "data": message}).decode()

@@ -18,12 +18,12 @@ from pathlib import Path
 import uvloop
 from redis import asyncio as aioredis
 
+from liqstream.fleet.redis_pubsub import RedisNames, publish_snapshot, subscribe_to_symbols
+from liqstream.fleet.redis_url import connect
 from liqstream.heatmap.snapshot import HeatmapSnapshot
-from liqstream.ws.redis_address import connect
-from liqstream.ws.redis_pubsub import RedisNames, publish_snapshot, subscribe_to_symbols
-from liqstream.ws.snapshot_codec import decode_snapshot, encode_snapshot
-from tests.redis_server import RedisServer, running_redis
-from tests.snapshots import first_snapshot, next_snapshot
+from liqstream.wire.snapshot_codec import decode_snapshot, encode_snapshot
+from tests.support.redis_server import RedisServer, running_redis
+from tests.support.snapshots import first_snapshot, next_snapshot
 
 SNAPSHOTS = 1000
 PAUSE_S = 0.005
@@ -44,9 +44,9 @@ async def _publish(redis: aioredis.Redis, sent: dict[int, float], own_s: list[fl
 
 
 async def _follow(redis: aioredis.Redis, got: dict[int, float], ready: asyncio.Event) -> None:
-    ticks = subscribe_to_symbols(redis, ["BTCUSDT"], names=NAMES, on_bell=ready.set)
-    async for tick in ticks:
-        for snapshot in tick:
+    batches = subscribe_to_symbols(redis, ["BTCUSDT"], names=NAMES, on_wake=ready.set)
+    async for batch in batches:
+        for snapshot in batch:
             got[snapshot.seq] = time.perf_counter()
         if len(got) >= SNAPSHOTS:
             return
@@ -104,7 +104,7 @@ async def _measure(server: RedisServer) -> dict[str, float]:
     ready = asyncio.Event()
     following = asyncio.create_task(_follow(follower, got, ready))
     while not ready.is_set():
-        await leader.publish(NAMES.bell, "")
+        await leader.publish(NAMES.wake_channel, "")
         await asyncio.sleep(0.01)
     redis_s, ours_s = _redis_cpu_s(server), time.process_time()
     await _publish(leader, sent, own_s)

@@ -12,7 +12,7 @@ import click
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import DRAWN, FLAGS, chromium_path
-from tests.demo_server import demo_server
+from tests.support.demo_server import demo_server
 
 BESIDE = "() => document.querySelectorAll('.accuracy tbody tr').length > 3"
 
@@ -27,7 +27,7 @@ def main(path: Path) -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
-        page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB")
+        page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB", color_scheme="dark")
         page.goto(url)
         page.wait_for_function(DRAWN)
         page.wait_for_function(BESIDE)

@@ -1,8 +1,12 @@
-"""What is counted: one Prometheus registry per application, labels only from fixed lists."""
+"""What is counted: one Prometheus registry per application, labels only from fixed lists.
+
+Every name of ours begins with `liqstream_`, but for two that others rely on: `ws_active_connections` and
+`ws_messages_sent_total`. Python and process keep the names they have in every Python server.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -10,105 +14,182 @@ from prometheus_client import (
     Gauge,
     GCCollector,
     Histogram,
+    Info,
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
 )
+
+from liqstream import __version__
+
+NAMESPACE = "liqstream"
+"""What our names begin with."""
+
+_BY_SYMBOL = ("symbol",)
 
 
 class Metrics:
     """The application's metrics. `symbol` labels hold enabled symbols only, never what a client sent."""
 
     def __init__(self) -> None:
-        # A `_created` series beside every counter would double their number and tell nobody anything.
+        # A `_created` series beside every counter would double their number and show nobody anything.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        by_symbol = ["symbol"]
+        self.before_scrape: list[Callable[[], None]] = []
+        """Called in a thread before each scrape: readers of what may take a while."""
+        self.certificate_expiry_s: float | None = None
+        """When the server's own certificate ends, Unix time; None without one."""
+        build = Info("liqstream_build", "The version that runs.", registry=self.registry)
+        build.info({"version": __version__})
+        self._add_alerts(self.registry)
+        self._add_sockets(self.registry)
+        self._add_markets(self.registry)
+        self._add_http(self.registry)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._add_fleet(self.registry)
+        self._add_tasks(self.registry)
+
+    def _add_alerts(self, registry: CollectorRegistry) -> None:
         self.alerts_sent = Counter(
-            "alerts_sent_total", "Alerts delivered, by kind of target.", ["target"], registry=self.registry
+            "liqstream_alerts_sent_total",
+            "Alerts delivered, by kind of target.",
+            ["target"],
+            registry=registry,
         )
         self.alerts_failed = Counter(
-            "alerts_failed_total", "Alerts that were not delivered.", ["target"], registry=self.registry
+            "liqstream_alerts_failed_total", "Alerts that were not delivered.", ["target"], registry=registry
         )
+
+    def _add_sockets(self, registry: CollectorRegistry) -> None:
         self.ws_active_connections = Gauge(
-            "ws_active_connections", "Open sockets subscribed to a symbol.", by_symbol, registry=self.registry
+            "ws_active_connections", "Open sockets subscribed to a symbol.", _BY_SYMBOL, registry=registry
         )
         self.ws_messages_sent = Counter(
-            "ws_messages_sent_total", "Snapshots and deltas written.", by_symbol, registry=self.registry
+            "ws_messages_sent_total", "Snapshots and deltas written.", _BY_SYMBOL, registry=registry
+        )
+        self.ws_ticks_sent = Counter(
+            "liqstream_ws_ticks_sent_total",
+            "Ticks written; they are in no other count of messages.",
+            _BY_SYMBOL,
+            registry=registry,
         )
         self.ws_messages_dropped = Counter(
-            "ws_messages_dropped_total",
+            "liqstream_ws_messages_dropped_total",
             "Snapshots replaced by a newer one before a slow client could take them.",
-            by_symbol,
-            registry=self.registry,
+            _BY_SYMBOL,
+            registry=registry,
         )
         self.ws_slow_consumers = Counter(
-            "ws_slow_consumers_total", "SLOW_CONSUMER warnings.", by_symbol, registry=self.registry
+            "liqstream_ws_slow_consumers_total", "SLOW_CONSUMER warnings.", _BY_SYMBOL, registry=registry
         )
         self.ws_broadcast_duration = Histogram(
-            "ws_broadcast_duration_seconds",
-            "From a snapshot's arrival at broadcast() to its last write.",
-            by_symbol,
-            registry=self.registry,
+            "liqstream_ws_broadcast_duration_seconds",
+            "Time to write an update of one interval to all its clients, or to write to one alone.",
+            _BY_SYMBOL,
+            registry=registry,
             buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
         )
         self.ws_disconnects = Counter(
-            "ws_disconnects_total", "Sockets that ended, by close code.", ["code"], registry=self.registry
+            "liqstream_ws_disconnects_total",
+            "Sockets that ended, by close code.",
+            ["code"],
+            registry=registry,
         )
         self.last_broadcast = Gauge(
-            "ws_last_broadcast_timestamp_seconds",
+            "liqstream_ws_last_broadcast_timestamp_seconds",
             "When a symbol's last new snapshot was broadcast, Unix time.",
-            by_symbol,
-            registry=self.registry,
+            _BY_SYMBOL,
+            registry=registry,
         )
-        self.event_loop_lag = Histogram(
-            "event_loop_lag_seconds",
-            "How much later than asked for the event loop came back.",
-            registry=self.registry,
-            buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
-        )
-        self.http_requests = Counter(
-            "http_requests_total",
-            "HTTP requests answered, by route template and status.",
-            ["route", "status"],
-            registry=self.registry,
-        )
-        self.http_duration = Histogram(
-            "http_request_duration_seconds",
-            "From a request's headers to its answer, sockets left out.",
-            ["route"],
-            registry=self.registry,
-            buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+        self.epochs_not_kept = Counter(
+            "liqstream_epochs_not_kept_total",
+            "Epochs that could not be written to the file beside the database.",
+            registry=registry,
         )
         self._by_symbol = (
             self.ws_active_connections,
             self.ws_messages_sent,
+            self.ws_ticks_sent,
             self.ws_messages_dropped,
             self.ws_slow_consumers,
             self.ws_broadcast_duration,
         )
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
-        self._add_fleet()
 
-    def _add_fleet(self) -> None:
-        registry = self.registry
-        self.redis_up = Gauge("redis_up", "1 while Redis answers.", registry=registry)
-        self.redis_leader = Gauge("redis_leader", "1 while this server generates.", registry=registry)
-        self.redis_fallback = Gauge(
-            "redis_fallback", "1 while this server serves without its fleet.", registry=registry
+    def _add_markets(self, registry: CollectorRegistry) -> None:
+        self.markets_subscribers = Gauge(
+            "liqstream_markets_subscribers", "Open sockets sent the table of markets.", registry=registry
         )
-        self.redis_lost = Counter("redis_lost_total", "Times Redis was lost.", registry=registry)
-        self.redis_published = Counter("redis_published_total", "Snapshots published.", registry=registry)
+        self.markets_sent = Counter(
+            "liqstream_markets_sent_total",
+            "Tables of markets written, whole or as changes.",
+            ["kind"],
+            registry=registry,
+        )
+        for kind in ("whole", "delta"):
+            self.markets_sent.labels(kind)
+        self.markets_bytes = Counter(
+            "liqstream_markets_bytes_total", "Bytes of tables of markets written.", registry=registry
+        )
+        self.markets_missed = Counter(
+            "liqstream_markets_missed_total",
+            "Tables of markets that a blocked client did not get; it is sent the whole of a later one.",
+            registry=registry,
+        )
+
+    def _add_http(self, registry: CollectorRegistry) -> None:
+        self.event_loop_lag = Histogram(
+            "liqstream_event_loop_lag_seconds",
+            "How much later than asked for the event loop came back.",
+            registry=registry,
+            buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+        )
+        self.http_requests = Counter(
+            "liqstream_http_requests_total",
+            "HTTP requests answered, by route template and status.",
+            ["route", "status"],
+            registry=registry,
+        )
+        self.http_duration = Histogram(
+            "liqstream_http_request_duration_seconds",
+            "From a request's headers to its answer, sockets left out.",
+            ["route"],
+            registry=registry,
+            buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+        )
+
+    def _add_tasks(self, registry: CollectorRegistry) -> None:
+        self.task_failures = Counter(
+            "liqstream_task_failures_total",
+            "Failures of background tasks and timers, which are begun anew.",
+            ["task"],
+            registry=registry,
+        )
+
+    def _add_fleet(self, registry: CollectorRegistry) -> None:
+        self.redis_up = Gauge("liqstream_redis_up", "1 while Redis answers.", registry=registry)
+        self.redis_leader = Gauge(
+            "liqstream_redis_leader", "1 while this server generates.", registry=registry
+        )
+        self.redis_led = Gauge(
+            "liqstream_redis_led", "1 while some server of this server's fleet leads.", registry=registry
+        )
+        self.redis_fallback = Gauge(
+            "liqstream_redis_fallback", "1 while this server serves without its fleet.", registry=registry
+        )
+        self.redis_lost = Counter("liqstream_redis_lost_total", "Times Redis was lost.", registry=registry)
+        self.redis_published = Counter(
+            "liqstream_redis_published_total", "Snapshots published.", registry=registry
+        )
         self.redis_received = Counter(
-            "redis_received_total", "Snapshots taken from Redis.", ["symbol"], registry=registry
+            "liqstream_redis_received_total", "Snapshots taken from Redis.", ["symbol"], registry=registry
         )
         self.redis_garbage = Counter(
-            "redis_garbage_total", "Payloads from Redis that were no snapshot.", registry=registry
+            "liqstream_redis_garbage_total", "Payloads from Redis that were no snapshot.", registry=registry
         )
         self.redis_publish_duration = Histogram(
-            "redis_publish_duration_seconds",
+            "liqstream_redis_publish_duration_seconds",
             "One tick's publication.",
             registry=registry,
             buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 SUPPORTED_SYMBOLS: tuple[str, ...] = (
@@ -19,7 +20,10 @@ SUPPORTED_SYMBOLS: tuple[str, ...] = (
 )
 """Symbols with a maintenance-margin table of their own; LIQSTREAM_EXTRA_SYMBOLS adds more."""
 
-SYMBOL_PATTERN = re.compile(r"[A-Z0-9]{2,20}")
+SYMBOL_PATTERN = re.compile(r"[A-Z0-9]{2,20}|(?=.{2,20}\Z)[^\W_]+(?:USDT|USDC|USD)")
+"""ASCII, or a base in another script before an ASCII quote; `is_symbol` asks more of the latter."""
+
+MAX_SYMBOL_BYTES = 60
 MAX_SYMBOLS_PER_MESSAGE = 10
 
 MIN_UPDATE_INTERVAL_S = 1
@@ -43,8 +47,31 @@ INTERVALS_MS: dict[str, int] = {
 
 
 def is_symbol(text: str) -> bool:
-    """True for text that has the form of a symbol; the pattern is checked before any allow-list."""
-    return SYMBOL_PATTERN.fullmatch(text) is not None
+    """True for text that has the form of a symbol; the form is checked before any allow-list.
+
+    2 to 20 capital letters and digits. Beyond ASCII it must be normalised (NFC, and no look-alike such as a
+    full-width letter), at most 60 bytes of UTF-8, its base of one script.
+    """
+    if SYMBOL_PATTERN.fullmatch(text) is None:
+        return False
+    return text.isascii() or _is_plain(text)
+
+
+def _is_plain(text: str) -> bool:
+    if unicodedata.normalize("NFKC", text) != text or text.upper() != text:
+        return False
+    if len(text.encode()) > MAX_SYMBOL_BYTES:
+        return False
+    base = re.sub(r"(?:USDT|USDC|USD)\Z", "", text)
+    letters = [each for each in base if unicodedata.category(each) != "Nd"]
+    return (
+        all(unicodedata.category(each)[0] == "L" for each in letters) and len(set(map(_script, letters))) == 1
+    )
+
+
+def _script(letter: str) -> str:
+    """The first word of its name, e.g. LATIN, CJK: Python knows no scripts."""
+    return unicodedata.name(letter, "").split(" ")[0]
 
 
 def validate_symbols(

@@ -1,7 +1,8 @@
-"""The files an operator runs: the unit, the image, compose, Prometheus' rules, each read by its own tool."""
+"""Files that other programs run (unit, compose, alerts, workflows, hooks), each read by its own tool."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,10 +13,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from liqstream.settings import Settings, setting_variable
+from liqstream import __version__
+from liqstream.settings.load import setting_variable
+from liqstream.settings.table import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config"
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+UNITS = ("liqstream.service", "liqstream-fanout@.service")
 needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 
 
@@ -28,20 +33,22 @@ def _run(program: str, *arguments: str | Path) -> str:
 
 
 @needs_systemd
-def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_accepts_the_unit(name: str, tmp_path: Path) -> None:
     """With a program that exists in the place of an installed one, systemd has nothing to say."""
-    unit = tmp_path / "liqstream.service"
-    text = (CONFIG / "liqstream.service").read_text()
+    unit = tmp_path / name.replace("@", "@1")
+    text = (CONFIG / name).read_text()
     text = text.replace("/opt/liqstream/.venv/bin/liqstream serve", "/bin/true")
     unit.write_text(re.sub("^Documentation=.*\n", "", text, flags=re.MULTILINE))
     assert "liqstream" not in _run("systemd-analyze", "verify", "--man=no", unit)
 
 
 @needs_systemd
-def test_the_unit_is_a_sandbox() -> None:
+@pytest.mark.parametrize("name", UNITS)
+def test_the_unit_is_a_sandbox(name: str) -> None:
     """An exposure below 2 of 10: what is left is the network it serves."""
-    text = _run("systemd-analyze", "security", "--offline=true", "--no-pager", CONFIG / "liqstream.service")
-    found = re.search(r"Overall exposure level for liqstream.service: ([0-9.]+)", text)
+    text = _run("systemd-analyze", "security", "--offline=true", "--no-pager", CONFIG / name)
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", text)
     assert found is not None
     assert float(found[1]) < 2
 
@@ -63,58 +70,191 @@ def test_compose_names_only_settings_that_exist(name: str) -> None:
 def test_the_environment_file_of_the_unit_names_only_settings_that_exist() -> None:
     """In the unit itself and in docs/operations.md."""
     known = {setting_variable(field) for field in Settings.model_fields}
-    for path in (CONFIG / "liqstream.service", ROOT / "docs" / "operations.md", ROOT / "Dockerfile"):
+    for path in (*(CONFIG / name for name in UNITS), ROOT / "docs" / "operations.md", ROOT / "Dockerfile"):
         named = set(re.findall(r"\b((?:LIQSTREAM|WS|REDIS)_[A-Z_]+)=", path.read_text()))
         assert named <= known, path
-
-
-def test_prometheus_accepts_its_files() -> None:
-    """The configuration and every alert."""
-    assert "SUCCESS" in _run("promtool", "check", "config", CONFIG / "prometheus.yml")
-
-
-ALERT_CASES = {
-    "LiqstreamStale": {'heatmap_stale{instance="a",symbol="BTCUSDT"}': "1x20"},
-    "LiqstreamDown": {'up{job="liqstream",instance="a"}': "0x20"},
-    "LiqstreamFull": {'refusals_total{instance="a",reason="server_full"}': "0+10x40"},
-    "LiqstreamFloods": {'refusals_total{instance="a",reason="rate"}': "0+600x40"},
-    "LiqstreamRowsLost": {'store_rows_lost_total{instance="a"}': "0x5 100x40"},
-    "LiqstreamNotStreaming": {
-        'ws_active_connections{instance="a",symbol="BTCUSDT"}': "5x40",
-        'ws_last_broadcast_timestamp_seconds{instance="a",symbol="BTCUSDT"}': "0x40",
-    },
-    "LiqstreamDescriptors": {
-        'process_open_fds{job="liqstream",instance="a"}': "900x40",
-        'process_max_fds{job="liqstream",instance="a"}': "1000x40",
-    },
-    "LiqstreamSlowClients": {
-        'ws_messages_dropped_total{instance="a"}': "0+30x40",
-        'ws_messages_sent_total{instance="a"}': "0+100x40",
-    },
-}
-
-
-@pytest.mark.parametrize("alert", ALERT_CASES)
-def test_an_alert_fires_when_it_should_and_not_before(tmp_path: Path, alert: str) -> None:
-    """On series made for it, by Prometheus' own rule tester."""
-    series = [{"series": name, "values": values} for name, values in ALERT_CASES[alert].items()]
-    groups = yaml.safe_load((CONFIG / "alerts.yml").read_text())["groups"]
-    (rule,) = (each for each in groups[0]["rules"] if each["alert"] == alert)
-    query = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)'
-    case = {
-        "interval": "1m",
-        "input_series": series,
-        "promql_expr_test": [
-            {"expr": query, "eval_time": "0m", "exp_samples": [{"labels": "{}", "value": 0}]},
-            {"expr": query, "eval_time": "15m", "exp_samples": [{"labels": "{}", "value": 1}]},
-        ],
-    }
-    test = tmp_path / "test.yml"
-    rules = {"rule_files": [str(CONFIG / "alerts.yml")], "evaluation_interval": "1m", "tests": [case]}
-    test.write_text(yaml.safe_dump(rules))
-    assert "SUCCESS" in _run("promtool", "test", "rules", test), rule
 
 
 def test_the_dockerfile_is_clean() -> None:
     """By hadolint: nothing worse than a hint. tests/test_image.py runs its steps."""
     _run("hadolint", "--failure-threshold", "warning", ROOT / "Dockerfile")
+
+
+def test_the_image_has_the_notices_its_licences_ask_for() -> None:
+    """Each file that setup.cfg names is copied to where the wheel is built, and let through."""
+    named = re.search(r"^license_files =\n((?: +\S+\n)+)", (ROOT / "setup.cfg").read_text(), re.MULTILINE)
+    assert named is not None
+    copied = re.findall(r"^COPY (.*) \./$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    for name in named[1].split():
+        assert any(name in files.split() for files in copied), name
+        assert f"!{name}" in (ROOT / ".dockerignore").read_text().split()
+
+
+def test_the_update_bots_file_is_valid() -> None:
+    """By its schema; each folder it names has what it looks for."""
+    path = ROOT / ".github" / "dependabot.yml"
+    _run("check-jsonschema", "--builtin-schema", "vendor.dependabot", path)
+    for update in yaml.safe_load(path.read_text())["updates"]:
+        assert (ROOT / update["directory"].strip("/")).is_dir()
+
+
+@pytest.mark.parametrize("name", ["docker-compose.yml", "docker-compose.multi.yml"])
+def test_no_containers_log_grows_without_end(name: str) -> None:
+    """Docker keeps all of it by default."""
+    for service, content in yaml.safe_load((CONFIG / name).read_text())["services"].items():
+        assert content["logging"]["options"].keys() == {"max-size", "max-file"}, service
+
+
+def unpinned(workflow: str) -> list[str]:
+    """What a workflow uses without commit hash and version comment, its own repository's files aside."""
+    uses = re.findall(r"\buses: *(.*)", workflow)
+    pinned = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    return [each for each in uses if not each.startswith("./") and not pinned.fullmatch(each)]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_follow_their_schema(path: Path) -> None:
+    """GitHub's, as check-jsonschema carries it."""
+    _run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", path)
+
+
+def test_a_workflow_with_an_unknown_key_is_noticed(tmp_path: Path) -> None:
+    """A misspelt key of a step fails the check above."""
+    broken = tmp_path / "ci.yml"
+    broken.write_text(WORKFLOWS[0].read_text().replace("- run: make check", "- runs: make check"))
+    with pytest.raises(AssertionError, match="runs"):
+        _run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", broken)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned(path: Path) -> None:
+    """By a commit's hash, which cannot be moved as a tag can; by default a job may only read."""
+    assert "uses: " in path.read_text()
+    assert unpinned(path.read_text()) == []
+    assert yaml.safe_load(path.read_text())["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize(
+    "used",
+    [
+        "actions/checkout@v4",
+        "actions/checkout@main",
+        f"actions/checkout@{'a' * 40}",
+        f"x/y@{'a' * 39} # v1.2.3",
+    ],
+)
+def test_an_action_that_is_not_pinned_is_noticed(used: str) -> None:
+    """A tag, a branch, a hash without its version, a hash cut short; in both forms of a step."""
+    assert unpinned(f"steps:\n  - uses: {used}\n  - name: x\n    uses: {used}\n") == [used, used]
+
+
+def test_each_action_has_one_version() -> None:
+    """The same hash and version in every workflow."""
+    used = {each for path in WORKFLOWS for each in re.findall(r"uses: *([^.].*)", path.read_text())}
+    assert len({each.partition("@")[0] for each in used}) == len(used)
+
+
+@pytest.mark.parametrize(
+    ("tag", "problem"), [("v{}", ""), ("v9.{}", "liqstream.__version__ is"), ("{}", "the tag is")]
+)
+def test_only_a_tag_of_the_version_is_released(tag: str, problem: str, tmp_path: Path) -> None:
+    """The release's first step, run as GitHub runs it: it writes the version's notes or an error."""
+    done = _release_step(tmp_path, tag.format(__version__), (ROOT / "CHANGELOG.md").read_text())
+    assert (done.returncode == 0) == (problem == "")
+    assert problem in done.stderr
+    if not problem:
+        assert "liqstream serve" in (tmp_path / "notes.md").read_text()
+
+
+def test_a_version_without_notes_is_not_released(tmp_path: Path) -> None:
+    """An entry that is missing, or empty."""
+    for changes in ("# Changes\n", f"## {__version__}\n\n## 0.0.1\n\nThings.\n"):
+        done = _release_step(tmp_path, f"v{__version__}", changes)
+        assert done.returncode != 0
+        assert "CHANGELOG.md has no entry" in done.stderr
+
+
+def _release_step(folder: Path, tag: str, changes: str) -> subprocess.CompletedProcess[str]:
+    (folder / "liqstream").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "liqstream" / "__init__.py", folder / "liqstream")
+    (folder / "CHANGELOG.md").write_text(changes)
+    (folder / ".ci").mkdir(exist_ok=True)
+    shutil.copy(ROOT / ".ci" / "release-notes", folder / ".ci")
+    return subprocess.run(
+        ["make", "--no-print-directory", "-f", ROOT / "Makefile", "release-notes", f"TAG={tag}"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_release_has_checksums_and_a_bill_of_materials(tmp_path: Path) -> None:
+    """Of each file that is published, as sha256sum reads them; of each package that is pinned."""
+    for name in (".ci/release_files.py", "liqstream/__init__.py", "requirements.lock"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "dist" / "unpacked").mkdir(parents=True)
+    for name in ("liqstream-1.whl", "liqstream-1.tar.gz"):
+        (tmp_path / "dist" / name).write_text(name)
+    command = ("make", "-f", str(ROOT / "Makefile"), "release-files", f"PYTHON={sys.executable}")
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    sums = tmp_path / "release" / "SHA256SUMS"
+    checked = subprocess.run(
+        ("sha256sum", "--check", sums), cwd=tmp_path / "dist", capture_output=True, text=True, check=True
+    )
+    assert checked.stdout == "liqstream-1.tar.gz: OK\nliqstream-1.whl: OK\n"
+    bill = json.loads((tmp_path / "release" / "liqstream.cdx.json").read_text())
+    pinned = re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert [(each["name"], each["version"]) for each in bill["components"]] == pinned
+    assert all(each["externalReferences"][0]["hashes"] for each in bill["components"])
+    assert bill["metadata"]["component"]["version"] == __version__
+
+
+def test_a_release_runs_verbs_of_the_makefile() -> None:
+    """Its own steps, and those that make what it publishes, are verbs that tests run too."""
+    workflows = ROOT / ".github" / "workflows"
+    verbs = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    version = yaml.safe_load((workflows / "release.yml").read_text())["jobs"]["version"]
+    wheel = yaml.safe_load((workflows / "ci.yml").read_text())["jobs"]["wheel"]
+    steps = [step["run"] for job in (version, wheel) for step in job["steps"] if "run" in step]
+    made = {found[1] for found in (re.match(r"make ([a-z-]+)", step) for step in steps) if found}
+    assert made >= {"release-notes", "dist", "release-files"}
+    assert made <= verbs
+
+
+def test_nothing_is_published_that_was_not_tested() -> None:
+    """Each job of a release that may write needs ci.yml's, and takes what that job made."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    assert jobs["ci"]["uses"] == "./.github/workflows/ci.yml"
+    made = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    for name in ("pypi", "image"):
+        assert jobs[name]["needs"] == "ci"
+        (taken,) = (
+            step["with"]["name"] for step in jobs[name]["steps"] if "download" in step.get("uses", "")
+        )
+        assert f"name: {taken}, path: " in made
+    assert set(jobs["notes"]["needs"]) == {"pypi", "image"}
+
+
+def test_the_hooks_are_verbs_of_the_makefile() -> None:
+    """pre-commit accepts its file; each hook runs a target that exists, on the whole tree."""
+    path = ROOT / ".pre-commit-config.yaml"
+    _run("pre-commit", "validate-config", path)
+    verbs = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    hooks = [hook for repo in yaml.safe_load(path.read_text())["repos"] for hook in repo["hooks"]]
+    assert {hook["entry"].removeprefix("make ") for hook in hooks} == {"lint", "types", "floors", "docs"}
+    assert {hook["entry"].removeprefix("make ") for hook in hooks} <= verbs
+    assert not any(hook["pass_filenames"] for hook in hooks)
+
+
+def test_the_workflow_runs_what_ci_run_runs_in_the_same_time() -> None:
+    """One list of verbs, one limit: what passes here passes there."""
+    script = (ROOT / ".ci" / "run").read_text()
+    job = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]["test"]
+    limit, verbs = re.search(r"LIMIT_MINUTES=(\d+)", script), re.search(r"make (.+)$", script.strip())
+    assert limit is not None
+    assert verbs is not None
+    assert job["timeout-minutes"] == int(limit[1])
+    always = [step["run"] for step in job["steps"] if "run" in step and "if" not in step]
+    assert always == [f"make {verb}" for verb in verbs[1].split()]

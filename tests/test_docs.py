@@ -14,18 +14,22 @@ from pathlib import Path
 from typing import get_args
 
 import aiohttp
+import matplotlib.image
 import pytest
-from aiohttp.test_utils import unused_port
 
 from liqstream.cli import VERBS
-from liqstream.heatmap.quality import QUALITY_FLAGS
-from liqstream.settings import Settings, setting_variable
-from liqstream.ws.close_codes import CLOSE_CODES
-from liqstream.ws.messages import ErrorCode, WarningCode
-from tests.doc_blocks import ROOT, Block, blocks, pages
-from tests.docs_metrics import METRICS_PAGE, metrics_of
-from tests.docs_tables import expected_files
-from tests.test_api_schemas import check_said
+from liqstream.cli.show_config import setting_rows
+from liqstream.market.data_quality import QUALITY_FLAGS
+from liqstream.settings.load import setting_variable
+from liqstream.settings.table import Settings
+from liqstream.settings.unknown_names import OTHER_NAMES
+from liqstream.wire.close_codes import CLOSE_CODES
+from liqstream.wire.messages import ErrorCode, WarningCode
+from tests.docs.doc_blocks import ROOT, Block, blocks, pages
+from tests.docs.docs_metrics import METRICS_PAGE, metrics_of, told_labels
+from tests.docs.docs_pictures import pictures_of, run_python
+from tests.docs.docs_tables import expected_files, part_of
+from tests.test_api_schemas import check_message
 
 API_PAGE = (ROOT / "docs" / "websocket_api.md").read_text()
 TRIED_PAGES = (
@@ -34,7 +38,21 @@ TRIED_PAGES = (
     "docs/websocket_api.md",
     "docs/websocket_troubleshooting.md",
     "docs/alerts.md",
+    "docs/cookbook.md",
 )
+README_ROWS = (
+    "the drawn map  ",
+    "with the bar's own entries  ",
+    "best prediction  ",
+    "flat kernel to 2 %, same path  ",
+    "B5 uniform x range  ",
+    "B3 uniform  ",
+    "B1 excursion  ",
+    "one-sided  ",
+    "best prediction over B3: ",
+)
+"""What `liqstream score` calls what the rows of the README's table are of."""
+
 PRINTED_URL = "127.0.0.1:8000"
 
 
@@ -110,9 +128,10 @@ def test_files_that_are_named_exist(page: str) -> None:
 
 @pytest.mark.parametrize("page", pages())
 def test_variables_that_are_named_exist(page: str) -> None:
-    """No page names a setting that is none; two variables belong to the shell and to the clients."""
-    known = {setting_variable(setting) for setting in Settings.model_fields}
-    known |= {"LIQSTREAM_COMPLETE", "LIQSTREAM_TOKEN", "LIQSTREAM_"}
+    """No page names a setting that is none, but those of the shell, of verbs and Kubernetes, and a slip."""
+    known = {row.setting for row in setting_rows(Settings(_env_file=None))}
+    known |= {"LIQSTREAM_COMPLETE", "LIQSTREAM_", *OTHER_NAMES}
+    known |= {"LIQSTREAM_SERVICE_HOST", "LIQSTREAM_EXCHANGE"}
     named = set(re.findall(r"LIQSTREAM_[A-Z_]*", (ROOT / page).read_text()))
     assert named - known == set()
 
@@ -124,31 +143,44 @@ def _tried(info: str) -> list[Block]:
 
 
 def _with_address(text: str, url: str) -> str:
-    return text.replace(PRINTED_URL, url.removeprefix("http://").rstrip("/"))
+    text = text.replace(PRINTED_URL, url.removeprefix("http://").rstrip("/"))
+    assert ":8000" not in text, "an example that speaks to a port others may have"
+    return text
 
 
 def _environment() -> dict[str, str]:
     folder = str(Path(sys.executable).parent)
-    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "LIQSTREAM_PORT": "0"}
 
 
 @pytest.mark.parametrize("block", _tried("python"), ids=str)
 def test_python_examples_run(block: Block, demo_url: str, tmp_path: Path) -> None:
     """As printed, but for the port; each prints something."""
-    script = tmp_path / "first.py"
-    script.write_text(_with_address(block.text, demo_url))
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=30, check=False)
+    done = run_python(block, demo_url, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+    for name in pictures_of(block):
+        drawn = matplotlib.image.imread(tmp_path / name)
+        assert drawn[..., :3].std() > 0.05, "an empty picture"
+        assert (ROOT / "docs" / "pictures" / name).is_file()
+
+
+@pytest.mark.parametrize("block", blocks("docs/cookbook.md", "promql"), ids=str)
+def test_queries_name_metrics_and_labels_that_exist(block: Block) -> None:
+    """A panel made of one shows something."""
+    (name,) = re.findall(r"\b(?:liqstream|ws)_[a-z_]+", block.text)
+    labels = told_labels(METRICS_PAGE.read_text())[name].split(", ")
+    assert set(re.findall(r"by \((\w+)\)", block.text)) <= set(labels)
 
 
 @pytest.mark.parametrize("block", _tried("js"), ids=str)
 def test_javascript_examples_run(block: Block, demo_url: str, tmp_path: Path) -> None:
     """In Node, as printed, but for the port and where the module is."""
-    module = (ROOT / "web" / "js" / "websocket-client.js").as_uri()
+    module = (ROOT / "web" / "built" / "js" / "liqstream-client.mjs").as_uri()
     sockets = (ROOT / "web" / "node_modules" / "ws" / "wrapper.mjs").as_uri()
     script = tmp_path / "first.mjs"
-    text = _with_address(block.text, demo_url).replace("./websocket-client.js", module)
+    text = _with_address(block.text, demo_url).replace("./liqstream-client.mjs", module)
     script.write_text(
         f'import {{ WebSocket }} from "{sockets}";\nglobalThis.WebSocket ??= WebSocket;\n{text}'
     )
@@ -199,19 +231,19 @@ def test_printed_messages_follow_the_schemas(block: Block) -> None:
     """Every example of a message is one."""
     message = json.loads(block.text)
     if "type" in message:
-        check_said(message)
+        check_message(message)
 
 
+@pytest.mark.simulated
 @pytest.mark.parametrize("block", _tried("sh server"), ids=str)
 def test_the_first_command_starts_a_server(block: Block, tmp_path: Path) -> None:
     """`make run`, as printed, in the checkout; on a free port, with a file elsewhere."""
-    settings = {"LIQSTREAM_PORT": str(unused_port()), "LIQSTREAM_DB": str(tmp_path / "x.duckdb")}
-    environment = {**_environment(), **settings, "LIQSTREAM_SYMBOLS": "BTCUSDT"}
+    settings = {"LIQSTREAM_DB": str(tmp_path / "x.duckdb"), "LIQSTREAM_SYMBOLS": "BTCUSDT"}
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             ["bash", "-c", f"exec {block.text.strip()}"],
             cwd=ROOT,
-            env=environment,
+            env={**_environment(), **settings},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -223,22 +255,20 @@ def test_the_first_command_starts_a_server(block: Block, tmp_path: Path) -> None
         process.terminate()
         process.communicate(timeout=20)
     assert found is not None, (tmp_path / "log").read_text()
-    assert settings["LIQSTREAM_PORT"] in found
+    assert re.search(r"http://127\.0\.0\.1:[1-9]", found)
 
 
-@pytest.mark.shared_data
-def test_the_figures_of_the_readme_are_those_of_the_command(shared_data: Path, tmp_path: Path) -> None:
-    """`liqstream score` prints the table's figures, within a hundredth."""
-    bars = shared_data / "btc_1h_price_oi_liquidations_20251204_20260401.csv"
-    market = ("--exchange", "binance", "--symbol", "BTCUSDT", "--interval", "1h", "--db", "score.duckdb")
-    liqstream = (sys.executable, "-m", "liqstream")
-    importing = (*liqstream, "import", "bars", str(bars), *market)
-    subprocess.run(importing, cwd=tmp_path, check=True, capture_output=True)
-    scoring = (*liqstream, "score", "--json", *market)
-    scored = subprocess.run(scoring, cwd=tmp_path, check=True, capture_output=True, timeout=55)
-    sides = json.loads(scored.stdout)["sides"].values()
-    readme = (ROOT / "README.md").read_text()
-    printed = re.search(r"\*\*liqstream\*\* \(map \+ same bar\) \| ([\d.]+)", readme)
-    assert printed is not None
-    figures = [side["model"]["spearman"] for side in sides]
-    assert float(printed[1]) == pytest.approx(sum(figures) / len(figures), abs=0.01)
+@pytest.mark.parametrize(("column", "mark"), [(1, "score late"), (2, "score hours")])
+def test_the_figures_of_the_readme_are_those_of_the_command(column: int, mark: str) -> None:
+    """They are docs/model.md's to the digit; tests/test_cli/test_score.py holds its to the command's."""
+    model, readme = ((ROOT / page).read_text() for page in ("docs/model.md", "README.md"))
+    head, _, printed = part_of(model, mark).partition("\nmean of sides\n")
+    header, _, *rows = [line.strip("| ").split(" | ") for line in part_of(readme, "score").splitlines()]
+    hours = re.fullmatch(r".*: (\S+) to (\S+), (\S+) hours", f": {header[column - 1]}")
+    assert hours is not None
+    for text in (f"{hours[1]}T", f"to {hours[2]}T", f": {hours[3]} intervals"):
+        assert text in head.splitlines()[1]
+    assert len(rows) == len(README_ROWS)
+    for row, name in zip(rows, README_ROWS, strict=True):
+        [line] = [line.strip() for line in printed.splitlines() if line.strip().startswith(name)]
+        assert line.removeprefix(name).lstrip().startswith(row[column])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liqstream.symbols import interval_ms, interval_name, validate_interval, validate_symbols
+from liqstream.symbols import interval_ms, interval_name, is_symbol, validate_interval, validate_symbols
 
 
 def test_valid_symbols_are_taken_even_beside_invalid_ones() -> None:
@@ -24,3 +24,28 @@ def test_interval_names_go_both_ways() -> None:
     assert interval_name(interval_ms("5m")) == "5m"
     with pytest.raises(ValueError, match="one of 1m, 3m, 5m"):
         interval_ms("7m")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("BTCUSDT", True),
+        ("\u5e01\u5b89\u4eba\u751fUSDT", True),
+        ("\u00c9CUUSDC", True),
+        ("\u5e01\u5b89\u4eba\u751f", False),
+        ("E\u0301CUUSDC", False),
+        ("\u00e9CUUSDC", False),
+        ("\u0412\u0422CUSDT", False),
+        ("\uff22\uff34\uff23USDT", False),
+        ("\u5e01" * 16 + "USDT", True),
+        ("\U00020000" * 15 + "USDT", False),
+        ("\u5e01\u200bUSDT", False),
+        ("\u202eBTCUSDT", False),
+        ("BTC\r\nUSDT", False),
+        ("\u0661\u0662USDT", False),
+    ],
+)
+def test_a_symbol_beyond_ascii_is_plain(text: str, is_one: bool) -> None:
+    """Normalised, capital, of one script, with an ASCII quote, at most 60 bytes, nothing invisible."""
+    assert is_symbol(text) == is_one
+    assert validate_symbols([text], [text])[0] == ([text] if is_one else [])

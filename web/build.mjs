@@ -1,10 +1,12 @@
 // Prepares what the page is served with, out of node_modules and the sources beside this file:
-//   vendor/  lightweight-charts, cut down to what js/chart/lwc.js names
-//   built/   every module and style sheet without its comments and long names, one file each
-// Both with brotli siblings (.br), so that a server never compresses a large file at run time.
+//   vendor/  lightweight-charts, cut down to what js/chart/chart-library.js names
+//   built/   every module and style sheet without its comments and long names, one file each; in the place of
+//            js/app.js and js/live-ui.js two bundles: the first picture, and all that comes after it;
+//            js/liqstream-client.mjs is the client in one file, for other people's pages and programs
+// All with brotli siblings (.br), so that a server never compresses a large file at run time.
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 import { build, transform } from "esbuild";
@@ -15,6 +17,11 @@ const vendor = join(web, "vendor");
 const built = join(web, "built");
 const MODULE = "lightweight-charts.mjs";
 const BROWSERS = "es2022";
+const FIRST = "js/app.js";
+const REST = "js/live-ui.js";
+const CLIENT = "js/liqstream-client.mjs";
+/** What stays a file of its own beside the bundles: both are scripts of the page's head. */
+const APART = ["js/data/first-history.js", `vendor/${MODULE}`];
 
 // The package ships no NOTICE file; this is the text of the one in its repository, which its licence asks
 // every page that uses it to show.
@@ -22,7 +29,10 @@ const NOTICE = "TradingView Lightweight Charts\nCopyright (c) 2023 TradingView, 
 // Section 4 b of that licence: a changed file says so.
 const CHANGED = "/* Changed for liqstream: parts that its page does not use are left out. */";
 
-/** @param {string} path @param {string | Uint8Array} content */
+/**
+ * @param {string} path
+ * @param {string | Uint8Array} content
+ */
 function write(path, content) {
   mkdirSync(dirname(path), { recursive: true });
   const bytes = Buffer.from(content);
@@ -33,7 +43,7 @@ function write(path, content) {
 async function vendorLibrary() {
   rmSync(vendor, { recursive: true, force: true });
   const { outputFiles } = await build({
-    entryPoints: [join(web, "js/chart/lwc.js")],
+    entryPoints: [join(web, "js/chart/chart-library.js")],
     bundle: true,
     minify: true,
     write: false,
@@ -53,9 +63,10 @@ async function vendorLibrary() {
   writeFileSync(join(vendor, "lightweight-charts.NOTICE.txt"), NOTICE);
 }
 
+/** @returns {Promise<Record<string, string>>} SHA-256 of each source, so that a server knows a copy that is out of date */
 async function buildSources() {
   rmSync(built, { recursive: true, force: true });
-  /** @type {Record<string, string>} SHA-256 of each source, so that a server knows a copy that is out of date */
+  /** @type {Record<string, string>} */
   const sources = {};
   for (const folder of /** @type {const} */ (["js", "css"])) {
     for (const entry of readdirSync(join(web, folder), { recursive: true, withFileTypes: true })) {
@@ -67,8 +78,82 @@ async function buildSources() {
       sources[path] = createHash("sha256").update(source).digest("hex");
     }
   }
-  writeFileSync(join(built, "sources.json"), `${JSON.stringify(sources, null, 1)}\n`);
+  return sources;
+}
+
+/**
+ * Keeps these modules out of a bundle: imports of them go to their own files, addressed from js/.
+ * @returns {import("esbuild").Plugin}
+ */
+function keepApart() {
+  return {
+    name: "apart",
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /\.m?js$/ }, ({ path, resolveDir, kind }) => {
+        if (kind === "dynamic-import") return { path, external: true };
+        const file = resolve(resolveDir, path).slice(web.length);
+        if (!APART.includes(file)) return undefined;
+        return { path: file.startsWith("js/") ? file.replace("js/", "./") : `../${file}`, external: true };
+      }),
+  };
+}
+
+/**
+ * The second bundle takes the modules it shares with the first from there: a module has one state on a page.
+ * @param {Map<string, string[]>} exported names by module of the first bundle
+ * @returns {import("esbuild").Plugin}
+ */
+function takeFromFirst(exported) {
+  const shared = [...exported.keys()];
+  return {
+    name: "first",
+    setup: ({ onResolve, onLoad }) => {
+      onResolve({ filter: /\.js$/ }, ({ path, resolveDir }) => {
+        const file = resolve(resolveDir, path).slice(web.length);
+        return exported.has(file) ? { path: file, namespace: "first" } : undefined;
+      });
+      onResolve({ filter: /^first$/, namespace: "first" }, () => ({ path: "./app.js", external: true }));
+      onLoad({ filter: /.*/, namespace: "first" }, ({ path }) => {
+        const names = /** @type {string[]} */ (exported.get(path)).join(", ");
+        const name = `module${shared.indexOf(path)}`;
+        return { contents: `import { ${name} } from "first"; export const { ${names} } = ${name};`, loader: "js" };
+      });
+    },
+  };
+}
+
+/** @returns {Promise<Record<string, string[]>>} the sources of each bundle */
+async function buildBundles() {
+  /** @type {import("esbuild").BuildOptions & { metafile: true, write: false }} */
+  const options = { absWorkingDir: web, bundle: true, minify: true, write: false, metafile: true, format: "esm", target: BROWSERS };
+  const graph = await build({ ...options, entryPoints: [FIRST], plugins: [keepApart()] });
+  const first = Object.keys(graph.metafile.inputs);
+  const alone = await build({ ...options, bundle: false, entryPoints: first, outdir: "out", outbase: "." });
+  const exported = new Map(
+    Object.values(alone.metafile.outputs).map(({ entryPoint = "", exports }) => [entryPoint, exports]),
+  );
+  exported.delete(FIRST);
+  const shared = [...exported.keys()].map((path, i) => `export * as module${i} from "./${path}";`);
+  const stdin = { contents: [`import "./${FIRST}";`, ...shared].join("\n"), resolveDir: web };
+  const one = await build({ ...options, stdin, plugins: [keepApart()] });
+  const two = await build({ ...options, entryPoints: [REST], plugins: [takeFromFirst(exported), keepApart()] });
+  write(join(built, FIRST), one.outputFiles[0].contents);
+  write(join(built, REST), two.outputFiles[0].contents);
+  const rest = Object.keys(two.metafile.inputs).filter((path) => !path.startsWith("first:"));
+  return { [FIRST]: first, [REST]: rest };
+}
+
+/** @returns {Promise<string[]>} the names under built/ of what has no source of that name */
+async function buildClient() {
+  /** @type {import("esbuild").BuildOptions & { write: false }} */
+  const options = { entryPoints: [join(web, "js/websocket-client.js")], bundle: true, minify: true, write: false };
+  const { outputFiles } = await build({ ...options, format: "esm", target: BROWSERS });
+  write(join(built, CLIENT), outputFiles[0].contents);
+  return [CLIENT];
 }
 
 await vendorLibrary();
-await buildSources();
+const sources = await buildSources();
+const bundles = await buildBundles();
+const standalone = await buildClient();
+writeFileSync(join(built, "sources.json"), `${JSON.stringify({ sources, bundles, standalone }, null, 1)}\n`);

@@ -1,1 +1,1 @@
-"""Who may come in, from where, how many, and how often: decided before a request costs anything."""
+"""The admission policy: who is admitted, from where, how many, how often; decided before a request costs."""

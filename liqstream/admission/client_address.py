@@ -1,8 +1,8 @@
-"""Whose request is it? The peer's address, or what proxies we trust say it was.
+"""The address of a request's client: the peer's, or the one that trusted proxies name.
 
 X-Forwarded-For is written from left to right and anybody may send a left part of his own, so it is read from
-the right: each trusted proxy vouches for the entry before its own, and the first hop that is not trusted is
-the client.
+the right: each trusted proxy is believed about the entry before its own, and the first hop that is not
+trusted is the client.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
 
 
 def plain(address: Address) -> Address:
-    """An IPv4 address that came dressed as IPv6 (::ffff:1.2.3.4), undressed."""
+    """An IPv4 address mapped into IPv6 (::ffff:1.2.3.4) as IPv4; any other as it is."""
     return getattr(address, "ipv4_mapped", None) or address
 
 
@@ -50,7 +50,7 @@ class ClientAddresses:
 
         `peer` is the address at the other end of the connection, `forwarded_for` the X-Forwarded-For
         headers in order. A header that cannot be read counts up to its unreadable part: the last hop that
-        could be told is the client.
+        could be read is the client.
         """
         client = _parse(peer or "")
         if client is None or not self._is_trusted(client):

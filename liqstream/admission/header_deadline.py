@@ -1,7 +1,7 @@
-"""Closes connections that do not finish their first request's headers in time.
+"""Closes connections that do not finish a request's headers in time, and counts TLS handshakes that fail.
 
 aiohttp has no such limit of its own, and its keep-alive timeout must be long enough for honest clients that
-wait between two requests. A connection that never asked anything has no such excuse.
+wait between two requests. A connection that never sent a request, or has begun another, has no such excuse.
 """
 
 from __future__ import annotations
@@ -14,37 +14,90 @@ from aiohttp import web
 
 HEADER_DEADLINE_S = 10.0
 SWEEP_EVERY_S = 1.0
+HANDSHAKE_DEADLINE_S = 10.0
+"""For TLS; asyncio ends those that take longer, this only counts them."""
+
+_HEADERS_END = b"\r\n\r\n"
 
 
 class HeaderDeadline:
-    """Watches the connections of one server; `heard` takes one out of the watch."""
+    """Watches the connections of one server.
+
+    `closed` counts those that were closed, `failed_handshakes` those that were never made. `deadline_s` is in
+    s, `clock` monotonic, in s.
+    """
 
     def __init__(
         self, *, deadline_s: float = HEADER_DEADLINE_S, clock: Callable[[], float] = monotonic
     ) -> None:
-        self._deadline_s = deadline_s
-        self._clock = clock
-        self._heard: set[web.RequestHandler] = set()
-        self._silent_since_s: dict[web.RequestHandler, float] = {}
+        self._deadline_s = deadline_s  # from a request's first byte to the end of its headers
+        self._clock = clock  # monotonic, in s
+        # Those whose request is being answered.
+        self._answering: set[web.RequestHandler] = set()
+        # The last bytes of each: those of a whole request's headers end with an empty line, and requests have
+        # no bodies here, so anything else is the beginning of the next.
+        self._tails: dict[web.RequestHandler, bytes] = {}
+        # When the request began that is not whole yet: the first one with the connection itself.
+        self._incomplete_since_s: dict[web.RequestHandler, float] = {}
+        # Connections that have been answered at least once and wait for the next request.
+        self._idle: set[web.RequestHandler] = set()
+        # Accepted, but not yet made, by id: what fails in a handshake is forgotten by asyncio without a word.
+        self._accepted_s: dict[int, float] = {}
         self.closed = 0
+        self.failed_handshakes = 0
 
-    def heard(self, connection: web.RequestHandler) -> None:
-        """This connection has sent a whole request."""
-        self._heard.add(connection)
+    def mark_accepted(self, connection: web.RequestHandler) -> None:
+        """A peer was accepted; with TLS its handshake begins."""
+        if id(connection) in self._accepted_s:  # the one that had this id is gone
+            self.failed_handshakes += 1
+        self._accepted_s[id(connection)] = self._clock()
+
+    def mark_made(self, connection: web.RequestHandler) -> None:
+        """Its handshake, if there was one, is over."""
+        self._accepted_s.pop(id(connection), None)
+
+    def mark_bytes(self, connection: web.RequestHandler, data: bytes) -> None:
+        """Bytes came: of a socket, or of a request whose first ones they may be."""
+        tail = (self._tails.get(connection, b"") + data[-len(_HEADERS_END) :])[-len(_HEADERS_END) :]
+        self._tails[connection] = tail
+        if connection in self._idle:
+            self._idle.discard(connection)
+            self._incomplete_since_s[connection] = self._clock()
+
+    def mark_complete(self, connection: web.RequestHandler) -> None:
+        """This connection has sent the headers of a whole request: it is not watched while it is answered."""
+        self._answering.add(connection)
+        self._idle.discard(connection)
+        self._incomplete_since_s.pop(connection, None)
+
+    def mark_answered(self, connection: web.RequestHandler) -> None:
+        """Its request is answered: it may wait, until it begins another."""
+        self._answering.discard(connection)
+        if self._tails.get(connection, _HEADERS_END) == _HEADERS_END:
+            self._idle.add(connection)
+        else:
+            self._incomplete_since_s[connection] = self._clock()
 
     def sweep(self, server: web.Server) -> None:
-        """Close what has been silent, or in the middle of its headers, for longer than the deadline."""
+        """Close every connection without whole headers for longer than the deadline."""
         now_s = self._clock()
-        connections = server.connections
-        self._heard.intersection_update(connections)
-        silent = [connection for connection in connections if connection not in self._heard]
-        self._silent_since_s = {
-            connection: self._silent_since_s.get(connection, now_s) for connection in silent
+        connections = set(server.connections)
+        for watched in (self._answering, self._idle):
+            watched.intersection_update(connections)
+        for gone in self._tails.keys() - connections:
+            del self._tails[gone]
+        quiet = self._answering | self._idle
+        self._incomplete_since_s = {
+            connection: self._incomplete_since_s.get(connection, now_s) for connection in connections - quiet
         }
-        for connection, since_s in self._silent_since_s.items():
+        for connection, since_s in self._incomplete_since_s.items():
             if now_s - since_s >= self._deadline_s and connection.transport is not None:
                 connection.force_close()
                 self.closed += 1
+        late = [each for each, at_s in self._accepted_s.items() if now_s - at_s > HANDSHAKE_DEADLINE_S + 1]
+        for each in late:
+            del self._accepted_s[each]
+        self.failed_handshakes += len(late)
 
     async def run(self, server: web.Server) -> None:
         """Sweep every second until cancelled."""

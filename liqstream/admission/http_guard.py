@@ -1,4 +1,4 @@
-"""HTTP behind the door: a rate per address, tokens on the data, CORS by the origin list.
+"""Admission of HTTP requests: a rate per address, tokens on the data, CORS by the origin list.
 
 The socket's own route does its checks itself, before the upgrade (ws/endpoint.py).
 """
@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
-from liqstream.admission.door import DOOR, Door
+from liqstream.admission.policy import ADMISSION, AdmissionPolicy, RefusalReason
+from liqstream.admission.refusal import error_page
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -18,32 +19,88 @@ PRIVATE_PATHS = ("/api/", "/liquidations/", "/prices/", "/ws/stats", "/metrics")
 """What a token protects. The page and its files hold no data; supervisors ask /health and /ready."""
 UNLIMITED_PATHS = ("/health", "/ready")
 """A supervisor that is refused would restart a healthy server."""
+STATIC_PATH = "/static/"
+"""Not limited either: one visit asks for dozens of files, which are in memory."""
+
+
+PAGE_PATHS = ("/", "/coinglass")
+"""What a person opens: a refusal is a page to be read."""
+ANY_HOST_PATHS = ("/health",)
+"""Asked by machines that may call this server anything, and tells nothing."""
 
 
 @web.middleware
 async def http_guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Admit the request, or answer it here."""
-    door = request.app[DOOR]
-    door.deadline.heard(request.protocol)
-    if request.path == SOCKET_PATH:
-        return await handler(request)
-    if request.path not in UNLIMITED_PATHS:
-        door.check_rate(request)
-    if _is_preflight(request):
-        return _preflight(request, door)
-    if request.path.startswith(PRIVATE_PATHS):
-        door.check_token(request)
+    """Admit the request, or raise its refusal."""
+    deadline = request.app[ADMISSION].deadline
+    deadline.mark_complete(request.protocol)
+    try:
+        return await _guarded(request, handler)
+    finally:
+        deadline.mark_answered(request.protocol)
+
+
+@web.middleware
+async def host_guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse names this server is not known by, and nothing else: for the operator's port."""
+    if request.path not in ANY_HOST_PATHS:
+        request.app[ADMISSION].check_host(request)
     return await handler(request)
+
+
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    admission = request.app[ADMISSION]
+    if request.path == SOCKET_PATH:
+        return await _guard_socket(request, handler, admission)
+    if request.path not in ANY_HOST_PATHS:
+        try:
+            admission.check_host(request)
+        except web.HTTPException as error:
+            if request.path in PAGE_PATHS:
+                return error_page(error)
+            raise
+    if request.path.startswith(PRIVATE_PATHS) and not _is_preflight(request):
+        _check_token(request, admission)
+    if request.path not in UNLIMITED_PATHS and not request.path.startswith(STATIC_PATH):
+        admission.check_rate(request)
+    if _is_preflight(request):
+        return _preflight(request, admission)
+    return await handler(request)
+
+
+async def _guard_socket(
+    request: web.Request, handler: Handler, admission: AdmissionPolicy
+) -> web.StreamResponse:
+    """A refused handshake costs its address something, an admitted one does not."""
+    try:
+        admission.check_host(request)
+        return await handler(request)
+    except web.HTTPException as error:
+        raise admission.handshake_refusal(request, error) from None
+
+
+def _check_token(request: web.Request, admission: AdmissionPolicy) -> None:
+    """Before the rate: failures must not use up what holders of a token may send."""
+    try:
+        admission.check_token(request)
+    except web.HTTPUnauthorized:
+        if hdrs.AUTHORIZATION in request.headers:
+            admission.check_failure(request)
+        else:
+            admission.check_tokenless_rate(request)
+        raise
 
 
 def _is_preflight(request: web.Request) -> bool:
     return request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
 
 
-def _preflight(request: web.Request, door: Door) -> web.Response:
-    """Tells a browser what a page of another host may send; cors_headers adds for whom."""
-    if not door.origins.readable_by(request.headers.get(hdrs.ORIGIN)):
-        raise door.refusal("origin", web.HTTPForbidden, "pages of this origin may not read from here")
+def _preflight(request: web.Request, admission: AdmissionPolicy) -> web.Response:
+    """The response to a browser's preflight request; cors_headers adds which origin may read."""
+    if not admission.origins.readable_by(request.headers.get(hdrs.ORIGIN)):
+        raise admission.refusal(
+            RefusalReason.ORIGIN, web.HTTPForbidden, "pages of this origin may not read from here"
+        )
     return web.Response(
         status=204,
         headers={
@@ -55,9 +112,9 @@ def _preflight(request: web.Request, door: Door) -> web.Response:
 
 
 async def cors_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Let pages of listed origins read the answer (a signal: it also reaches errors)."""
+    """Let pages of listed origins read the response (a signal: it also reaches errors)."""
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None or not request.app[DOOR].origins.readable_by(origin):
+    if origin is None or not request.app[ADMISSION].origins.readable_by(origin):
         return
     response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
     response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "ETag, Retry-After"

@@ -1,7 +1,7 @@
-"""The Origin check: which web pages may open a socket here or read an answer.
+"""The Origin check: which web pages may open a socket here or read a response.
 
 A browser sends cookies and network position along with any page's request, so the page's origin is the only
-thing that tells our own page from a stranger's. Programs send no Origin and are not stopped by this check.
+thing by which our own page differs from a stranger's. Programs send no Origin: this check does not stop them.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class OriginPolicy:
         return asking in self._listed or _same_host(asking, host.lower(), scheme)
 
     def readable_by(self, origin: str | None) -> bool:
-        """May a page of another host read our answers (CORS)? Only if it is listed."""
+        """May a page of another host read our responses (CORS)? Only if it is listed."""
         if origin is None:
             return False
         try:

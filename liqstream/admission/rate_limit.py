@@ -32,6 +32,11 @@ class TokenBucket:
             return 0.0
         return (1 - self._tokens) / self.rate_per_s
 
+    def charge(self, tokens: float) -> None:
+        """Take what something did cost, if need be of what comes in later: at most a whole burst of that."""
+        self._refill()
+        self._tokens = max(-self.burst, self._tokens - tokens)
+
     def _refill(self) -> None:
         now_s = self.clock()
         self._tokens = min(self.burst, self._tokens + (now_s - self._filled_s) * self.rate_per_s)
@@ -61,12 +66,19 @@ class KeyedLimiter:
 
     def take(self, key: str) -> float:
         """0 if `key` may go on, else the seconds until it may."""
+        return self._bucket(key).take()
+
+    def charge(self, key: str, tokens: float) -> None:
+        """Take what a request of `key` did cost beyond its first token."""
+        self._bucket(key).charge(tokens)
+
+    def _bucket(self, key: str) -> TokenBucket:
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = TokenBucket(self._rate_per_s, self._burst, self._clock)
             self._forget_old()
         self._buckets.move_to_end(key)
-        return bucket.take()
+        return bucket
 
     def _forget_old(self) -> None:
         while len(self._buckets) > 1:

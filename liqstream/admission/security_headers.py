@@ -1,13 +1,13 @@
-"""What a browser is told about every answer: run no script but ours, guess no types, no frames."""
+"""The security headers of every response: no script but ours, no guessed types, no frames."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from liqstream.admission.origin import ANY, parse_origin
+from liqstream.admission.origin import ANY, BadOriginError, parse_origin
 
 SELF = "self"
 _HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
@@ -20,25 +20,28 @@ def security_headers(frame_ancestors: tuple[str, ...]) -> Signal:
     ancestors = " ".join(_ancestor(text) for text in frame_ancestors) or "'none'"
     framing = {"'none'": "DENY", "'self'": "SAMEORIGIN"}.get(ancestors)
 
-    async def add(request: web.Request, response: web.StreamResponse) -> None:
+    async def _add(request: web.Request, response: web.StreamResponse) -> None:
         headers = response.headers
-        headers["Content-Security-Policy"] = _policy(request.host, ancestors)
+        headers["Content-Security-Policy"] = _policy(request.headers.get(hdrs.HOST, ""), ancestors)
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Referrer-Policy"] = "no-referrer"
         headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
-        # For browsers that do not know frame-ancestors; it cannot say a list of origins.
+        # For browsers that do not know frame-ancestors; it cannot hold a list of origins.
         if framing is not None:
             headers["X-Frame-Options"] = framing
-        headers["Server"] = "liqstream"  # aiohttp's own line tells its version and Python's
+        headers["Server"] = "liqstream"  # aiohttp's own value names its version and Python's
 
-    return add
+    return _add
 
 
 def _ancestor(text: str) -> str:
     if text == SELF:
         return "'self'"
     if text != ANY:
-        parse_origin(text)
+        try:
+            parse_origin(text)
+        except BadOriginError as error:
+            raise BadOriginError(f"LIQSTREAM_FRAME_ANCESTORS: {error}") from None
     return text
 
 

@@ -12,6 +12,8 @@ import secrets
 from hashlib import sha256
 from pathlib import Path
 
+from liqstream.settings.secret_files import secret_path
+
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9_.@-]{1,64}):(?P<hash>[0-9a-f]{64})")
 _MAX_TOKEN_LENGTH = 256
 """Longer ones are refused unhashed: hashing must not become work an attacker can order."""
@@ -43,17 +45,19 @@ def _hash(token: str) -> str:
 class TokenRing:
     """The tokens of a file; without a file nobody needs one.
 
-    Until the first `reload` nobody has one: whatever goes wrong before, the door stays shut.
+    A copy of the file in `secrets_dir`, or systemd's, is read in its place (settings/secret_files.py).
+    Until the first `reload` nobody has one: whatever goes wrong before, no token is accepted.
     """
 
-    def __init__(self, path: str | Path | None = None) -> None:
+    def __init__(self, path: str | Path | None = None, *, secrets_dir: str = "") -> None:
         self._path = Path(path) if path else None
+        self._secrets_dir = secrets_dir
         self._hashes: dict[str, str] = {}
 
     def reload(self) -> None:
         """Read the file, off the event loop. Raises TokenFileError, and then goes on with what it had."""
         if self._path is not None:
-            self._hashes = _read(self._path)
+            self._hashes = _read(secret_path(self._path, self._secrets_dir))
 
     @property
     def required(self) -> bool:

@@ -1,1 +1,1 @@
-"""Alerts that go out: rules on the map and on what happens, to a webhook, Telegram or Discord."""
+"""Alerts that go out: rules on maps and liquidations, delivered to a webhook, Telegram or Discord."""

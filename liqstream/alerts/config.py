@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -28,8 +29,8 @@ def read_alerts(path: Path) -> AlertsConfig:
         config = msgspec.toml.decode(path.read_bytes(), type=AlertsConfig)
     except OSError as error:
         raise BadAlertsError(f"cannot read the alerts file {path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        raise BadAlertsError(f"{path}: {error}") from None
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BadAlertsError(f"{path}: {_one_line(str(error))}") from None
     problem = next(_problems(config), None) if config.rule else "it has no rule"
     if problem is not None:
         raise BadAlertsError(f"{path}: {problem}")
@@ -37,6 +38,8 @@ def read_alerts(path: Path) -> AlertsConfig:
 
 
 def _problems(config: AlertsConfig) -> Iterator[str]:
+    yield from _repeated("target", (target.name for target in config.target))
+    yield from _repeated("rule", (rule.name for rule in config.rule))
     known = {target.name for target in config.target}
     for target in config.target:
         if target.problem() is not None:
@@ -46,7 +49,17 @@ def _problems(config: AlertsConfig) -> Iterator[str]:
         if unknown or not rule.to:
             yield f"rule {rule.name!r}: no target named {', '.join(map(repr, unknown)) or 'at all'}"
         try:
-            rule.text(EXAMPLE_FACTS[rule.kind])
-        except (KeyError, ValueError, IndexError) as error:
+            rule.check_message()
+        except (KeyError, ValueError) as error:
             facts = ", ".join(EXAMPLE_FACTS[rule.kind])
             yield f"rule {rule.name!r}: its message does not fit ({error}); it may name {facts}"
+
+
+def _repeated(what: str, names: Iterable[str]) -> Iterator[str]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f"{count} {what}s are named {name!r}: give each a name of its own"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

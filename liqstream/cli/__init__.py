@@ -8,6 +8,7 @@ from typing import cast
 import click
 
 from liqstream import __version__
+from liqstream.server.early_stop import stop_at_once
 
 VERBS: dict[str, tuple[str, str]] = {
     "serve": ("liqstream.cli.serve", "Start the server."),
@@ -16,11 +17,17 @@ VERBS: dict[str, tuple[str, str]] = {
     "replay": ("liqstream.cli.replay", "Serve a recording of raw frames as if it happened now."),
     "simulate": ("liqstream.cli.simulate", "Run an exchange of its own making."),
     "tail": ("liqstream.cli.tail", "Follow a server's stream in the terminal or a pipe."),
+    "mcp": ("liqstream.cli.mcp", "Answer assistants' questions about a server."),
+    "positions": ("liqstream.cli.positions", "Show positions measured on Hyperliquid."),
     "selftest": ("liqstream.cli.selftest", "Put ten promises to the test on a server."),
     "score": ("liqstream.cli.score", "Judge the map by liquidations that really happened."),
     "fit": ("liqstream.cli.fit", "Fit a kernel to the store's own liquidations."),
     "doctor": ("liqstream.cli.doctor", "Check whether this machine is fit to run the server."),
     "export": ("liqstream.cli.export", "Write any span of the store to Parquet."),
+    "backup": ("liqstream.cli.backup", "Write a backup of the store, also while a server runs."),
+    "backups": ("liqstream.cli.backups", "List the backups of the store."),
+    "restore": ("liqstream.cli.restore", "Put a backup in the store's place."),
+    "health": ("liqstream.cli.health", "Ask whether a server is alive, or ready for clients."),
     "new-token": ("liqstream.cli.new_token", "Make a token for one client of a private server."),
     "show-config": ("liqstream.cli.show_config", "Show every setting and where it comes from."),
 }
@@ -31,14 +38,19 @@ class _LazyGroup(click.Group):
     """Imports a verb only when it is called, so that `--help` and shell completion stay quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order of the table."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command, its file imported now; None for a verb there is not."""
         if cmd_name not in VERBS:
             return None
+        if cmd_name == "serve":
+            stop_at_once()  # its imports take a second or more
         return cast("click.Command", importlib.import_module(VERBS[cmd_name][0]).command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line a verb, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
 

@@ -1,4 +1,4 @@
-"""`liqstream export`: any span of the store as a Parquet file, for notebooks and other databases."""
+"""`liqstream export`: any span of the store as a Parquet or CSV file, for notebooks and other databases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Columns = dict[str, np.ndarray[Any, Any]]
 
 @click.command(name="export")
 @click.argument("kind", type=click.Choice(KINDS))
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.parquet")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @market_options
 @click.option("--interval", type=click.Choice(list(INTERVALS_MS)), default="5m", show_default=True)
 def command(
@@ -36,11 +36,14 @@ def command(
 ) -> None:
     """Write bars with open interest, single liquidations, totals per interval, or funding to FILE.
 
+    A FILE named .csv or .csv.gz is written as CSV, any other as Parquet; `liqstream import` reads both.
+
     Times are UTC, prices and totals USD, quantities base coin, funding a fraction per funding interval.
     """
     settings = settings_for(db_path)
 
     async def read() -> Columns:
+        """The columns, with the store open for as long as that takes."""
         async with open_store(settings) as store:
             return await _columns(store, kind, exchange, symbol, INTERVALS_MS[interval], (from_ms, to_ms))
 
@@ -52,7 +55,7 @@ def command(
     if not rows:
         raise click.ClickException(f"the store has no {kind} of {exchange} {symbol} in that span")
     try:
-        write_parquet(columns, file)
+        write_file(columns, file)
     except (OSError, duckdb.IOException) as error:
         raise click.ClickException(f"cannot write {file}: {str(error).splitlines()[0]}") from None
     click.echo(f"{rows} rows of {kind} in {file}", err=True)
@@ -71,7 +74,12 @@ async def _columns(
         case "bars":
             bars = await store.bars(exchange, symbol, interval_ms, start_ms=start_ms, end_ms=end_ms)
             names = ("open", "high", "low", "close", "volume_base", "taker_buy_base", "open_interest_base")
-            return {"time": bars.open_time_ms, **{name: getattr(bars, name) for name in names}}
+            one_sided = np.full(len(bars), fill_value=True)
+            return {
+                "time": bars.open_time_ms,
+                **{name: getattr(bars, name) for name in names},
+                "one_sided": one_sided,
+            }
         case "liquidations":
             events = await store.liquidations(
                 symbol, start_ms=start_ms or 0, end_ms=end_ms or 2**62, exchanges=(exchange,)
@@ -93,8 +101,8 @@ async def _columns(
             return {"time": rates.time_ms, "rate": rates.rate}
 
 
-def write_parquet(columns: Columns, file: Path) -> None:
-    """Write columns of equal length; `time` (UTC epoch ms) becomes a timestamp, NaN becomes NULL.
+def write_file(columns: Columns, file: Path) -> None:
+    """Write columns of equal length by the name's suffix; `time` (UTC ms) becomes a timestamp, NaN NULL.
 
     An existing file is replaced only once the new one is whole. A database of its own writes it: the store's
     may touch no other file. Raises OSError or duckdb.IOException.
@@ -109,5 +117,12 @@ def write_parquet(columns: Columns, file: Path) -> None:
     with duckdb.connect() as connection:
         connection.register("columns", columns)
         query = f"SELECT {', '.join(chosen)} FROM columns"  # noqa: S608  the names are ours
-        connection.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        connection.execute(f"COPY ({query}) TO '{target}' ({_format_of(file)})")
     part.replace(file)
+
+
+def _format_of(file: Path) -> str:
+    name = file.name.lower()
+    if name.endswith((".csv", ".csv.gz")):
+        return f"FORMAT csv, HEADER, COMPRESSION {'gzip' if name.endswith('.gz') else 'none'}"
+    return "FORMAT parquet, COMPRESSION zstd"

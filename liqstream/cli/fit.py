@@ -7,24 +7,33 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.console import Console
 
+from liqstream.cli.console import working
 from liqstream.cli.market_options import market_options, open_store, settings_for
-from liqstream.heatmap.fit import Fit, fit
-from liqstream.heatmap.kernel import Kernel, KernelError, load_kernel, save_kernel
-from liqstream.heatmap.score import ScoreError
-from liqstream.heatmap.score_stored import scoring_data
-from liqstream.settings import Settings
+from liqstream.evaluation.forecast_prior_fit import fit_priors
+from liqstream.evaluation.kernel_fit import Fit, fit
+from liqstream.evaluation.score_stored import scoring_data
+from liqstream.evaluation.scoring_data import ScoreError, Span
+from liqstream.market import MarketKey
+from liqstream.model.kernel import Kernel, KernelError, load_kernel, save_kernel
+from liqstream.settings.table import Settings
 from liqstream.store import StoreError
 
 
 @click.command(name="fit")
 @market_options
-@click.option("--kernel", help="Kernel to start from: tiered, broad or a file; else LIQSTREAM_KERNEL.")
+@click.option(
+    "--kernel",
+    help="Kernel to start from: tiered, broad, flat (knows nothing) or a file; else LIQSTREAM_KERNEL.",
+)
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file to write."
+)
+@click.option(
+    "--forecast", is_flag=True, help="Write the forecast's starting points instead, for any span of weeks."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def command(
@@ -35,6 +44,7 @@ def command(
     to_ms: int | None,
     kernel: str | None,
     output: Path,
+    forecast: bool,
     as_json: bool,
 ) -> None:
     """Fit the kernel's masses to realised liquidations, and write it with its provenance.
@@ -45,17 +55,20 @@ def command(
     if not output.parent.is_dir():
         raise click.ClickException(f"{output} cannot be written: there is no folder {output.parent}")
     settings = settings_for(db_path, kernel=kernel)
-    console = Console(stderr=True)
     try:
-        before = load_kernel(settings.kernel)
-        with console.status("fitting") as status:
-            found = asyncio.run(_fit(settings, exchange, symbol, before, (from_ms, to_ms), status.update))
+        current = load_kernel(settings.kernel)
+        with working("fitting") as progress:
+            market, span = MarketKey(exchange, symbol), Span(from_ms, to_ms)
+            if forecast:
+                _write_priors(settings, market, current, span, output, progress)
+                return
+            found = asyncio.run(_fit(settings, market, current, span, progress))
     except (KernelError, ScoreError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     if not found.kept:
         raise click.ClickException(
             f"not written: on the last quarter of the span the fit ranks {found.forward_spearman:.3f}, "
-            f"{before.name} {found.forward_spearman_before:.3f}"
+            f"{current.name} {found.forward_spearman_before:.3f}"
         )
     try:
         save_kernel(found.kernel, output)
@@ -66,20 +79,44 @@ def command(
         return
     click.echo(
         f"{output}: kernel {found.kernel.name}, {found.forward_spearman:.3f} against "
-        f"{found.forward_spearman_before:.3f} of {before.name} on the quarter kept back; "
+        f"{found.forward_spearman_before:.3f} of {current.name} on the quarter kept back; "
         f"use it with LIQSTREAM_KERNEL={output}"
     )
 
 
 async def _fit(
     settings: Settings,
-    exchange: str,
-    symbol: str,
+    market: MarketKey,
     kernel: Kernel,
-    span: tuple[int | None, int | None],
+    span: Span,
     progress: Callable[[str], None],
 ) -> Fit:
     async with open_store(settings) as store:
-        bars, realised = await scoring_data(store, exchange, symbol, from_ms=span[0], to_ms=span[1])
-    name = f"fitted-{symbol}-{datetime.fromtimestamp(int(bars.open_time_ms[-1]) / 1000, UTC):%Y%m%d}"
-    return await asyncio.to_thread(fit, bars, realised, kernel, name=name, progress=progress)
+        data = await scoring_data(store, market, span=span)
+    last_ms = int(data.bars.open_time_ms[-1])
+    name = f"fitted-{market.symbol}-{datetime.fromtimestamp(last_ms / 1000, UTC):%Y%m%d}"
+    return await asyncio.to_thread(fit, data.bars, data.realised, kernel, name=name, progress=progress)
+
+
+def _write_priors(
+    settings: Settings,
+    market: MarketKey,
+    kernel: Kernel,
+    span: Span,
+    output: Path,
+    progress: Callable[[str], None],
+) -> None:
+    priors = asyncio.run(_priors(settings, market, kernel, span, progress))
+    try:
+        output.write_text(json.dumps(priors) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{output} cannot be written: {error.strerror}") from None
+    click.echo(f"{output}: starting points of the forecast for {', '.join(priors)}")
+
+
+async def _priors(
+    settings: Settings, market: MarketKey, kernel: Kernel, span: Span, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    async with open_store(settings) as store:
+        data = await scoring_data(store, market, span=span)
+    return await asyncio.to_thread(fit_priors, data, kernel, progress=progress)

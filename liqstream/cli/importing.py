@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -15,12 +21,15 @@ from rich import progress as bars
 from rich.console import Console
 from rich.table import Table
 
-from liqstream.logs import configure_logs
+from liqstream.cli.console import make_console, text_column
+from liqstream.file_import.formats import Kind
+from liqstream.file_import.importer import FileReport, ImportReport, Progress, import_files
 from liqstream.market import DAY_MS
-from liqstream.settings import BadSettingError, Settings, load_settings
+from liqstream.market.identity import contract_name
+from liqstream.server.logs import configure_logs
+from liqstream.settings.load import BadSettingError, load_settings
+from liqstream.settings.table import Settings
 from liqstream.store import MarketStore, MarketSummary, StoreError
-from liqstream.store.archive_forms import Kind
-from liqstream.store.importer import FileReport, ImportReport, Progress, import_files
 from liqstream.symbols import INTERVALS_MS, interval_name, is_symbol
 
 BAD_ROWS_SHOWN = 5
@@ -35,9 +44,11 @@ def _exchange(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 def _symbol(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not is_symbol(value.upper()):
+    # Not its coin's symbol: the rows are of the contract that is named, and are read in its amounts.
+    name = None if value is None else contract_name(value)
+    if name is not None and not is_symbol(name):
         raise click.BadParameter(f"{value!r} is no symbol; capital letters and digits, e.g. BTCUSDT")
-    return value.upper() if value else None
+    return name
 
 
 @click.command(name="import")
@@ -59,7 +70,7 @@ def command(
     db_path: Path | None,
     as_json: bool,
 ) -> None:
-    """Fill the store from CSV files, zips of them, or folders of both.
+    """Fill the store from CSV files, zips of them, Parquet files, or folders of these.
 
     \b
     KIND says what the files hold:
@@ -67,6 +78,7 @@ def command(
                     open interest, funding_rate, long_usd and short_usd
       klines        Binance's archive of bars, with or without a header
       metrics       Binance's archive of open interest
+      funding       time,funding_rate
       liquidations  single ones (time,side,price,quantity), totals
                     (open_time,long_usd,short_usd), or captured force orders
 
@@ -81,7 +93,7 @@ def command(
     except (BadSettingError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     if not report.files:
-        raise click.ClickException(f"no .csv or .zip file in {', '.join(map(str, files))}")
+        raise click.ClickException(f"no .csv, .csv.gz, .zip or .parquet file in {', '.join(map(str, files))}")
     click.echo(json.dumps(_as_json(report), indent=1)) if as_json else _show(report)
     _warn_of_retention(report, settings)
     if report.refused:
@@ -96,37 +108,60 @@ def _import(
     symbol: str | None,
     interval: str | None,
 ) -> ImportReport:
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     columns = (
-        bars.TextColumn("{task.description}"),
+        text_column("{task.description}"),
         bars.BarColumn(),
         bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[rows]:,} rows"),
+        text_column("{task.fields[rows]:,} rows"),
         bars.TimeElapsedColumn(),
     )
     with bars.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
         task = display.add_task("files", total=None, rows=0)
 
         def on_progress(now: Progress) -> None:
+            """Show how far the import is."""
             display.update(
                 task, description=now.path.name, completed=now.done, total=now.total, rows=now.rows
             )
 
-        return asyncio.run(
-            import_files(
-                files,
-                kind,
-                exchange=exchange,
-                symbol=symbol,
-                interval_ms=INTERVALS_MS[interval] if interval else None,
-                open_store=lambda: MarketStore.open(settings.db_path),
-                on_progress=on_progress,
+        with _ending_at_interrupts(display):
+            return asyncio.run(
+                import_files(
+                    files,
+                    kind,
+                    exchange=exchange,
+                    symbol=symbol,
+                    interval_ms=INTERVALS_MS[interval] if interval else None,
+                    open_store=lambda: MarketStore.open(settings.db_path),
+                    on_progress=on_progress,
+                )
             )
-        )
+
+
+@contextmanager
+def _ending_at_interrupts(display: bars.Progress) -> Iterator[None]:
+    """End the process at once on SIGINT: the reading thread cannot be stopped, what is committed survives."""
+
+    def end(*_: object) -> None:
+        """Say what became of the import, and end."""
+        display.stop()
+        sys.stderr.write("interrupted; what was imported until then stays, import again for the rest\n")
+        sys.stderr.flush()
+        os._exit(128 + signal.SIGINT)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _show(report: ImportReport) -> None:
-    console = Console(width=None if Console().is_terminal else 160)
+    console = make_console(pipe_width=160)
     for file in report.files:
         _show_file(console, file)
     if report.store:
@@ -135,7 +170,7 @@ def _show(report: ImportReport) -> None:
 
 def _show_file(console: Console, file: FileReport) -> None:
     if file.refused:
-        console.print(f"{file.path}: refused: {file.refused}", markup=False, soft_wrap=True)
+        console.print(f"{file.path}: refused: {file.refused}", soft_wrap=True)
         return
     counts = {
         "new": file.new,
@@ -144,13 +179,14 @@ def _show_file(console: Console, file: FileReport) -> None:
         "of other symbols": file.other_symbols,
         "bad": len(file.bad_rows),
     }
-    told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    outcome = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    kinds = [f"{count:,} {name.replace('_', ' ')}" for name, count in file.new_by_kind.items() if count]
+    if len(kinds) > 1:
+        outcome = outcome.replace(" new", f" new ({', '.join(kinds)})", 1)
     checked = ", checksum verified" if file.checksum_verified else ""
-    console.print(
-        f"{file.path}: {file.rows:,} rows of {file.form}: {told}{checked}", markup=False, soft_wrap=True
-    )
+    console.print(f"{file.path}: {file.rows:,} rows of {file.form}: {outcome}{checked}", soft_wrap=True)
     for bad in file.bad_rows[:BAD_ROWS_SHOWN]:
-        console.print(f"  line {bad.line}: {bad.reason}", markup=False, soft_wrap=True)
+        console.print(f"  line {bad.line}: {bad.reason}", soft_wrap=True)
     if len(file.bad_rows) > BAD_ROWS_SHOWN:
         console.print(f"  and {len(file.bad_rows) - BAD_ROWS_SHOWN:,} more")
 
@@ -182,10 +218,10 @@ def _show_store(console: Console, markets: tuple[MarketSummary, ...]) -> None:
 
 def _gaps(market: MarketSummary) -> str:
     interval_ms = market.interval_ms or 1
-    told = [f"{_minute(start)} ({(end - start) // interval_ms:,})" for start, end in market.gaps[:GAPS_SHOWN]]
+    gaps = [f"{_minute(start)} ({(end - start) // interval_ms:,})" for start, end in market.gaps[:GAPS_SHOWN]]
     if len(market.gaps) > GAPS_SHOWN:
-        told.append(f"and {len(market.gaps) - GAPS_SHOWN:,} more")
-    return "\n".join(told) or "none"
+        gaps.append(f"and {len(market.gaps) - GAPS_SHOWN:,} more")
+    return "\n".join(gaps) or "none"
 
 
 def _interval(market: MarketSummary) -> str:
@@ -215,6 +251,7 @@ def _file_json(file: FileReport) -> dict[str, Any]:
         "interval": interval_name(file.interval_ms) if file.interval_ms else None,
         "rows": file.rows,
         "new": file.new,
+        "new_by_kind": file.new_by_kind,
         "duplicates": file.duplicates,
         "replaced": file.replaced,
         "other_symbols": file.other_symbols,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from liqstream.settings import BadSettingError, Settings, load_settings
+from liqstream.market.identity import symbol_of
+from liqstream.settings.load import BadSettingError, load_settings
+from liqstream.settings.table import Settings
+from liqstream.settings.utc_time import utc_ms
 from liqstream.store import MarketStore
 from liqstream.symbols import is_symbol
 
@@ -24,32 +25,53 @@ class UtcTime(click.ParamType[int]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """UTC ms of the text; fails in one line for what is no time."""
         if isinstance(value, int):
             return value
-        if re.fullmatch(r"\d{12,14}", value):
-            return int(value)
         try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(
-                f"{value!r} is no time; a UTC date (2026-01-31), date and time, or epoch ms", param, ctx
-            )
-        utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-        return int(utc.timestamp() * 1000)
+            return utc_ms(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def _symbol(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not is_symbol(value.upper()):
+    name = symbol_of(value)
+    if not is_symbol(name):
         raise click.BadParameter(f"{value!r} is no symbol; capital letters and digits, e.g. BTCUSDT")
-    return value.upper()
+    return name
+
+
+def _symbols(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    names = [name for name in map(str.strip, value.split(",")) if name]
+    return tuple(dict.fromkeys(_symbol(context, parameter, name) for name in names or [value]))
 
 
 def market_options(command: _Command) -> _Command:
     """Add --db, --exchange, --symbol, --from and --to."""
+    symbol = click.option(
+        "--symbol", default="BTCUSDT", show_default=True, callback=_symbol, help="The symbol."
+    )
+    return _with_options(command, symbol)
+
+
+def markets_options(command: _Command) -> _Command:
+    """Add --db, --exchange, --symbol (one or several, as a tuple `symbols`), --from and --to."""
+    symbols = click.option(
+        "--symbol",
+        "symbols",
+        default="BTCUSDT",
+        show_default=True,
+        callback=_symbols,
+        help="Symbols, comma-separated.",
+    )
+    return _with_options(command, symbols)
+
+
+def _with_options(command: _Command, symbol: Callable[[_Command], _Command]) -> _Command:
     for option in (
         click.option("--to", "to_ms", type=UtcTime(), help="Up to this UTC time (exclusive)."),
         click.option("--from", "from_ms", type=UtcTime(), help="From this UTC time on."),
-        click.option("--symbol", default="BTCUSDT", show_default=True, callback=_symbol, help="The symbol."),
+        symbol,
         click.option("--exchange", default="binance", show_default=True, help="Whose market it is."),
         click.option(
             "--db", "db_path", type=click.Path(dir_okay=False, path_type=Path), help="The DuckDB file."

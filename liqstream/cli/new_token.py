@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from liqstream.admission.tokens import new_token, token_line
-from liqstream.settings import BadSettingError, load_settings
+from liqstream.settings.load import BadSettingError, load_settings
 
 
 @click.command(name="new-token")

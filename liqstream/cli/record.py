@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import click
+import structlog
 
-from liqstream.cli.exchange_urls import exchange_url_options
+from liqstream.cli.exchange_url_options import exchange_url_options
 from liqstream.feeds.feed import Feed, FeedError
-from liqstream.feeds.frames import FrameWriter
-from liqstream.logs import configure_logs
-from liqstream.market import MarketKey
-from liqstream.settings import BadSettingError, Settings, load_settings
-from liqstream.sources import SourceError, exchange_feed
+from liqstream.feeds.raw_frames import FrameWriter
+from liqstream.ingest.feed_factory import SourceError, exchange_feed
+from liqstream.ingest.liquidation_spans import LiquidationSpans
+from liqstream.market import MarketEvent, MarketKey
+from liqstream.server.logs import configure_logs
+from liqstream.settings.load import BadSettingError, load_settings
+from liqstream.settings.table import Settings
 from liqstream.store.errors import StoreError
 from liqstream.store.market_store import MarketStore
 from liqstream.symbols import interval_ms
+
+log = structlog.get_logger(__name__)
 
 WRITE_EVERY_S = 1.0
 """What a crash can lose; a block this large also compresses well."""
@@ -82,18 +88,47 @@ async def _record(settings: Settings, out: Path, seconds: float | None) -> dict[
 async def _collect(feed: Feed, store: MarketStore, settings: Settings) -> None:
     step_ms = interval_ms(settings.interval)
     newest = {
-        MarketKey(feed.exchange, symbol): await store.newest_bar_ms(feed.exchange, symbol, step_ms)
+        MarketKey(feed.exchange, symbol): await _newest_ms(store, feed.exchange, symbol, step_ms)
         for symbol in feed.symbols
     }
+    spans = LiquidationSpans()
     try:
         async with aclosing(feed.backfill(newest)) as batches:
             async for batch in batches:
-                await store.append(batch)
+                await _store(store, _admitted(feed, store, batch, past=True))
+        store.guard.end_past(feed.exchange)
         async with aclosing(feed.events()) as batches:
             async for batch in batches:
-                store.enqueue(batch)
+                store.enqueue(spans.note(feed))
+                store.enqueue(_admitted(feed, store, batch, past=False))
     finally:
+        store.enqueue(spans.end(feed.exchange))
         await feed.close()
+
+
+async def _newest_ms(store: MarketStore, exchange: str, symbol: str, step_ms: int) -> int | None:
+    try:
+        return await store.newest_bar_ms(exchange, symbol, step_ms)
+    except StoreError as error:
+        log.warning("store not read", reason=str(error))
+        return None
+
+
+async def _store(store: MarketStore, batch: Sequence[MarketEvent]) -> None:
+    """Store the past at once; where that fails it waits with what happens now, and the frames go on."""
+    try:
+        await store.append(batch)
+    except StoreError as error:
+        log.warning("history not stored", reason=str(error), records=len(batch))
+        store.enqueue(batch)
+
+
+def _admitted(
+    feed: Feed, store: MarketStore, records: Sequence[MarketEvent], *, past: bool
+) -> Sequence[MarketEvent]:
+    """The records that the guard does not refuse."""
+    store.guard.set_clock(feed.exchange, feed.clock_ms(), feed.status.clock_skew_ms)
+    return store.guard.admit_past(records) if past else store.guard.admit(records)
 
 
 async def _write(writer: FrameWriter) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from liqstream.feeds.frame_replay import recorded_symbols
-from liqstream.feeds.frames import FrameError
-from liqstream.logs import configure_logs
-from liqstream.server import serve
-from liqstream.settings import BadSettingError, load_settings
+from liqstream.feeds.raw_frame_replay import recorded_symbols
+from liqstream.feeds.raw_frames import FrameError
+from liqstream.server.logs import configure_logs
+from liqstream.server.run import serve
+from liqstream.settings.load import BadSettingError, load_settings
 from liqstream.symbols import INTERVALS_MS, SUPPORTED_SYMBOLS, interval_ms
 
 _MOST_SYMBOLS = 10
@@ -43,7 +43,7 @@ def command(
     port: int | None,
     db_path: Path | None,
 ) -> None:
-    """Play FRAMES, a recording of raw exchange frames, through the connector that would have heard them."""
+    """Play FRAMES, a recording of raw exchange frames, through the connector of its exchange."""
     try:
         names = [name.strip().upper() for name in symbols.split(",") if name.strip()] or recorded_symbols(
             frames, interval_ms=interval_ms(interval), exchange=exchange

@@ -1,139 +1,130 @@
-"""`liqstream score`: how well the map foretold liquidations that really happened, beside naive baselines."""
+"""`liqstream score`: how well the map predicted liquidations that really happened, beside naive baselines."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from liqstream.cli.market_options import market_options, open_store, settings_for
-from liqstream.heatmap.kernel import Kernel, KernelError, load_kernel
-from liqstream.heatmap.margin import BracketsError, load_brackets
-from liqstream.heatmap.market_kernel import kernel_of_market
-from liqstream.heatmap.score import Score, ScoreError
-from liqstream.heatmap.score_stored import score_stored
-from liqstream.settings import Settings
+from liqstream.cli.console import make_console, working
+from liqstream.cli.forecast_tables import show_forecast
+from liqstream.cli.map_tables import closing_line, show_ablation, show_map
+from liqstream.cli.market_options import markets_options, open_store, settings_for
+from liqstream.cli.price_tables import show_prices
+from liqstream.evaluation.market_score import (
+    ABLATION,
+    BY_PRICE,
+    FORECAST,
+    PARTS,
+    Asked,
+    method_of_score,
+    score_market,
+)
+from liqstream.evaluation.scoring_data import ScoreError, Span
+from liqstream.heatmap.market_map import MapModel
+from liqstream.ingest.bracket_loop import brackets_path, read_kept_brackets
+from liqstream.market import MarketKey
+from liqstream.model.kernel import Kernel, KernelError, load_kernel
+from liqstream.model.margin import BracketsError, load_brackets
+from liqstream.settings.table import Settings
 from liqstream.store import StoreError
 from liqstream.symbols import INTERVALS_MS
 
-_BASELINES = {
-    "uniform": "B3 uniform",
-    "uniform_range": "B5 uniform x range",
-    "excursion": "B1 excursion",
-    "extreme": "B2 extreme",
-    "one_sided": "one-sided",
-}
-_GAINS = {"gain_over_uniform": "B3", "gain_over_uniform_range": "B5"}
-
 
 @click.command(name="score")
-@market_options
+@markets_options
 @click.option(
     "--interval", type=click.Choice(list(INTERVALS_MS)), help="Scored interval; else that of the totals."
 )
 @click.option("--kernel", help="Kernel to judge: tiered, broad or a file; else LIQSTREAM_KERNEL.")
+@click.option("--forecast", "parts", flag_value=FORECAST, multiple=True, help="Only the forecast's grades.")
+@click.option("--by-price", "parts", flag_value=BY_PRICE, multiple=True, help="Only the score by price.")
+@click.option(
+    "--ablation",
+    "parts",
+    flag_value=ABLATION,
+    multiple=True,
+    help="Only what each part of the best prediction does.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    db_path: Path | None,
-    exchange: str,
-    symbol: str,
-    from_ms: int | None,
-    to_ms: int | None,
-    interval: str | None,
-    kernel: str | None,
-    as_json: bool,
+    db_path: Path | None, exchange: str, symbols: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
-    """Score the map on liquidations that really happened, beside naive baselines.
+    """Score map, single levels and forecast on liquidations that really happened, beside naive baselines.
 
     Walk-forward: what is scored was known before. Every figure has a 95 % interval from resampled days.
     """
+    from_ms, to_ms, interval = options["from_ms"], options["to_ms"], options["interval"]
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise click.ClickException("--from must be before --to")
-    settings = settings_for(db_path, kernel=kernel)
-    span = (from_ms, to_ms, INTERVALS_MS[interval] if interval else None)
-    console = Console(stderr=True)
+    settings = settings_for(db_path, kernel=options["kernel"])
+    asked = Asked(
+        Span(from_ms, to_ms),
+        INTERVALS_MS[interval] if interval else None,
+        frozenset(options["parts"]) or PARTS,
+    )
     try:
-        judged = kernel_of_market(load_kernel(settings.kernel), symbol, load_brackets(settings.brackets))
-        with console.status("scoring") as status:
-            found = asyncio.run(_score(settings, exchange, symbol, judged, span, status.update))
+        kernel, brackets = load_kernel(settings.kernel), load_brackets(settings.brackets)
+        own = read_kept_brackets(brackets_path(settings.db_path))
+        model = MapModel(kernel, interval_ms=0, history_days=0, brackets=brackets, own_brackets=own)
+        judged = {MarketKey(exchange, name): model.kernel_of(name, exchange) for name in symbols}
+        with working("scoring") as progress:
+            scored = asyncio.run(_score(settings, judged, asked, progress))
     except (BracketsError, KernelError, ScoreError, StoreError) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(json.dumps(found.content)) if as_json else _show(found.content)
+    if as_json:
+        only = next(iter(scored.values()))
+        click.echo(json.dumps(method_of_score() | (only if len(symbols) == 1 else {"symbols": scored})))
+        return
+    for content in scored.values():
+        show_score(content)
 
 
 async def _score(
     settings: Settings,
-    exchange: str,
-    symbol: str,
-    kernel: Kernel,
-    span: tuple[int | None, int | None, int | None],
+    judged: Mapping[MarketKey, Kernel],
+    asked: Asked,
     progress: Callable[[str], None],
-) -> Score:
+) -> dict[str, dict[str, Any]]:
+    """What was asked of each symbol. Raises ScoreError where nothing of any can be scored."""
+    scored: dict[str, dict[str, Any]] = {}
+    missing: list[ScoreError] = []
     async with open_store(settings) as store:
-        return await score_stored(
-            store,
-            exchange,
-            symbol,
-            kernel,
-            from_ms=span[0],
-            to_ms=span[1],
-            interval_ms=span[2],
-            progress=progress,
-        )
+        for market, kernel in judged.items():
+            try:
+                scored[market.symbol] = await score_market(store, market, kernel, asked, progress=progress)
+            except ScoreError as error:
+                missing.append(error)
+                scored[market.symbol] = {
+                    "symbol": market.symbol,
+                    "exchange": market.exchange,
+                    "kernel": kernel.name,
+                    **dict.fromkeys(("sides", "mean", "by_price", "forecast")),
+                    "reason": str(error),
+                }
+    if len(missing) == len(judged):
+        raise missing[0]
+    return scored
 
 
-def _show(content: dict[str, Any]) -> None:
-    console = Console(width=None if Console().is_terminal else 150)
-    console.print(
-        f"{content['symbol']} on {content['exchange']}, {content['from']} to {content['to']}: "
-        f"{content['n']:,} intervals of {content['interval']} on {content['days']} days, "
-        f"bars of {content['bars']}, kernel {content['kernel']}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    for name, side in {**content["sides"], "mean of sides": content["mean"]}.items():
-        console.print(_table(name, side))
-        for key, baseline in _GAINS.items():
-            gain = side[key]
-            console.print(f"  gain over {baseline}: {_with_ci(gain['spearman'], gain['ci'], sign=True)}")
-    for side, found in (content["by_price"] or {}).items():
-        if found:
-            console.print(
-                f"{side}s by price: the strongest bands hold {found['recall']:.0%} of what was liquidated on "
-                f"{found['price_area']:.0%} of the price that was run through: lift {found['lift']:.2f}; "
-                f"precision {found['precision']:.0%} against {found['base_rate']:.0%} of all cells "
-                f"({found['events']:,} events)",
-                highlight=False,
-                soft_wrap=True,
-            )
-    for warning in content["warnings"]:
-        console.print(f"note: {warning}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _table(name: str, side: dict[str, Any]) -> Table:
-    table = Table(title=name, title_justify="left", box=None, pad_edge=False)
-    table.add_column("", no_wrap=True, min_width=18)
-    for heading in ("rank correlation", "top 10 % share", "partial", "calibration", "log R2"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    rows = {"map + same bar": side["model"], "map only": side["map_only"]}
-    rows |= {title: side["baselines"][key] for key, title in _BASELINES.items()}
-    for title, figures in rows.items():
-        cells = [
-            _with_ci(figures.get(key), figures.get(f"{key}_ci"))
-            for key in ("spearman", "top_decile_share", "partial_spearman", "calibration", "log_r2")
-        ]
-        table.add_row(title, *cells)
-    return table
-
-
-def _with_ci(value: float | None, ci: list[float | None] | None, *, sign: bool = False) -> str:
-    if value is None or ci is None or None in ci:
-        return "" if value is None else f"{value:.3f}"
-    form = "+.3f" if sign else ".3f"
-    return f"{value:{form}} \\[{ci[0]:{form}}, {ci[1]:{form}}]"
+def show_score(content: dict[str, Any]) -> None:
+    """Print a market's score, part by part, and its closing line."""
+    console = make_console(pipe_width=150)
+    if content.get("reason"):
+        console.print(f"{content['symbol']} on {content['exchange']}: {content['reason']}", soft_wrap=True)
+    if content.get("sides"):
+        show_map(console, content)
+    if content.get("by_price"):
+        show_prices(console, content)
+    if content.get("forecast"):
+        show_forecast(console, content)
+    if content.get("ablation"):
+        show_ablation(console, content)
+        return
+    for warning in content.get("warnings", []):
+        console.print(f"note: {warning}", soft_wrap=True)
+    console.print(closing_line(content), soft_wrap=True)

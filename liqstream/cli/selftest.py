@@ -10,6 +10,7 @@ import click
 import orjson
 from rich.console import Console
 
+from liqstream.cli.console import make_console
 from liqstream.client import ClientError
 from liqstream.selftest.promise import Result
 from liqstream.selftest.run import PROMISES, put_to_the_test, target_of
@@ -41,7 +42,7 @@ def command(url: str | None, as_json: bool, token: str | None) -> None:
 
 async def _run(url: str | None, token: str | None, *, show: bool) -> list[Result]:
     results: list[Result] = []
-    console = Console(highlight=False)
+    console = make_console()
     if show:
         console.print(f"{url or 'a simulated server of our own'}: {len(PROMISES)} promises", style="dim")
     async with target_of(url, token) as target:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from liqstream.cli.exchange_urls import exchange_url_options
-from liqstream.logs import configure_logs
-from liqstream.server import serve
-from liqstream.settings import BadSettingError, load_settings
-from liqstream.sources import FROM_STORE
+from liqstream.cli.exchange_url_options import exchange_url_options
+from liqstream.ingest.feed_factory import FROM_STORE
+from liqstream.server.early_stop import leave
+from liqstream.server.logs import configure_logs
+from liqstream.server.run import serve
+from liqstream.settings.load import BadSettingError, load_settings
 
 
 @click.command()
@@ -24,6 +24,7 @@ from liqstream.sources import FROM_STORE
 @click.option("--interval", help="Bar interval of the model, e.g. 5m.")
 @click.option("--exchange", "exchanges", help="Exchanges to follow, comma-separated.")
 @click.option("--demo", is_flag=True, help="A simulated market, whatever LIQSTREAM_EXCHANGES says.")
+@click.option("--positions", is_flag=True, default=None, help="Measure positions on Hyperliquid.")
 @click.option(
     "--replay",
     is_flag=False,
@@ -36,14 +37,18 @@ from liqstream.sources import FROM_STORE
 def command(demo: bool, **options: Any) -> None:
     """Start the server."""
     if demo:
-        options |= {"exchanges": "", "replay": ""}
+        options |= {"exchanges": "", "replay": "", "positions": True}
     try:
         settings = load_settings(**options)
     except BadSettingError as error:
         raise click.ClickException(str(error)) from None
     configure_logs(settings)
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        sys.exit(runner.run(serve(settings, announce=_announce)))
+        code = runner.run(serve(settings, announce=_announce))
+        if code == 0:
+            # Everything is closed by now; threads may be at work on a forecast for many seconds.
+            leave(0)
+    raise SystemExit(code)
 
 
 def _announce(address: str) -> None:

@@ -11,12 +11,20 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
-from liqstream.settings import BadSettingError, Settings, load_settings, setting_variable
-
-_SECRETS = {"REDIS_URL"}
+from liqstream.cli.console import make_console
+from liqstream.client.url_mask import masked
+from liqstream.feeds.registry import VENUES
+from liqstream.feeds.venue import Venue
+from liqstream.ingest.feed_factory import SourceError, check_exchange_urls
+from liqstream.settings.load import (
+    BadSettingError,
+    exchange_url_variable,
+    load_settings,
+    setting_variable,
+)
+from liqstream.settings.table import Settings
 
 _ENV_HEAD = """\
 # Copy to .env and change what you need; every line shows the default.
@@ -37,36 +45,51 @@ class SettingRow:
 
 
 def setting_rows(settings: Settings) -> list[SettingRow]:
-    """Every setting in the table's order; passwords in URLs are not shown."""
+    """Every setting in the table's order, those per exchange among them; passwords in URLs are not shown."""
     rows = []
     for name, field in Settings.model_fields.items():
-        variable, value = setting_variable(name), getattr(settings, name)
-        origin = "environment" if variable in os.environ else "default" if value == field.default else ".env"
-        unit = field.json_schema_extra["unit"] if isinstance(field.json_schema_extra, dict) else ""
-        rows.append(
-            SettingRow(
-                variable,
-                _without_password(variable, _text(value)),
-                _text(field.default),
-                str(unit),
-                origin,
-                str(field.description),
+        if name == "exchange_rest_urls":
+            rows += [row for venue in VENUES.values() for row in _exchange_rows(settings, venue)]
+        elif name not in ("exchange_ws_urls", "exchange_regions"):  # beside the same exchange's REST address
+            extra = field.json_schema_extra
+            rows.append(
+                _row(
+                    setting_variable(name),
+                    getattr(settings, name),
+                    field.default,
+                    str(extra["unit"]) if isinstance(extra, dict) else "",
+                    str(field.description).replace("{exchanges}", ", ".join(VENUES)),
+                )
             )
-        )
     return rows
+
+
+def _exchange_rows(settings: Settings, venue: type[Venue]) -> list[SettingRow]:
+    rows = []
+    regions = ", ".join(venue.regions)
+    defaults = {"exchange_rest_urls": venue.rest_url, "exchange_ws_urls": venue.ws_url}
+    for name, default in (defaults | ({"exchange_regions": ""} if regions else {})).items():
+        variable = exchange_url_variable(setting_variable(name), venue.name)
+        text = str(Settings.model_fields[name].description)
+        meaning = text.format(display_name=venue.display_name, regions=regions)
+        rows.append(_row(variable, getattr(settings, name).get(venue.name, default), default, "", meaning))
+    return rows
+
+
+def _row(variable: str, value: Any, default: Any, unit: str, meaning: str) -> SettingRow:
+    if variable in os.environ:
+        origin = "environment"
+    elif f"{variable}_FILE" in os.environ:
+        origin = f"{variable}_FILE"
+    else:
+        origin = "default" if value == default else ".env"
+    return SettingRow(variable, masked(_text(value)), _text(default), unit, origin, meaning)
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, tuple) else str(value)
-
-
-def _without_password(variable: str, value: str) -> str:
-    scheme, separator, rest = value.partition("://")
-    if variable not in _SECRETS or "@" not in rest:
-        return value
-    return f"{scheme}{separator}***@{rest.rpartition('@')[2]}"
 
 
 def env_template(rows: list[SettingRow]) -> str:
@@ -89,12 +112,17 @@ def markdown_table(rows: list[SettingRow]) -> str:
 
 
 def _show(rows: list[SettingRow]) -> None:
+    """A table at a terminal; elsewhere a line each, which nothing cuts or wraps."""
+    console = make_console()
+    if not console.is_terminal:
+        click.echo("".join(f"{row.setting}={row.value}  # {row.origin}\n" for row in rows), nl=False)
+        return
     table = Table(box=None, pad_edge=False)
     for heading in ("setting", "value", "unit", "from", "meaning"):
-        table.add_column(heading, no_wrap=heading == "setting")
+        table.add_column(heading, no_wrap=heading == "setting", overflow="fold")
     for row in rows:
         table.add_row(row.setting, row.value, row.unit, row.origin, row.meaning)
-    Console().print(table)
+    console.print(table)
 
 
 @click.command(name="show-config")
@@ -104,9 +132,11 @@ def _show(rows: list[SettingRow]) -> None:
 def command(form: str | None) -> None:
     """Show every setting, its value, and where the value comes from."""
     try:
-        rows = setting_rows(load_settings())
-    except BadSettingError as error:
+        settings = load_settings()
+        check_exchange_urls(settings)
+    except (BadSettingError, SourceError) as error:
         raise click.ClickException(str(error)) from None
+    rows = setting_rows(settings)
     match form:
         case "json":
             click.echo(json.dumps([asdict(row) for row in rows], indent=1))

@@ -11,15 +11,19 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from liqstream.cli.console import make_console
+from liqstream.cli.forecast_line import forecast_line
 from liqstream.cli.terminal_map import cluster_line, head_line, map_lines
-from liqstream.client import ClientError, HeatmapClient, Snapshot
+from liqstream.client import ClientError, Forecast, HeatmapClient, Snapshot
+from liqstream.market.identity import symbol_of
 
 DEFAULT_URL = "ws://127.0.0.1:8000"
 _REDRAW_S = 0.25
+_FORECAST_S = 30.0
 
 
 @dataclass(slots=True)
@@ -30,7 +34,9 @@ class _Shown:
 
 @click.command()
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The server.")
+@click.option(
+    "--url", envvar="LIQSTREAM_URL", default=DEFAULT_URL, show_default=True, help="Or LIQSTREAM_URL."
+)
 @click.option(
     "--interval", "interval_s", type=click.IntRange(1, 60), default=1, show_default=True, help="Seconds."
 )
@@ -41,7 +47,7 @@ def command(
     symbols: tuple[str, ...], url: str, interval_s: int, as_json: bool, count: int | None, token: str | None
 ) -> None:
     """Follow symbols of a server: a live map on a terminal, a line per snapshot in a pipe."""
-    wanted = tuple(dict.fromkeys(symbol.upper() for symbol in symbols))
+    wanted = tuple(dict.fromkeys(symbol_of(symbol) for symbol in symbols))
     tail = _Tail(wanted, interval_s, as_json=as_json, count=count)
     try:
         asyncio.run(tail.follow(url, token))
@@ -58,31 +64,38 @@ class _Tail:
     def __init__(
         self, symbols: tuple[str, ...], interval_s: int, *, as_json: bool, count: int | None
     ) -> None:
-        self._symbols = symbols
-        self._interval_s = interval_s
-        self._as_json = as_json
-        self._left = count
-        self._shown: dict[str, _Shown] = {}
-        self._console = Console(highlight=False)
+        self._symbols = symbols  # in the order they are shown
+        self._interval_s = interval_s  # seconds between a symbol's snapshots
+        self._as_json = as_json  # a line of JSON per snapshot instead of a picture
+        self._left = count  # snapshots still to come; None is without end
+        self._shown: dict[str, _Shown] = {}  # the newest snapshot of each symbol
+        self._forecasts: dict[str, Forecast] = {}  # the newest of each symbol that has one
+        self._console = make_console()  # of stdout
 
     async def follow(self, url: str, token: str | None) -> None:
         """Show the stream until it ends, is interrupted, or `count` snapshots have come."""
-        async with HeatmapClient(url, token=token) as client:
+        async with HeatmapClient(url, token=token, on_warning=_print_notice) as client:
             if self._as_json or not self._console.is_terminal:
                 await self._read(client)
                 return
             with Live(console=self._console, auto_refresh=False, screen=self._left is None) as live:
                 drawing = asyncio.create_task(self._redraw(live, client))
+                asking = asyncio.create_task(self._ask_forecasts(client))
                 try:
                     await self._read(client)
                 finally:
                     drawing.cancel()
+                    asking.cancel()
                     live.update(self._picture(client), refresh=True)  # what came since the last drawing
 
     async def _read(self, client: HeatmapClient) -> None:
-        async for snapshot in client.subscribe(*self._symbols, update_interval_s=self._interval_s):
+        # Lines are of snapshots alone; a picture shows the price of now.
+        ticks = self._console.is_terminal and not self._as_json
+        async for snapshot in client.subscribe(
+            *self._symbols, update_interval_s=self._interval_s, ticks=ticks
+        ):
             self._take(snapshot)
-            if self._left is not None:
+            if self._left is not None and snapshot.tick is None:
                 self._left -= 1
                 if not self._left:
                     return
@@ -102,9 +115,18 @@ class _Tail:
             live.update(self._picture(client), refresh=True)
             await asyncio.sleep(_REDRAW_S)
 
+    async def _ask_forecasts(self, client: HeatmapClient) -> None:
+        while True:
+            for symbol in self._symbols:
+                try:
+                    self._forecasts[symbol] = await client.forecast(symbol)
+                except ClientError:  # an older server, or none issued yet: the map is shown without
+                    self._forecasts.pop(symbol, None)
+            await asyncio.sleep(_FORECAST_S)
+
     def _picture(self, client: HeatmapClient) -> Group:
         size, lines = self._console.size, [self._status_line(client)]
-        rows = max(3, (size.height - 2) // len(self._symbols) - 3)
+        rows = max(3, (size.height - 2) // len(self._symbols) - 4)
         for symbol in self._symbols:
             shown = self._shown.get(symbol)
             if shown is None:
@@ -113,6 +135,8 @@ class _Tail:
             age_s = time.monotonic() - shown.received_s
             lines.append(head_line(shown.snapshot, age_s=age_s, width=size.width))
             lines.append(cluster_line(shown.snapshot))
+            if symbol in self._forecasts:
+                lines.append(forecast_line(self._forecasts[symbol]))
             ascii_only = self._console.options.ascii_only
             lines += map_lines(shown.snapshot, width=size.width, rows=rows, ascii_only=ascii_only)
         return Group(*lines)
@@ -123,6 +147,12 @@ class _Tail:
             return Text(f"connected  dropped {client.dropped}", "green", no_wrap=True, overflow="ellipsis")
         why = f" ({status.code} {status.reason})" if status.code else ""
         return Text(f"disconnected, trying again{why}", "bold red", no_wrap=True, overflow="ellipsis")
+
+
+def _print_notice(code: str, message: str) -> None:
+    """On stderr: a pipe gets snapshots alone."""
+    if code == "NO_DATA_YET":
+        click.echo(message, err=True)
 
 
 def json_line(snapshot: Snapshot) -> dict[str, Any]:

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from rich.text import Text
 
 from liqstream.client import Snapshot
-from liqstream.client.levels import FloatArray
+from liqstream.heatmap.clusters import find_clusters, next_big
+from liqstream.heatmap.price_grid import Grid
+from liqstream.market import Side
 
 LONG_STYLE = "cyan"
 SHORT_STYLE = "magenta"
-_CLUSTER_SHARE = 0.25
-"""A level counts as a cluster from this share of its side's largest."""
 _NARROW_COLUMNS = 60
 _BARS = "▏▎▍▌▋▊▉█"
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A level where much stands: its price, its USD, and how far it is from the market in percent."""
-
-    price: float
-    usd: float
-    distance_percent: float
 
 
 def usd_text(usd: float) -> str:
@@ -35,17 +24,8 @@ def usd_text(usd: float) -> str:
     return f"{usd:.0f}"
 
 
-def nearest_cluster(prices: FloatArray, usd: FloatArray, price: float) -> Cluster | None:
-    """The cluster nearest to the market, None where nothing stands."""
-    if not usd.size or usd.max() <= 0:
-        return None
-    rows = np.flatnonzero(usd >= _CLUSTER_SHARE * usd.max())
-    row = int(rows[np.argmin(np.abs(prices[rows] - price))])
-    return Cluster(float(prices[row]), float(usd[row]), float(100 * (prices[row] / price - 1)))
-
-
 def head_line(snapshot: Snapshot, *, age_s: float, width: int) -> Text:
-    """Symbol, price, how old the news is, and every reason to doubt it."""
+    """Symbol, price, how old the snapshot is, and every reason to doubt it."""
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(snapshot.symbol, "bold").append(f"  {snapshot.current_price:,.10g}", "bold yellow")
     if snapshot.source != "live":
@@ -61,13 +41,15 @@ def head_line(snapshot: Snapshot, *, age_s: float, width: int) -> Text:
 
 
 def cluster_line(snapshot: Snapshot) -> Text:
-    """The nearest cluster above and below the market."""
-    above = nearest_cluster(snapshot.prices, snapshot.short_usd, snapshot.current_price)
-    below = nearest_cluster(snapshot.prices, snapshot.long_usd, snapshot.current_price)
+    """The next big cluster above and below the market: how far away, and its USD."""
+    levels, price = snapshot.grid, snapshot.current_price
+    grid = Grid(levels.p0, levels.step, len(levels))
     line = Text(no_wrap=True, overflow="ellipsis")
-    for cluster, style in ((above, SHORT_STYLE), (below, LONG_STYLE)):
+    sides: tuple[tuple[Side, str], ...] = (("short", SHORT_STYLE), ("long", LONG_STYLE))
+    for side, style in sides:
+        cluster = next_big(find_clusters(side, levels.long_usd, levels.short_usd, grid), price)
         if cluster is not None:
-            line.append(f"{cluster.distance_percent:+.2f}% {usd_text(cluster.usd)}  ", style)
+            line.append(f"{100 * cluster.distance(price):+.2f}% {usd_text(cluster.usd)}  ", style)
     return line
 
 

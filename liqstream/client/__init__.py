@@ -5,32 +5,42 @@ async with HeatmapClient("ws://127.0.0.1:8000") as client:
         print(snapshot.symbol, snapshot.current_price, snapshot.long_usd.sum())
 """
 
-from liqstream.client.errors import (
+from .account import Account
+from .errors import (
     CannotConnectError,
     ClientError,
     OldServerError,
     RefusedError,
     UnknownSymbolError,
 )
-from liqstream.client.heatmap_client import HeatmapClient, Status
-from liqstream.client.history import History
-from liqstream.client.levels import Level, Levels
-from liqstream.client.snapshot import Snapshot
-from liqstream.client.stream import Account
-from liqstream.client.subscription import Subscription
+from .forecast import Chance, ExpectedSide, Forecast, HorizonForecast, Skill
+from .heatmap_client import HeatmapClient, Status
+from .history import History
+from .levels import Level, Levels
+from .market_table import MarketTable, MarketTables
+from .snapshot import Snapshot, Tick
+from .subscription import Subscription
 
 __all__ = [
     "Account",
     "CannotConnectError",
+    "Chance",
     "ClientError",
+    "ExpectedSide",
+    "Forecast",
     "HeatmapClient",
     "History",
+    "HorizonForecast",
     "Level",
     "Levels",
+    "MarketTable",
+    "MarketTables",
     "OldServerError",
     "RefusedError",
+    "Skill",
     "Snapshot",
     "Status",
     "Subscription",
+    "Tick",
     "UnknownSymbolError",
 ]

@@ -16,17 +16,17 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from liqstream.client.errors import CannotConnectError, RefusedError
-from liqstream.client.messages import Message, NotUnderstoodError, decode
-from liqstream.client.reconnect import may_ask_again
+from .errors import CannotConnectError, RefusedError
+from .messages import Message, NotUnderstoodError, decode
+from .reconnect import may_ask_again
 
 HANDSHAKE_TIMEOUT_S = 10.0
 HEARTBEAT_S = 5.0
-"""The server says something at least this often, or once per update interval if that is longer."""
+"""The server sends something at least this often, or once per update interval if that is longer."""
 SILENT_HEARTBEATS = 3
 """So many heartbeats in silence are an outage."""
 LOST = 1006
-_TICK_S = 1.0
+_SILENCE_CHECK_S = 1.0
 
 
 @dataclass(slots=True)
@@ -48,35 +48,47 @@ class Connection:
         self._ping_sent_s = 0.0
 
     @classmethod
-    async def open(cls, session: aiohttp.ClientSession, url: URL, *, compress: bool) -> Connection:
-        """Connect. Raises RefusedError if another try cannot help, else CannotConnectError."""
+    async def open(
+        cls, session: aiohttp.ClientSession, url: URL, *, compress: bool, is_first: bool = True
+    ) -> Connection:
+        """Connect. Raises RefusedError if another try cannot help, else CannotConnectError.
+
+        Unless it `is_first`, a connection has worked before, and few refusals are final.
+        """
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 return cls(await session.ws_connect(url, compress=15 if compress else 0))
         except aiohttp.WSServerHandshakeError as error:
-            raise _refusal(url, error.status) from None
+            challenge = error.headers.get("WWW-Authenticate", "") if error.headers else ""
+            may_retry = may_ask_again(error.status, challenge, is_first=is_first)
+            sentence = _refusal(url, error.status)
+            raise (CannotConnectError(sentence) if may_retry else RefusedError(sentence)) from None
         except TimeoutError:
             raise CannotConnectError(f"{url} does not answer within {HANDSHAKE_TIMEOUT_S:.0f} s") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  whatever an answer makes of aiohttp, it is no connection
             raise CannotConnectError(f"cannot connect to {url}: {_line(error)}") from None
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Send a message; on a connection that is ending it is lost, which `messages` will tell."""
+        """Send a message; on a connection that is ending it is lost, and `messages` ends."""
         with suppress(aiohttp.ClientConnectionError):
             await self._socket.send_str(json.dumps(message))
 
     async def messages(self, longest_silence_s: Callable[[], float]) -> AsyncIterator[Message]:
-        """What the server says until the connection ends or it says nothing for too long.
+        """What the server sends until the connection ends or nothing comes for too long.
 
         Messages that are not understood are counted and passed over. Raises OldServerError.
         """
         while True:
             try:
-                frame = await self._socket.receive(timeout=min(_TICK_S, longest_silence_s() / 3))
+                frame = await self._socket.receive(timeout=min(_SILENCE_CHECK_S, longest_silence_s() / 3))
             except TimeoutError:
                 if await self._is_silent(longest_silence_s()):
                     self.ending = Ending(LOST, "silence")
                     return
+                continue
+            if frame.type is aiohttp.WSMsgType.BINARY:
+                self.last_message_s = time.monotonic()
+                self.not_understood += 1
                 continue
             if frame.type is not aiohttp.WSMsgType.TEXT:
                 self.ending = self._ending(frame)
@@ -88,10 +100,10 @@ class Connection:
                 self.not_understood += 1
 
     async def _is_silent(self, limit_s: float) -> bool:
-        """True after `limit_s` of silence; asks for a sign of life after a third of it."""
+        """True after `limit_s` of silence; pings a second after a third of it, when a message was due."""
         now_s = time.monotonic()
         silence_s = now_s - self.last_message_s
-        if min(silence_s, now_s - self._ping_sent_s) > limit_s / 3:
+        if min(silence_s, now_s - self._ping_sent_s) > min(limit_s / 3 + 1.0, 0.4 * limit_s):
             self._ping_sent_s = now_s
             await self.send({"action": "ping"})
         return silence_s > limit_s
@@ -101,13 +113,13 @@ class Connection:
         return Ending(self._socket.close_code or LOST, reason)
 
     async def close(self) -> None:
-        """Say goodbye; a peer that does not answer within a second is left."""
+        """Close the socket; a peer that does not answer within a second is left."""
         with suppress(TimeoutError, aiohttp.ClientError):
             async with asyncio.timeout(1.0):
                 await self._socket.close()
 
 
-def _refusal(url: URL, status: int) -> CannotConnectError | RefusedError:
+def _refusal(url: URL, status: int) -> str:
     sentences = {
         401: f"{url} wants a token, or another one",
         403: f"{url} does not serve this origin or address",
@@ -115,8 +127,7 @@ def _refusal(url: URL, status: int) -> CannotConnectError | RefusedError:
         429: f"{url} has too many connections from this address",
         503: f"{url} takes no connections now (full, starting, or switched off)",
     }
-    sentence = sentences.get(status, f"{url} answers with HTTP {status} where a WebSocket was asked for")
-    return CannotConnectError(sentence) if may_ask_again(status) else RefusedError(sentence)
+    return sentences.get(status, f"{url} answers with HTTP {status} where a WebSocket was asked for")
 
 
 def _line(error: BaseException) -> str:

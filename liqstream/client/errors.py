@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from .url_mask import masked
+
 
 class ClientError(Exception):
-    """The client cannot do what was asked; the message is the one line to show."""
+    """The client cannot do what was asked; the message is the one line to show, without secrets."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(masked(message))
 
 
 class CannotConnectError(ClientError):
@@ -12,7 +17,7 @@ class CannotConnectError(ClientError):
 
 
 class RefusedError(ClientError):
-    """The server said that trying again will not help: wrong token, too many errors, another protocol."""
+    """Trying again will not help: wrong token, too many errors, another protocol."""
 
 
 class UnknownSymbolError(ClientError):

@@ -8,38 +8,46 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
-from liqstream.client.errors import ClientError
-from liqstream.client.levels import FloatArray, grid_prices
+from .errors import ClientError
+from .levels import FloatArray, grid_prices
+from .messages import MAX_ROWS
+from .snapshot import Count, Price
+from .tables import data_frame
 
 MAGIC = b"LQH1"
 _TOP_USD = 1e12
+_MAX_TIME_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+_MAX_COLUMNS = 10_000_000
 
 TimeArray: TypeAlias = NDArray[np.int64]
 _RungArray: TypeAlias = NDArray[np.uint16]
 
 
 class _Ladder(msgspec.Struct):
-    floor: float
-    ratio: float
+    floor: Price
+    ratio: Annotated[float, Meta(ge=1.001, le=10)]
 
 
 class _Header(msgspec.Struct):
     symbol: str
-    interval_ms: int
-    t0: int
-    columns: int
-    rows: int
-    p0: float
-    step: float
-    tick: float
+    interval_ms: Annotated[int, Meta(ge=1, le=_MAX_TIME_MS)]
+    t0: Annotated[int, Meta(ge=0, le=_MAX_TIME_MS)]
+    columns: Annotated[int, Meta(ge=0, le=_MAX_COLUMNS)]
+    rows: Annotated[int, Meta(ge=1, le=MAX_ROWS)]
+    p0: Price
+    step: Price
+    price_step: Annotated[float, Meta(gt=1e-15, le=1e15)] = msgspec.field(name="tick")
     ladder: _Ladder
-    gaps: list[tuple[int, int]] = []
+    gaps: list[tuple[Count, Count]] = []
     source: str = "live"
     stale: bool = False
     quality: list[str] = []
@@ -75,6 +83,35 @@ class History:
     exchanges: tuple[str, ...]
     partial: bool
 
+    def __repr__(self) -> str:
+        """One line: market, span, interval, size, and every reason to doubt it."""
+        doubts = [self.source, *(["stale"] if self.stale else []), *self.quality]
+        opened = self.open_time_ms[[0, -1]].tolist() if len(self.open_time_ms) else []
+        ends = [datetime.fromtimestamp(time_ms / 1000, UTC) for time_ms in opened]
+        span = " to ".join(f"{end:%Y-%m-%dT%H:%MZ}" for end in ends) or "empty"
+        return (
+            f"<History {self.symbol} {span}, {len(self.open_time_ms)} columns "
+            f"of {self.interval_ms // 1000} s, {len(self.prices)} prices, {', '.join(doubts)}>"
+        )
+
+    def to_pandas(self) -> Any:
+        """A DataFrame of candles by `time` (UTC), with `gap` and the sums of each column's levels in USD.
+
+        The levels themselves are the arrays. Raises ImportError where pandas is missing.
+        """
+        columns = {
+            "time": self.open_time_ms,
+            "open": self.open,
+            "high": self.high,
+            "low": self.low,
+            "close": self.close,
+            "gap": self.gap,
+            "long_usd": self.long_usd.sum(axis=1),
+            "short_usd": self.short_usd.sum(axis=1),
+        }
+        facts = {"symbol": self.symbol, "source": self.source, "stale": self.stale, "quality": self.quality}
+        return data_frame(columns, "time", facts, utc_ms=True)
+
 
 def decode_history(body: bytes) -> History:
     """The history in an answer of /api/heatmap/{symbol}/history. Raises ClientError if it is damaged."""
@@ -85,7 +122,14 @@ def decode_history(body: bytes) -> History:
         if len(body) != wanted:
             raise ValueError(f"{len(body)} bytes where {wanted} belong")
         return _history(header, np.frombuffer(body, np.uint8, offset=at))
-    except (ValueError, IndexError, struct.error, msgspec.MsgspecError) as error:
+    except (
+        ValueError,
+        ArithmeticError,
+        IndexError,
+        RecursionError,
+        struct.error,
+        msgspec.MsgspecError,
+    ) as error:
         raise ClientError(f"the server's history cannot be read: {error}") from None
 
 
@@ -100,7 +144,7 @@ def _history(header: _Header, planes: NDArray[np.uint8]) -> History:
     cells, columns = header.columns * header.rows, header.columns
     usd = _rungs_usd(header.ladder)
     gap = _gap(header)
-    ohlc = _candles(planes[4 * cells :].reshape(4, 4, columns), gap, header.tick)
+    ohlc = _candles(planes[4 * cells :].reshape(4, 4, columns), gap, header.price_step)
     shared: dict[str, Any] = {
         name: getattr(header, name)
         for name in ("symbol", "interval_ms", "source", "stale", "kernel", "partial")
@@ -140,17 +184,17 @@ def _gap(header: _Header) -> NDArray[np.bool_]:
     return gap
 
 
-def _candles(planes: NDArray[np.uint8], gap: NDArray[np.bool_], tick: float) -> FloatArray:
+def _candles(planes: NDArray[np.uint8], gap: NDArray[np.bool_], price_step: float) -> FloatArray:
     """Open, high, low and close in USD, shape (4, columns)."""
     weights = (1 << np.arange(0, 32, 8, dtype=np.uint64)).astype(np.uint32)
-    ticks = (planes.astype(np.uint32) * weights[:, None]).sum(axis=1, dtype=np.uint32).astype(np.int32)
-    from_last_close, over, under, body = ticks.astype(np.int64)
+    steps = (planes.astype(np.uint32) * weights[:, None]).sum(axis=1, dtype=np.uint32).astype(np.int32)
+    from_last_close, over, under, body = steps.astype(np.int64)
     close = np.cumsum(from_last_close + body)
     opened = close - body
     candles = np.stack(
         (opened, np.maximum(opened, close) + over, np.minimum(opened, close) - under, close)
     ).astype(np.float64)
     candles[:, gap] = np.nan
-    # Dividing by the ticks of a dollar gives the decimal itself, multiplying by the tick its neighbour.
-    usd: FloatArray = candles / round(1 / tick) if tick < 1 else candles * tick
+    # Dividing by the price steps of a dollar gives the decimal itself, multiplying by one its neighbour.
+    usd: FloatArray = candles / round(1 / price_step) if price_step < 1 else candles * price_step
     return usd

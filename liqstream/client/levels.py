@@ -72,6 +72,13 @@ class Levels:
             self.p0, self.step, _with(self.long_usd, *long_changes), _with(self.short_usd, *short_changes)
         )
 
+    def masked(self, low: float, high: float) -> Levels:
+        """These levels without the longs that `low` and the shorts that `high` (USD) has passed whole."""
+        edges = self.p0 + (np.arange(len(self) + 1) - 0.5) * self.step
+        long_usd = np.where(low <= edges[:-1], 0.0, self.long_usd)
+        short_usd = np.where(high >= edges[1:], 0.0, self.short_usd)
+        return Levels(self.p0, self.step, _frozen(long_usd), _frozen(short_usd))
+
     def occupied(self) -> tuple[Level, ...]:
         """The levels at which anything stands, by ascending price."""
         rows = np.flatnonzero((self.long_usd > 0) | (self.short_usd > 0))
@@ -89,15 +96,15 @@ def grid_prices(p0: float, step: float, rows: int) -> FloatArray:
     return prices
 
 
-def _with(values: FloatArray, indices: Sequence[int], news: Sequence[float]) -> FloatArray:
-    if len(indices) != len(news):
-        raise ValueError(f"{len(indices)} indices beside {len(news)} values")
+def _with(values: FloatArray, indices: Sequence[int], new: Sequence[float]) -> FloatArray:
+    if len(indices) != len(new):
+        raise ValueError(f"{len(indices)} indices beside {len(new)} values")
     if not indices:
         return values
     if min(indices) < 0 or max(indices) >= len(values):
         raise ValueError(f"an index outside of the grid's {len(values)} levels")
     changed = values.copy()
-    changed[list(indices)] = news
+    changed[list(indices)] = new
     return _frozen(changed)
 
 

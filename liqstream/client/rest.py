@@ -8,24 +8,16 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from liqstream.client.errors import CannotConnectError, ClientError, RefusedError, UnknownSymbolError
-from liqstream.client.levels import Levels
-from liqstream.client.messages import Columns
-from liqstream.client.snapshot import Snapshot, parse_time
+from .errors import CannotConnectError, ClientError, RefusedError, UnknownSymbolError
+from .levels import Levels
+from .messages import Columns
+from .snapshot import Snapshot, StateFields
 
 ANSWER_TIMEOUT_S = 30.0
 
 
-class _Latest(msgspec.Struct):
-    symbol: str
-    timestamp: str
-    epoch: int
-    seq: int
-    checksum: int
+class _Latest(StateFields, frozen=True, kw_only=True):
     data: Columns
-    stale: bool = False
-    source: str = "live"
-    quality: list[str] = []
 
 
 class _Refusal(msgspec.Struct):
@@ -60,24 +52,11 @@ def _refusal(url: URL, status: int, body: bytes) -> ClientError:
 def decode_latest(body: bytes) -> Snapshot:
     """The snapshot in an answer of /api/heatmap/{symbol}?columns=1. Raises ClientError if it is damaged."""
     try:
-        said = msgspec.json.decode(body, type=_Latest)
-        levels = Levels.of(said.data.p0, said.data.step, said.data.long, said.data.short)
-        time = parse_time(said.timestamp)
+        latest = msgspec.json.decode(body, type=_Latest)
+        data = latest.data
+        snapshot = Snapshot.of(latest, data, Levels.of(data.p0, data.step, data.long, data.short))
     except (msgspec.MsgspecError, ValueError) as error:
         raise ClientError(f"the server's snapshot cannot be read: {error}") from None
-    if levels.checksum != said.checksum:
+    if snapshot.checksum != latest.checksum:
         raise ClientError("the server's snapshot was damaged on its way: its checksum differs")
-    return Snapshot(
-        symbol=said.symbol,
-        time=time,
-        epoch=said.epoch,
-        seq=said.seq,
-        skipped=0,
-        stale=said.stale,
-        source=said.source,
-        quality=tuple(said.quality),
-        current_price=said.data.current_price,
-        positions_created=said.data.positions_created,
-        positions_consumed=said.data.positions_consumed,
-        grid=levels,
-    )
+    return snapshot

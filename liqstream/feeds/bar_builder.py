@@ -1,10 +1,10 @@
-"""Bars out of trades, for sources that send trades but no bars (a recording, a venue without klines)."""
+"""Bars out of trades, for sources that send trades but no bars (a recording, an exchange without klines)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from liqstream.feeds.parsed import Trade
+from liqstream.feeds.parsing import Trade
 from liqstream.market import Candle
 
 EMIT_EVERY_MS = 250
@@ -26,18 +26,18 @@ class BarBuilder:
     def add(self, trade: Trade) -> list[Candle]:
         """Bars to pass on now: the one `trade` closes, and the forming one, at most four times a second."""
         open_ms = trade.time_ms - trade.time_ms % self.interval_ms
-        said: list[Candle] = []
+        emitted: list[Candle] = []
         if self._bar is None or open_ms > self._bar.open_time_ms:
             if self._bar is not None:
-                said.append(self._picture(closed=True))
+                emitted.append(self._bar_so_far(closed=True))
             self._start(trade, open_ms)
         elif open_ms < self._bar.open_time_ms:
             return []
-        self._take(trade)
+        self._add_to_bar(trade)
         if trade.time_ms >= self._emitted_ms + EMIT_EVERY_MS:
             self._emitted_ms = trade.time_ms
-            said.append(self._picture(closed=False))
-        return said
+            emitted.append(self._bar_so_far(closed=False))
+        return emitted
 
     def _start(self, trade: Trade, open_ms: int) -> None:
         price = trade.price_usd
@@ -47,7 +47,7 @@ class BarBuilder:
         self._extremes = (price, price, price, price)
         self._volume = self._quote = self._taker_buy = 0.0
 
-    def _take(self, trade: Trade) -> None:
+    def _add_to_bar(self, trade: Trade) -> None:
         opened, high, low, _ = self._extremes
         price = trade.price_usd
         self._extremes = (opened, max(high, price), min(low, price), price)
@@ -56,7 +56,7 @@ class BarBuilder:
         if trade.taker_is_buyer:
             self._taker_buy += trade.quantity_base
 
-    def _picture(self, *, closed: bool) -> Candle:
+    def _bar_so_far(self, *, closed: bool) -> Candle:
         bar = self._bar
         if bar is None:
             raise ValueError("no trade has come yet")

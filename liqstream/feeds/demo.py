@@ -1,33 +1,39 @@
-"""A first look that needs no network: the ordinary Binance connector on a simulated exchange of our own.
+"""A first look that needs no network: the ordinary Binance feed on a simulated exchange of our own.
 
 The exchange runs in this process on a loopback port, so what a newcomer sees has come the way real data
-comes: through REST and a socket, in Binance's words. Its records bear a name of their own, never Binance's,
-so that they cannot be taken for real ones in a store that holds both.
+comes: through REST and a socket, in Binance's wire format. Its records bear a name of their own, never
+Binance's, so that they cannot be taken for real ones in a store that holds both.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 
 from aiohttp import TraceConfig, web
 
-from liqstream.feeds.binance import Binance
-from liqstream.feeds.exchange import ExchangeFeed
-from liqstream.feeds.feed import FeedError, FeedStatus
-from liqstream.market import Liquidation, MarketEvent, MarketKey, Source
-from liqstream.simulator.server import SimulatedExchange
+from liqstream.feeds.exchange_access import Endpoints, Observers
+from liqstream.feeds.exchange_feed import ExchangeFeed
+from liqstream.feeds.exchanges.binance import Binance
+from liqstream.feeds.feed import FeedBase, FeedError, FeedStatus
+from liqstream.feeds.pacing import FeedTiming
+from liqstream.market import Liquidation, LiquidationSpan, MarketEvent, MarketKey
+from liqstream.market.record_guard import SIMULATED
+from liqstream.simulator.clock import MarketClock
+from liqstream.simulator.exchange_server import SimulatedExchange
+from liqstream.supervision.clock import Clock
 
-DEMO_EXCHANGE = "simulated"
+DEMO_EXCHANGE = SIMULATED
 DEMO_SHARES = (1.0, 0.6, 0.4, 0.25)
-"""How much is open at each of the demo's venues, beside the first."""
+"""Open interest of each of the demo's exchanges, as a share of the first's."""
 DEMO_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
 
 
-class DemoFeed:
-    """A Feed of `symbols` on an exchange called "simulated": a week of history, then a tick a second.
+class DemoFeed(FeedBase):
+    """A Feed of `symbols` on an exchange called "simulated": a week of history, then a round a second.
 
-    `venue` 1, 2, 3 are "simulated-2" to "simulated-4": the same market with other traders, and less of it.
+    `number` 1, 2, 3 are "simulated-2" to "simulated-4": the same market with other traders, and less of it.
+    `clock` is the market's time, by default the computer's; the exchanges of one market share it.
     The past's liquidations, which no exchange gives out afterwards, are taken from the simulation itself. The
     exchange is started by `backfill` and stopped by `close`; FeedError names a symbol it does not list.
     """
@@ -38,37 +44,30 @@ class DemoFeed:
         *,
         interval_ms: int,
         seed: int = 7,
-        venue: int = 0,
+        number: int = 0,
+        clock: MarketClock | None = None,
         trace_configs: Sequence[TraceConfig] = (),
     ) -> None:
-        self._symbols = tuple(symbols)
-        self._interval_ms = interval_ms
-        self._seed = seed
-        self._venue = venue
+        super().__init__(f"{DEMO_EXCHANGE}-{number + 1}" if number else DEMO_EXCHANGE, symbols, "simulated")
+        self._interval_ms = interval_ms  # of the bars
+        self._seed = seed  # of the market, the same for every exchange of the demo
+        self._number = number  # 0 to 3: its population and its share
+        self._clock = clock  # the market's; None: the computer's, from _start() on
+        # Of the inner feed's HTTP calls.
         self._trace_configs = trace_configs
+        # These three are made together by _start(); only the runner is given up again, by close().
         self._runner: web.AppRunner | None = None
+        # See _runner.
         self._simulated: SimulatedExchange | None = None
+        self.address = ""
+        """Host and port of the exchange, once it runs."""
+        # See _runner.
         self._feed: ExchangeFeed | None = None
 
     @property
-    def exchange(self) -> str:
-        return f"{DEMO_EXCHANGE}-{self._venue + 1}" if self._venue else DEMO_EXCHANGE
-
-    @property
-    def source(self) -> Source:
-        return "simulated"
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        return self._symbols
-
-    @property
     def status(self) -> FeedStatus:
-        return self._feed.status if self._feed is not None else FeedStatus()
-
-    @property
-    def history_end_ms(self) -> int | None:
-        return None
+        """The inner feed's, once it runs."""
+        return self._feed.status if self._feed is not None else self._status
 
     async def simulated(self) -> SimulatedExchange:
         """The exchange behind the feed, whose every position can be asked for; started on first use."""
@@ -78,21 +77,37 @@ class DemoFeed:
             raise FeedError("the simulated exchange could not be started")
         return self._simulated
 
+    def market_ms(self) -> int | None:
+        """The market's own time, UTC, once it runs."""
+        return None if self._simulated is None else self._simulated.clock.now_ms()
+
     async def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncGenerator[Sequence[MarketEvent]]:
         """Everything since the newest bar in the store, at most the simulated exchange's whole past."""
         exchange = await self.simulated()
         for symbol in self._symbols:
             yield self._past_liquidations(exchange, symbol, newest_ms.get(MarketKey(self.exchange, symbol)))
-        async with aclosing(self._connector().backfill(newest_ms)) as batches:
+        async with aclosing(self._inner().backfill(newest_ms)) as batches:
             async for batch in batches:
                 yield batch
 
     async def events(self) -> AsyncGenerator[Sequence[MarketEvent]]:
-        """What the connector says, until the feed is closed."""
+        """What the inner feed delivers, until this one is closed."""
         await self.simulated()
-        async with aclosing(self._connector().events()) as batches:
+        async with aclosing(self._inner().events()) as batches:
             async for batch in batches:
                 yield batch
+
+    def clock_ms(self) -> int | None:
+        """The simulated exchange's clock, once it runs."""
+        return None if self._feed is None else self._feed.clock_ms()
+
+    def liquidations_until_ms(self) -> Mapping[str, int]:
+        """As of the inner feed, once it runs."""
+        return {} if self._feed is None else self._feed.liquidations_until_ms()
+
+    async def recent_prices(self, symbol: str) -> tuple[float, float] | None:
+        """As the simulated exchange answers."""
+        return None if self._feed is None else await self._feed.recent_prices(symbol)
 
     async def close(self) -> None:
         """Stop the exchange."""
@@ -100,7 +115,7 @@ class DemoFeed:
         if runner is not None:
             await runner.cleanup()
 
-    def _connector(self) -> ExchangeFeed:
+    def _inner(self) -> ExchangeFeed:
         if self._feed is None:
             raise FeedError("the simulated exchange is not running")
         return self._feed
@@ -108,7 +123,11 @@ class DemoFeed:
     async def _start(self) -> None:
         try:
             exchange = await SimulatedExchange.open(
-                self._symbols, seed=self._seed, crowd=self._venue, share=DEMO_SHARES[self._venue]
+                self._symbols,
+                seed=self._seed,
+                clock=self._clock,
+                population=self._number,
+                share=DEMO_SHARES[self._number],
             )
         except ValueError as error:
             raise FeedError(str(error)) from None
@@ -116,13 +135,14 @@ class DemoFeed:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         port = self._runner.addresses[0][1]
+        self.address = f"127.0.0.1:{port}"
         self._feed = ExchangeFeed(
             Binance(self.exchange),
             self._symbols,
             interval_ms=self._interval_ms,
-            rest_url=f"http://127.0.0.1:{port}",
-            ws_url=f"ws://127.0.0.1:{port}",
-            trace_configs=self._trace_configs,
+            endpoints=Endpoints(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"),
+            observers=Observers(self._trace_configs),
+            timing=FeedTiming(clock=Clock(now_ms=exchange.clock.now_ms)),
         )
         self._feed.status.address = ""  # of no use to anybody: it is this process
         self._simulated = exchange
@@ -132,7 +152,17 @@ class DemoFeed:
     ) -> list[MarketEvent]:
         market = exchange.market
         start_ms = market.first_ms if newest_ms is None else newest_ms + self._interval_ms
-        end_ms = exchange.publisher.told_ms
+        end_ms = exchange.publisher.published_ms
+        known = LiquidationSpan(self.exchange, symbol, min(start_ms, end_ms), end_ms)
+        return [
+            known,
+            *self._fills(exchange, symbol, start_ms, end_ms),
+        ]
+
+    def _fills(
+        self, exchange: SimulatedExchange, symbol: str, start_ms: int, end_ms: int
+    ) -> list[MarketEvent]:
+        market = exchange.market
         return [
             Liquidation(self.exchange, symbol, fill.time_ms, fill.side, fill.price, fill.quantity)
             for fill in market.liquidations(symbol, start_ms=start_ms, end_ms=end_ms)

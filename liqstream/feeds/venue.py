@@ -6,23 +6,68 @@ messages without any input or output of its own, so recorded ones run through th
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from datetime import date
+from typing import Any, ClassVar, Literal, TypeAlias
 
-from liqstream.feeds.parsed import Parsed
-from liqstream.feeds.rest import RestClient
-from liqstream.market import Candle, MarketEvent
+from liqstream.feeds.pacing import Limit
+from liqstream.feeds.parsing import BadItems, Parsed
+from liqstream.feeds.refusals import RefusalTable
+from liqstream.feeds.rest_client import RestClient
+from liqstream.feeds.trial import OFF, Question, Trial
+from liqstream.market import DAY_MS, MINUTE_MS, Candle, MarketEvent
+from liqstream.market.record_bounds import time_of
+from liqstream.symbols import INTERVALS_MS
+
+RecordKind: TypeAlias = Literal["bars", "marks", "open_interest", "liquidations", "funding", "instruments"]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One thing to subscribe to: the exchange's `name` for it, our `symbol` ("" for the whole exchange), the
+    kinds of records it carries. `words` all stand in a refusal that means it."""
+
+    name: str
+    symbol: str
+    kinds: tuple[RecordKind, ...]
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Socket:
-    """One WebSocket to hold: where, and what to say once it is open."""
+    """One WebSocket to hold: where, and the topics it carries. With `subscribes` they are asked for by
+    messages, else the address names them."""
 
     name: str
     url: str
-    hello: tuple[str, ...] = ()
+    topics: tuple[Topic, ...] = ()
+    subscribes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A listed contract. `state` is the exchange's own word for it; one that is not `tradable` is waited for.
+
+    `contract_base` is what a contract holds in base coin where sizes are in contracts, else 1.
+    `delists_at_ms` is when it will be delisted, UTC, None while nothing is announced.
+    """
+
+    symbol: str
+    tradable: bool
+    state: str
+    contract_base: float = 1.0
+    delists_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The addresses an exchange has for users of one region."""
+
+    rest_url: str
+    ws_url: str
 
 
 class Venue(ABC):
@@ -33,38 +78,96 @@ class Venue(ABC):
     """
 
     name: ClassVar[str]
+    """What users call it, in settings and on records: small letters and digits, the module's name."""
+    display_name: ClassVar[str]
+    """How it writes itself, in help and docs."""
     rest_url: ClassVar[str]
     ws_url: ClassVar[str]
-    rest_every_s: ClassVar[float] = 0.12
-    """Pace of REST questions, well below the venue's limit."""
+    regions: ClassVar[Mapping[str, Region]] = {}
+    """Further addresses of its own, by the region's name (LIQSTREAM_<NAME>_REGION)."""
+    checked_on: ClassVar[date]
+    """When these facts were last compared with `documents`."""
+    documents: ClassVar[tuple[str, ...]]
+    """Where they can be read."""
+    unproven: ClassVar[tuple[str, ...]] = ()
+    """Sides and units that no document states and nothing can prove; users see them flagged."""
+    questions: ClassVar[Mapping[str, Question]] = {}
+    """Those that a second source can prove: the records are held back until `examine` has compared them."""
+    intervals_ms: ClassVar[frozenset[int]] = frozenset(INTERVALS_MS.values())
+    """Bars it offers."""
+    ping_path: ClassVar[str] = "/"
+    """A REST path that answers a GET cheaply; `liqstream doctor` asks it."""
+    refusals: ClassVar[RefusalTable] = RefusalTable()
+    """What its codes mean."""
+    limits: ClassVar[tuple[Limit, ...]] = (Limit(5.0, 1.0),)
+    """How much may be asked by REST."""
+    topics_per_message: ClassVar[int] = 10
     keepalive: ClassVar[tuple[float, str] | None] = None
     """(seconds, text) the venue wants to hear from its clients."""
     max_age_s: ClassVar[float] = 23 * 3600 + 50 * 60
     """A socket is replaced at this age, before the venue ends it at 24 h."""
     poll_every_s: ClassVar[float | None] = None
     """How often `poll` is asked, for what the sockets do not carry."""
+    keeps_open_interest: ClassVar[bool] = True
+    """Whether open interest of the past can be asked for."""
+    keeps_liquidations: ClassVar[bool] = False
+    """Whether liquidations of the past can be asked for."""
+    liquidations_in_s: ClassVar[bool] = False
+    """Whether those of the past have whole seconds, and maybe another price than the sockets'."""
     notes: ClassVar[str] = ""
     """What a user must know of the venue (what it does not publish)."""
 
     def __init__(self, exchange: str | None = None) -> None:
         """`exchange` is the name put on every record, the venue's own if not given."""
         self.exchange = exchange or self.name
+        self.bad_items = BadItems()
+        """Parts of what was read that could not be; whoever calls the readers takes the count."""
+        self.now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        """Our clock, UTC, for messages that bear no time."""
+        self.trials: dict[str, Trial[Any]] = {name: Trial(each) for name, each in self.questions.items()}
+        """How its questions stand."""
+
+    @classmethod
+    def address_warning(cls, rest_url: str, ws_url: str) -> str:
+        """What is known to be wrong with addresses that are not the exchange's own; "" for nothing."""
+        return ""
 
     @abstractmethod
-    def sockets(self, symbols: Sequence[str], interval_ms: int, ws_url: str) -> list[Socket]:
-        """What to hold open for bars, prices, open interest and liquidations, within the venue's limits."""
+    def topics(self, symbols: Sequence[str], interval_ms: int) -> list[Topic]:
+        """What to subscribe to for bars, prices, open interest and liquidations."""
+
+    @property
+    def publishes_liquidations(self) -> bool:
+        """Whether any topic carries them."""
+        return any("liquidations" in topic.kinds for topic in self.topics(("BTCUSDT",), MINUTE_MS))
+
+    @abstractmethod
+    def sockets(self, topics: Sequence[Topic], ws_url: str) -> list[Socket]:
+        """What to hold open for some topics, within the venue's limits."""
+
+    def subscription(self, topics: Sequence[Topic], request_id: str) -> str:
+        """The message that asks for at most `topics_per_message` topics."""
+        raise NotImplementedError(f"{self.name} names its topics in the address")
 
     @abstractmethod
     def read(self, text: str | bytes) -> Parsed:
         """What a socket's message says."""
+
+    def contract(self, symbol: str) -> str:
+        """The contract the exchange lists of a symbol, as we write it: 1000PEPEUSDT where it has no other."""
+        return symbol
+
+    def note_break(self) -> None:
+        """Messages may have been missed: forget what only the very next one would have completed."""
+        return
 
     @abstractmethod
     async def server_time_ms(self, rest: RestClient) -> int:
         """The venue's clock."""
 
     @abstractmethod
-    async def listed(self, rest: RestClient) -> frozenset[str]:
-        """The symbols it lists, by our names; remembers what it needs of each contract."""
+    async def instruments(self, rest: RestClient) -> Mapping[str, Instrument]:
+        """The contracts it lists, by our symbols; remembers what it needs of each."""
 
     @abstractmethod
     def candles(
@@ -84,10 +187,52 @@ class Venue(ABC):
     ) -> AsyncGenerator[Sequence[MarketEvent]]:
         """Funding that was paid in [start_ms, end_ms), page by page."""
 
+    def past_liquidations(
+        self, rest: RestClient, symbol: str, *, start_ms: int, end_ms: int
+    ) -> AsyncGenerator[Sequence[MarketEvent]]:
+        """Liquidations of [start_ms, end_ms), page by page, where `keeps_liquidations`."""
+        return _nothing()
+
     async def poll(self, rest: RestClient, symbol: str) -> Sequence[MarketEvent]:
         """What the sockets do not carry, as of now."""
         return ()
 
+    async def present(self, rest: RestClient, symbol: str) -> Sequence[MarketEvent]:
+        """Mark price and open interest as of now, for when the sockets are late with them."""
+        return await self.poll(rest, symbol)
+
+    async def examine(self, rest: RestClient, symbols: Sequence[str], now_ms: int) -> Sequence[MarketEvent]:
+        """Compare what is held of these symbols with its second source; what need not be held any more.
+
+        `now_ms` is the venue's time, UTC. Asked every few seconds.
+        """
+        return ()
+
+    def take(self, question: str, readings: Mapping[str, Any]) -> list[Any]:
+        """A record in each reading; it as it is to be used, nothing while it is held back or off.
+
+        One of a time that cannot be goes on at once: it is the guard's to refuse.
+        """
+        record = next(iter(readings.values()))
+        is_ahead = time_of(record) > self.now_ms() + DAY_MS
+        return [record] if is_ahead else self.trials[question].take(readings)
+
+    def verdict_on(self, kind: RecordKind, *, past: bool = False) -> str | None:
+        """How records of a kind are read: None while they are held back, OFF if they never are."""
+        trials = [
+            trial
+            for trial in self.trials.values()
+            if trial.question.kind == kind and (trial.question.past if past else trial.question.live)
+        ]
+        if any(trial.verdict == OFF for trial in trials):
+            return OFF
+        return None if any(trial.is_open for trial in trials) else "as documented"
+
     def learn(self, url: str, text: str) -> None:
-        """Take in what reading messages needs of a recorded answer (contract sizes); most need nothing."""
+        """Take in what reading messages needs of a recorded response (contract sizes); most need nothing."""
         return
+
+
+async def _nothing() -> AsyncGenerator[Sequence[MarketEvent]]:
+    for _ in ():
+        yield ()

@@ -1,1 +1,1 @@
-"""The map: margin arithmetic, the estimator, its score, and the snapshots made of it."""
+"""The live maps of all markets, and the snapshots and histories made of them."""

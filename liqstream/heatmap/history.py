@@ -1,7 +1,8 @@
-"""The time x price matrix behind the chart, for any window: built once from the store, then kept up.
+"""Histories: the time x price matrix behind the chart, built once from the store, then kept up to date.
 
 The first request for a window reads its bars and two weeks before them and steps the model over them in a
 worker thread; later ones cost the new bars alone. Histories that were not asked for lately are forgotten.
+Windows of more bars than can be stepped over in a few seconds are made of longer ones.
 """
 
 from __future__ import annotations
@@ -14,26 +15,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liqstream.heatmap.history_encoding import HistoryMatrix
+from liqstream.heatmap.history_matrix import HistoryMatrix
 from liqstream.heatmap.history_track import Column, Track
-from liqstream.heatmap.latest import LiveMaps
-from liqstream.heatmap.live import LiveMarket
-from liqstream.heatmap.model import Estimator
+from liqstream.heatmap.live_maps import LiveMaps
+from liqstream.heatmap.live_market import LiveMarket
+from liqstream.heatmap.price_grid import Grid, grid_over
 from liqstream.heatmap.snapshot import HeatmapSnapshot
 from liqstream.heatmap.warmup import Warmup, read_bars
-from liqstream.heatmap.wire_state import Grid, grid_over
-from liqstream.market import DAY_MS, Bars
+from liqstream.market import DAY_MS, Bars, as_one_bar, join_bars
+from liqstream.model.density import LEVERAGE_GROUPS
+from liqstream.model.estimator import Estimator
 from liqstream.store.market_store import MarketStore
+from liqstream.symbols import INTERVALS_MS
 
 WARM_UP_MS = 14 * DAY_MS
 """Bars before a window that its first column rests on: 95 % of the amplitude (docs/model.md)."""
 
 SETTLE_MS = 10_000
-"""A column is finished so long after its end: venues close the same bar seconds apart."""
+"""A column is finished so long after its end: exchanges close the same bar seconds apart."""
 
-MAX_ROWS = 600
-MAX_CELLS = 24_000_000
-"""Cells of all histories kept, about 100 MB; the one not asked for longest is forgotten first."""
+MAX_STEPPED_BARS = 250_000
+"""Bars of all exchanges that one history is made of, about 4 s of work; where there would be more, longer
+ones are taken, of which the columns are whole multiples."""
+
+MAX_GRID_CELLS = 600
+MAX_KEPT_VALUES = 24_000_000
+"""Quantised values of all histories kept, about 50 MB; the one not asked for longest is forgotten first."""
+MAX_TRACKS = 64
+"""Histories kept: each holds an estimator per exchange, some 400 KB, however few its columns are."""
 
 _MARGIN = 0.015
 _NEAREST = 0.005
@@ -44,28 +53,31 @@ _NEAREST = 0.005
 class _Key:
     """What a track is kept for; windows of up to `size` columns share one.
 
-    `start_ms` is the window's start where it does not reach the present, which needs a track of its own.
+    `start_ms` is the window's start where it does not reach the present, which needs a track of its own;
+    `bar_ms` the length of the bars it is made of.
     """
 
     symbol: str
     exchanges: tuple[str, ...]
     interval_ms: int
+    bar_ms: int
     step: float | None
     size: int
     start_ms: int | None
+    by_leverage: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kept:
-    """A track, and how often the maps had read stored history when it was begun: more since, and what it
-    rests on may have been mended."""
+    """A track, and how often the maps had read stored history when it was begun: more since, and a gap in the
+    bars it rests on may have been filled."""
 
     track: Track
     loads: int
 
 
 class Histories:
-    """Matrices of the followed symbols, cached and kept up to date."""
+    """Matrices of the followed symbols, cached and kept up to date; for the event loop the maps run on."""
 
     def __init__(self, store: MarketStore, maps: LiveMaps) -> None:
         self._store = store
@@ -82,47 +94,63 @@ class Histories:
         interval_ms: int,
         exchanges: Collection[str] | None = None,
         step: float | None = None,
+        by_leverage: bool = False,
     ) -> HistoryMatrix | None:
         """The matrix of columns that open from `start_ms` (a multiple of `interval_ms`) to before `end_ms`.
 
         `interval_ms` is a multiple of the model's bar interval. `step` is the price step in USD, by default
-        the live map's; where it would make too many rows, a whole multiple of it is taken. Several venues
-        are added up; the candles are the first one's. None without any data.
+        the live map's; where it would make too many cells, a whole multiple of it is taken. Several exchanges
+        are added up; the candles are the first one's; `by_leverage` keeps the leverage groups apart. None
+        while nothing is known of the symbol; a span without data has no columns. Raises StoreError.
         """
-        now, markets = await self._maps.of_venues(symbol, exchanges), self._maps.markets(symbol, exchanges)
-        if now is None or start_ms >= end_ms:
+        now, markets = (
+            await self._maps.snapshot_of_exchanges(symbol, exchanges),
+            self._maps.markets(symbol, exchanges),
+        )
+        if now is None:
             return None
         snapshot, _ = now
+        if start_ms >= end_ms:
+            return _empty(symbol, markets, snapshot, start_ms, interval_ms)
         columns = -(-(end_ms - start_ms) // interval_ms)
         key = _Key(
             symbol,
             tuple(market.key.exchange for market in markets),
             interval_ms,
+            _bar_ms(self._maps.interval_ms, interval_ms, len(markets) * (end_ms - start_ms + WARM_UP_MS)),
             step,
             1 << (columns - 1).bit_length(),
             None if end_ms >= snapshot.timestamp_ms else start_ms,
+            by_leverage,
         )
-        async with self._locks[key]:
-            return await self._matrix(key, snapshot, markets, start_ms, end_ms)
+        lock = self._locks[key]
+        try:
+            async with lock:
+                found = await self._matrix(key, snapshot, markets, start_ms, end_ms)
+        finally:
+            # A span without bars leaves no track: its lock must not stay either.
+            if key not in self._kept and not lock.locked():
+                self._locks.pop(key, None)
+        return found or _empty(symbol, markets, snapshot, start_ms, interval_ms)
 
     async def _matrix(
         self, key: _Key, snapshot: HeatmapSnapshot, markets: list[LiveMarket], start_ms: int, end_ms: int
     ) -> HistoryMatrix | None:
         loads = self._maps.loads
-        forming = [_forming_before(market, end_ms) for market in markets]
+        forming = [await self._forming(market, key.bar_ms, end_ms) for market in markets]
         track = self._usable(key, snapshot.grid, start_ms)
-        news = await self._news(track, markets, start_ms, end_ms)
-        if track is not None and not track.covers(*_prices(news[0].bars, forming[0], start_ms, _NEAREST)):
-            track, news = None, await self._news(None, markets, start_ms, end_ms)
+        new_bars = await self._new_bars(key.bar_ms, track, markets, start_ms, end_ms)
+        if track is not None and not track.covers(*_prices(new_bars[0].bars, forming[0], start_ms, _NEAREST)):
+            track, new_bars = None, await self._new_bars(key.bar_ms, None, markets, start_ms, end_ms)
         if track is None:
-            shown = _prices(news[0].bars, forming[0], start_ms, _MARGIN)
+            shown = _prices(new_bars[0].bars, forming[0], start_ms, _MARGIN)
             if not math.isfinite(shown[0]):
                 return None
             grid = _grid(shown, snapshot.grid, key.step)
-            kernel = self._maps.kernel_of(snapshot.symbol)
-            estimators = [Estimator(kernel, interval_ms=self._maps.interval_ms) for _ in markets]
-            track = Track(key.interval_ms, start_ms, grid, estimators, [False] * len(markets))
-        columns = await asyncio.to_thread(_brought_up, track, news, forming, start_ms, end_ms)
+            kernels = [self._maps.kernel_of(snapshot.symbol, each.key.exchange) for each in markets]
+            estimators = [Estimator(kernel, interval_ms=key.bar_ms) for kernel in kernels]
+            track = Track(key.interval_ms, start_ms, grid, estimators, by_leverage=key.by_leverage)
+        columns = await asyncio.to_thread(_brought_up_to_date, track, new_bars, forming, start_ms, end_ms)
         track.drop_before(end_ms - key.size * key.interval_ms)
         self._keep(key, _Kept(track, loads))
         return _matrix_of(key, track.grid, snapshot, start_ms, end_ms, columns)
@@ -134,12 +162,11 @@ class Histories:
             return None
         return kept.track if kept.track.covers(live.p0, live.top) else None
 
-    async def _news(
-        self, track: Track | None, markets: list[LiveMarket], start_ms: int, end_ms: int
+    async def _new_bars(
+        self, bar_ms: int, track: Track | None, markets: list[LiveMarket], start_ms: int, end_ms: int
     ) -> list[Warmup]:
-        """Each venue's closed bars since the track's last finished column, or all of them."""
+        """Each exchange's closed bars since the track's last finished column, or all of them."""
         await self._store.flush()
-        bar_ms = self._maps.interval_ms
         return [
             await read_bars(
                 self._store,
@@ -148,35 +175,49 @@ class Histories:
                 start_ms=start_ms - WARM_UP_MS if track is None else track.next_ms,
                 # A replay's store knows the future: only bars that have closed by then.
                 end_ms=end_ms - bar_ms + 1,
-                knows_liquidations=track is not None and track.knows_liquidations[number],
             )
-            for number, market in enumerate(markets)
+            for market in markets
         ]
+
+    async def _forming(self, market: LiveMarket, bar_ms: int, end_ms: int) -> Bars | None:
+        """The bar of that length which is still open at `end_ms`, as far as it has come."""
+        forming = market.forming_bars()
+        if forming is not None and forming.open_time_ms[0] >= end_ms:
+            forming = None
+        fine_ms = self._maps.interval_ms
+        if bar_ms == fine_ms:
+            return forming
+        # A replay's store knows the future.
+        closed = await self._store.bars(
+            market.key.exchange,
+            market.key.symbol,
+            fine_ms,
+            start_ms=end_ms - end_ms % bar_ms,
+            end_ms=end_ms - fine_ms + 1,
+        )
+        if forming is not None and not (closed.open_time_ms >= forming.open_time_ms[0]).any():
+            closed = join_bars(closed, forming)
+        return as_one_bar(closed, bar_ms) if len(closed) else None
 
     def _keep(self, key: _Key, kept: _Kept) -> None:
         self._kept[key] = kept
-        while len(self._kept) > 1 and self._cells() > MAX_CELLS:
+        while len(self._kept) > 1 and (len(self._kept) > MAX_TRACKS or self._kept_values() > MAX_KEPT_VALUES):
             forgotten, _ = self._kept.popitem(last=False)
             if not self._locks[forgotten].locked():
                 del self._locks[forgotten]
 
-    def _cells(self) -> int:
-        return sum(2 * len(kept.track.columns) * kept.track.grid.rows for kept in self._kept.values())
+    def _kept_values(self) -> int:
+        return sum(2 * len(kept.track.columns) * kept.track.values_per_side for kept in self._kept.values())
 
 
-def _forming_before(market: LiveMarket, end_ms: int) -> Bars | None:
-    forming = market.forming_bars()
-    return forming if forming is not None and forming.open_time_ms[0] < end_ms else None
-
-
-def _brought_up(
-    track: Track, news: Sequence[Warmup], forming: Sequence[Bars | None], start_ms: int, end_ms: int
+def _brought_up_to_date(
+    track: Track, new_bars: Sequence[Warmup], forming: Sequence[Bars | None], start_ms: int, end_ms: int
 ) -> list[Column]:
     """Finish what has ended and return the window's columns, the last as far as it has come."""
-    rest = track.finish(news, end_ms - SETTLE_MS)
+    rest = track.finish(new_bars, end_ms - SETTLE_MS)
     open_bars = [
-        bars if bars is not None and not (venue.bars.open_time_ms >= bars.open_time_ms[0]).any() else None
-        for bars, venue in zip(forming, news, strict=True)
+        bars if bars is not None and not (closed.bars.open_time_ms >= bars.open_time_ms[0]).any() else None
+        for bars, closed in zip(forming, new_bars, strict=True)
     ]
     columns = track.columns + track.provisional(rest, open_bars, end_ms)
     first = (start_ms - track.t0_ms) // track.interval_ms
@@ -196,9 +237,34 @@ def _grid(shown: tuple[float, float], live: Grid, step: float | None) -> Grid:
     """The live grid's prices and the window's on round prices: whole multiples of `step` or the live step."""
     low, high = min(live.p0, shown[0]), max(live.top, shown[1])
     finest = step or live.step
-    factors = (mantissa * 10**decade for decade in range(9) for mantissa in (1, 2, 5))
-    factor = next((f for f in factors if (high - low) / (finest * f) < MAX_ROWS), 10**9)
+    # From the first cell at or below `low` to the first at or above `high`: one more than there are steps,
+    # and one more again where neither end is a cell's price.
+    least = math.floor(math.log10(max(1.0, (high - low) / (finest * MAX_GRID_CELLS))))
+    factors = (mantissa * 10**decade for decade in range(least, least + 2) for mantissa in (1, 2, 5))
+    factor = next(
+        f for f in (*factors, 10 ** (least + 2)) if (high - low) / (finest * f) <= MAX_GRID_CELLS - 2
+    )
     return grid_over(low, high, step=finest * factor)
+
+
+def _bar_ms(model_ms: int, column_ms: int, span_ms: int) -> int:
+    """The shortest bars, of the model's or a longer interval, of which no more than may be fill `span_ms`."""
+    fitting = (
+        bar_ms
+        for bar_ms in INTERVALS_MS.values()
+        if not bar_ms % model_ms and not column_ms % bar_ms and span_ms <= MAX_STEPPED_BARS * bar_ms
+    )
+    return min(fitting, default=column_ms)
+
+
+def _empty(
+    symbol: str, markets: list[LiveMarket], snapshot: HeatmapSnapshot, start_ms: int, interval_ms: int
+) -> HistoryMatrix:
+    """A matrix of no columns, on the live grid."""
+    key = _Key(
+        symbol, tuple(market.key.exchange for market in markets), interval_ms, interval_ms, None, 0, None
+    )
+    return _matrix_of(key, snapshot.grid, snapshot, start_ms, start_ms, [])
 
 
 def _matrix_of(
@@ -209,15 +275,17 @@ def _matrix_of(
     end_ms: int,
     columns: list[Column],
 ) -> HistoryMatrix:
+    groups = LEVERAGE_GROUPS if key.by_leverage else ()
+    values = grid.cells * max(1, len(groups))
     return HistoryMatrix(
         key.symbol,
         key.interval_ms,
         start_ms,
         len(columns),
         grid,
-        np.array([column[0] for column in columns], dtype=np.uint16),
-        np.array([column[1] for column in columns], dtype=np.uint16),
-        np.array([column[2] for column in columns]).T,
+        np.array([column[0] for column in columns], dtype=np.uint16).reshape(-1, values),
+        np.array([column[1] for column in columns], dtype=np.uint16).reshape(-1, values),
+        np.array([column[2] for column in columns], dtype=np.float64).reshape(-1, 4).T,
         key.exchanges,
         snapshot.epoch,
         snapshot.seq,
@@ -226,4 +294,5 @@ def _matrix_of(
         snapshot.quality,
         snapshot.kernel,
         partial=start_ms + len(columns) * key.interval_ms > end_ms,
+        groups=groups,
     )

@@ -1,7 +1,7 @@
 """One history kept up to date: finished columns stay, new bars make new ones, the last is provisional.
 
-A track belongs to one symbol, venues, column length and price grid. It holds an estimator per venue as of
-the end of its last finished column, so that a request costs the new bars alone.
+A track belongs to one symbol, its exchanges, one column length and one price grid. It holds an estimator per
+exchange as of the end of its last finished column, so that a request costs the new bars alone.
 """
 
 from __future__ import annotations
@@ -11,33 +11,42 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from liqstream.heatmap.ladder import RungArray
-from liqstream.heatmap.model import Estimator
+from liqstream.heatmap.price_grid import Grid, group_cells_usd
+from liqstream.heatmap.quantise import QuantisedArray, quantise
 from liqstream.heatmap.warmup import Warmup
-from liqstream.heatmap.wire_state import Grid, group_cells_usd, wire_state
 from liqstream.market import Bars, FloatArray
+from liqstream.model.density import LEVERAGE_GROUPS
+from liqstream.model.estimator import Estimator
 
-Column = tuple[RungArray, RungArray, FloatArray]
-"""Long rungs, short rungs, and the candle (open, high, low, close; NaN in a gap)."""
+Column = tuple[QuantisedArray, QuantisedArray, FloatArray]
+"""Quantised longs and shorts, shape (cells,), or (groups * cells,) where leverage groups are kept apart, and
+the candle: open, high, low, close in USD, NaN in a gap."""
 
-DEAD_BAND_RUNGS = 3
-"""A finished column says a cell anew only when it moved by more rungs (of 2 %) than this, came or went:
-it halves the bytes of a history, and nobody sees a cell change by 6 %. Columns still open are exact."""
+DEAD_BAND_STEPS = 1
+"""A cell of a finished column differs from the column before only when it moved by more steps (of 2 %) than
+this, came or went: it saves bytes of a history. Three steps would save a sixth more, at cells off by up to
+6 %. Columns still open are exact."""
 
 
 @dataclass(slots=True)
 class Track:
     """Finished columns from `t0_ms` on, `interval_ms` each, on `grid`.
 
-    Per venue there is an estimator, and whether its liquidations are known to be told.
+    Per exchange there is an estimator.
     """
 
     interval_ms: int
     t0_ms: int
     grid: Grid
     estimators: list[Estimator]
-    knows_liquidations: list[bool] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
+    by_leverage: bool = False
+    """Whether a column's leverage groups are kept apart, one after the other, lowest leverage first."""
+
+    @property
+    def values_per_side(self) -> int:
+        """Quantised values of one side of a column."""
+        return self.grid.cells * (len(LEVERAGE_GROUPS) if self.by_leverage else 1)
 
     @property
     def next_ms(self) -> int:
@@ -48,28 +57,37 @@ class Track:
         """Whether the grid spans these prices."""
         return self.grid.p0 <= low and high <= self.grid.top
 
-    def finish(self, news: Sequence[Warmup], until_ms: int) -> list[Warmup]:
-        """Finish every column that ends by `until_ms`; returns what is left of each venue's news.
+    def finish(self, new_bars: Sequence[Warmup], until_ms: int) -> list[Warmup]:
+        """Finish every column that ends by `until_ms`; returns each exchange's bars after the last of them.
 
-        `news` are each venue's bars since the last finished column (the first time with the history before
-        it, which warms the estimators up and makes no columns).
+        `new_bars` are each exchange's bars since the last finished column (the first time with the history
+        before it, which warms the estimators up and makes no columns).
         """
-        self.knows_liquidations = [
-            known or venue.knows_liquidations
-            for known, venue in zip(self.knows_liquidations, news, strict=True)
-        ]
         count = max(0, (until_ms - self.next_ms) // self.interval_ms)
-        rest = _warmed(self.estimators, news, self.next_ms)
+        rest = _warmed(self.estimators, new_bars, self.next_ms)
         made, rest = make_columns(self, self.estimators, rest, count)
         for exact_long, exact_short, candle in made:
-            before = self.columns[-1] if self.columns else (exact_long, exact_short)
-            self.columns.append((_steadied(exact_long, before[0]), _steadied(exact_short, before[1]), candle))
+            previous = self.columns[-1] if self.columns else (exact_long, exact_short)
+            # Five groups that were each a step off would no longer add up to the whole.
+            sides = (
+                (exact_long, exact_short)
+                if self.by_leverage
+                else (
+                    _within_dead_band(exact_long, previous[0]),
+                    _within_dead_band(exact_short, previous[1]),
+                )
+            )
+            self.columns.append((*sides, candle))
         return rest
 
     def provisional(
         self, rest: Sequence[Warmup], forming: Sequence[Bars | None], until_ms: int
     ) -> list[Column]:
-        """The columns after the finished ones that open before `until_ms`, as far as they have come."""
+        """The columns after the finished ones that open before `until_ms`, as far as they have come.
+
+        `rest` is what `finish` returned, `forming` each exchange's bar that is still open, if any. The track
+        stays as it was.
+        """
         count = max(0, -(-(until_ms - self.next_ms) // self.interval_ms))
         if not count:
             return []
@@ -86,67 +104,69 @@ class Track:
 def make_columns(
     track: Track,
     estimators: list[Estimator],
-    news: Sequence[Warmup],
+    new_bars: Sequence[Warmup],
     count: int,
     forming: Sequence[Bars | None] = (),
 ) -> tuple[list[Column], list[Warmup]]:
     """Step the estimators over the next `count` columns; `forming` bars are applied to the last one.
 
-    A column holds what stands at its end, added over the venues; its candle is the first venue's, and
-    without one it is a gap and empty.
+    Returns the columns and each exchange's bars after the last of them. A column holds what stands at its
+    end, added over the exchanges; its candle is the first exchange's, and without one it is a gap and empty.
     """
     ends_ms = track.next_ms + track.interval_ms * np.arange(1, count + 1, dtype=np.int64)
-    bounds = [np.searchsorted(venue.bars.open_time_ms, ends_ms) for venue in news]
+    bounds = [np.searchsorted(exchange.bars.open_time_ms, ends_ms) for exchange in new_bars]
     made: list[Column] = []
-    done = [0] * len(news)
+    done = [0] * len(new_bars)
     for column in range(count):
         last: Sequence[Bars | None] = forming if column == count - 1 else ()
-        candle = _candle(news[0].bars[done[0] : int(bounds[0][column])], last[0] if last else None)
-        for number, (venue, estimator) in enumerate(zip(news, estimators, strict=True)):
+        candle = _candle(new_bars[0].bars[done[0] : int(bounds[0][column])], last[0] if last else None)
+        for number, (exchange, estimator) in enumerate(zip(new_bars, estimators, strict=True)):
             until = int(bounds[number][column])
-            _advance(estimator, venue, slice(done[number], until))
+            _advance(estimator, exchange, slice(done[number], until))
             done[number] = until
-        made.append((*_standing(track.grid, estimators, last, candle), candle))
-    return made, [venue[start:] for venue, start in zip(news, done, strict=True)]
+        made.append((*_standing(track, estimators, last, candle), candle))
+    return made, [exchange[start:] for exchange, start in zip(new_bars, done, strict=True)]
 
 
-def _steadied(rungs: RungArray, before: RungArray) -> RungArray:
-    moved = np.abs(rungs.astype(np.int32) - before)
-    keep = (moved <= DEAD_BAND_RUNGS) & ((rungs > 0) == (before > 0))
-    steadied: RungArray = np.where(keep, before, rungs)
-    return steadied
+def _within_dead_band(exact: QuantisedArray, previous: QuantisedArray) -> QuantisedArray:
+    moved = np.abs(exact.astype(np.int32) - previous)
+    keep = (moved <= DEAD_BAND_STEPS) & ((exact > 0) == (previous > 0))
+    kept: QuantisedArray = np.where(keep, previous, exact)
+    return kept
 
 
-def _warmed(estimators: list[Estimator], news: Sequence[Warmup], start_ms: int) -> list[Warmup]:
+def _warmed(estimators: list[Estimator], new_bars: Sequence[Warmup], start_ms: int) -> list[Warmup]:
     """Take in what lies before `start_ms`; returns the rest."""
     rest = []
-    for estimator, venue in zip(estimators, news, strict=True):
-        first = int(np.searchsorted(venue.bars.open_time_ms, start_ms))
-        _advance(estimator, venue, slice(0, first))
-        rest.append(venue[first:])
+    for estimator, exchange in zip(estimators, new_bars, strict=True):
+        first = int(np.searchsorted(exchange.bars.open_time_ms, start_ms))
+        _advance(estimator, exchange, slice(0, first))
+        rest.append(exchange[first:])
     return rest
 
 
-def _advance(estimator: Estimator, venue: Warmup, rows: slice) -> None:
+def _advance(estimator: Estimator, exchange: Warmup, rows: slice) -> None:
     if rows.stop > rows.start:
         estimator.advance(
-            venue.bars[rows],
-            realised_long_usd=venue.realised_long_usd[rows],
-            realised_short_usd=venue.realised_short_usd[rows],
+            exchange.bars[rows],
+            realised_long_usd=exchange.realised_long_usd[rows],
+            realised_short_usd=exchange.realised_short_usd[rows],
         )
 
 
 def _standing(
-    grid: Grid, estimators: list[Estimator], forming: Sequence[Bars | None], candle: FloatArray
-) -> tuple[RungArray, RungArray]:
-    long_usd, short_usd = np.zeros((1, grid.rows)), np.zeros((1, grid.rows))
+    track: Track, estimators: list[Estimator], forming: Sequence[Bars | None], candle: FloatArray
+) -> tuple[QuantisedArray, QuantisedArray]:
+    grid, by_leverage = track.grid, track.by_leverage
+    rows = track.values_per_side // grid.cells
+    long_usd, short_usd = np.zeros((rows, grid.cells)), np.zeros((rows, grid.cells))
     if np.isfinite(candle[3]):
         for number, estimator in enumerate(estimators):
-            density = estimator.standing(forming[number] if forming else None, by_group=False)
+            density = estimator.standing(forming[number] if forming else None, by_group=by_leverage)
             longs, shorts = group_cells_usd(density, grid, float(candle[3]))
             long_usd += longs
             short_usd += shorts
-    return wire_state(long_usd, short_usd)
+    return quantise(long_usd).ravel(), quantise(short_usd).ravel()
 
 
 def _candle(bars: Bars, forming: Bars | None) -> FloatArray:

@@ -1,22 +1,62 @@
-"""One market's estimator with the recent bars its grid and its quality are judged by."""
+"""One market's map: its estimator, with the recent bars its grid and its quality are judged by."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from liqstream.heatmap.density import LevelDensity
-from liqstream.heatmap.live import ClosedBar, bars_of
-from liqstream.heatmap.model import Estimator
-from liqstream.heatmap.quality import quality_of
-from liqstream.market import DAY_MS, Bars, FloatArray, join_bars
+from liqstream.heatmap.live_market import ClosedBar, bars_of
+from liqstream.market import DAY_MS, Bars, FloatArray, MarketKey, join_bars
+from liqstream.market.data_quality import quality_of
+from liqstream.model.density import LevelDensity
+from liqstream.model.estimator import Estimator
+from liqstream.model.kernel import Kernel, kernel_of_market
+from liqstream.model.margin import BracketTable
 
 _RECENT_MS = 7 * DAY_MS
 _DAILY_DEVIATIONS = 5.0
 """The map reaches this many daily standard deviations to either side: beyond it nothing is near."""
 _NARROWEST, _WIDEST = 0.04, 0.40
+
+
+@dataclass(frozen=True, slots=True)
+class MapModel:
+    """What every market's map is made with.
+
+    `interval_ms` is that of the bars, `history_days` the stored history a map is warmed up on. Brackets cap
+    the leverage of a market's tiers: the user's own (`brackets.given`), else its exchange's (`own_brackets`,
+    by exchange), else the bundled ones (`brackets`), else another exchange's; without any nothing is capped.
+    """
+
+    kernel: Kernel
+    interval_ms: int
+    history_days: int
+    brackets: BracketTable | None = None
+    own_brackets: dict[str, BracketTable] = field(default_factory=dict)
+
+    def kernel_of(self, symbol: str, exchange: str = "") -> Kernel:
+        """The kernel for a symbol of an exchange: without the leverages that its brackets do not offer."""
+        table = next((each for each in self._tables(symbol, exchange) if symbol in each.symbols), None)
+        return self.kernel if table is None else kernel_of_market(self.kernel, symbol, table)
+
+    def _tables(self, symbol: str, exchange: str) -> Iterator[BracketTable]:
+        """Those that may have the symbol, the one that counts most first."""
+        base, own = self.brackets, self.own_brackets
+        if base is not None and symbol in base.given:
+            yield base
+        if exchange in own:
+            yield own[exchange]
+        if base is not None:
+            yield base
+        yield from (own[name] for name in sorted(own))
+
+    def new_map(self, market: MarketKey) -> MarketMap:
+        """A map of the market that has taken no bar yet."""
+        kernel = self.kernel_of(market.symbol, market.exchange)
+        return MarketMap(Estimator(kernel, interval_ms=self.interval_ms))
 
 
 @dataclass(slots=True)
@@ -25,10 +65,13 @@ class MarketMap:
 
     estimator: Estimator
     recent: Bars | None = None
-    bars_taken: int = field(default=0)
+    bars_taken: int = 0
 
     def load(self, bars: Bars, realised_long_usd: FloatArray, realised_short_usd: FloatArray) -> None:
-        """Take stored history; the realised totals are NaN where nothing is known."""
+        """Take stored history (not empty, ascending); the realised totals are NaN where nothing is known.
+
+        Raises ValueError for bars no market could have made, and takes none of them.
+        """
         self.estimator.advance(
             bars, realised_long_usd=realised_long_usd, realised_short_usd=realised_short_usd
         )
@@ -52,7 +95,7 @@ class MarketMap:
         return self.estimator.standing(forming)
 
     def quality(self) -> tuple[str, ...]:
-        """What a reader should know of the data this map rests on; flags of heatmap/quality.py."""
+        """What a reader should know of the data this map rests on; flags of market/data_quality.py."""
         if self.recent is None:
             return ("no_open_interest", "warming_up", "calibrating")
         history_ms = self.bars_taken * self.recent.interval_ms

@@ -1,4 +1,4 @@
-"""One state of one symbol's liquidation heatmap, as every output says it."""
+"""The snapshot: one immutable state of one symbol's liquidation heatmap, the same in every output."""
 
 from __future__ import annotations
 
@@ -7,12 +7,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 
-from liqstream.heatmap.ladder import UsdArray
-from liqstream.heatmap.wire_state import Grid
+from liqstream.heatmap.price_grid import Grid
+from liqstream.heatmap.quantise import UsdArray
 from liqstream.market import Source
+
+
+class StreamPosition(NamedTuple):
+    """A snapshot's place in its symbol's stream: ordered by epoch, then seq, over all nodes."""
+
+    epoch: int
+    seq: int
+
+
+NO_POSITION = StreamPosition(0, 0)
+"""Before every snapshot: epochs and seqs count from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +36,23 @@ class LiquidationLevel:
     short_density: int
 
 
+class SilentExchange(NamedTuple):
+    """An exchange that is silent beside others, and the time of its newest data, UTC ms; 0 if it had none."""
+
+    exchange: str
+    since_ms: int
+
+
 @dataclass(frozen=True, eq=False)
 class HeatmapSnapshot:
     """The heatmap of one symbol at one time.
 
-    `long` and `short` are whole USD per level of `grid`, on the ladder (heatmap/ladder.py).
+    `long` and `short` are whole USD per cell of `grid`, quantised (heatmap/quantise.py); shape (cells,).
     `timestamp_ms` is the data's time, never the sending time. `epoch` is that of the generator (UTC ms,
     only grows), `seq` counts its snapshots of this symbol from 1. `positions_created` and
     `positions_consumed` count the cells that gained and that were swept since the previous snapshot.
-    `quality` holds flags from heatmap/quality.py; `kernel` names the kernel the map was made with.
+    `quality` holds flags from market/data_quality.py; `kernel` names the kernel the map was made with,
+    `silent` the exchanges whose part is old while others go on.
     """
 
     symbol: str
@@ -49,6 +69,12 @@ class HeatmapSnapshot:
     source: Source
     quality: tuple[str, ...] = ()
     kernel: str = ""
+    silent: tuple[SilentExchange, ...] = ()
+
+    @cached_property
+    def position(self) -> StreamPosition:
+        """The snapshot's place in its symbol's stream."""
+        return StreamPosition(self.epoch, self.seq)
 
     @cached_property
     def timestamp(self) -> str:
@@ -57,13 +83,13 @@ class HeatmapSnapshot:
 
     @cached_property
     def levels(self) -> tuple[LiquidationLevel, ...]:
-        """The levels at which anything stands, by ascending price."""
-        rows = np.flatnonzero(self.long | self.short)
-        prices = self.grid.prices()[rows].tolist()
+        """The levels that are not zero, by ascending price."""
+        cells = np.flatnonzero(self.long | self.short)
+        prices = self.grid.prices()[cells].tolist()
         return tuple(
             LiquidationLevel(price, long, short)
             for price, long, short in zip(
-                prices, self.long[rows].tolist(), self.short[rows].tolist(), strict=True
+                prices, self.long[cells].tolist(), self.short[cells].tolist(), strict=True
             )
         )
 
@@ -88,14 +114,15 @@ def iso_utc(time_ms: int) -> str:
 def hash_snapshot(snapshot: HeatmapSnapshot) -> str:
     """A digest of everything a reader would notice; equal digests need not be sent again.
 
-    It covers grid, levels, price, stale, quality, source and kernel, but not the timestamp: a flag that
-    flips is news, a clock that ticks is not.
+    It covers grid, levels, price, stale, quality, source, kernel and silent exchanges, but not the timestamp:
+    a flag that changes is worth a snapshot, time that passes is not.
     """
-    said = (
+    fields = (
         f"{snapshot.symbol}|{snapshot.grid}|{snapshot.current_price!r}|{snapshot.stale}|"
-        f"{','.join(snapshot.quality)}|{snapshot.source}|{snapshot.kernel}"
+        f"{','.join(snapshot.quality)}|{snapshot.source}|{snapshot.kernel}|"
+        f"{snapshot.silent}"
     )
-    digest = blake2b(said.encode(), digest_size=16)
+    digest = blake2b(fields.encode(), digest_size=16)
     digest.update(snapshot.long.tobytes())
     digest.update(snapshot.short.tobytes())
     return digest.hexdigest()

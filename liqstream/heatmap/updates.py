@@ -1,13 +1,17 @@
-"""The heartbeat of the stream: at every tick, the snapshots that changed."""
+"""Rounds of the stream: at every one, the snapshots that changed as a `SnapshotBatch`."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
-from liqstream.heatmap.snapshot import HeatmapSnapshot
+from liqstream.heatmap.snapshot import HeatmapSnapshot, StreamPosition
 
-Tick = tuple[HeatmapSnapshot, ...]
+SnapshotBatch = tuple[HeatmapSnapshot, ...]
+"""The snapshots of one round, at most one per symbol."""
+
+OnFailure = Callable[[str, Exception, float], None]
+"""Called with "map-SYMBOL", what keeps that map from being made, and the seconds to the next try."""
 
 
 async def heatmap_update_generator(
@@ -16,35 +20,48 @@ async def heatmap_update_generator(
     active_symbols: Callable[[], Iterable[str]],
     interval_s: Callable[[], float],
     wake: asyncio.Event,
-) -> AsyncGenerator[Tick]:
-    """Ask for the newest snapshot of every active symbol and yield, as one tick, those not yielded before.
+    on_failure: OnFailure | None = None,
+) -> AsyncGenerator[SnapshotBatch]:
+    """Ask for the newest snapshot of every active symbol and yield, as one batch, those not yielded before.
 
-    It asks every `interval_s()` seconds, and when `wake` is set (a symbol became active, a shorter interval
-    was asked for) at once for the symbols that are new. The beat is steady whatever wakes it: a client's own
-    interval is counted from when its snapshots came. A symbol that becomes active again is yielded anew. A
-    slow reader delays the next tick; ticks it missed are not made up for.
+    A round is due every `interval_s()` seconds; when `wake` is set (a symbol became active, a shorter
+    interval was asked for) the symbols that are new are asked for at once. Rounds keep their times whatever
+    wakes them: a client's own interval is counted from when its snapshots came. A symbol that becomes active
+    again is yielded anew. A slow reader delays the next round; rounds it missed are not made up for.
+
+    What `latest` raises ends the generator, unless another symbol can be made: then `on_failure`, if given,
+    is called, and the symbol is asked for again in the next round.
     """
     loop = asyncio.get_running_loop()
     began_s = due_s = loop.time()
-    yielded: dict[str, tuple[int, int]] = {}
+    yielded: dict[str, StreamPosition] = {}
     while True:
         wake.clear()
         active = sorted(active_symbols())
-        yielded = {symbol: said for symbol, said in yielded.items() if symbol in active}
-        on_the_beat = loop.time() >= due_s
-        tick = []
+        yielded = {symbol: position for symbol, position in yielded.items() if symbol in active}
+        is_due = loop.time() >= due_s
+        batch: list[HeatmapSnapshot] = []
+        failed: dict[str, Exception] = {}
         for symbol in active:
-            if not on_the_beat and symbol in yielded:
+            if not is_due and symbol in yielded:
                 continue
-            snapshot = await latest(symbol)
-            if snapshot is not None and yielded.get(symbol) != (snapshot.epoch, snapshot.seq):
-                yielded[symbol] = (snapshot.epoch, snapshot.seq)
-                tick.append(snapshot)
-        if tick:
-            yield tuple(tick)
-        if on_the_beat or interval_s() < due_s - loop.time():
-            beats = (loop.time() - began_s) // interval_s() + 1
-            due_s = began_s + beats * interval_s()
+            try:
+                snapshot = await latest(symbol)
+            except Exception as error:  # noqa: BLE001  # of one symbol, of whatever kind
+                failed[symbol] = error
+                continue
+            if snapshot is not None and yielded.get(symbol) != snapshot.position:
+                yielded[symbol] = snapshot.position
+                batch.append(snapshot)
+        for symbol, reason in failed.items():
+            if on_failure is None or len(failed) == len(active):
+                raise reason
+            on_failure(f"map-{symbol}", reason, interval_s())
+        if batch:
+            yield tuple(batch)
+        if is_due or interval_s() < due_s - loop.time():
+            rounds = (loop.time() - began_s) // interval_s() + 1
+            due_s = began_s + rounds * interval_s()
         await _sleep_until(due_s, wake)
 
 

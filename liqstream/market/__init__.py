@@ -1,6 +1,6 @@
 """The vocabulary of markets: USD, base coin, UTC epoch milliseconds."""
 
-from liqstream.market.columns import Bars, FloatArray, TimeArray, as_one_bar, join_bars
+from liqstream.market.bars import Bars, FloatArray, TimeArray, join_bars
 from liqstream.market.records import (
     DAY_MS,
     HOUR_MS,
@@ -8,6 +8,7 @@ from liqstream.market.records import (
     Candle,
     FundingRate,
     Liquidation,
+    LiquidationSpan,
     LiquidationTotal,
     MarketEvent,
     MarketKey,
@@ -16,6 +17,7 @@ from liqstream.market.records import (
     Side,
     Source,
 )
+from liqstream.market.resample import as_one_bar
 
 __all__ = [
     "DAY_MS",
@@ -26,6 +28,7 @@ __all__ = [
     "FloatArray",
     "FundingRate",
     "Liquidation",
+    "LiquidationSpan",
     "LiquidationTotal",
     "MarkPrice",
     "MarketEvent",

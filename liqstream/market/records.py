@@ -1,7 +1,7 @@
-"""What a market tells us, one record at a time.
+"""Records: one fact from a feed each, the same for all exchanges.
 
 Every exchange's message is turned into one of these records at the edge; nothing above the feeds knows
-an exchange's own words.
+an exchange's own field names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Side: TypeAlias = Literal["long", "short"]
 """The side of a *position*: a liquidated long was closed by a sell order."""
 
 Source: TypeAlias = Literal["live", "replay", "simulated"]
-"""Where data comes from, said on everything made of it."""
+"""Where data comes from; goes with everything made of it."""
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -58,10 +58,11 @@ class Candle:
 
 @dataclass(frozen=True, slots=True)
 class OpenInterest:
-    """Open contracts of a market in base coin.
+    """Open contracts of a market in base coin, counted on one side: each contract has a long and a short.
 
     `reported` is the number as the source gave it, before any conversion, in `reported_unit`: staleness
-    shows only there (a frozen USD figure divided by a moving price moves).
+    shows only there (a frozen USD figure divided by a moving price moves). `one_sided` is stored with it, so
+    that rows differ from those of sources that count both sides.
     """
 
     exchange: str
@@ -70,6 +71,7 @@ class OpenInterest:
     open_interest_base: float
     reported: float
     reported_unit: Literal["base", "usd", "contracts"] = "base"
+    one_sided: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,21 @@ class LiquidationTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class LiquidationSpan:
+    """A span [start_ms, end_ms), UTC, in which a market's liquidations were listened to, or are known."""
+
+    exchange: str
+    symbol: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class FundingRate:
-    """Funding paid by longs to shorts at `time_ms`, as a fraction of notional per funding interval."""
+    """Funding paid by longs to shorts at `time_ms`, as a fraction of notional per funding interval.
+
+    It is stored and can be read back; the map and the estimator do not use it.
+    """
 
     exchange: str
     symbol: str
@@ -121,4 +136,6 @@ class MarkPrice:
     price_usd: float
 
 
-MarketEvent: TypeAlias = Candle | OpenInterest | Liquidation | LiquidationTotal | FundingRate | MarkPrice
+MarketEvent: TypeAlias = (
+    Candle | OpenInterest | Liquidation | LiquidationTotal | LiquidationSpan | FundingRate | MarkPrice
+)

@@ -14,14 +14,12 @@ from yarl import URL
 
 from liqstream.client import Snapshot
 from liqstream.client.messages import DeltaMessage, NotUnderstoodError, SnapshotMessage, decode
-from liqstream.client.stream import SymbolStream
-
-HANDSHAKE_S = 10.0
+from liqstream.client.symbol_stream import SymbolStream
 
 
 @dataclass(slots=True)
 class Recording:
-    """What one connection heard after it subscribed at `subscribed_s` (monotonic)."""
+    """What one connection received after it subscribed at `subscribed_s` (monotonic)."""
 
     symbols: tuple[str, ...]
     subscribed_s: float = 0.0
@@ -43,9 +41,9 @@ class Recording:
         return {(state.epoch, state.seq): state for state in taken if state is not None}
 
     def dropped(self) -> int:
-        """Snapshots that SLOW_CONSUMER warnings told of."""
-        said = (json.loads(text) for _, text in self.frames)
-        return sum(message.get("dropped_messages", 0) for message in said if message["type"] == "warning")
+        """Snapshots that SLOW_CONSUMER warnings count as dropped."""
+        received = (json.loads(text) for _, text in self.frames)
+        return sum(message.get("dropped_messages", 0) for message in received if message["type"] == "warning")
 
     def _parsed(self) -> Iterator[tuple[float, SnapshotMessage | DeltaMessage]]:
         for at, text in self.frames:

@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from liqstream.client import ClientError
-from liqstream.selftest.neighbour_promises import MEMORY, NEIGHBOUR
-from liqstream.selftest.own_promises import KILL, SHUTDOWN, STALE
-from liqstream.selftest.own_server import own_server
+from liqstream.selftest.isolation_promises import MEMORY, NEIGHBOUR
+from liqstream.selftest.lifecycle_promises import KILL, SHUTDOWN, STALE
 from liqstream.selftest.promise import Finding, Promise, Result, Verdict
+from liqstream.selftest.server_process import own_server
 from liqstream.selftest.stream_promises import BAD, DELTAS, FIRST, FORWARD, SKIPS
 from liqstream.selftest.target import Target, reached
 

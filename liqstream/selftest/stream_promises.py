@@ -63,15 +63,15 @@ async def only_forward(target: Target) -> Finding:
 
 async def skips_accounted(target: Target) -> Finding:
     """Whether seq, skipped and dropped_messages add up on each connection."""
-    gaps, told = 0, 0
+    gaps, explained = 0, 0
     for recording in await target.recordings():
         for symbol in target.symbols:
             states = [state for state in recording.states(symbol) if not state.repeat]
             if states and states[0].epoch == states[-1].epoch:
                 gaps += states[-1].seq - states[0].seq - (len(states) - 1)
-                told += sum(state.skipped for state in states[1:])
-        told += recording.dropped()
-    return Finding(f"{gaps} not received, {told} accounted for", gaps == told)
+                explained += sum(state.skipped for state in states[1:])
+        explained += recording.dropped()
+    return Finding(f"{gaps} not received, {explained} accounted for", gaps == explained)
 
 
 async def deltas_equal_wholes(target: Target) -> Finding:
@@ -84,8 +84,8 @@ async def deltas_equal_wholes(target: Target) -> Finding:
             compared += 1
             same = built[at].grid.checksum == whole[at].grid.checksum
             wrong += not (same and built[at].current_price == whole[at].current_price)
-    told = [state for symbol in target.symbols for state in deltas.states(symbol)]
-    count = sum(isinstance(state, DeltaMessage) for state in told)
+    states = [state for symbol in target.symbols for state in deltas.states(symbol)]
+    count = sum(isinstance(state, DeltaMessage) for state in states)
     return Finding(f"{compared} states compared, {count} deltas, {wrong} differ", compared > 0 and not wrong)
 
 
@@ -102,8 +102,8 @@ async def bad_input_answered(target: Target) -> Finding:
                 failures.append(f"{name}: {answer['code']} instead of {code}")
         await socket.send_json(subscribe(target.symbols[:1]))
         alive = await _next_of(socket, {"snapshot"}) is not None
-    said = "; ".join(failures) or f"{len(BAD_INPUT)} bad messages answered"
-    return Finding(f"{said}; the connection {'goes on' if alive else 'is dead'}", alive and not failures)
+    summary = "; ".join(failures) or f"{len(BAD_INPUT)} bad messages answered"
+    return Finding(f"{summary}; the connection {'goes on' if alive else 'is dead'}", alive and not failures)
 
 
 async def _next_of(socket: Any, kinds: set[str]) -> Any:

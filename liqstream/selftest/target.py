@@ -12,9 +12,10 @@ from typing import Any
 import aiohttp
 
 from liqstream.client import ClientError
-from liqstream.client.addresses import Addresses
-from liqstream.selftest.own_server import OwnServer
+from liqstream.client.env_proxy import env_proxy
+from liqstream.client.urls import Addresses
 from liqstream.selftest.recording import Recording, record
+from liqstream.selftest.server_process import OwnServer
 
 OBSERVED_S = 6.0
 
@@ -55,7 +56,8 @@ async def reached(url: str, *, token: str | None, own: OwnServer | None = None) 
     addresses = Addresses.of(url)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     connector = aiohttp.TCPConnector(limit=0)  # a hundred sockets at once and more
-    async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
+    proxy = env_proxy(addresses.stream)
+    async with aiohttp.ClientSession(headers=headers, connector=connector, proxy=proxy) as session:
         ready = await get_json(session, addresses, "/ready")
         symbols = ready.get("symbols") if isinstance(ready, dict) else None
         if not isinstance(symbols, dict) or not symbols:

@@ -1,62 +1,47 @@
-"""The simulated market in Binance USD-M's words."""
+"""The simulated market in Binance USD-M's wire format."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from liqstream.market import MINUTE_MS
 from liqstream.simulator.contracts import CONTRACTS
+from liqstream.simulator.dialect import MarketSpan, Message, reported_fills, text
 from liqstream.simulator.ledger import Fill
 from liqstream.simulator.market import FUNDING_MS, Bar, SimulatedMarket
 from liqstream.symbols import INTERVALS_MS, interval_name
 
-Message = dict[str, Any]
 
-FORCED_ORDER_EVERY_MS = 1000
-"""The stream tells at most one forced order per symbol in this time."""
-
-
-def text(value: float) -> str:
-    """A number the way exchanges write it: digits, no exponent."""
-    return f"{value:.10f}".rstrip("0").rstrip(".") or "0"
-
-
-def stream_messages(
-    market: SimulatedMarket, stream: str, since_ms: int, now_ms: int, *, skew_ms: int, fills: Iterable[Fill]
-) -> list[Message]:
-    """What a stream (e.g. "btcusdt@kline_5m") says for the time from `since_ms` to `now_ms`; nothing for a
-    stream that does not exist."""
+def channel_of(stream: str) -> tuple[str, str]:
+    """Kind and symbol of a stream, e.g. "btcusdt@kline_5m"."""
     name, _, kind = stream.partition("@")
-    symbol = name.upper()
+    return kind.partition("@")[0].partition("_")[0], name.upper()
+
+
+def stream_messages(span: MarketSpan, stream: str) -> list[Message]:
+    """What a stream says of a round; nothing for a stream that does not exist."""
+    kind = stream.partition("@")[2]
+    channel, symbol = channel_of(stream)
+    market = span.market
+    messages: list[Message] = []
     if symbol not in market.symbols:
-        return []
-    sent_ms = now_ms + skew_ms
-    if kind.startswith("kline_") and kind.removeprefix("kline_") in INTERVALS_MS:
+        return messages
+    if channel == "kline" and kind.removeprefix("kline_") in INTERVALS_MS:
         interval_ms = INTERVALS_MS[kind.removeprefix("kline_")]
-        first_ms = since_ms - since_ms % interval_ms
-        bars = market.bars(symbol, interval_ms, start_ms=first_ms, end_ms=now_ms + 1, now_ms=now_ms)
-        return [
-            kline(symbol, interval_ms, bar, sent_ms)
-            for bar in bars
-            if not bar.closed or bar.open_time_ms + interval_ms > since_ms
-        ]
-    if kind in ("markPrice", "markPrice@1s"):
-        return [mark_price(market, symbol, now_ms, sent_ms)]
-    if kind == "forceOrder":
-        return [force_order(symbol, fill, fill.time_ms + 1000 + skew_ms) for fill in told(fills)]
-    if kind == "aggTrade":
-        return [agg_trade(market, symbol, now_ms, sent_ms)]
-    return []
-
-
-def told(fills: Iterable[Fill]) -> list[Fill]:
-    """The forced orders the stream tells of: the last of each second."""
-    latest = {fill.time_ms // FORCED_ORDER_EVERY_MS: fill for fill in fills}
-    return [latest[second] for second in sorted(latest)]
+        bars = span.bars(symbol, interval_ms)
+        messages = [kline(symbol, interval_ms, bar, span.sent_ms) for bar in bars]
+    elif kind in ("markPrice", "markPrice@1s"):
+        messages = [mark_price(market, symbol, span.now_ms, span.sent_ms)]
+    elif kind == "forceOrder":
+        fills = reported_fills(span.fills.get(symbol, ()))
+        messages = [force_order(symbol, fill, fill.time_ms + 1000 + span.skew_ms) for fill in fills]
+    elif kind == "aggTrade":
+        messages = [agg_trade(market, symbol, span.now_ms, span.sent_ms)]
+    return [{"stream": stream, "data": message} for message in messages]
 
 
 def kline(symbol: str, interval_ms: int, bar: Bar, sent_ms: int) -> Message:
+    """A `kline` stream message; `x` is true once the bar is closed."""
     return {
         "e": "kline",
         "E": sent_ms,
@@ -84,6 +69,7 @@ def kline(symbol: str, interval_ms: int, bar: Bar, sent_ms: int) -> Message:
 
 
 def mark_price(market: SimulatedMarket, symbol: str, now_ms: int, sent_ms: int) -> Message:
+    """A `markPriceUpdate` message: price in USD, rate and time of the coming funding payment."""
     price = text(market.price(symbol, now_ms))
     return {
         "e": "markPriceUpdate",
@@ -99,6 +85,7 @@ def mark_price(market: SimulatedMarket, symbol: str, now_ms: int, sent_ms: int) 
 
 
 def force_order(symbol: str, fill: Fill, sent_ms: int) -> Message:
+    """A `forceOrder` message; `S` is the side of the order, SELL for a long."""
     return {
         "e": "forceOrder",
         "E": sent_ms,
@@ -121,6 +108,7 @@ def force_order(symbol: str, fill: Fill, sent_ms: int) -> Message:
 
 
 def agg_trade(market: SimulatedMarket, symbol: str, now_ms: int, sent_ms: int) -> Message:
+    """An `aggTrade` message of ten quantity steps at the price of `now_ms`."""
     return {
         "e": "aggTrade",
         "E": sent_ms,
@@ -137,6 +125,7 @@ def agg_trade(market: SimulatedMarket, symbol: str, now_ms: int, sent_ms: int) -
 
 
 def kline_row(interval_ms: int, bar: Bar) -> list[Any]:
+    """A row of GET /fapi/v1/klines."""
     return [
         bar.open_time_ms,
         text(bar.open),
@@ -154,6 +143,7 @@ def kline_row(interval_ms: int, bar: Bar) -> list[Any]:
 
 
 def exchange_info(market: SimulatedMarket, now_ms: int) -> Message:
+    """The body of GET /fapi/v1/exchangeInfo: every listed contract, as a trading perpetual."""
     return {
         "timezone": "UTC",
         "serverTime": now_ms,

@@ -1,11 +1,10 @@
-"""The simulated market in Bybit v5's words (linear perpetuals)."""
+"""The simulated market in Bybit v5's wire format (linear perpetuals)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from liqstream.simulator.binance_wire import Message, text
+from liqstream.simulator.dialect import MarketSpan, Message, text
 from liqstream.simulator.ledger import Fill
 from liqstream.simulator.market import FUNDING_MS, Bar, SimulatedMarket
 from liqstream.symbols import INTERVALS_MS
@@ -21,35 +20,39 @@ PERIOD_OF = {
 }
 
 
-def topic_messages(
-    market: SimulatedMarket, topic: str, since_ms: int, now_ms: int, *, skew_ms: int, fills: Iterable[Fill]
-) -> list[Message]:
-    """What a topic (e.g. "kline.5.BTCUSDT") says for the time from `since_ms` to `now_ms`."""
-    kind, _, rest = topic.partition(".")
-    symbol = rest.rpartition(".")[2]
-    sent_ms = now_ms + skew_ms
-    if symbol not in market.symbols:
+def channel_of(topic: str) -> tuple[str, str]:
+    """Kind and symbol of a topic, e.g. "kline.5.BTCUSDT"."""
+    return topic.partition(".")[0], topic.rpartition(".")[2]
+
+
+def is_topic(market: SimulatedMarket, topic: str) -> bool:
+    """Whether there is such a topic; one that there is not has the whole message rejected."""
+    kind, symbol = channel_of(topic)
+    interval = topic.split(".")[1]
+    known = kind in ("tickers", "allLiquidation") or (kind == "kline" and interval in INTERVAL_OF)
+    return known and symbol in market.symbols
+
+
+def topic_messages(span: MarketSpan, topic: str) -> list[Message]:
+    """What a topic says of a round."""
+    kind, symbol = channel_of(topic)
+    sent_ms = span.sent_ms
+    if not is_topic(span.market, topic):
         return []
-    if kind == "kline" and rest.partition(".")[0] in INTERVAL_OF:
-        interval = rest.partition(".")[0]
+    if kind == "kline":
+        interval = topic.split(".")[1]
         interval_ms = INTERVAL_OF[interval]
-        first_ms = since_ms - since_ms % interval_ms
-        bars = market.bars(symbol, interval_ms, start_ms=first_ms, end_ms=now_ms + 1, now_ms=now_ms)
-        rows = [
-            kline(interval, interval_ms, bar, sent_ms)
-            for bar in bars
-            if not bar.closed or bar.open_time_ms + interval_ms > since_ms
-        ]
+        rows = [kline(interval, interval_ms, bar, sent_ms) for bar in span.bars(symbol, interval_ms)]
         return [{"topic": topic, "data": [row], "ts": sent_ms, "type": "snapshot"} for row in rows]
     if kind == "tickers":
-        return [ticker(market, topic, symbol, now_ms, sent_ms, whole=False)]
-    if kind == "allLiquidation":
-        data = [liquidation(symbol, fill) for fill in fills]
-        return [{"topic": topic, "type": "snapshot", "ts": sent_ms, "data": data}] if data else []
-    return []
+        held = span.open_interest(symbol, span.now_ms)
+        return [ticker(span.market, topic, span.now_ms, sent_ms, whole=False, open_interest=held)]
+    data = [liquidation(symbol, fill) for fill in span.fills.get(symbol, ())]
+    return [{"topic": topic, "type": "snapshot", "ts": sent_ms, "data": data}] if data else []
 
 
 def kline(interval: str, interval_ms: int, bar: Bar, sent_ms: int) -> Message:
+    """One bar of a `kline` topic; `confirm` is true once it is closed."""
     return {
         "start": bar.open_time_ms,
         "end": bar.open_time_ms + interval_ms - 1,
@@ -66,23 +69,16 @@ def kline(interval: str, interval_ms: int, bar: Bar, sent_ms: int) -> Message:
 
 
 def ticker(
-    market: SimulatedMarket,
-    topic: str,
-    symbol: str,
-    now_ms: int,
-    sent_ms: int,
-    *,
-    whole: bool,
-    open_interest: float | None = None,
+    market: SimulatedMarket, topic: str, now_ms: int, sent_ms: int, *, whole: bool, open_interest: float
 ) -> Message:
     """The first message of a subscription is whole; later ones have only what changes."""
-    price = market.price(symbol, now_ms)
-    held = market.open_interest(symbol, now_ms) if open_interest is None else open_interest
+    symbol = channel_of(topic)[1]
+    price, held = market.price(symbol, now_ms), open_interest
     data = {
         "symbol": symbol,
         "lastPrice": text(price),
         "markPrice": text(price),
-        "openInterest": text(held),
+        **both_sides(held),
         "openInterestValue": text(held * price),
     }
     if whole:
@@ -95,17 +91,25 @@ def ticker(
     return {"topic": topic, "type": kind, "data": data, "cs": now_ms, "ts": sent_ms}
 
 
+def both_sides(held: float) -> dict[str, str]:
+    """Open interest as Bybit tells it: of both sides and of one, both in base coin."""
+    return {"openInterest": text(2 * held), "singleOpenInterest": text(held)}
+
+
 def liquidation(symbol: str, fill: Fill) -> Message:
+    """One fill of an `allLiquidation` topic; `S` is the side of the position, Buy for a long, `p` the price
+    at which its margin is gone."""
     return {
         "T": fill.time_ms,
         "s": symbol,
         "S": "Buy" if fill.side == "long" else "Sell",
         "v": text(fill.quantity),
-        "p": text(fill.price),
+        "p": text(fill.bankruptcy),
     }
 
 
 def kline_row(bar: Bar) -> list[Any]:
+    """A row of GET /v5/market/kline."""
     return [
         str(bar.open_time_ms),
         text(bar.open),
@@ -128,6 +132,7 @@ def refusal(code: int, message: str, now_ms: int) -> Message:
 
 
 def instruments(market: SimulatedMarket) -> Message:
+    """The result of GET /v5/market/instruments-info, on one page."""
     return {
         "category": "linear",
         "nextPageCursor": "",

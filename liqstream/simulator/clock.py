@@ -1,4 +1,4 @@
-"""The simulated exchange's time: UTC when it is started, and from then on `speed` seconds per second."""
+"""The simulated exchange's time: the computer's, or an instant of choice, and then `speed` s per second."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Contract:
 
     symbol: str
     base_price: float
-    tick: float
+    price_step: float
     quantity_step: float
     open_interest_usd: float
     daily_volatility: float

@@ -1,7 +1,8 @@
-"""One minute of the simulated market after another: weather, forced orders and their impact, exits, entries.
+"""One minute of the simulated market after another: exogenous moves, forced orders and their impact,
+exits, entries.
 
-The weather moves the price, the price liquidates traders and runs their stops, their forced orders move the
-price further: cascades happen, ebb away, and leave wicks.
+Exogenous moves shift the price, the price liquidates traders and runs their stops, their forced orders
+move it further: cascades happen, ebb away, and leave wicks.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import numpy as np
 from liqstream.market import DAY_MS, MINUTE_MS, FloatArray
 from liqstream.simulator.contracts import Contract
 from liqstream.simulator.ledger import Fill, Ledger
-from liqstream.simulator.path import Walk
+from liqstream.simulator.minute_path import Walk
+from liqstream.simulator.position_changes import ChangeLog, PositionChanges
 from liqstream.simulator.positions import SLOTS, Hits, Positions
+from liqstream.simulator.price_process import MINUTES, exogenous_day
 from liqstream.simulator.traders import BoolArray, Entries, IntArray, day_of_entries
-from liqstream.simulator.weather import MINUTES, day_of_weather
 
 _WARM_DAYS = 3
 """Traders who came up to so long before the first minute are already there in it."""
@@ -31,8 +33,8 @@ _IMPACT_KEPT = 0.5 ** (1 / 25.0)
 _DAILY_TURNOVER = 2.5
 """Traded USD a day over open interest, apart from what the known traders do."""
 _LIQUIDATION_SLIP = 0.0004
-_NEXT_CROWD = 1_000_003
-"""Between the seeds of two crowds, so that no other market's seed is met."""
+_POPULATION_SEED_STEP = 1_000_003
+"""Between the seeds of two populations, so that no other market's seed is met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +50,51 @@ class _Day:
     follows_the_close: BoolArray
     turn_1: FloatArray
     turn_2: FloatArray
-    crowd_usd: FloatArray
+    background_usd: FloatArray
     taker_noise: FloatArray
 
 
 class Engine:
     """The market's machinery; `ledger` is what has happened, `positions` what stands.
 
-    `seed` makes the weather, `crowd` who trades in it: two crowds of a seed are two venues of one market.
+    `seed` makes the exogenous moves, `population` who trades in them: two populations of a seed are two
+    exchanges of one market.
     """
 
-    def __init__(self, contracts: Sequence[Contract], *, first_day: int, seed: int, crowd: int = 0) -> None:
+    def __init__(
+        self, contracts: Sequence[Contract], *, first_day: int, seed: int, population: int = 0
+    ) -> None:
         self.contracts = tuple(contracts)
+        # Of the exogenous moves; the same for every population.
         self._seed = seed
-        self._traders_seed = seed + crowd * _NEXT_CROWD
+        # Of who enters.
+        self._traders_seed = seed + population * _POPULATION_SEED_STEP
+        # Symbols; the length of every array below.
         self._count = len(self.contracts)
         self.ledger = Ledger(self._count, first_day * DAY_MS)
         self.positions = Positions(self._count)
+        self.changes = ChangeLog()
+        # Per contract; prices and steps in USD, quantities in base coin.
         self._base = np.array([contract.base_price for contract in self.contracts])
-        self._tick = np.array([contract.tick for contract in self.contracts])
+        # USD: the smallest price difference.
+        self._price_step = np.array([contract.price_step for contract in self.contracts])
+        # Base coin: the smallest quantity difference.
         self._step = np.array([contract.quantity_step for contract in self.contracts])
+        # USD: what forced orders are measured against.
         self._usual_oi_usd = np.array([contract.open_interest_usd for contract in self.contracts])
+        # Log price move that forced orders have left; decays by _IMPACT_KEPT a minute.
         self._impact = np.zeros(self._count)
+        # Base coin held by each side; kept in step with `positions` by _enter and _release.
         self._longs, self._shorts = np.zeros(self._count), np.zeros(self._count)
+        # UTC day that `_day` was made ready for (days since 1970).
         self._day_number = first_day
-        self._day = self._prepared(first_day)
-        yesterday = day_of_weather(self.contracts, first_day - 1, seed)
-        self._last_close = self._to_tick(self._base * np.exp(yesterday.close[:, -1]))
+        self._day = self._prepared(first_day)  # replaced at each midnight
+        yesterday = exogenous_day(self.contracts, first_day - 1, seed)
+        # USD; the next minute opens there.
+        self._last_close = self._to_price_step(self._base * np.exp(yesterday.close[:, -1]))
         self._settle_the_past(first_day)
 
-    def live_a_minute(self) -> None:
+    def step_minute(self) -> None:
         """Work out the minute after the ledger's last."""
         open_ms = self.ledger.end_ms
         day, minute = divmod(open_ms // MINUTE_MS, MINUTES)
@@ -85,6 +102,7 @@ class Engine:
             self._day_number = day
             self._day = self._prepared(day)
         self.positions.sweep()
+        self.changes.begin_minute()
         self._impact *= _IMPACT_KEPT
         hits, walk = self._move_price(minute)
         traded_usd = np.zeros(self._count)
@@ -96,22 +114,22 @@ class Engine:
 
     def _prepared(self, day: int) -> _Day:
         """Everything of a day that does not depend on what the traders do in it."""
-        weather = day_of_weather(self.contracts, day, self._seed)
-        entries = day_of_entries(self.contracts, weather, day, self._traders_seed)
+        exogenous = exogenous_day(self.contracts, day, self._seed)
+        entries = day_of_entries(self.contracts, exogenous, day, self._traders_seed)
         rng = np.random.Generator(np.random.SFC64([self._seed, day]))
         draws = rng.uniform(size=(5, MINUTES, self._count))
-        busy = weather.activity.T**1.3 * np.exp(draws[3] - 0.6)
+        busy = exogenous.activity.T**1.3 * np.exp(draws[3] - 0.6)
         return _Day(
             entries,
             np.searchsorted(entries.minute, np.arange(MINUTES + 1)),
-            close=self._base * np.exp(weather.close.T),
-            high=self._base * np.exp(weather.high.T),
-            low=self._base * np.exp(weather.low.T),
-            sigma=weather.sigma.T.copy(),
+            close=self._base * np.exp(exogenous.close.T),
+            high=self._base * np.exp(exogenous.high.T),
+            low=self._base * np.exp(exogenous.low.T),
+            sigma=exogenous.sigma.T.copy(),
             follows_the_close=draws[0] < 0.75,
             turn_1=0.08 + 0.34 * draws[1],
             turn_2=0.5 + 0.42 * draws[2],
-            crowd_usd=self._usual_oi_usd * _DAILY_TURNOVER / MINUTES * busy,
+            background_usd=self._usual_oi_usd * _DAILY_TURNOVER / MINUTES * busy,
             taker_noise=0.06 * (draws[4] - 0.5),
         )
 
@@ -121,9 +139,13 @@ class Engine:
         high = np.maximum(scale * day.high[minute], np.maximum(opened, close))
         low = np.minimum(scale * day.low[minute], np.minimum(opened, close))
         hits = self._cascade(low, high, close)
-        close = self._to_tick(close)
-        high = np.maximum(np.ceil(high / self._tick - 1e-6) * self._tick, np.maximum(opened, close))
-        low = np.minimum(np.floor(low / self._tick + 1e-6) * self._tick, np.minimum(opened, close))
+        close = self._to_price_step(close)
+        high = np.maximum(
+            np.ceil(high / self._price_step - 1e-6) * self._price_step, np.maximum(opened, close)
+        )
+        low = np.minimum(
+            np.floor(low / self._price_step + 1e-6) * self._price_step, np.minimum(opened, close)
+        )
         low_first = day.follows_the_close[minute] == (close >= opened)
         return hits, Walk(opened, high, low, close, low_first, day.turn_1[minute], day.turn_2[minute])
 
@@ -172,20 +194,21 @@ class Engine:
         is_long = bool(positions.is_long[slot])
         sign = 1.0 if is_long else -1.0
         row, trigger = slot // SLOTS, float(positions.liquidation[slot])
-        tick, step = self.contracts[row].tick, self.contracts[row].quantity_step
+        price_step, quantity_step = self.contracts[row].price_step, self.contracts[row].quantity_step
         bankruptcy = float(positions.entry[slot]) * (1 - sign / float(positions.leverage[slot]))
 
-        def in_ticks(price: float) -> float:
-            return round(round(price / tick) * tick, 10)
+        def on_price_grid(price: float) -> float:
+            """USD to the nearest price step of the contract."""
+            return round(round(price / price_step) * price_step, 10)
 
         return Fill(
             symbol=row,
             time_ms=time_ms,
             side="long" if is_long else "short",
             trigger=trigger,
-            price=in_ticks(trigger * (1 - sign * _LIQUIDATION_SLIP)),
-            bankruptcy=in_ticks(bankruptcy),
-            quantity=round(round(float(positions.quantity[slot]) / step) * step, 10),
+            price=on_price_grid(trigger * (1 - sign * _LIQUIDATION_SLIP)),
+            bankruptcy=on_price_grid(bankruptcy),
+            quantity=round(round(float(positions.quantity[slot]) / quantity_step) * quantity_step, 10),
             leverage=float(positions.leverage[slot]),
         )
 
@@ -203,6 +226,11 @@ class Engine:
         positions.closed_ms[slots] = np.maximum(closed_ms, positions.opened_ms[slots])
         symbol, quantity = slots // SLOTS, positions.quantity[slots]
         is_long = positions.is_long[slots]
+        # A stop stands before the liquidation price: the price a position ends at says which it was.
+        level = np.where(price == positions.liquidation[slots], price, np.nan)
+        signed = np.where(is_long, -quantity, quantity)
+        opened_ms, ended_ms = positions.opened_ms[slots], positions.closed_ms[slots]
+        self.changes.add(PositionChanges(slots, opened_ms, ended_ms, signed, price, level, closes=True))
         self._longs -= np.bincount(symbol, weights=quantity * is_long, minlength=self._count)
         self._shorts -= np.bincount(symbol, weights=quantity * ~is_long, minlength=self._count)
         traded_usd += np.bincount(symbol, weights=quantity * price, minlength=self._count)
@@ -237,21 +265,27 @@ class Engine:
         )
         held = np.where(slots >= 0, quantity, 0.0)
         is_long = entries.is_long[rows]
+        taken = np.flatnonzero(slots >= 0)
+        signed, at_ms = np.where(is_long, quantity, -quantity)[taken], opened_ms[taken]
+        unknown = np.full(len(taken), np.nan)
+        self.changes.add(
+            PositionChanges(slots[taken], at_ms, at_ms, signed, price[taken], unknown, closes=False)
+        )
         self._longs += np.bincount(symbol, weights=held * is_long, minlength=self._count)
         self._shorts += np.bincount(symbol, weights=held * ~is_long, minlength=self._count)
 
     def _settle_the_past(self, first_day: int) -> None:
         """Open the positions that traders of the days before would still hold at the first minute."""
         days = range(first_day - _WARM_DAYS, first_day)
-        weathers = [day_of_weather(self.contracts, day, self._seed) for day in days]
-        lows = self._base[:, None] * np.exp(np.concatenate([weather.low for weather in weathers], axis=1))
-        highs = self._base[:, None] * np.exp(np.concatenate([weather.high for weather in weathers], axis=1))
+        exogenous_days = [exogenous_day(self.contracts, day, self._seed) for day in days]
+        lows = self._base[:, None] * np.exp(np.concatenate([each.low for each in exogenous_days], axis=1))
+        highs = self._base[:, None] * np.exp(np.concatenate([each.high for each in exogenous_days], axis=1))
         ahead_low = np.minimum.accumulate(lows[:, ::-1], axis=1)[:, ::-1]
         ahead_high = np.maximum.accumulate(highs[:, ::-1], axis=1)[:, ::-1]
-        for back, (day, weather) in enumerate(zip(days, weathers, strict=True)):
-            entries = day_of_entries(self.contracts, weather, day, self._traders_seed)
+        for back, (day, exogenous) in enumerate(zip(days, exogenous_days, strict=True)):
+            entries = day_of_entries(self.contracts, exogenous, day, self._traders_seed)
             minute = entries.minute.astype(np.int64)
-            price = self._base[entries.symbol] * np.exp(weather.close[entries.symbol, minute])
+            price = self._base[entries.symbol] * np.exp(exogenous.close[entries.symbol, minute])
             after = np.minimum(minute + 1 + back * MINUTES, lows.shape[1] - 1)
             opened_ms = day * DAY_MS + np.floor(entries.minute * MINUTE_MS)
             exit_ms = opened_ms + entries.hold_minutes * MINUTE_MS
@@ -264,7 +298,7 @@ class Engine:
     def _book(self, walk: Walk, minute: int, fills: list[Fill], traded_usd: FloatArray) -> None:
         """Write the minute down; what the known traders did is part of the turnover."""
         day = self._day
-        volume_usd = day.crowd_usd[minute] + traded_usd
+        volume_usd = day.background_usd[minute] + traded_usd
         mean_price = (walk.open + walk.high + walk.low + walk.close) / 4
         move = np.log(walk.close / walk.open) / day.sigma[minute]
         taker_share = 0.5 + 0.22 * np.tanh(move / 1.5) + day.taker_noise[minute]
@@ -286,5 +320,5 @@ class Engine:
             turn_2=walk.turn_2,
         )
 
-    def _to_tick(self, price: FloatArray) -> FloatArray:
-        return np.asarray(np.round(price / self._tick) * self._tick)
+    def _to_price_step(self, price: FloatArray) -> FloatArray:
+        return np.asarray(np.round(price / self._price_step) * self._price_step)

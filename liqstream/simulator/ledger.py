@@ -1,4 +1,4 @@
-"""What has happened on the simulated exchange, minute by minute: its truth, which tests compare with."""
+"""What has happened on the simulated exchange, minute by minute: what tests compare with."""
 
 from __future__ import annotations
 

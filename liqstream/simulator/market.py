@@ -1,8 +1,8 @@
-"""A market of leveraged traders who are really liquidated, every position known: the truth to test against.
+"""A market of leveraged traders who are really liquidated, every position known, to test the estimate.
 
-A minute is worked out at its start (`engine.py`) and shown as it passes (`path.py`). Everything follows from
-the seed and the UTC clock: a market of the same seed asked on the same day is the same market, and one asked
-a day later tells nearly the same past.
+A minute is worked out at its start (`engine.py`) and shown as it passes (`minute_path.py`). Everything
+follows from the seed and the UTC clock: a market of the same seed asked on the same day is the same market,
+and one asked a day later has nearly the same past.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from liqstream.market import DAY_MS, HOUR_MS, MINUTE_MS, Side
+from liqstream.simulator.accounts import SimulatedAccounts
 from liqstream.simulator.contracts import CONTRACTS
 from liqstream.simulator.engine import Engine
 from liqstream.simulator.ledger import Fill
-from liqstream.simulator.path import MinutePath
+from liqstream.simulator.minute_path import MinutePath
 
 FUNDING_MS = 8 * HOUR_MS
 
@@ -50,9 +51,9 @@ class Bar:
 class SimulatedMarket:
     """`symbols` from `history_days` whole UTC days before `now_ms` on, known up to the minute of `now_ms`.
 
-    Another `crowd` is another venue of the same market: the same news, other traders, and prices that differ
-    by what their forced orders do. `share` is its part of the usual open interest. Raises ValueError for a
-    symbol it does not list. Not thread-safe.
+    Another `population` is another exchange of the same market: the same exogenous moves, other traders, and
+    prices that differ by what their forced orders do. `share` is its part of the usual open interest. Raises
+    ValueError for a symbol it does not list. Not thread-safe.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class SimulatedMarket:
         now_ms: int,
         seed: int = 7,
         history_days: int = 7,
-        crowd: int = 0,
+        population: int = 0,
         share: float = 1.0,
     ) -> None:
         unknown = [symbol for symbol in symbols if symbol not in CONTRACTS]
@@ -75,9 +76,11 @@ class SimulatedMarket:
         listed = (CONTRACTS[symbol] for symbol in symbols)
         contracts = [replace(each, open_interest_usd=share * each.open_interest_usd) for each in listed]
         first_day = now_ms // DAY_MS - history_days
-        self._engine = Engine(contracts, first_day=first_day, seed=seed, crowd=crowd)
+        self._engine = Engine(contracts, first_day=first_day, seed=seed, population=population)
         self._ledger = self._engine.ledger
-        self._positions = self._engine.positions
+        self._positions = self.positions = self._engine.positions
+        self.changes = self._engine.changes
+        self.accounts = SimulatedAccounts(self, seed)
         self.advance(now_ms)
 
     @property
@@ -86,14 +89,14 @@ class SimulatedMarket:
         return self._ledger.first_ms
 
     def advance(self, now_ms: int) -> None:
-        """Live on until the minute of `now_ms`; cheap when there is nothing to do."""
+        """Work the market out up to the minute of `now_ms`; cheap when there is nothing to do."""
         while self._ledger.end_ms <= now_ms:
-            self._engine.live_a_minute()
+            self._engine.step_minute()
 
     def price(self, symbol: str, at_ms: int) -> float:
-        """The last price at a moment, in ticks. It is the mark price too: this venue has no basis."""
+        """The last price at a moment, in USD on the price grid; the mark price too, for there is no basis."""
         path, share = self._path(symbol, at_ms)
-        return self._in_ticks(symbol, path.price_at(share))
+        return self._on_price_grid(symbol, path.price_at(share))
 
     def bars(self, symbol: str, interval_ms: int, *, start_ms: int, end_ms: int, now_ms: int) -> list[Bar]:
         """Bars that open in [start_ms, end_ms), the last one as far as it has come at `now_ms`."""
@@ -175,10 +178,10 @@ class SimulatedMarket:
         )
         base, quote, taker, taker_quote = (round(volume, 3) for volume in volumes)
         opened, high, low, close = (
-            self._in_ticks(symbol, price) for price in (float(rows["open"][0]), high, low, close)
+            self._on_price_grid(symbol, price) for price in (float(rows["open"][0]), high, low, close)
         )
         return Bar(open_ms, opened, high, low, close, base, quote, taker, taker_quote, closed)
 
-    def _in_ticks(self, symbol: str, price: float) -> float:
-        tick = CONTRACTS[symbol].tick
-        return round(round(price / tick) * tick, 10)
+    def _on_price_grid(self, symbol: str, price: float) -> float:
+        price_step = CONTRACTS[symbol].price_step
+        return round(round(price / price_step) * price_step, 10)

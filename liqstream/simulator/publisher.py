@@ -1,139 +1,197 @@
-"""Tells the simulated exchange's listeners what happens, tick by tick; each message is encoded once."""
+"""Sends the simulated exchange's subscribers what happens, round by round; each message is encoded once."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import orjson
 from aiohttp import web
 
-from liqstream.simulator import binance_wire, bybit_wire
-from liqstream.simulator.binance_wire import Message
 from liqstream.simulator.clock import MarketClock
+from liqstream.simulator.dialect import Dialect, MarketSpan, Message
+from liqstream.simulator.fault_effects import spoilt_texts
+from liqstream.simulator.fault_table import MESSAGE_KINDS, FaultTable
+from liqstream.simulator.faults import Faults
 from liqstream.simulator.ledger import Fill
 from liqstream.simulator.market import SimulatedMarket
-from liqstream.simulator.misbehaviour import Misbehaviour
 
-Words = Literal["binance", "bybit"]
+_KEPT = 20_000
+"""Added forced orders that are remembered."""
 
 
 @dataclass(eq=False, slots=True)
-class Listener:
-    """One socket: whose words it wants, and what of (streams or topics, in order)."""
+class Subscriber:
+    """One socket of an exchange: `carried` are the channels it can carry, each written as a subscription,
+    `subscribed` what it subscribed to (streams or topics, in order)."""
 
     ws: web.WebSocketResponse
     transport: asyncio.Transport | None
-    words: Words
-    wanted: dict[str, None] = field(default_factory=dict)
+    dialect: Dialect
+    publisher: Publisher
+    carried: Sequence[str]
+    subscribed: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def market(self) -> SimulatedMarket:
+        """The market it hears of."""
+        return self.publisher.market
+
+    def carries(self, channel: str, symbol: str) -> bool:
+        """Whether the socket carries this channel, of this symbol ("" for any)."""
+        on_it = [self.dialect.channel_of(name) for name in self.subscribed or self.carried]
+        return any(found == channel and symbol in ("", about) for found, about in on_it)
 
 
 class Publisher:
-    """Every `tick_s` of wall time, all that happened since the last tick goes to every listener."""
+    """Every `round_s` of wall time, all that happened since the last round goes to every subscriber."""
 
     def __init__(
-        self, market: SimulatedMarket, clock: MarketClock, wrong: Misbehaviour, *, tick_s: float
+        self,
+        market: SimulatedMarket,
+        clock: MarketClock,
+        faults: Faults,
+        table: FaultTable,
+        *,
+        round_s: float,
     ) -> None:
-        self.listeners: set[Listener] = set()
+        self.subscribers: set[Subscriber] = set()
         self.messages = 0
-        self._market = market
-        self._clock = clock
-        self._wrong = wrong
-        self._tick_s = tick_s
-        self.told_ms = clock.now_ms()
-        self._fills_from_ms = self.told_ms
+        self.market = market
+        self.table = table
+        self._clock = clock  # the market's time
+        self._faults = faults  # what is wrong with its messages now
+        self._round_s = round_s  # of wall time between two rounds
+        self.published_ms = clock.now_ms()
+        self._fills_from_ms = self.published_ms  # forced orders since then are still to be reported
+        # Open interest of each symbol while the fault holds it.
         self._frozen: dict[str, float] = {}
+        # Forced orders the market did not have, by symbol, until the next round has reported them.
+        self._added: dict[str, list[Fill]] = {}
+        # The same, for as long as anybody asks for their past.
+        self._kept: deque[tuple[str, Fill]] = deque(maxlen=_KEPT)
+        self.readings: dict[str, str] = {}
+        """How what no document settles is meant, by exchange; see each dialect."""
 
     async def run(self) -> None:
-        """Publish until cancelled. A listener that does not read is cut off rather than waited for."""
+        """Publish until cancelled. A subscriber that does not read is cut off rather than waited for."""
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         while True:
-            due_s = max(due_s + self._tick_s, loop.time())
+            due_s = max(due_s + self._round_s, loop.time())
             await asyncio.sleep(due_s - loop.time())
-            await self._tick()
+            await self._publish_round()
 
-    async def _tick(self) -> None:
+    @property
+    def skew_ms(self) -> int:
+        """How far the exchange's clock is off."""
+        return self._faults.skew_ms
+
+    def now_ms(self) -> int:
+        """The market's time, with the market brought up to it."""
         now_ms = self._clock.now_ms()
-        self._market.advance(now_ms)
-        since_ms, self.told_ms = self.told_ms, now_ms
-        fills = self._fills(now_ms)
-        if self._wrong.silent:
+        self.market.advance(now_ms)
+        return now_ms
+
+    async def _publish_round(self) -> None:
+        now_ms = self.now_ms()
+        since_ms, self.published_ms = self.published_ms, now_ms
+        span = MarketSpan(
+            self.market,
+            since_ms,
+            now_ms,
+            self.skew_ms,
+            self._fills(now_ms),
+            self.open_interest,
+            self.readings,
+        )
+        if self._faults.silent:
             return
-        said: dict[tuple[Words, str], list[str]] = {}
-        for listener in tuple(self.listeners):
+        encoded: dict[tuple[str, str], list[str]] = {}
+        for subscriber in tuple(self.subscribers):
             texts = []
-            for name in listener.wanted:
-                key = (listener.words, name)
-                if key not in said:
-                    said[key] = self._encoded(listener.words, name, since_ms, now_ms, fills)
-                texts += said[key]
-            await self._send(listener, self._wrong.disturb(texts))
+            for name in subscriber.subscribed:
+                key = (subscriber.dialect.name, name)
+                if key not in encoded:
+                    encoded[key] = self._encoded(subscriber.dialect, name, span)
+                texts += encoded[key]
+            await self._send(subscriber, self._faults.apply_to(texts))
 
     def _fills(self, now_ms: int) -> dict[str, list[Fill]]:
-        if self._wrong.hold_liquidations:
+        if self._faults.hold_liquidations:
             return {}
         start_ms, self._fills_from_ms = self._fills_from_ms, now_ms
+        added, self._added = self._added, {}
         return {
-            symbol: self._market.liquidations(symbol, start_ms=start_ms, end_ms=now_ms)
-            for symbol in self._market.symbols
+            symbol: [
+                *self.market.liquidations(symbol, start_ms=start_ms, end_ms=now_ms),
+                *added.get(symbol, ()),
+            ]
+            for symbol in self.market.symbols
         }
 
-    def _encoded(
-        self, words: Words, name: str, since_ms: int, now_ms: int, fills: dict[str, list[Fill]]
-    ) -> list[str]:
-        skew_ms = self._wrong.skew_ms
-        if words == "binance":
-            mine = fills.get(name.partition("@")[0].upper(), [])
-            messages: list[Message] = [
-                {"stream": name, "data": message}
-                for message in binance_wire.stream_messages(
-                    self._market, name, since_ms, now_ms, skew_ms=skew_ms, fills=mine
-                )
-            ]
-        else:
-            mine = fills.get(name.rpartition(".")[2], [])
-            messages = bybit_wire.topic_messages(
-                self._market, name, since_ms, now_ms, skew_ms=skew_ms, fills=mine
-            )
-            self._freeze(name, messages)
+    def add_fill(self, symbol: str, fill: Fill) -> None:
+        """Report a forced order beside the market's own in the next round, for who cannot wait for one."""
+        self._added.setdefault(symbol, []).append(fill)
+        self._kept.append((symbol, fill))
+
+    def fills(self, symbol: str, start_ms: int, end_ms: int) -> list[Fill]:
+        """The forced orders of [start_ms, end_ms), also those that were added, ascending."""
+        added = [fill for name, fill in self._kept if name == symbol and start_ms <= fill.time_ms < end_ms]
+        known = self.market.liquidations(symbol, start_ms=start_ms, end_ms=end_ms)
+        return sorted([*known, *added], key=lambda fill: fill.time_ms)
+
+    def _encoded(self, dialect: Dialect, name: str, span: MarketSpan) -> list[str]:
+        return self._texts(dialect, name, dialect.messages(span, name))
+
+    def _texts(self, dialect: Dialect, name: str, messages: list[Message]) -> list[str]:
+        channel, symbol = dialect.channel_of(name)
+        fault = self.table.hit(dialect.name, channel, symbol, MESSAGE_KINDS) if messages else None
+        if fault is not None:
+            return spoilt_texts(fault, messages, dialect.channels[channel])
         return [orjson.dumps(message).decode() for message in messages]
 
+    async def send_now(self, subscriber: Subscriber, name: str, messages: list[Message]) -> None:
+        """Send one subscriber what a subscription begins with."""
+        if not self._faults.silent:
+            await self._send(subscriber, self._texts(subscriber.dialect, name, messages))
+
     def open_interest(self, symbol: str, at_ms: int) -> float:
-        """The open interest the exchange tells, which may stand still."""
-        if self._wrong.freeze_open_interest:
-            return self._frozen.setdefault(symbol, self._market.open_interest(symbol, at_ms))
+        """The open interest the exchange reports, in base coin; with the fault it may stand still."""
+        if self._faults.freeze_open_interest:
+            return self._frozen.setdefault(symbol, self.market.open_interest(symbol, at_ms))
         self._frozen.pop(symbol, None)
-        return self._market.open_interest(symbol, at_ms)
+        return self.market.open_interest(symbol, at_ms)
 
-    def _freeze(self, topic: str, messages: list[Message]) -> None:
-        if topic.startswith("tickers."):
-            for message in messages:
-                told = self.open_interest(topic.removeprefix("tickers."), self.told_ms)
-                message["data"]["openInterest"] = binance_wire.text(told)
-
-    async def _send(self, listener: Listener, texts: list[str]) -> None:
+    async def _send(self, subscriber: Subscriber, texts: list[str]) -> None:
         try:
             async with asyncio.timeout(5.0):
                 for text in texts:
-                    await listener.ws.send_str(text)
+                    await subscriber.ws.send_str(text)
                     self.messages += 1
         except (ConnectionError, TimeoutError):
-            self._cut(listener)
+            self._cut(subscriber)
 
     def drop(self) -> None:
-        """Cut every connection without a word."""
-        for listener in tuple(self.listeners):
-            self._cut(listener)
+        """Cut every connection without a close frame."""
+        for subscriber in tuple(self.subscribers):
+            self._cut(subscriber)
 
-    def _cut(self, listener: Listener) -> None:
-        self.listeners.discard(listener)
-        if listener.transport is not None:
-            listener.transport.abort()
+    def drop_channel(self, exchange: str, channel: str, symbol: str) -> None:
+        """Cut every connection of an exchange that carries this channel (of this symbol, "" for any)."""
+        for subscriber in tuple(self.subscribers):
+            if subscriber.dialect.name == exchange and subscriber.carries(channel, symbol):
+                self._cut(subscriber)
+
+    def _cut(self, subscriber: Subscriber) -> None:
+        self.subscribers.discard(subscriber)
+        if subscriber.transport is not None:
+            subscriber.transport.abort()
 
     async def close(self) -> None:
         """End every connection with a close frame."""
-        for listener in tuple(self.listeners):
-            self.listeners.discard(listener)
-            await listener.ws.close(code=1001, message=b"going away")
+        for subscriber in tuple(self.subscribers):
+            self.subscribers.discard(subscriber)
+            await subscriber.ws.close(code=1001, message=b"going away")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from liqstream.market import FloatArray
 from liqstream.simulator.contracts import Brackets, Contract
-from liqstream.simulator.weather import MINUTES, Day
+from liqstream.simulator.price_process import MINUTES, Day
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -49,10 +49,10 @@ class Entries:
     upper: FloatArray
 
 
-def day_of_entries(contracts: Sequence[Contract], weather: Day, day: int, seed: int) -> Entries:
+def day_of_entries(contracts: Sequence[Contract], exogenous: Day, day: int, seed: int) -> Entries:
     """Who enters on a UTC day: more when it is wild, rather with the move than against it."""
     columns = [
-        _symbol_entries(contract, row, weather, day, seed, _companions(contract))
+        _symbol_entries(contract, row, exogenous, day, seed, _companions(contract))
         for row, contract in enumerate(contracts)
     ]
     joined = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
@@ -91,15 +91,15 @@ def liquidation_ratio(
 
 
 def _symbol_entries(
-    contract: Contract, row: int, weather: Day, day: int, seed: int, companions: float
+    contract: Contract, row: int, exogenous: Day, day: int, seed: int, companions: float
 ) -> tuple[FloatArray, ...]:
     rng = np.random.Generator(np.random.SFC64([seed, day + 2**31, *contract.symbol.encode(), 7]))
-    busy = np.clip(weather.activity[row], 0.2, 5.0) ** 0.8
+    busy = np.clip(exogenous.activity[row], 0.2, 5.0) ** 0.8
     counts = rng.poisson(ENTRIES_PER_MINUTE * busy)
     whole_minute = np.repeat(np.arange(MINUTES), counts)
     count = len(whole_minute)
     minute = np.sort(whole_minute + rng.uniform(0, 1, count))
-    is_long = rng.uniform(size=count) < 0.5 + 0.22 * _pull(weather, row)[whole_minute]
+    is_long = rng.uniform(size=count) < 0.5 + 0.22 * _pull(exogenous, row)[whole_minute]
     leverage = np.minimum(rng.choice(LEVERAGES, count, p=_POPULARITY / _POPULARITY.sum()), _highest(contract))
     notional = _notional(contract, leverage, rng)
     liquidation = liquidation_ratio(is_long, leverage, notional, contract.brackets)
@@ -119,11 +119,11 @@ def _symbol_entries(
     return tuple(np.asarray(column, dtype=np.float64) for column in columns)
 
 
-def _pull(weather: Day, row: int) -> FloatArray:
+def _pull(exogenous: Day, row: int) -> FloatArray:
     """-1..1: how much the last three quarters of an hour pull newcomers to the long side."""
-    log_price = weather.close[row]
+    log_price = exogenous.close[row]
     before = np.concatenate((np.full(45, log_price[0]), log_price[:-45]))
-    expected = weather.sigma[row] * np.sqrt(45)
+    expected = exogenous.sigma[row] * np.sqrt(45)
     return np.asarray(np.tanh((log_price - before) / expected))
 
 

@@ -1,6 +1,8 @@
-"""Where market data is kept: DuckDB, and the files that fill it."""
+"""Where market data is kept: one DuckDB file behind one writer thread."""
 
-from liqstream.store.columns import (
+from liqstream.store.errors import StoreError, StoreLocked, StoreTooNew
+from liqstream.store.market_store import MarketStore
+from liqstream.store.results import (
     AppendResult,
     FundingColumns,
     LiquidationColumns,
@@ -8,8 +10,6 @@ from liqstream.store.columns import (
     MarketSummary,
     StoreCounters,
 )
-from liqstream.store.errors import StoreError, StoreLocked, StoreTooNew
-from liqstream.store.market_store import MarketStore
 
 __all__ = [
     "AppendResult",

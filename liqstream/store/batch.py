@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from liqstream.market import Candle, MarketEvent
+from liqstream.market import Candle, MarketEvent, MarketKey
 from liqstream.store.tables import TABLES, Table
 
 Key = tuple[Any, ...]
@@ -43,21 +43,21 @@ class Batch:
     def __len__(self) -> int:
         return sum(map(len, self.rows.values()))
 
-    def add(self, events: Sequence[MarketEvent]) -> None:
+    def add(self, records: Sequence[MarketEvent]) -> None:
         """Take in the records of one message.
 
-        Equal liquidations within it are different events (an exchange lists each once); the same ones in
-        another call are the same events heard again.
+        Equal liquidations within it are different ones (an exchange lists each once); equal ones in another
+        call are the same ones received again.
         """
-        heard: Counter[Key] = Counter()
-        for event in events:
-            table = _TABLE_OF.get(type(event))
-            if table is None or (isinstance(event, Candle) and not event.closed):
+        occurrences: Counter[Key] = Counter()
+        for record in records:
+            table = _TABLE_OF.get(type(record))
+            if table is None or (isinstance(record, Candle) and not record.closed):
                 continue
-            key, row = _KEY_OF[table.name](event), _ROW_OF[table.name](event)
+            key, row = _KEY_OF[table.name](record), _ROW_OF[table.name](record)
             if table.counted:
-                key = row = (*key, heard[key])
-                heard[key[:-1]] += 1
+                key = row = (*key, occurrences[key])
+                occurrences[key[:-1]] += 1
             self._put(table.name, key, row)
 
     def _put(self, name: str, key: Key, row: Key) -> None:
@@ -68,6 +68,17 @@ class Batch:
         if known is not None:
             self.replaced += 1
         self.rows[name][key] = row
+
+    def records(self, market: MarketKey) -> list[MarketEvent]:
+        """The records of one market, as they were taken in."""
+        found: list[MarketEvent] = []
+        for table in TABLES:
+            names = [name for name in table.columns if name != "occurrence"]
+            for row in self.rows[table.name].values():
+                values = dict(zip(names, row, strict=False))
+                if (values["exchange"], values["symbol"]) == (market.exchange, market.symbol):
+                    found.append(table.record(**values))
+        return found
 
     def put_back(self, older: Batch) -> None:
         """Take in what an earlier batch could not write; what this batch knows is newer and stays."""
@@ -86,7 +97,7 @@ class Batch:
 
 
 def columns(table: Table, rows: Sequence[Key]) -> dict[str, NDArray[Any]]:
-    """Rows of one table as NumPy columns; unknown numbers are NaN."""
+    """Rows of one table (at least one) as NumPy columns by name; unknown numbers are NaN."""
     return {
         name: np.array(values, dtype=_dtype(table, name))
         for name, values in zip(table.columns, zip(*rows, strict=True), strict=True)
@@ -96,4 +107,6 @@ def columns(table: Table, rows: Sequence[Key]) -> dict[str, NDArray[Any]]:
 def _dtype(table: Table, column: str) -> type:
     if column in table.texts:
         return object
+    if column in table.booleans:
+        return np.bool_
     return np.int64 if column in table.integers else np.float64

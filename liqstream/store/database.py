@@ -1,10 +1,10 @@
-"""The one owner of the DuckDB connection: writes, gives cursors to readers, heals after a fatal error."""
+"""The one owner of the DuckDB connection: writes, cursors for readers, backup, recovery from fatal errors."""
 
 from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -13,21 +13,19 @@ import duckdb
 import structlog
 
 from liqstream.store.batch import Batch
-from liqstream.store.columns import AppendResult
-from liqstream.store.connecting import backup_folder, open_connection
-from liqstream.store.errors import BadRowsError, StoreError
-from liqstream.store.ingest import Ingest
+from liqstream.store.errors import BadRowsError, DiskFullError, StoreError
+from liqstream.store.forecasts import StoredForecast, insert_forecasts
+from liqstream.store.open_database import RESERVE_BYTES, backup_folder, open_connection
+from liqstream.store.positions import PositionsBatch, delete_positions_before, write_positions
+from liqstream.store.results import AppendResult
 from liqstream.store.tables import TABLES
-
-RESERVE_BYTES = 8 * 1024 * 1024
-"""Free disk below which nothing is written: room for a checkpoint of a full write-ahead log. A checkpoint
-that runs out of disk invalidates the whole database object, reads included."""
+from liqstream.store.upsert import Ingest
 
 _BAD_ROWS = (duckdb.DataError, duckdb.IntegrityError, TypeError, ValueError, OverflowError)
 
 _log = structlog.get_logger(__name__)
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class Database:
@@ -57,20 +55,21 @@ class Database:
         """
         return self._guarded(lambda _: self._ingest.write(batches))
 
+    def write_forecasts(self, forecasts: Sequence[StoredForecast]) -> int:
+        """Commit the forecasts that are not stored yet; returns how many. Raises StoreError, BadRowsError."""
+        return self._guarded(lambda connection: insert_forecasts(connection, forecasts))
+
+    def write_positions(self, batch: PositionsBatch) -> int:
+        """Commit measured positions; returns the number of rows. Raises StoreError, BadRowsError."""
+        return self._guarded(lambda connection: write_positions(connection, batch))
+
+    def delete_positions_before(self, time_ms: int) -> int:
+        """Delete measured positions older than a time (UTC ms); returns how many rows. Raises StoreError."""
+        return self._guarded(lambda connection: delete_positions_before(connection, time_ms))
+
     def delete_before(self, time_ms: int) -> int:
-        """Delete all rows older than a time; returns how many. Raises StoreError."""
-
-        def job(connection: duckdb.DuckDBPyConnection) -> int:
-            deleted = 0
-            for table in TABLES:
-                sql = f"DELETE FROM {table.name} WHERE {table.time} < ?"  # noqa: S608  names are ours
-                row = connection.execute(sql, [time_ms]).fetchone()
-                deleted += int(row[0]) if row else 0
-            if deleted:
-                connection.execute("CHECKPOINT")
-            return deleted
-
-        return self._guarded(job)
+        """Delete all rows older than a time (UTC ms); returns how many. Raises StoreError."""
+        return self._guarded(lambda connection: _delete_before(connection, time_ms))
 
     def backup(self, target: Path) -> None:
         """Write a compacted copy of what is committed to `target`, replacing it. Raises StoreError."""
@@ -106,7 +105,7 @@ class Database:
                 self._connection.close()
             self._connection = None
 
-    def _guarded(self, job: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+    def _guarded(self, job: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
         self._check_disk()
         try:
             return job(self._connection or self._reopen())
@@ -119,9 +118,24 @@ class Database:
             raise StoreError(f"{self.path} cannot be written: {_line(error)}") from error
 
     def _check_disk(self) -> None:
-        free = shutil.disk_usage(self.path.parent).free
+        try:
+            free = shutil.disk_usage(self.path.parent).free
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be written: {error.strerror}") from error
         if free < RESERVE_BYTES:
-            raise StoreError(f"{self.path} cannot be written: the disk is full ({free // 1024} KiB free)")
+            raise DiskFullError(f"{self.path} cannot be written: the disk is full ({free // 1024} KiB free)")
+
+
+def _delete_before(connection: duckdb.DuckDBPyConnection, time_ms: int) -> int:
+    deleted = 0
+    timed = [(table.name, table.time) for table in TABLES]
+    for name, time in (*timed, ("forecasts", "time_ms")):
+        sql = f"DELETE FROM {name} WHERE {time} < ?"  # noqa: S608  names are ours
+        row = connection.execute(sql, [time_ms]).fetchone()
+        deleted += int(row[0]) if row else 0
+    if deleted:
+        connection.execute("CHECKPOINT")
+    return deleted
 
 
 def _copy_to(connection: duckdb.DuckDBPyConnection, copy: Path) -> None:

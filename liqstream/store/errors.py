@@ -5,11 +5,19 @@ class StoreError(Exception):
     """The store cannot do what was asked; the message is the one line to show."""
 
 
-class StoreLocked(StoreError):  # noqa: N818  the house's name for it
-    """Another process has the file open."""
+class DiskFullError(StoreError):
+    """There is no room to write; what is stored can be read."""
 
 
-class StoreTooNew(StoreError):  # noqa: N818  the house's name for it
+class StoreLocked(StoreError):  # noqa: N818  a name users of the package know
+    """Another process has the file open: `holder`, if it is known."""
+
+    def __init__(self, message: str, holder: int | None = None) -> None:
+        super().__init__(message)
+        self.holder = holder
+
+
+class StoreTooNew(StoreError):  # noqa: N818  a name users of the package know
     """A newer liqstream wrote the file."""
 
 

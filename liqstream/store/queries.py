@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from liqstream.market import Bars, FloatArray, TimeArray
-from liqstream.store.columns import FundingColumns, LiquidationColumns
+from liqstream.market import Bars, FloatArray, MarketKey, TimeArray
+from liqstream.market.column_guard import confirmed_bars, possible_bars, steady_open_interest
+from liqstream.store.guarded_rows import USABLE, limits, usable_of_markets
+from liqstream.store.results import FundingColumns, LiquidationColumns
 
 EARLIEST_MS = -(2**62)
 LATEST_MS = 2**62
 
 Columns = dict[str, NDArray[Any]]
+
+Limits: TypeAlias = Sequence[tuple[MarketKey, int]]
+"""Markets to read, each with the guard's latest time for it."""
 
 
 def fetch(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any]) -> Columns:
@@ -31,51 +36,41 @@ WHERE exchange = ? AND symbol = ? AND interval_ms = ? AND open_time_ms >= ? AND 
 ORDER BY open_time_ms
 """
 
-# A coarse bar counts as closed once the fine bar that ends it, or any later one, is there.
-_AGGREGATED_BARS = """
-SELECT open_time_ms - open_time_ms % $coarse AS open_time_ms,
-       arg_min(open, open_time_ms) AS open, max(high) AS high, min(low) AS low,
-       arg_max(close, open_time_ms) AS close,
-       coalesce(sum(volume_base), 'NaN') AS volume_base,
-       coalesce(sum(taker_buy_base), 'NaN') AS taker_buy_base
-FROM candles
-WHERE exchange = $exchange AND symbol = $symbol AND interval_ms = $fine
-  AND open_time_ms >= $start AND open_time_ms < $end
-  AND open_time_ms < $closed
-GROUP BY 1 ORDER BY 1
-"""
-
-_INTERVALS = """
-SELECT interval_ms, max(open_time_ms) FROM candles WHERE exchange = ? AND symbol = ?
+_INTERVALS = f"""
+SELECT interval_ms, max(open_time_ms) FROM candles
+WHERE exchange = $exchange AND symbol = $symbol AND {USABLE["candles"]}
 GROUP BY interval_ms ORDER BY interval_ms
-"""
+"""  # noqa: S608  names are ours
 
 
 def bars(
     cursor: duckdb.DuckDBPyConnection,
-    exchange: str,
-    symbol: str,
+    market: MarketKey,
     interval_ms: int,
     *,
     start_ms: int,
     end_ms: int,
-) -> Bars:
+    latest_ms: int,
+) -> tuple[Bars, int]:
     """Closed bars with open time in [start_ms, end_ms), each with the open interest known at its close.
 
-    Bars not stored at this interval are made of finer ones that divide it, the finest first.
+    Bars not stored at this interval are made of finer ones that divide it, the finest first. What the guard
+    refuses is left out; the second value is how many bars have a price that no next bar confirmed.
     """
-    columns = fetch(cursor, _BARS, [exchange, symbol, interval_ms, start_ms, end_ms])
-    for fine_ms, newest_ms in cursor.execute(_INTERVALS, [exchange, symbol]).fetchall():
+    columns, refused = _usable_bars(cursor, market, interval_ms, (start_ms, end_ms), latest_ms)
+    for fine_ms, newest_ms in _intervals(cursor, market, latest_ms):
         if fine_ms < interval_ms and interval_ms % fine_ms == 0:
             closed_ms = (newest_ms + fine_ms) // interval_ms * interval_ms
-            finer = _aggregated(cursor, exchange, symbol, fine_ms, interval_ms, (start_ms, end_ms, closed_ms))
-            columns = _filled(columns, finer)
-    reported, base = _open_interest_as_of(
-        cursor, exchange, symbol, columns["open_time_ms"].astype(np.int64) + interval_ms
-    )
-    return Bars(
+            # A coarse bar counts as closed once the fine bar that ends it, or any later one, is there.
+            whole = (-(-start_ms // interval_ms) * interval_ms, -(-end_ms // interval_ms) * interval_ms)
+            span = (whole[0], min(whole[1], closed_ms))
+            finer, unconfirmed = _usable_bars(cursor, market, fine_ms, span, latest_ms)
+            columns, refused = _filled(columns, _aggregated(finer, interval_ms)), refused + unconfirmed
+    opens_ms = columns["open_time_ms"].astype(np.int64)
+    reported, base = _open_interest_as_of(cursor, market, opens_ms + interval_ms, latest_ms)
+    made = Bars(
         interval_ms,
-        columns["open_time_ms"].astype(np.int64),
+        opens_ms,
         columns["open"],
         columns["high"],
         columns["low"],
@@ -85,29 +80,72 @@ def bars(
         columns["volume_base"],
         columns["taker_buy_base"],
     )
+    return made, refused
 
 
-def _aggregated(
+def _intervals(cursor: duckdb.DuckDBPyConnection, market: MarketKey, latest_ms: int) -> list[tuple[int, int]]:
+    """Each stored interval with the open time of its newest usable bar."""
+    parameters = {"exchange": market.exchange, "symbol": market.symbol, "latest": latest_ms}
+    return cursor.execute(_INTERVALS, parameters).fetchall()
+
+
+def _usable_bars(
     cursor: duckdb.DuckDBPyConnection,
-    exchange: str,
-    symbol: str,
-    fine_ms: int,
-    coarse_ms: int,
-    span: tuple[int, int, int],
-) -> Columns:
-    start_ms, end_ms, closed_ms = span
-    first_ms = -(-start_ms // coarse_ms) * coarse_ms
-    last_ms = -(-end_ms // coarse_ms) * coarse_ms
-    parameters = {
-        "exchange": exchange,
-        "symbol": symbol,
-        "fine": fine_ms,
-        "coarse": coarse_ms,
-        "start": first_ms,
-        "end": last_ms,
-        "closed": closed_ms,
+    market: MarketKey,
+    interval_ms: int,
+    span: tuple[int, int],
+    latest_ms: int,
+) -> tuple[Columns, int]:
+    """Stored bars of a span that the guard does not refuse, and how many no next bar confirmed."""
+    start_ms, end_ms = span
+    # One bar more on either side: what the first is judged by, and what confirms the last.
+    stored = fetch(
+        cursor,
+        _BARS,
+        [market.exchange, market.symbol, interval_ms, start_ms - interval_ms, end_ms + interval_ms],
+    )
+    possible = possible_bars(
+        stored["open_time_ms"],
+        _prices(stored),
+        stored["volume_base"],
+        interval_ms=interval_ms,
+        latest_ms=latest_ms,
+    )
+    columns = {name: column[possible] for name, column in stored.items()}
+    opens_ms = columns["open_time_ms"]
+    asked = (opens_ms >= start_ms) & (opens_ms < end_ms)
+    confirmed = confirmed_bars(opens_ms, _prices(columns), interval_ms=interval_ms)
+    return (
+        {name: column[asked & confirmed] for name, column in columns.items()},
+        int(np.count_nonzero(asked & ~confirmed)),
+    )
+
+
+def _prices(columns: Columns) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    return columns["open"], columns["high"], columns["low"], columns["close"]
+
+
+def _aggregated(fine: Columns, interval_ms: int) -> Columns:
+    """Bars made into those of a longer interval; volumes are NaN where no bar knows its own."""
+    opens_ms = fine["open_time_ms"] - fine["open_time_ms"] % interval_ms
+    if not len(opens_ms):
+        return fine
+    first = np.flatnonzero(np.diff(opens_ms, prepend=opens_ms[0] - 1))
+    last = np.append(first[1:], len(opens_ms)) - 1
+    return {
+        "open_time_ms": opens_ms[first],
+        "open": fine["open"][first],
+        "high": np.maximum.reduceat(fine["high"], first),
+        "low": np.minimum.reduceat(fine["low"], first),
+        "close": fine["close"][last],
+        "volume_base": _known_sums(fine["volume_base"], first),
+        "taker_buy_base": _known_sums(fine["taker_buy_base"], first),
     }
-    return cursor.execute(_AGGREGATED_BARS, parameters).fetchnumpy()
+
+
+def _known_sums(values: FloatArray, first: NDArray[np.intp]) -> FloatArray:
+    known = np.add.reduceat(np.isfinite(values).astype(np.int64), first)
+    return np.where(known > 0, np.add.reduceat(np.nan_to_num(values), first), np.nan)
 
 
 def _filled(columns: Columns, others: Columns) -> Columns:
@@ -120,29 +158,34 @@ def _filled(columns: Columns, others: Columns) -> Columns:
     return {name: column[order] for name, column in merged.items()}
 
 
-_OPEN_INTEREST = """
-SELECT time_ms, open_interest_base, reported FROM open_interest
-WHERE exchange = $exchange AND symbol = $symbol AND time_ms <= $last
-  AND time_ms >= coalesce((SELECT max(time_ms) FROM open_interest
-                           WHERE exchange = $exchange AND symbol = $symbol AND time_ms <= $first), $first)
+_OPEN_INTEREST = f"""
+WITH usable AS (
+    SELECT time_ms, open_interest_base, reported FROM open_interest
+    WHERE exchange = $exchange AND symbol = $symbol AND {USABLE["open_interest"]}
+)
+FROM usable WHERE time_ms <= $last
+  AND time_ms >= coalesce((SELECT max(time_ms) FROM usable WHERE time_ms <= $first), $first)
 ORDER BY time_ms
-"""
+"""  # noqa: S608  names are ours
 
 
 def _open_interest_as_of(
-    cursor: duckdb.DuckDBPyConnection, exchange: str, symbol: str, closes_ms: TimeArray
+    cursor: duckdb.DuckDBPyConnection, market: MarketKey, closes_ms: TimeArray, latest_ms: int
 ) -> tuple[FloatArray, FloatArray]:
     """(reported, base) open interest last known at or before each of the ascending times."""
     unknown = np.full(len(closes_ms), np.nan)
     if not len(closes_ms):
         return unknown, unknown
-    span = {
-        "exchange": exchange,
-        "symbol": symbol,
+    parameters = {
+        "exchange": market.exchange,
+        "symbol": market.symbol,
         "first": int(closes_ms[0]),
         "last": int(closes_ms[-1]),
+        "latest": latest_ms,
     }
-    known = cursor.execute(_OPEN_INTEREST, span).fetchnumpy()
+    found = cursor.execute(_OPEN_INTEREST, parameters).fetchnumpy()
+    steady = steady_open_interest(found["time_ms"], found["open_interest_base"])
+    known = {name: column[steady] for name, column in found.items()}
     rows = np.searchsorted(known["time_ms"], closes_ms, side="right") - 1
     if not len(known["time_ms"]):
         return unknown, unknown
@@ -153,48 +196,50 @@ def _open_interest_as_of(
 
 
 def newest_bar_ms(
-    cursor: duckdb.DuckDBPyConnection, exchange: str, symbol: str, interval_ms: int
+    cursor: duckdb.DuckDBPyConnection, market: MarketKey, interval_ms: int, latest_ms: int
 ) -> int | None:
     """Open time of the newest bar that `bars` would give, None without any."""
     newest: list[int] = []
-    for fine_ms, open_time_ms in cursor.execute(_INTERVALS, [exchange, symbol]).fetchall():
+    for fine_ms, open_time_ms in _intervals(cursor, market, latest_ms):
         if interval_ms % fine_ms == 0:
             newest.append((open_time_ms + fine_ms) // interval_ms * interval_ms - interval_ms)
     return max(newest, default=None)
 
 
 def exchanges(cursor: duckdb.DuckDBPyConnection, symbol: str) -> tuple[str, ...]:
-    """Venues with candles of the symbol, by name."""
+    """Exchanges with candles of the symbol, by name."""
     sql = "SELECT DISTINCT exchange FROM candles WHERE symbol = ? ORDER BY exchange"
     return tuple(name for (name,) in cursor.execute(sql, [symbol]).fetchall())
 
 
-_CHOSEN_LIQUIDATIONS = """
-FROM liquidations
-WHERE symbol = ? AND time_ms >= ? AND time_ms < ? AND (? IS NULL OR list_contains(?, exchange))
+def exchanges_with_liquidations(cursor: duckdb.DuckDBPyConnection, symbol: str) -> list[str]:
+    """Exchanges with single liquidations or totals of the symbol."""
+    sql = (
+        "SELECT exchange FROM liquidations WHERE symbol = $symbol UNION "
+        "SELECT exchange FROM liquidation_totals WHERE symbol = $symbol ORDER BY exchange"
+    )
+    return [name for (name,) in cursor.execute(sql, {"symbol": symbol}).fetchall()]
+
+
+_CHOSEN_LIQUIDATIONS = f"""
+FROM ({usable_of_markets("liquidations")}) WHERE time_ms >= $start AND time_ms < $end
 """
 
 _LIQUIDATIONS = f"""
 FROM (
     SELECT time_ms, exchange, side, price_usd, quantity_base {_CHOSEN_LIQUIDATIONS}
-    ORDER BY time_ms DESC, exchange, side, price_usd, quantity_base LIMIT ?
+    ORDER BY time_ms DESC, exchange, side, price_usd, quantity_base LIMIT $limit
 ) SELECT time_ms, exchange, side = 'long' AS is_long, price_usd, quantity_base
 ORDER BY time_ms, exchange, side, price_usd, quantity_base
 """
 
 
 def liquidations(
-    cursor: duckdb.DuckDBPyConnection,
-    symbol: str,
-    *,
-    start_ms: int,
-    end_ms: int,
-    exchanges: Collection[str] | None,
-    limit: int | None,
+    cursor: duckdb.DuckDBPyConnection, markets: Limits, *, start_ms: int, end_ms: int, limit: int | None
 ) -> LiquidationColumns:
-    """Single liquidations of [start_ms, end_ms), ascending; the newest `limit` of them."""
-    names = None if exchanges is None else list(exchanges)
-    columns = fetch(cursor, _LIQUIDATIONS, [symbol, start_ms, end_ms, names, names, limit])
+    """Single liquidations of some markets in [start_ms, end_ms), ascending; the newest `limit` of them."""
+    parameters = limits(markets) | {"start": start_ms, "end": end_ms, "limit": limit}
+    columns = cursor.execute(_LIQUIDATIONS, parameters).fetchnumpy()
     return LiquidationColumns(
         columns["time_ms"].astype(np.int64),
         np.asarray(columns["exchange"], dtype=object),
@@ -205,27 +250,54 @@ def liquidations(
 
 
 def count_liquidations(
-    cursor: duckdb.DuckDBPyConnection,
-    symbol: str,
-    *,
-    start_ms: int,
-    end_ms: int,
-    exchanges: Collection[str] | None,
+    cursor: duckdb.DuckDBPyConnection, markets: Limits, *, start_ms: int, end_ms: int
 ) -> int:
     """How many single liquidations `liquidations` would give without a limit."""
-    names = None if exchanges is None else list(exchanges)
     sql = f"SELECT count(*) {_CHOSEN_LIQUIDATIONS}"
-    row = cursor.execute(sql, [symbol, start_ms, end_ms, names, names]).fetchone()
+    row = cursor.execute(sql, limits(markets) | {"start": start_ms, "end": end_ms}).fetchone()
     return int(row[0]) if row else 0
 
 
+_SPANS = f"""
+SELECT start_ms, end_ms FROM liquidation_spans
+WHERE exchange = $exchange AND symbol = $symbol AND end_ms > $start AND start_ms < $end
+  AND {USABLE["liquidation_spans"]}
+ORDER BY start_ms
+"""  # noqa: S608  names are ours
+
+
+def liquidation_spans(
+    cursor: duckdb.DuckDBPyConnection, market: MarketKey, *, start_ms: int, end_ms: int, latest_ms: int
+) -> list[tuple[int, int]]:
+    """Spans in which a market's liquidations were listened to that reach into [start_ms, end_ms)."""
+    parameters = {
+        "exchange": market.exchange,
+        "symbol": market.symbol,
+        "start": start_ms,
+        "end": end_ms,
+        "latest": latest_ms,
+    }
+    return cursor.execute(_SPANS, parameters).fetchall()
+
+
+_FUNDING = f"""
+SELECT time_ms, rate FROM funding
+WHERE exchange = $exchange AND symbol = $symbol AND time_ms >= $start AND time_ms < $end
+  AND {USABLE["funding"]}
+ORDER BY time_ms
+"""  # noqa: S608  names are ours
+
+
 def funding(
-    cursor: duckdb.DuckDBPyConnection, exchange: str, symbol: str, *, start_ms: int, end_ms: int
+    cursor: duckdb.DuckDBPyConnection, market: MarketKey, *, start_ms: int, end_ms: int, latest_ms: int
 ) -> FundingColumns:
     """Funding rates of [start_ms, end_ms)."""
-    sql = (
-        "SELECT time_ms, rate FROM funding "
-        "WHERE exchange = ? AND symbol = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms"
-    )
-    columns = fetch(cursor, sql, [exchange, symbol, start_ms, end_ms])
+    parameters = {
+        "exchange": market.exchange,
+        "symbol": market.symbol,
+        "start": start_ms,
+        "end": end_ms,
+        "latest": latest_ms,
+    }
+    columns = cursor.execute(_FUNDING, parameters).fetchnumpy()
     return FundingColumns(columns["time_ms"].astype(np.int64), columns["rate"])

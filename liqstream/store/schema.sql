@@ -1,4 +1,4 @@
--- The store's tables as of schema version 2. Times are UTC epoch milliseconds.
+-- The store's tables as of schema version 7. Times are UTC epoch milliseconds.
 -- No PRIMARY KEY and no index: rows are de-duplicated as they come in (ingest.py says why).
 
 CREATE TABLE candles (
@@ -21,7 +21,9 @@ CREATE TABLE open_interest (
     time_ms BIGINT NOT NULL,
     open_interest_base DOUBLE NOT NULL,
     reported DOUBLE NOT NULL,
-    reported_unit VARCHAR NOT NULL
+    reported_unit VARCHAR NOT NULL,
+    -- Each contract counted once, not on its long and its short side.
+    one_sided BOOLEAN DEFAULT true
 );
 
 CREATE TABLE liquidations (
@@ -44,6 +46,13 @@ CREATE TABLE liquidation_totals (
     short_usd DOUBLE NOT NULL
 );
 
+CREATE TABLE liquidation_spans (
+    exchange VARCHAR NOT NULL,
+    symbol VARCHAR NOT NULL,
+    start_ms BIGINT NOT NULL,
+    end_ms BIGINT NOT NULL
+);
+
 CREATE TABLE funding (
     exchange VARCHAR NOT NULL,
     symbol VARCHAR NOT NULL,
@@ -51,5 +60,59 @@ CREATE TABLE funding (
     rate DOUBLE NOT NULL
 );
 
+-- Forecasts as they were issued: never changed, of the same symbol, horizon and time the first counts.
+CREATE TABLE forecasts (
+    symbol VARCHAR NOT NULL,
+    horizon VARCHAR NOT NULL,
+    time_ms BIGINT NOT NULL,
+    exchanges VARCHAR NOT NULL,
+    method VARCHAR NOT NULL,
+    -- JSON: expected USD, quantiles, range and chances.
+    content VARCHAR NOT NULL
+);
+
+-- Measured positions of public accounts (Hyperliquid).
+CREATE TABLE accounts (
+    address VARCHAR NOT NULL,
+    source VARCHAR NOT NULL,
+    first_ms BIGINT NOT NULL,
+    last_ms BIGINT NOT NULL,
+    read_ms BIGINT NOT NULL,
+    opaque BOOLEAN NOT NULL
+);
+
+-- A row per change; size 0 once it is closed.
+CREATE TABLE positions (
+    symbol VARCHAR NOT NULL,
+    address VARCHAR NOT NULL,
+    read_ms BIGINT NOT NULL,
+    size_base DOUBLE NOT NULL,
+    entry_price DOUBLE,
+    liquidation_price DOUBLE,
+    leverage DOUBLE,
+    isolated BOOLEAN NOT NULL
+);
+
+-- Every five minutes: USD at measured levels, in cells of 10 bp of log price that hold any.
+CREATE TABLE measured_cells (
+    symbol VARCHAR NOT NULL,
+    time_ms BIGINT NOT NULL,
+    cell BIGINT NOT NULL,
+    long_usd DOUBLE NOT NULL,
+    short_usd DOUBLE NOT NULL
+);
+
+CREATE TABLE measured_coverage (
+    symbol VARCHAR NOT NULL,
+    time_ms BIGINT NOT NULL,
+    long_share DOUBLE NOT NULL,
+    short_share DOUBLE NOT NULL,
+    long_with_level DOUBLE NOT NULL,
+    short_with_level DOUBLE NOT NULL,
+    median_age_ms DOUBLE,
+    open_interest_base DOUBLE NOT NULL,
+    accounts BIGINT NOT NULL
+);
+
 CREATE TABLE schema_version (version BIGINT NOT NULL);
-INSERT INTO schema_version VALUES (2);
+INSERT INTO schema_version VALUES (7);

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from liqstream.market import Candle, FundingRate, Liquidation, LiquidationTotal, OpenInterest
+from liqstream.market import (
+    Candle,
+    FundingRate,
+    Liquidation,
+    LiquidationSpan,
+    LiquidationTotal,
+    OpenInterest,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +30,9 @@ class Table:
     optional: tuple[str, ...] = ()
     texts: tuple[str, ...] = ("exchange", "symbol")
     integers: tuple[str, ...] = ()
+    booleans: tuple[str, ...] = ()
     counted: bool = False
-    """Equal records of one call are different events, told apart by the key's last column, `occurrence`."""
+    """Equal records of one call are different ones; the key's last column, `occurrence`, counts them."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -33,7 +41,7 @@ class Table:
 
     @property
     def market(self) -> tuple[str, ...]:
-        """The columns, first of the key, that say whose series a row belongs to."""
+        """The columns, first of the key, of the series a row belongs to."""
         return self.key[: self.key.index(self.time)]
 
 
@@ -51,9 +59,10 @@ OPEN_INTEREST = Table(
     OpenInterest,
     "time_ms",
     key=("exchange", "symbol", "time_ms"),
-    values=("open_interest_base", "reported", "reported_unit"),
+    values=("open_interest_base", "reported", "reported_unit", "one_sided"),
     texts=("exchange", "symbol", "reported_unit"),
     integers=("time_ms",),
+    booleans=("one_sided",),
 )
 LIQUIDATIONS = Table(
     "liquidations",
@@ -72,6 +81,14 @@ LIQUIDATION_TOTALS = Table(
     values=("long_usd", "short_usd"),
     integers=("interval_ms", "open_time_ms"),
 )
+LIQUIDATION_SPANS = Table(
+    "liquidation_spans",
+    LiquidationSpan,
+    "start_ms",
+    key=("exchange", "symbol", "start_ms"),
+    values=("end_ms",),
+    integers=("start_ms", "end_ms"),
+)
 FUNDING = Table(
     "funding",
     FundingRate,
@@ -81,4 +98,4 @@ FUNDING = Table(
     integers=("time_ms",),
 )
 
-TABLES = (CANDLES, OPEN_INTEREST, LIQUIDATIONS, LIQUIDATION_TOTALS, FUNDING)
+TABLES = (CANDLES, OPEN_INTEREST, LIQUIDATIONS, LIQUIDATION_TOTALS, LIQUIDATION_SPANS, FUNDING)

@@ -1,1 +1,1 @@
-"""The wire: who is connected, what may be said, and how it is sent."""
+"""One WebSocket from handshake to close: who it is, what it asks for, how it ends."""

@@ -10,15 +10,17 @@ from dataclasses import asdict, dataclass
 import structlog
 from aiohttp import WSMessage, WSMsgType, hdrs, web
 
-from liqstream.admission.door import DOOR, Door
+from liqstream.admission.connection_caps import CapReachedError
+from liqstream.admission.pending_sockets import PendingSocket
+from liqstream.admission.policy import ADMISSION, REASONS, AdmissionPolicy
+from liqstream.fanout.connection import Connection
+from liqstream.fanout.connection_manager import ConnectionManager
 from liqstream.symbols import SUPPORTED_SYMBOLS
-from liqstream.ws.authentication import authenticate
-from liqstream.ws.close_codes import GOING_AWAY, IDLE, MAX_LIFETIME, CloseCode
-from liqstream.ws.connection import Connection
-from liqstream.ws.connection_manager import ConnectionManager
-from liqstream.ws.dialogue import Dialogue, outcome_of, refuse_binary
-from liqstream.ws.frames import pong_frame
+from liqstream.wire.close_codes import GOING_AWAY, IDLE, MAX_LIFETIME, OVERLOADED, UNAUTHORIZED, CloseCode
+from liqstream.wire.frames import pong_frame
+from liqstream.ws.authentication import AUTHENTICATED, authenticate
 from liqstream.ws.heatmap_socket import HeatmapSocket
+from liqstream.ws.session import Session, outcome_of, refuse_binary
 
 _log = structlog.get_logger(__name__)
 
@@ -28,8 +30,8 @@ class WsConfig:
     """What the endpoint needs to know of the settings.
 
     `symbols` may be subscribed to. A client that does not answer a ping within half of `heartbeat_s` is
-    dropped, and so is one that follows nothing for `idle_s` or owes its token for `token_s`. After
-    `max_lifetime_s`, or up to a tenth of it sooner, a client must come anew. On shutdown clients get
+    closed, and so is one that follows nothing for `idle_s` or has not shown its token after `token_s`. After
+    `max_lifetime_s`, or up to a tenth of it sooner, a client must reconnect. On shutdown clients get
     `close_with` and `shutdown_grace_s` to answer.
     """
 
@@ -37,26 +39,26 @@ class WsConfig:
     max_message_bytes: int = 4096
     heartbeat_s: float = 27.0
     idle_s: float = 60.0
-    token_s: float = 10.0
+    token_s: float = 3.0
     max_lifetime_s: float = math.inf
     compress: bool = True
     close_with: CloseCode = GOING_AWAY
     shutdown_grace_s: float = 2.0
 
 
-_SAID = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
+_MESSAGE_TYPES = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
 _SHOWN_AGENT_CHARS = 100
 
 _LIFETIME_SPREAD = 0.1
-"""Of the lifetime: clients that came together do not all come back together."""
+"""Of the lifetime: clients that connected together do not all reconnect together."""
 
 CONFIG = web.AppKey("ws_config", WsConfig)
 MANAGER = web.AppKey("ws_manager", ConnectionManager)
 
 
 def add_ws_routes(app: web.Application) -> None:
-    """Add both routes and the closing of all clients on shutdown; CONFIG, MANAGER and DOOR must be set."""
+    """Add both routes, and close all clients on shutdown; CONFIG, MANAGER and ADMISSION must be set."""
     app.router.add_get("/ws/heatmap", heatmap_socket)
     app.router.add_get("/ws/stats", stats)
     app.on_shutdown.append(_close_clients)
@@ -73,14 +75,17 @@ async def stats(request: web.Request) -> web.Response:
 
 async def heatmap_socket(request: web.Request) -> web.StreamResponse:
     """One client, from its handshake to its end."""
-    door = request.app[DOOR]
-    must_authenticate = door.admit_socket(request)
-    with door.place(request):
-        return await _serve(request, must_authenticate=must_authenticate)
+    policy = request.app[ADMISSION]
+    if policy.admit_socket(request):
+        with policy.pending_slot(request) as pending:
+            return await _serve(request, pending)
+    with policy.connection_slot(request):
+        return await _serve(request, None)
 
 
-async def _serve(request: web.Request, *, must_authenticate: bool) -> web.StreamResponse:
-    config, manager, door = request.app[CONFIG], request.app[MANAGER], request.app[DOOR]
+async def _serve(request: web.Request, pending: PendingSocket | None) -> web.StreamResponse:
+    """`pending` is set for a socket that owes a token: it gets a slot only once it has shown it."""
+    config, manager, policy = request.app[CONFIG], request.app[MANAGER], request.app[ADMISSION]
     ws = HeatmapSocket(
         heartbeat=config.heartbeat_s,
         compress=config.compress,
@@ -89,24 +94,27 @@ async def _serve(request: web.Request, *, must_authenticate: bool) -> web.Stream
         # Pings are answered here, where the client's reading speed bounds how many.
         autoping=False,
     )
-    try:
-        await ws.prepare(request)
-    except ConnectionResetError:
-        return ws
+    # A client that has left by now raises ConnectionResetError, which aiohttp passes over; the unprepared
+    # response would be an error of ours to it.
+    await ws.prepare(request)
     transport = request.transport
     if transport is None:
         return ws
     connection = manager.attach(ws, transport)
-    ws.let_go = manager.forget
-    peer = door.key(request)
-    came_at = asyncio.get_running_loop().time()
-    _log.info("ws_connect", peer=peer, agent=_agent(request), connections=door.caps.open)
+    ws.before_close = manager.forget
+    peer = policy.key(request)
+    connected_at = asyncio.get_running_loop().time()
+    _log.info("ws_connect", peer=peer, agent=_agent(request), connections=policy.caps.open)
     try:
-        close: CloseCode | None = None
-        if must_authenticate:
-            close = await authenticate(ws, connection, door.tokens, patience_s=config.token_s)
-        if close is None:
-            close = await _converse(ws, connection, manager, config, door)
+        if pending is None:
+            close = await _receive_messages(ws, connection, manager, config, policy)
+        else:
+            close = await authenticate(ws, policy.tokens, pending, timeout_s=config.token_s)
+            if close is UNAUTHORIZED:
+                policy.failures.take(peer)
+            if close is None:
+                policy.pending.remove(pending)
+                close = await _in_a_slot(ws, connection, manager, config, policy, peer)
         if close is not None:
             connection.close_code = close
             await ws.close(code=close.code, message=close.reason.encode(), drain=False)
@@ -116,9 +124,33 @@ async def _serve(request: web.Request, *, must_authenticate: bool) -> web.Stream
             transport.abort()  # bytes nobody will read
         code = outcome_of(ws, connection)
         manager.count_end(code)
-        stayed_s = round(asyncio.get_running_loop().time() - came_at, 1)
-        _log.info("ws_disconnect", peer=peer, code=code, stayed_s=stayed_s, connections=door.caps.open - 1)
+        stayed_s = round(asyncio.get_running_loop().time() - connected_at, 1)
+        _log.info(
+            "ws_disconnect",
+            peer=peer,
+            code=code,
+            stayed_s=stayed_s,
+            connections=policy.caps.open - (pending is None),
+        )
     return ws
+
+
+async def _in_a_slot(
+    ws: web.WebSocketResponse,
+    connection: Connection,
+    manager: ConnectionManager,
+    config: WsConfig,
+    policy: AdmissionPolicy,
+    peer: str,
+) -> CloseCode | None:
+    """Serve a socket that has just shown its token, if there is a slot for it."""
+    try:
+        with policy.caps.slot(peer):
+            connection.send_message(AUTHENTICATED)
+            return await _receive_messages(ws, connection, manager, config, policy)
+    except CapReachedError as error:
+        policy.count(REASONS[error.cap])
+        return OVERLOADED
 
 
 def _agent(request: web.Request) -> str:
@@ -126,50 +158,51 @@ def _agent(request: web.Request) -> str:
     return request.headers.get(hdrs.USER_AGENT, "")[:_SHOWN_AGENT_CHARS]
 
 
-async def _converse(
+async def _receive_messages(
     ws: web.WebSocketResponse,
     connection: Connection,
     manager: ConnectionManager,
     config: WsConfig,
-    door: Door,
+    policy: AdmissionPolicy,
 ) -> CloseCode | None:
     """Answer messages until the peer is gone (None) or must go (the code to close with)."""
     clock = asyncio.get_running_loop().time
-    dialogue = Dialogue(manager, connection, symbols=config.symbols, clock=clock)
-    budget = door.messages()
+    session = Session(manager, connection, symbols=config.symbols, clock=clock)
+    budget = policy.message_bucket()
     busy_at = clock()
     leave_at = busy_at + config.max_lifetime_s * random.uniform(1 - _LIFETIME_SPREAD, 1)
     while True:
         now = clock()
         if now >= leave_at:
             return MAX_LIFETIME
-        if connection.subscriptions:
+        follows = bool(connection.subscriptions) or manager.markets.follows(connection)
+        if follows:
             busy_at = now
-        idle_at = math.inf if connection.subscriptions else busy_at + config.idle_s
+        idle_at = math.inf if follows else busy_at + config.idle_s
         until = min(idle_at, leave_at)
         try:
             message = await ws.receive(timeout=None if until == math.inf else max(0.001, until - now))
         except TimeoutError:
             return IDLE if idle_at <= leave_at else MAX_LIFETIME
-        # What a peer that is gone had still to say is nobody's question any more.
-        if message.type not in _SAID or connection.transport.is_closing():
+        # aiohttp may still hold messages of a peer that is gone: nobody would read the answers.
+        if message.type not in _MESSAGE_TYPES or connection.transport.is_closing():
             return None
         wait_s = budget.take()
         if wait_s > 0:
-            close = dialogue.slow_down(wait_s)
+            close = session.slow_down(wait_s)
         else:
-            close = await _answer(message, dialogue, connection)
+            close = await _answer(message, session, connection)
         if close is not None:
             return close
         # A client that does not read is not read from: its answers would pile up.
         await connection.drained()
 
 
-async def _answer(message: WSMessage, dialogue: Dialogue, connection: Connection) -> CloseCode | None:
+async def _answer(message: WSMessage, session: Session, connection: Connection) -> CloseCode | None:
     if message.type is WSMsgType.TEXT:
-        return await dialogue.answer(message.data)
+        return await session.answer(message.data)
     if message.type is WSMsgType.BINARY:
-        return dialogue.refuse(refuse_binary())
+        return session.refuse(refuse_binary())
     if message.type is WSMsgType.PING:
         connection.write(pong_frame(message.data))
     return None

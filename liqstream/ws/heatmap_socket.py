@@ -1,23 +1,74 @@
-"""The socket of one client: as aiohttp's, but nothing follows its close frame."""
+"""The socket of one client: aiohttp's, where it does otherwise than the RFCs or our fan-out need."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, hdrs, web
+from aiohttp.http_websocket import WebSocketWriter
+from aiohttp.web_request import BaseRequest
+from multidict import CIMultiDict
+
+from liqstream.admission.refusal import error_response
+from liqstream.wire.deflate_offer import accept_deflate
+from liqstream.ws.mask_check import MaskCheck
+
+VERSION = "13"
+
+_NO_CLOSE_CODE = 1006
+_END_OF_CLOSE_CODES = 5000
 
 
 class HeatmapSocket(web.WebSocketResponse):
-    """Calls `let_go` with itself before any close frame is sent.
+    """A WebSocket that closes on unmasked frames, speaks version 13 alone and answers every deflate offer.
 
-    aiohttp closes by itself on a protocol error and then waits for the peer; a snapshot written meanwhile
-    would come after the close frame, which RFC 6455 forbids.
+    Calls `before_close` with itself before any close frame is sent: aiohttp closes by itself on a protocol
+    error and then waits for the peer; a snapshot written meanwhile would come after the close frame, which
+    RFC 6455 forbids.
     """
 
-    let_go: Callable[[web.WebSocketResponse], None] | None = None
+    before_close: Callable[[web.WebSocketResponse], None] | None = None
+
+    def __init__(self, *, compress: bool = True, **options: Any) -> None:
+        # aiohttp would accept an offer without the parameters it has to repeat (RFC 7692 7.1.2.1).
+        super().__init__(compress=False, **options)
+        self._may_compress = compress
+
+    def _handshake(self, request: BaseRequest) -> tuple[CIMultiDict[str], str | None, int, bool]:
+        is_upgrade = request.headers.get(hdrs.UPGRADE, "").strip().lower() == "websocket"
+        if is_upgrade and request.headers.get(hdrs.SEC_WEBSOCKET_VERSION) != VERSION:
+            raise error_response(
+                web.HTTPUpgradeRequired,
+                f"this server speaks version {VERSION} of WebSocket",
+                {hdrs.SEC_WEBSOCKET_VERSION: VERSION, hdrs.UPGRADE: "websocket"},
+            )
+        headers, protocol, _, _ = super()._handshake(request)
+        offers = ", ".join(request.headers.getall(hdrs.SEC_WEBSOCKET_EXTENSIONS, ()))
+        accepted = accept_deflate(offers) if self._may_compress else None
+        if accepted is None:
+            return headers, protocol, 0, False
+        headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = accepted.answer
+        return headers, protocol, accepted.window_bits, accepted.no_context_takeover
+
+    def _post_start(self, request: BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
+        # What came with the request must pass the check too, so aiohttp's reader is not given it yet.
+        connection = request.protocol
+        early, connection._message_tail = connection._message_tail, b""
+        super()._post_start(request, protocol, writer)
+        assert self._parser is not None
+        assert self._reader is not None
+        check = MaskCheck(self._parser, fail=self._reader.set_exception)
+        connection._payload_parser = check
+        if early:
+            check.feed_data(early)
 
     async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
-        """Close as aiohttp does, once the fan-out has let go."""
-        if self.let_go is not None:
-            self.let_go(self)
+        """Close as aiohttp does, after `before_close`; True if this call closed it."""
+        if self.before_close is not None:
+            self.before_close(self)
+        # A close of the peer's with a code that no frame may hold (RFC 6455 7.4) is a protocol error itself.
+        peers_code = self._close_code if self._closing else None
+        if peers_code is not None and (peers_code == _NO_CLOSE_CODE or peers_code >= _END_OF_CLOSE_CODES):
+            code = WSCloseCode.PROTOCOL_ERROR
         return await super().close(code=code, message=message, drain=drain)

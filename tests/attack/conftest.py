@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from liqstream.admission.tokens import new_token, token_line
-from tests.attack.stage import Victim, attacked
+from tests.attack.harness import Victim, attacked
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.attack.harness import Victim, attacked, healthy_beside
 from tests.attack.raw import BINARY, PING, PONG, TEXT, RawSocket, connected, frame, handshake
-from tests.attack.stage import Victim, attacked, healthy_beside
 
 MEGABYTE = 1 << 20
 

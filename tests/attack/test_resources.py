@@ -16,8 +16,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.attack.harness import HEALTHY_P99_S, Victim, attacked, healthy_beside
 from tests.attack.raw import PING, TEXT, RawSocket, connected, frame, handshake, request
-from tests.attack.stage import HEALTHY_P99_S, Victim, attacked, healthy_beside
 
 MEGABYTE = 1 << 20
 SUBSCRIBE = frame(TEXT, b'{"action":"subscribe","symbols":["BTCUSDT"],"update_interval":1}')
@@ -55,7 +55,7 @@ async def _series_of_a_server_whose_feed_speaks(victim: Victim) -> set[str]:
     async with asyncio.timeout(10):
         while True:
             series = set(await asyncio.to_thread(victim.metrics))
-            if 'feed_silence_seconds{exchange="binance"}' in series:
+            if 'liqstream_feed_silence_seconds{exchange="binance"}' in series:
                 return set(await asyncio.to_thread(victim.metrics))
             await asyncio.sleep(0.05)
 
@@ -101,7 +101,7 @@ async def test_clients_that_reset_leave_nothing(victim: Victim) -> None:
                 sock.writer.write(frame(TEXT, b"x" * 50, declared=200))
                 await _reset(sock)
         await victim.settles(before + 1)
-        assert (await asyncio.to_thread(victim.metrics))["ws_connections"] == 1
+        assert (await asyncio.to_thread(victim.metrics))["liqstream_ws_connections"] == 1
 
 
 async def test_clients_that_ask_read_nothing_and_leave(victim: Victim) -> None:
@@ -116,7 +116,7 @@ async def test_clients_that_ask_read_nothing_and_leave(victim: Victim) -> None:
         sock.writer.write(asking)
         socks.append(sock)
     async with asyncio.timeout(20):
-        while (await asyncio.to_thread(victim.metrics))["ws_slow_connections"] < len(socks):
+        while (await asyncio.to_thread(victim.metrics))["liqstream_ws_slow_connections"] < len(socks):
             await asyncio.sleep(0.1)
     for sock in socks:
         await _reset(sock)
@@ -142,7 +142,7 @@ async def test_half_sent_handshakes_are_cut_off(victim: Victim) -> None:
     for _, writer in half:
         writer.close()
     await victim.settles(before)
-    assert (await asyncio.to_thread(victim.metrics))['refusals_total{reason="headers_late"}'] >= 500
+    assert (await asyncio.to_thread(victim.metrics))['liqstream_refusals_total{reason="headers_late"}'] >= 500
 
 
 async def test_running_out_of_descriptors_is_survived(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ async def test_a_reconnect_storm_of_two_thousand(victim: Victim) -> None:
         await _storm(victim, 2000)
         await victim.settles(before)
     assert victim.rss_bytes() - after_first < 20 * MEGABYTE
-    assert (await asyncio.to_thread(victim.metrics))["ws_connections"] == 0
+    assert (await asyncio.to_thread(victim.metrics))["liqstream_ws_connections"] == 0
 
 
 READER = """
@@ -216,7 +216,7 @@ import asyncio, sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from tests.attack.raw import TEXT, frame, handshake
-from tests.attack.stage import Victim
+from tests.attack.harness import Victim
 
 async def main():
     victim = Victim(None, {host!r}, {port}, Path("/dev/null"))

@@ -28,7 +28,7 @@ DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 DRAWN = """() => {
   const page = globalThis.liqstream;
-  const view = page?.stage.focus?.view;
+  const view = page?.mapGrid.focus?.view;
   return Boolean(view?.market?.now && view.heat.frames > 1 && view.colours.high);
 }"""
 
@@ -44,7 +44,7 @@ class Watch:
     refused: list[str] = field(default_factory=list)
 
     def on(self, page: Page, origin: str) -> None:
-        page.on("console", lambda said: self._note(said.type, said.text))
+        page.on("console", lambda said: self._note(said.type, said.text, said.location.get("url", "")))
         page.on("pageerror", lambda error: self._note("error", str(error)))
         page.on("response", self._keep)
         page.on("request", lambda request: self._check(request.url, origin))
@@ -54,7 +54,9 @@ class Watch:
         if response.status >= 400:
             self.refused.append(f"{response.status} {response.url}")
 
-    def _note(self, kind: str, text: str) -> None:
+    def _note(self, kind: str, text: str, url: str = "") -> None:
+        if re.search("404|503", text) and re.search("/api/(score|forecast)/", url):
+            return  # the browser's own line about a score or forecast there is none of, or not yet
         if kind in ("error", "warning") and not any(re.search(pattern, text) for pattern in self.allowed):
             self.seen.append(text)
 
@@ -76,16 +78,16 @@ class Opened:
 
     def view(self, expression: str, arg: Any = None) -> Any:
         """An expression over `view`, the chart in focus, and `market`, what it shows."""
-        wrapped = f"arg => {{ const view = liqstream.stage.focus.view, market = view.market; return {expression}; }}"
+        wrapped = f"arg => {{ const view = liqstream.mapGrid.focus.view, market = view.market; return {expression}; }}"
         return self.page.evaluate(wrapped, arg)
 
     def until(self, expression: str, arg: Any = None, *, timeout_s: float = 30) -> None:
         """Wait until an expression over `view` and `market` is true."""
-        wrapped = f"arg => {{ const view = liqstream.stage.focus.view, market = view.market; return {expression}; }}"
+        wrapped = f"arg => {{ const view = liqstream.mapGrid.focus.view, market = view.market; return {expression}; }}"
         self.page.wait_for_function(wrapped, arg=arg, timeout=timeout_s * 1000)
 
     def picture(self) -> list[int]:
-        """Every 7th pixel of the map as drawn, as RGBA words, without crosshair and page furniture."""
+        """Every 7th pixel of the map as drawn, as RGBA words, without crosshair and controls."""
         pixels: list[int] = self.view(
             """(() => { const canvas = view.chart.takeScreenshot();
                const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -140,7 +142,7 @@ def watch() -> Watch:
 def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     """A fresh profile; parametrize it indirectly for another size or theme."""
     options: dict[str, Any] = {"viewport": DESKTOP, **getattr(request, "param", {})}
-    made = browser.new_context(locale="en-GB", timezone_id="Europe/Berlin", **options)
+    made = browser.new_context(locale="en-GB", timezone_id="Europe/Berlin", color_scheme="dark", **options)
     made.set_default_timeout(30_000)
     yield made
     made.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +33,10 @@ def test_a_restarted_server_needs_no_reload(
         epoch = opened.view("market.now.epoch")
         server.stop()
         opened.until_indicator("disconnected")
-        assert "Disconnected" in opened.page.inner_text("#notice")
+        notice = opened.page.inner_text("#notice")
+        assert re.fullmatch(
+            r"Connection lost\. Prices frozen at \d\d:\d\d:\d\d, (retrying in \d+ s|reconnecting)", notice
+        )
         server.start()
         opened.until_indicator("live", timeout_s=40)
         opened.until("market.now.epoch > arg", epoch)
@@ -49,7 +54,7 @@ def test_without_websocket_it_polls_and_comes_back(
         opened.watch.allowed.append(NETWORK)
         opened.page.on("request", lambda request: polls.append(request.url))
         opened.until_indicator("polling", timeout_s=40)
-        opened.page.wait_for_function("() => liqstream.stage.focus.view.market.now")
+        opened.page.wait_for_function("() => liqstream.mapGrid.focus.view.market.now")
         seq = opened.view("market.now.seq")
         opened.until("market.now.seq > arg", seq)
         assert sum("columns=1" in url for url in polls) >= 2
@@ -61,7 +66,7 @@ def test_without_websocket_it_polls_and_comes_back(
 
 
 def test_a_silent_line_turns_amber_then_red_and_heals(page: Page, open_page: Open, replay_url: str) -> None:
-    """An open socket that says nothing is judged by the age of its last message."""
+    """An open socket that says nothing is judged by what it leaves unanswered: amber in 4 s, red in 9."""
     page.add_init_script(PROMPT)
     held = {"on": False}
     opened = open_page(replay_url, drawn=False)
@@ -76,13 +81,64 @@ def test_a_silent_line_turns_amber_then_red_and_heals(page: Page, open_page: Ope
     opened.until_indicator("live")
     held["on"] = True
     opened.until_indicator("slow", timeout_s=12)
-    assert opened.page.inner_text("#notice") == "Connection slow - may miss updates"
+    assert re.fullmatch(r"Updates are late \(last \d+ s ago\)", opened.page.inner_text("#notice"))
+    assert opened.page.evaluate("liqstream.client.unansweredMs") > 2000
     opened.until_indicator("disconnected", timeout_s=12)
+    assert 6500 < opened.page.evaluate("liqstream.client.unansweredMs") < 9000
     held["on"] = False
     opened.until_indicator("live", timeout_s=20)
 
 
-def test_a_slow_consumer_is_told(open_page: Open, replay_url: str) -> None:
+def test_a_server_that_sends_no_state_is_not_live(page: Page, open_page: Open, replay_url: str) -> None:
+    """Acks, pongs and heartbeats prove a line, not what is shown: green only once there is a state, and on coming back
+    only once this server stands behind it."""
+    page.add_init_script(PROMPT)
+    opened = open_page(replay_url, drawn=False)
+    holds = {"states": True, "positions": False}
+    routes: list[WebSocketRoute] = []
+
+    def proxy(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        routes.append(route)
+        route.on_message(server.send)
+
+        def down(text: str | bytes) -> None:
+            message = json.loads(text)
+            if holds["states"] and message["type"] in ("snapshot", "delta"):
+                return
+            if holds["positions"] and message["type"] in ("heartbeat", "tick"):
+                return
+            if holds["positions"]:
+                message.pop("positions", None)
+            route.send(json.dumps(message))
+
+        server.on_message(down)
+
+    page.route_web_socket("**/ws/heatmap", proxy)
+    page.reload()
+    page.wait_for_function("() => globalThis.liqstream?.client?.status.state === 'open'")
+    note = """() => { globalThis.shown = []; new MutationObserver(() => shown.push(document.querySelector('#connection').dataset.state))
+      .observe(document.querySelector('#connection'), {attributes: true});
+      globalThis.pongs = 0; liqstream.client.on('latency', () => pongs++); }"""
+    page.evaluate(note)
+    page.wait_for_function("() => pongs >= 1 && shown.length")
+    assert set(page.evaluate("shown")) == {"connecting"}
+    assert opened.view("market.now") is None
+    holds["states"] = False
+    opened.until_indicator("live")
+    assert opened.view("market.now") is not None
+    # A server that stands elsewhere is not known to stand behind what the last one showed.
+    holds |= {"states": True, "positions": True}
+    routes[-1].close(code=1012)
+    page.wait_for_function("() => liqstream.client.status.state === 'open' && shown.at(-1) === 'connecting'")
+    page.evaluate("() => { shown.length = pongs = 0; }")
+    page.wait_for_function("() => pongs >= 1 && shown.length")
+    assert "live" not in page.evaluate("shown")
+    holds |= {"states": False, "positions": False}
+    opened.until_indicator("live")
+
+
+def test_a_slow_consumer_is_warned(open_page: Open, replay_url: str) -> None:
     """SLOW_CONSUMER shows the notice and the number of dropped updates on the card."""
     opened = open_page(replay_url, drawn=False)
 
@@ -96,11 +152,11 @@ def test_a_slow_consumer_is_told(open_page: Open, replay_url: str) -> None:
     opened.page.route_web_socket("**/ws/heatmap", warn)
     opened.page.reload()
     opened.until_indicator("slow")
-    assert opened.page.inner_text("#notice") == "Connection slow - may miss updates"
+    assert re.fullmatch(r"Updates are late \(last \d+ s ago\)", opened.page.inner_text("#notice"))
     opened.page.hover("#connection")
     card = " ".join(opened.page.inner_text("#connection-card").split())
     assert "Dropped 3" in card
-    for name in ("Latency", "Last update", "Sequence", "Skipped"):
+    for name in ("Latency", "Last update", "Snapshot", "Skipped"):
         assert name in card
 
 
@@ -131,7 +187,7 @@ def test_a_damaged_delta_is_noticed_and_put_right(open_page: Open, replay_url: s
 
     opened.page.route_web_socket("**/ws/heatmap", meddle)
     opened.page.reload()
-    opened.page.wait_for_function("() => liqstream?.stage.focus?.view.market.now")
+    opened.page.wait_for_function("() => liqstream?.mapGrid.focus?.view.market.now")
     opened.until("liqstream.client.account('BTCUSDT').received > 12", timeout_s=30)
     assert damaged
     assert len(resyncs) == 1
@@ -158,24 +214,151 @@ def test_a_history_that_fails_is_named_and_asked_for_again(open_page: Open, repl
     assert opened.page.is_hidden(".empty")
 
 
-def test_a_hidden_page_stops_listening_and_catches_up(open_page: Open, replay_url: str) -> None:
-    """After half a minute out of sight it unsubscribes; on return it is live within a moment."""
+HIDE = """hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden});
+  document.dispatchEvent(new Event('visibilitychange')); }"""
+LATER = """ms => { const real = performance.now.bind(performance); performance.now = () => real() + ms; }"""
+
+
+def test_a_hidden_page_pauses_and_catches_up(open_page: Open, replay_url: str) -> None:
+    """After half a minute out of sight it has no socket and says so; on return it is live within a moment."""
     opened = open_page(replay_url)
-    opened.page.evaluate(
-        """() => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => true});
-           const real = performance.now.bind(performance); globalThis.ahead = 0;
-           performance.now = () => real() + globalThis.ahead;
-           document.dispatchEvent(new Event('visibilitychange')); globalThis.ahead = 31_000; }"""
-    )
-    opened.page.wait_for_function("() => liqstream.client.symbols.length === 0")
-    opened.page.evaluate(
-        """() => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => false});
-           document.dispatchEvent(new Event('visibilitychange')); }"""
-    )
-    opened.page.wait_for_function("() => liqstream.client.symbols.length === 1")
-    seq = opened.view("market.now.seq")
-    opened.until("market.now.seq > arg", seq)
+    page = opened.page
     opened.until_indicator("live")
+    page.evaluate(HIDE, True)
+    page.evaluate(LATER, 31_000)
+    page.wait_for_function("() => liqstream.client.status.state === 'idle'")
+    assert page.evaluate("liqstream.client.status.code") == 1000
+    opened.until_indicator("paused")
+    page.wait_for_function("() => /^\\(paused\\) [\\d,.]+ BTCUSDT/.test(document.title)")
+    # Eight minutes on, and two rounds of the page's own timers: no socket was opened meanwhile.
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    page.evaluate(LATER, 480_000)
+    page.evaluate("() => new Promise(later => setTimeout(later, 2100))")
+    assert page.evaluate("liqstream.client.status.state") == "idle"
+    assert sockets == []
+    page.evaluate(HIDE, False)
+    seq = opened.view("market.now.seq")
+    opened.until("market.now.seq > arg", seq, timeout_s=10)
+    opened.until_indicator("live")
+    assert len(sockets) == 1
+    assert "paused" not in page.title()
+
+
+@pytest.mark.parametrize("minutes", [8, pytest.param(0, marks=pytest.mark.attack, id="8 real ones")])
+@pytest.mark.timeout(700)
+def test_a_page_hidden_for_eight_minutes_asks_for_nothing(
+    page: Page, open_page: Open, replay_url: str, minutes: int
+) -> None:
+    """No socket and no request in all that time; shown again, the newest state is there in three seconds."""
+    opened = open_page(replay_url)
+    opened.until_indicator("live")
+    page.evaluate(HIDE, True)
+    page.evaluate(LATER, 31_000)
+    opened.until_indicator("paused")
+    page.evaluate(
+        "async () => { while (liqstream.loader.isLoading) await new Promise(done => setTimeout(done, 50)); }"
+    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda made: asked.append(made.url))
+    for _ in range(minutes):
+        page.evaluate("() => { const at = performance.now(); performance.now = () => at + 60_000; }")
+        page.wait_for_timeout(550)  # its timers have their turn: one every half second
+    if not minutes:
+        page.wait_for_timeout(480_000)
+    assert asked == []
+    page.evaluate("() => { delete performance.now; }")
+    seq, began = opened.view("market.now.seq"), time.monotonic()
+    page.evaluate(HIDE, False)
+    opened.until("market.now.seq > arg", seq, timeout_s=10)
+    opened.until_indicator("live")
+    assert time.monotonic() - began < 3
+
+
+def test_a_hidden_page_that_is_to_go_on_asks_for_less(open_page: Open, replay_url: str) -> None:
+    """Keep updating in the background: one socket, an update every ten seconds, and the title goes on."""
+    opened = open_page(replay_url, background="1")
+    page = opened.page
+    opened.until_indicator("live")
+    page.evaluate(
+        "() => { globalThis.intervals = []; liqstream.client.on('subscribed', told => intervals.push(told.intervalS)); }"
+    )
+    page.evaluate(HIDE, True)
+    page.evaluate(LATER, 31_000)
+    page.wait_for_function("() => intervals.at(-1) === 10")
+    title = page.title()
+    page.wait_for_function("title => document.title !== title", arg=title, timeout=25_000)
+    page.evaluate(HIDE, False)
+    page.wait_for_function("() => intervals.at(-1) === 1")
+
+
+def test_offline_is_asked_at_once(page: Page, open_page: Open, replay_url: str) -> None:
+    """With an answer, as on a machine's own network, it stays live; without, it is red at once."""
+    held = {"on": False}
+    opened = open_page(replay_url, drawn=False)
+
+    def proxy(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        server.on_message(lambda text: None if held["on"] else route.send(text))
+        route.on_message(lambda text: None if held["on"] else server.send(text))
+
+    page.route_web_socket("**/ws/heatmap", proxy)
+    page.reload()
+    opened.until_indicator("live")
+    seen = """() => { globalThis.states = []; new MutationObserver(() => states.push(document.querySelector('#connection').dataset.state))
+      .observe(document.querySelector('#connection'), {attributes: true}); dispatchEvent(new Event('offline')); return states; }"""
+    page.evaluate(seen)
+    page.wait_for_function("() => states[0] === 'slow' && states.at(-1) === 'live'")
+    held["on"] = True
+    began = page.evaluate("performance.now()")
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    opened.until_indicator("disconnected", timeout_s=6)
+    assert page.evaluate("performance.now()") - began < 4000
+    held["on"] = False
+    page.evaluate("dispatchEvent(new Event('online'))")
+    opened.until_indicator("live", timeout_s=6)
+
+
+def test_a_socket_that_died_in_its_sleep_is_replaced(page: Page, open_page: Open, replay_url: str) -> None:
+    """On waking a socket that does not answer within two seconds gives way to another; green is what was heard since."""
+    routes: list[dict[str, bool]] = []
+    opened = open_page(replay_url, drawn=False)
+
+    def proxy(route: WebSocketRoute) -> None:
+        server, stopped = route.connect_to_server(), {"on": False}
+        routes.append(stopped)
+        server.on_message(lambda text: None if stopped["on"] else route.send(text))
+        route.on_message(lambda text: None if stopped["on"] else server.send(text))
+
+    page.route_web_socket("**/ws/heatmap", proxy)
+    page.reload()
+    opened.until_indicator("live")
+    opened.until("market.now !== null")
+    routes[0]["on"] = True
+    page.evaluate(
+        """() => { globalThis.shown = []; let heard = 0; const button = document.querySelector('#connection');
+          liqstream.client.on('message', () => heard++);
+          new MutationObserver(() => shown.push([button.dataset.state, heard])).observe(button, {attributes: true});
+          const real = Date.now.bind(Date); Date.now = () => real() + 3_600_000; }"""
+    )
+    page.wait_for_function("() => liqstream.client.unansweredMs > 0")
+    seq = opened.view("market.now.seq")
+    opened.until("market.now.seq > arg", seq, timeout_s=6)
+    opened.until_indicator("live")
+    assert len(routes) == 2
+    states = page.evaluate("() => shown")
+    assert states[0][0] == "slow"
+    assert all(heard for state, heard in states if state == "live")
+
+
+def test_a_replay_is_not_called_live(open_page: Open, replay_url: str) -> None:
+    """Its speed and the market's time stand in that place."""
+    opened = open_page(replay_url)
+    opened.until_indicator("live")
+    opened.page.wait_for_function(
+        "() => /^REPLAY x\\d+, \\d+ \\w+,? \\d\\d:\\d\\d/.test(document.querySelector('#connection span').textContent)"
+    )
 
 
 def test_from_message_to_pixels_within_a_second(open_page: Open, replay_url: str) -> None:
@@ -183,7 +366,7 @@ def test_from_message_to_pixels_within_a_second(open_page: Open, replay_url: str
     opened = open_page(replay_url)
     delay_ms = opened.page.evaluate(
         """() => new Promise(done => {
-             const {view} = liqstream.stage.focus;
+             const {view} = liqstream.mapGrid.focus;
              const off = liqstream.client.on('snapshot', () => {
                off();
                const began = performance.now(), frames = view.heat.frames;

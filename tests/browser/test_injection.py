@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import WebSocketRoute
 
-from tests.attack.stage import attacked
+from tests.attack.harness import attacked
 from tests.browser.conftest import Opened, Watch
 
 pytestmark = pytest.mark.browser
@@ -57,7 +57,7 @@ def test_markup_from_the_server_is_text(open_page: Open, watch: Watch, url: str)
 
     opened.page.route_web_socket("**/ws/heatmap", poison)
     opened.page.reload()
-    opened.page.wait_for_function("() => liqstream.stage.focus?.view?.market?.now")
+    opened.page.wait_for_function("() => liqstream.mapGrid.focus?.view?.market?.now")
     opened.settle()
     assert not opened.page.evaluate(HURT)
 
@@ -67,7 +67,7 @@ def test_markup_in_the_address_is_text(open_page: Open, watch: Watch, url: str, 
     """Also not in the answer of the server that renders the page."""
     watch.allowed.append(".*")
     opened = open_page(url, drawn=False, **{key: EVIL})
-    opened.page.wait_for_function("() => globalThis.liqstream?.stage")
+    opened.page.wait_for_function("() => globalThis.liqstream?.mapGrid")
     opened.settle()
     assert not opened.page.evaluate(HURT)
     opened.page.goto(f"{url}/#{key}={EVIL}")

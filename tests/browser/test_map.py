@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -69,60 +69,60 @@ def test_longs_stand_below_the_price_and_shorts_above(open_page: Open, demo_url:
     assert wrong == 0
 
 
-@pytest.mark.parametrize(
-    ("key", "field", "value"),
-    [
-        ("v", "view", "density"),
-        ("b", "side", "long"),
-        ("p", "palette", "magma"),
-        ("s", "scale", "linear"),
-        ("c", "candles", False),
-        ("o", "dots", False),
-        ("f", "fit", "candles"),
-        ("t", "theme", "light"),
-        ("7", "window", "30d"),
-        ("l", "lock", True),
-        ("u", "utc", True),
-        ("n", "panel", False),
-    ],
+KEYS: tuple[tuple[str, str, str | bool], ...] = (
+    ("v", "view", "density"),
+    ("b", "side", "long"),
+    ("p", "palette", "magma"),
+    ("s", "scale", "linear"),
+    ("c", "candles", False),
+    ("o", "dots", False),
+    ("f", "fit", "candles"),
+    ("t", "theme", "light"),
+    ("7", "window", "30d"),
+    ("l", "lock", True),
+    ("u", "utc", True),
+    ("n", "panel", False),
 )
-def test_keys_change_state_address_and_picture(shared_page: Opened, key: str, field: str, value: Any) -> None:
-    """One key, one change: in the state, in the address and, where it is something to see, in pixels."""
-    opened = shared_page
-    before = opened.picture()
-    opened.page.keyboard.press(key)
-    assert opened.state(field) == value
-    said = {True: "1", False: "0"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-    opened.page.wait_for_function("part => location.search.includes(part)", arg=f"{field}={said}")
-    opened.settle()
-    if field not in ("lock", "utc"):
-        opened.page.wait_for_function(
-            """before => { const canvas = liqstream.stage.focus.view.chart.takeScreenshot();
-               const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-               const words = new Uint32Array(image.data.buffer); let off = 0;
-               if (Math.floor(words.length / 7) !== before.length) return true;
-               for (let i = 0; i < before.length; i++) if (words[7 * i] !== before[i]) off++;
-               return off > 60; }""",
-            arg=before,
-        )
 
 
-@pytest.fixture
-def shared_page(open_page: Open, demo_url: str) -> Opened:
-    """A fresh page at its defaults."""
-    return open_page(demo_url, symbol="ETHUSDT")
+def test_keys_change_state_address_and_picture(open_page: Open, demo_url: str) -> None:
+    """One key, one change: in the state, in the address and, where it is something to see, in pixels; and back."""
+    opened = open_page(demo_url, symbol="ETHUSDT")
+    opened.until("view.dots && market.liquidations.length")
+    initial = opened.page.evaluate("liqstream.store.state")
+    for key, field, value in KEYS:
+        before = opened.picture()
+        opened.page.keyboard.press(key)
+        assert opened.state(field) == value
+        said = str(int(value)) if isinstance(value, bool) else value
+        opened.page.wait_for_function("part => location.search.includes(part)", arg=f"{field}={said}")
+        opened.settle()
+        if field not in ("lock", "utc"):
+            opened.page.wait_for_function(
+                """before => { const canvas = liqstream.mapGrid.focus.view.chart.takeScreenshot();
+                   const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+                   const words = new Uint32Array(image.data.buffer); let off = 0;
+                   if (Math.floor(words.length / 7) !== before.length) return true;
+                   for (let i = 0; i < before.length; i++) if (words[7 * i] !== before[i]) off++;
+                   return off > 60; }""",
+                arg=before,
+            )
+        opened.page.evaluate("state => liqstream.store.set(state)", initial)
+        opened.page.wait_for_function("part => !location.search.includes(part)", arg=f"{field}=")
+        opened.page.wait_for_function("() => !liqstream.loader.isLoading")
+        opened.settle()
 
 
 def test_buttons_and_menu_do_the_same(open_page: Open, demo_url: str) -> None:
     """Markets, windows, views and the display menu, by mouse."""
     opened = open_page(demo_url)
     page = opened.page
-    page.click("#markets >> text=ETHUSDT")
+    page.click("#markets >> text=ETH")
     opened.until("market.symbol === 'ETHUSDT' && market.now && market.matrix")
     assert "ETHUSDT" in page.inner_text("#ohlc")
     page.click("#windows >> text=12h")
     opened.until("market.matrix && market.matrix.intervalMs === 300000")
-    page.click("#view >> text=Density")
+    page.click("#view >> text=All levels")
     assert opened.state("view") == "density"
     page.click("#display-button")
     page.click(".popover >> text=Shorts")
@@ -166,7 +166,7 @@ def test_a_window_longer_than_the_records_shows_what_there_is(open_page: Open, d
     known = opened.view("market.matrix.timeOf(market.matrix.firstKnown)")
     end = opened.view("market.matrix.timeOf(market.matrix.end)")
     assert known - 0.2 * (end - known) < first < known < end < last < end + 0.2 * (end - known)
-    assert "of 30 d recorded" in opened.page.inner_text(".empty.corner")
+    assert re.fullmatch(r"Only .+ of history so far", opened.page.inner_text(".empty.corner"))
     assert opened.view("view.viewport.isWhole")
     assert opened.state("times") == []
     opened.page.click("#windows >> text=24h")
@@ -182,6 +182,34 @@ def test_a_short_window_still_knows_the_last_day_s_liquidations(
         open_page(demo_url, window="12h")
     query = parse_qs(urlsplit(asked.value.url).query)
     assert int(query["end_time"][0]) - int(query["start_time"][0]) > 86_400_000
+
+
+def test_scrolled_back_a_history_that_came_anew_leaves_the_view_where_it_is(
+    open_page: Open, demo_url: str
+) -> None:
+    """Also one whose first column is another, as after a server's pause; and a second one before it was drawn."""
+    opened = open_page(demo_url, window="24h")
+    opened.page.wait_for_function("() => liqstream.client")
+    opened.page.evaluate("() => liqstream.client.close()")
+    opened.view("view.viewport.pan(-0.5, 0)")
+    opened.page.wait_for_function("() => liqstream.store.state.times.length === 2")
+    before = opened.view("view.viewport.times()")
+    at_once = opened.view(
+        """(() => { for (const later of [4, 3]) {
+            const {matrix, header} = market, {rows, intervalMs} = matrix, columns = matrix.end - matrix.first;
+            const none = () => new Uint16Array(rows * columns), flat = () => new Float64Array(columns).fill(market.now.price);
+            market.takeHistory({header: {...header, columns, rows, t0: matrix.timeOf(matrix.first + later), gaps: []},
+              long: none(), short: none(), candles: {open: flat(), high: flat(), low: flat(), close: flat()}});
+          }
+          return view.viewport.times(); })()"""
+    )
+    assert at_once == pytest.approx(before, abs=1)
+    opened.settle()
+    assert opened.view("view.viewport.times()") == pytest.approx(before, abs=1)
+    width = before[1] - before[0]
+    opened.view("(view.viewport.pan(-0.1, 0), view.viewport.pan(-0.1, 0))")
+    opened.settle()
+    assert before[0] - opened.view("view.viewport.times()")[0] == pytest.approx(0.2 * width, rel=0.01)
 
 
 def test_scrolled_back_the_view_never_moves(open_page: Open, replay_url: str) -> None:
@@ -206,7 +234,7 @@ def test_the_replay_appends_columns_and_repairs_candles(open_page: Open, replay_
     opened.until("market.matrix.end >= arg + 8", end)
     opened.until("market.matrix.candle(arg).high > market.matrix.candle(arg).low", end)
     wanted = opened.page.evaluate(
-        """async ([column]) => { const {matrix, symbol} = liqstream.stage.focus.view.market;
+        """async ([column]) => { const {matrix, symbol} = liqstream.mapGrid.focus.view.market;
           const answer = await fetch(`/prices/klines?symbol=${symbol}&interval=5m&limit=40`);
           const {data} = await answer.json();
           return data.find(k => Date.parse(k.timestamp) === matrix.timeOf(column)); }""",
@@ -263,17 +291,49 @@ def test_hover_tells_the_figures_of_the_cell(open_page: Open, demo_url: str) -> 
     )
     opened.page.mouse.move(spot["x"], spot["y"] - 30)
     opened.page.mouse.move(spot["x"], spot["y"])
-    opened.page.wait_for_selector(".tooltip:not([hidden])")
-    text = opened.page.inner_text(".tooltip")
+    tooltip = opened.page.locator(".tooltip:not([hidden])")
+    tooltip.wait_for()
+    text = tooltip.inner_text()
     assert f"{spot['price']:,.0f}" in text
     for phrase in (
+        "Now",
         "Short",
-        "Above surroundings",
-        "Stands since",
-        "Shorts from price to here",
-        "Mostly (now)",
+        "Above local average",
+        "Age",
+        "Cumulative short liquidations to this price",
+        "Main leverage now",
     ):
         assert phrase in text
+    assert "At " not in text
+    assert re.search(r"\$\d{3},\d{3}", text) is None, "three figures"
+    # Of the past, what was then and what is now stand in two groups, each with its own distance.
+    opened.page.mouse.move(spot["x"] - 300, spot["y"])
+    opened.page.wait_for_function("() => document.querySelector('.tooltip').innerText.includes('At ')")
+    then, now = tooltip.inner_text().split("\nNow\n")
+    assert "Above local average" in then
+    assert "Cumulative short liquidations to this price" in now
+    distances = [re.search(r"[+−]\d+\.\d\d %", part) for part in (then, now)]
+    assert all(distances)
+
+
+def test_where_the_range_of_prices_ends_is_drawn(open_page: Open, demo_url: str) -> None:
+    """Beyond the map's prices it is hatched, beyond those of the profile too; hovering says what that means."""
+    opened = open_page(demo_url, dots="0")
+    opened.until("market.mix")
+    profile = "liqstream.mapGrid.focus.profile.beyond"
+    assert opened.view(profile) == {"above": 0, "below": 0}
+    colours_at_the_top = """((...canvases) => canvases.map(canvas => {
+      const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width >> 1, 30);
+      return new Set(new Uint32Array(data.buffer)).size;
+    }))(view.chart.takeScreenshot(), liqstream.mapGrid.focus.profileElement.querySelector('canvas'))"""
+    opened.view("view.viewport.zoomPrice(6)")
+    opened.until(f"{profile}.above > 60 && {profile}.below > 60")
+    opened.settle()
+    assert all(colours > 1 for colours in opened.view(colours_at_the_top))
+    box = opened.page.locator("#maps .chart").first.bounding_box()
+    assert box is not None
+    opened.page.mouse.move(box["x"] + 600, box["y"] + 20)
+    opened.page.wait_for_selector(".tooltip:not([hidden]) >> text=Beyond the model's range")
 
 
 def test_shift_drag_measures(open_page: Open, demo_url: str) -> None:
@@ -291,7 +351,7 @@ def test_shift_drag_measures(open_page: Open, demo_url: str) -> None:
     text = opened.page.inner_text(".measure-label")
     assert "+" in text
     assert "columns" in text
-    assert "standing" in text
+    assert "of levels inside, at the right edge" in text
     assert opened.view("view.viewport.times()") == pytest.approx(before, abs=1)
 
 
@@ -300,7 +360,7 @@ def test_all_bright_bands_are_visible_at_every_height(open_page: Open, demo_url:
     opened = open_page(demo_url, candles="0", dots="0", view="density", fit="map", lock="1")
     counts = opened.page.evaluate(
         """async () => {
-          const {view} = liqstream.stage.focus, {market} = view, matrix = market.matrix;
+          const {view} = liqstream.mapGrid.focus, {market} = view, matrix = market.matrix;
           const rows = 1200, columns = 300, bands = Array.from({length: 9}, (_, i) => 61 + 127 * i);
           const long = new Uint16Array(rows * columns), candle = () => new Float64Array(columns).fill(matrix.p0 + 300);
           for (let c = 0; c < columns; c++) for (const r of bands) long[c * rows + r] = 600;
@@ -335,7 +395,7 @@ def test_a_gap_is_hatched_and_shifts_nothing(open_page: Open, demo_url: str) -> 
     opened = open_page(demo_url, candles="0", dots="0")
     result = opened.page.evaluate(
         """async () => {
-          const {view} = liqstream.stage.focus, {market} = view, {matrix, header} = market;
+          const {view} = liqstream.mapGrid.focus, {market} = view, {matrix, header} = market;
           const rows = 50, columns = 200, price = matrix.p0 + 100, long = new Uint16Array(rows * columns).fill(500);
           const candle = () => new Float64Array(columns).fill(price).fill(NaN, 90, 101);
           long.fill(0, 90 * rows, 101 * rows);
@@ -343,8 +403,8 @@ def test_a_gap_is_hatched_and_shifts_nothing(open_page: Open, demo_url: str) -> 
           market.now = null;
           market.takeHistory({header: {...header, rows, columns, gaps: [[90, 11]]}, long, short: new Uint16Array(rows * columns), candles: {open: candle(), high: candle(), low: candle(), close: candle()}});
           await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
-          const time = view.chart.timeScale(), shift = view.clock.offsetMs(market.matrix.timeOf(columns)) / 1000;
-          const off = [0, 89, 95, 101, 199].filter(c => time.timeToIndex(market.matrix.timeOf(c) / 1000 + shift, false) !== c);
+          const time = view.chart.timeScale();
+          const off = [0, 89, 95, 101, 199].filter(c => time.timeToIndex(market.matrix.timeOf(c) / 1000, false) !== c);
           return {gaps: view.heat.gaps, off};
         }"""
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from liqstream.admission.tokens import new_token, token_line
-from tests.attack.stage import attacked
+from tests.attack.harness import attacked
 from tests.browser.conftest import DRAWN, Opened, Watch
 
 pytestmark = pytest.mark.browser

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import WebSocket, WebSocketRoute
 
 from tests.browser.conftest import PHONE, Opened
+from tests.browser.pixels import cropped, freeze, rest, share_off
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Opened]
@@ -32,7 +33,7 @@ def test_markets_of_the_grid_update_each_and_are_unsubscribed_when_not_shown(
     opened.page.on("websocket", listen)
     opened.page.reload()
     opened.page.wait_for_function(
-        """() => ['BTCUSDT', 'ETHUSDT'].every(symbol => liqstream?.stage.slots.get(symbol)?.view.market.now?.seq)"""
+        """() => ['BTCUSDT', 'ETHUSDT'].every(symbol => liqstream?.mapGrid.slots.get(symbol)?.view.market.now?.seq)"""
     )
     opened.page.wait_for_function(
         """() => ['BTCUSDT', 'ETHUSDT'].every(symbol => liqstream.client.account(symbol).received > 2)"""
@@ -55,7 +56,7 @@ def test_linked_maps_show_the_same_time(open_page: Open, demo_url: str) -> None:
     """What one map of the grid is moved to, the others follow, crosshair included."""
     opened = open_page(demo_url, grid="4")
     opened.page.wait_for_function(
-        "() => [...liqstream.stage.slots.values()].every(slot => slot.view.heat.frames > 1)"
+        "() => [...liqstream.mapGrid.slots.values()].every(slot => slot.view.heat.frames > 1)"
     )
     box = opened.page.locator(".map .chart").first.bounding_box()
     assert box is not None
@@ -65,7 +66,7 @@ def test_linked_maps_show_the_same_time(open_page: Open, demo_url: str) -> None:
     opened.page.mouse.up()
     opened.settle()
     ranges = opened.page.evaluate(
-        "() => [...liqstream.stage.slots.values()].map(s => s.view.viewport.times())"
+        "() => [...liqstream.mapGrid.slots.values()].map(s => s.view.viewport.times())"
     )
     assert ranges[0] == pytest.approx(ranges[1], abs=900_000)
 
@@ -103,7 +104,38 @@ def test_an_alert_is_set_on_the_axis_dragged_and_raised_when_crossed(open_page: 
     page.locator(".rule input[type=number]").nth(1).press("Tab")
     page.locator(".rule input[type=checkbox]").nth(0).check()
     page.wait_for_selector(".toast")
-    assert "BTCUSDT" in page.inner_text(".toast >> nth=0")
+    assert any("BTCUSDT" in text for text in page.locator(".toast").all_inner_texts())
+
+
+PRESS = """keys => { for (const key of keys) document.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+  const button = document.querySelector('.popover:not([hidden]) > .plain'); return [button.disabled, button.textContent]; }"""
+
+
+def test_an_alert_is_added_in_the_market_on_screen_as_soon_as_it_has_a_price(
+    open_page: Open, demo_url: str
+) -> None:
+    """Opened before the first price the button waits for it; open, it follows to the next market."""
+    opened = open_page(demo_url)
+    page = opened.page
+    page.wait_for_selector("#alerts-button[aria-expanded]")
+    waiting = [True, "Add price alert at the price (drag it on the axis)"]
+    for keys, symbol in (("]a", "ETHUSDT"), ("[", "BTCUSDT")):
+        assert page.evaluate(PRESS, keys) == waiting
+        page.click(".popover >> text=drag it on the axis")
+        page.wait_for_selector(".mark-handle >> visible=true")
+        price = page.text_content(".mark-handle")
+        assert page.locator(".chip").last.inner_text().startswith(f"{symbol} {price}")
+
+
+HEAD_PX = 46
+"""Height of the line above the map in an exported picture."""
+OVERLAYS_HIDDEN = """() => {
+  const beside = [...document.querySelectorAll('.map .chart > *, .profile-head')].filter(part => !part.querySelector('canvas'));
+  for (const part of beside) part.style.visibility = 'hidden';
+}"""
+FILL_TEXT_KEPT = """() => { globalThis.drawnTexts = [];
+  const write = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...at) { drawnTexts.push(text); return write.call(this, text, ...at); }; }"""
 
 
 def test_exports_carry_what_is_shown(open_page: Open, demo_url: str, tmp_path: Path) -> None:
@@ -128,13 +160,45 @@ def test_exports_carry_what_is_shown(open_page: Open, demo_url: str, tmp_path: P
     assert len(lines) > 50
 
 
+def test_the_exported_picture_is_the_screen(open_page: Open, demo_url: str, tmp_path: Path) -> None:
+    """Map with candles, marks and axes, and the profile: pixel for pixel, less the crosshair; with the address."""
+    opened = open_page(demo_url, window="24h")
+    page = opened.page
+    opened.until("view.dots && market.mix && market.liquidations.length")
+    freeze(page)
+    opened.until_indicator("disconnected")
+    page.evaluate(OVERLAYS_HIDDEN)
+    rest(page)
+    page.evaluate(FILL_TEXT_KEPT)
+    page.click("#export-button")
+    with page.expect_download() as download:
+        page.click(".item >> text=Picture")
+    page.mouse.move(0, 0)
+    page.wait_for_selector(".popover", state="hidden")
+    rest(page)
+    download.value.save_as(tmp_path / "map.png")
+    png = (tmp_path / "map.png").read_bytes()
+    left = 0
+    for part in (".chart", ".profile canvas"):
+        box = page.locator(f".map {part}").bounding_box()
+        assert box
+        size = round(box["width"]), round(box["height"])
+        screen = page.screenshot(clip={"x": box["x"], "y": box["y"], "width": size[0], "height": size[1]})
+        assert share_off(page, cropped(page, png, left, HEAD_PX, *size), screen) <= 0.001
+        # What it would be worth nothing without: a picture that is a pixel off is another one.
+        assert share_off(page, cropped(page, png, left, HEAD_PX + 1, *size), screen) > 0.01
+        left += size[0]
+    written = "".join(page.evaluate("globalThis.drawnTexts"))
+    assert page.url.removeprefix("http://") in written
+
+
 def test_help_lists_the_keys_and_names_the_library(open_page: Open, demo_url: str) -> None:
     """The overlay opens by key and names TradingView, whose licence asks for it; so does the page itself."""
     opened = open_page(demo_url)
     opened.page.wait_for_selector("#export-button[aria-expanded]")
     opened.page.keyboard.press("?")
     text = opened.page.inner_text("dialog.help")
-    assert "Clusters or density" in text
+    assert "Clusters or all levels" in text
     assert "TradingView Lightweight Charts" in text
     opened.page.keyboard.press("Escape")
     assert not opened.page.is_visible("dialog.help")
@@ -144,7 +208,7 @@ def test_help_lists_the_keys_and_names_the_library(open_page: Open, demo_url: st
 def test_hostile_text_stays_text(open_page: Open, demo_url: str) -> None:
     """A symbol in the address and an error of the server are shown as they are, never as markup."""
     opened = open_page(demo_url, drawn=False, symbol=HOSTILE, window=HOSTILE)
-    opened.page.wait_for_function("() => liqstream?.stage.focus?.view.market.now")
+    opened.page.wait_for_function("() => liqstream?.mapGrid.focus?.view.market.now")
 
     def hostile(route: WebSocketRoute) -> None:
         server = route.connect_to_server()
@@ -196,9 +260,12 @@ def test_a_phone_has_everything_in_reach(open_page: Open, demo_url: str) -> None
     page.wait_for_selector(".side.open .ladder")
     page.tap("#sheet-handle")
     before = opened.view("view.viewport.times()")
+    chart = page.locator("#maps .chart").bounding_box()
+    assert chart is not None
+    y = chart["y"] + chart["height"] / 3
     session = page.context.new_cdp_session(page)
     for kind, gap in (("touchStart", 40), ("touchMove", 80), ("touchMove", 120), ("touchEnd", 0)):
-        points = [{"x": 150 - gap / 2, "y": 230, "id": 0}, {"x": 150 + gap / 2, "y": 230, "id": 1}]
+        points = [{"x": 150 - gap / 2, "y": y, "id": 0}, {"x": 150 + gap / 2, "y": y, "id": 1}]
         session.send(
             "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if kind == "touchEnd" else points}
         )
@@ -211,7 +278,7 @@ def test_every_control_has_a_name_and_text_has_contrast(open_page: Open, demo_ur
     """Screen readers get names and a table of the clusters; text reaches AA in both themes."""
     opened = open_page(demo_url)
     page = opened.page
-    page.wait_for_selector(".ladder tbody tr")
+    page.wait_for_selector(".ladder tbody tr:not([hidden])")
     nameless = page.evaluate(
         """() => [...document.querySelectorAll('button, select, input, [role=slider]')].filter(element =>
              !(element.getAttribute('aria-label') || element.textContent.trim() || element.closest('label'))).length"""
@@ -245,10 +312,10 @@ def test_a_map_that_moves_into_the_grid_shows_its_whole_window(open_page: Open, 
     whole = opened.view("view.viewport.times()")
     opened.page.keyboard.press("g")
     opened.page.wait_for_function(
-        "() => [...liqstream.stage.slots.values()].every(slot => slot.view.compact && slot.view.heat.frames > 1)"
+        "() => [...liqstream.mapGrid.slots.values()].every(slot => slot.view.compact && slot.view.heat.frames > 1)"
     )
     opened.settle()
     for times in opened.page.evaluate(
-        "() => [...liqstream.stage.slots.values()].map(s => s.view.viewport.times())"
+        "() => [...liqstream.mapGrid.slots.values()].map(s => s.view.viewport.times())"
     ):
         assert times == pytest.approx(whole, abs=3 * 900_000)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import WebSocket
 
-from tests.browser.conftest import PHONE, Opened
+from tests.browser.conftest import PHONE, Opened, Watch
 from tests.browser.servers import Server
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.simulated]
 Open = Callable[..., Opened]
 SYMBOLS = (
     *("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT"),
@@ -80,10 +80,11 @@ def until_of(opened: Opened, *venues: str) -> None:
     opened.settle()
 
 
+@pytest.mark.attack
 def test_each_venue_has_its_own_levels_and_picture(open_page: Open, venues_url: str) -> None:
     """Every venue alone, every pair, and back to all: state, address, levels, price, mix and pixels follow."""
     opened = open_page(venues_url, symbol="SOLUSDT", window="24h", lock="1", dots="0")
-    opened.until("market.now && market.mix && market.venues.length === 3")
+    opened.until("market.now && market.mix && market.exchanges.length === 3")
     whole = opened.view(SUMS)
     alone: dict[str, Any] = {}
     compared = 0
@@ -139,7 +140,7 @@ def test_everything_beside_the_map_is_of_the_venues_chosen(open_page: Open, venu
     page.wait_for_selector(".realised tbody tr")
     assert page.locator(".quality .row .lamp").count() == 1
     assert "simulated-3" in page.inner_text(".quality")
-    page.wait_for_function("() => document.querySelector('.accuracy').innerText.includes('simulated-3')")
+    page.wait_for_function("() => document.querySelector('.accuracy').textContent.includes('simulated-3')")
     price = float(page.inner_text("#ohlc .price").replace(",", ""))
     assert price == pytest.approx(opened.view("market.now.price"))
     page.click("#export-button")
@@ -158,7 +159,7 @@ def test_alerts_are_of_the_venues_chosen(open_page: Open, venues_url: str) -> No
     page.add_init_script(script)
     page.goto(f"{venues_url}/?window=24h&venues=simulated-3")
     page.wait_for_selector(".toast")
-    assert "BTCUSDT · simulated-3" in page.inner_text(".toast >> nth=0")
+    assert any("BTCUSDT · simulated-3" in text for text in page.locator(".toast").all_inner_texts())
 
 
 def amount(text: str) -> float:
@@ -172,9 +173,9 @@ def test_the_map_of_some_venues_lives(open_page: Open, venues_url: str) -> None:
     """It is asked for again and again, and every map of a grid is, not the one in focus alone."""
     opened = open_page(venues_url, grid="4", window="24h", venues="simulated-2")
     opened.page.wait_for_function(
-        "() => [...liqstream.stage.slots.values()].every(slot => slot.view.market?.now)"
+        "() => [...liqstream.mapGrid.slots.values()].every(slot => slot.view.market?.now)"
     )
-    times = "[...liqstream.stage.slots.values()].map(slot => slot.view.market.now.timeMs)"
+    times = "[...liqstream.mapGrid.slots.values()].map(slot => slot.view.market.now.timeMs)"
     before = opened.page.evaluate(times)
     opened.page.wait_for_function(f"before => {times}.every((time, i) => time > before[i])", arg=before)
     assert opened.page.inner_text(".map .caption >> nth=1").endswith("simulated-2")
@@ -183,11 +184,11 @@ def test_the_map_of_some_venues_lives(open_page: Open, venues_url: str) -> None:
 def test_a_reload_keeps_the_venues(open_page: Open, venues_url: str) -> None:
     """The address is the view."""
     opened = open_page(venues_url, window="24h")
-    opened.until("market.venues.length === 3")
+    opened.until("market.exchanges.length === 3")
     choose(opened, "simulated", "simulated-3")
     opened.page.wait_for_function("() => location.search.includes('venues=simulated,simulated-3')")
     opened.page.reload()
-    opened.page.wait_for_function("() => globalThis.liqstream?.stage.focus?.view.market?.now")
+    opened.page.wait_for_function("() => globalThis.liqstream?.mapGrid.focus?.view.market?.now")
     until_of(opened, "simulated", "simulated-3")
     assert opened.state("venues") == ["simulated", "simulated-3"]
     opened.page.wait_for_selector("#display-button[aria-expanded]")
@@ -199,20 +200,20 @@ def test_a_reload_keeps_the_venues(open_page: Open, venues_url: str) -> None:
 
 
 @pytest.mark.parametrize(("asked", "left"), [("mtgox", []), ("mtgox,simulated-2", ["simulated-2"])])
-def test_an_unknown_venue_is_told_and_left_out(
-    open_page: Open, venues_url: str, asked: str, left: list[str]
+def test_an_unknown_venue_is_named_and_left_out(
+    open_page: Open, watch: Watch, venues_url: str, asked: str, left: list[str]
 ) -> None:
     """A link with a venue that this server does not have still shows a map, and says what it is of."""
+    watch.allowed.append("status of 400")  # the browser's own line about each refused request
     opened = open_page(venues_url, drawn=False, venues=asked)
-    opened.watch.allowed.append("status of 400")  # the browser's own line about the refused request
-    opened.page.wait_for_function("() => globalThis.liqstream?.stage.focus?.view.market?.now")
+    opened.page.wait_for_function("() => globalThis.liqstream?.mapGrid.focus?.view.market?.now")
     until_of(opened, *(left or VENUES))
     opened.page.wait_for_selector("#notice:not([hidden])")
-    assert "mtgox: no such venue" in opened.page.inner_text("#notice")
+    assert "mtgox: no such exchange" in opened.page.inner_text("#notice")
     opened.page.wait_for_function("() => !location.search.includes('mtgox')")
 
 
-@pytest.mark.parametrize(("grid", "count"), [("4", 4), ("9", 9)])
+@pytest.mark.parametrize(("grid", "count"), [pytest.param("4", 4, marks=pytest.mark.attack), ("9", 9)])
 def test_a_grid_shows_so_many_markets_each_subscribed_while_shown(
     open_page: Open, many_url: str, grid: str, count: int
 ) -> None:
@@ -228,11 +229,11 @@ def test_a_grid_shows_so_many_markets_each_subscribed_while_shown(
     opened.page.on("websocket", listen)
     opened.page.goto(f"{many_url}/?grid={grid}&window=24h")
     opened.page.wait_for_function(
-        """count => { const slots = [...liqstream.stage?.slots.values() ?? []];
+        """count => { const slots = [...liqstream.mapGrid?.slots.values() ?? []];
           return slots.length === count && slots.every(({view}) => view.market?.now && view.heat.frames > 1); }""",
         arg=count,
     )
-    shown = opened.page.evaluate("() => [...liqstream.stage.slots.keys()]")
+    shown = opened.page.evaluate("() => [...liqstream.mapGrid.slots.keys()]")
     assert shown == list(SYMBOLS[:count])
     boxes = opened.page.evaluate(
         """() => [...document.querySelectorAll('.map')].map(map => { const b = map.getBoundingClientRect();
@@ -248,7 +249,7 @@ def test_a_grid_shows_so_many_markets_each_subscribed_while_shown(
     subscribed = [name for message in sent if message["action"] == "subscribe" for name in message["symbols"]]
     assert sorted(subscribed) == sorted(shown)
     prices = opened.page.evaluate(
-        "() => [...liqstream.stage.slots.values()].map(slot => slot.view.market.now.price)"
+        "() => [...liqstream.mapGrid.slots.values()].map(slot => slot.view.market.now.price)"
     )
     assert len(set(prices)) == count
     opened.page.evaluate("() => liqstream.store.set({ grid: 1 })")
@@ -271,7 +272,7 @@ def test_linked_time_axes_move_together_and_the_focus_follows_the_pointer(
     opened = open_page(many_url, grid="9", window="24h")
     page = opened.page
     page.wait_for_function(
-        "() => liqstream.stage.slots.size === 9 && [...liqstream.stage.slots.values()].every(slot => slot.view.heat.frames > 1)"
+        "() => liqstream.mapGrid.slots.size === 9 && [...liqstream.mapGrid.slots.values()].every(slot => slot.view.heat.frames > 1)"
     )
     before = opened.view("view.viewport.times()")
     box = page.locator(".map .chart").nth(4).bounding_box()
@@ -282,7 +283,7 @@ def test_linked_time_axes_move_together_and_the_focus_follows_the_pointer(
     page.mouse.up()
     opened.settle()
     ranges = page.evaluate(
-        "() => [...liqstream.stage.slots.values()].map(slot => slot.view.viewport.times())"
+        "() => [...liqstream.mapGrid.slots.values()].map(slot => slot.view.viewport.times())"
     )
     assert ranges[4][0] < before[0] - 3_600_000
     for times in ranges:
@@ -293,10 +294,41 @@ def test_linked_time_axes_move_together_and_the_focus_follows_the_pointer(
     page.wait_for_function(
         "name => document.querySelector('.ladder caption')?.textContent.includes(name)", arg=SYMBOLS[4]
     )
+    page.wait_for_function("() => liqstream.store.state.times.length === 2")
     page.keyboard.press("]")
     page.wait_for_function("name => liqstream.store.state.symbol === name", arg=SYMBOLS[5])
     page.wait_for_function("() => location.search.includes('times=')")
     assert page.locator(".map").count() == 9
+
+
+# A key in the very moment in which a drag ends, sooner than any hand.
+KEY_AT_ONCE = """key => addEventListener('pointerup', () => setTimeout(() => document.dispatchEvent(
+  new KeyboardEvent('keydown', {key, bubbles: true}))), {once: true})"""
+
+
+@pytest.mark.parametrize(
+    ("grid", "key"),
+    [("4", "]"), ("4", "["), ("1", "g")],
+    ids=["the next map", "a map of no place yet", "a grid"],
+)
+def test_a_key_right_after_a_drag_keeps_the_times(
+    open_page: Open, many_url: str, grid: str, key: str
+) -> None:
+    """Times are of all maps of a grid: also when the dragged one gives its place away."""
+    opened = open_page(many_url, grid=grid, window="24h")
+    page = opened.page
+    page.wait_for_function("() => [...liqstream.mapGrid.slots.values()].every(s => s.view.heat.frames > 1)")
+    page.wait_for_selector("#export-button[aria-expanded]")
+    box = page.locator(".map .chart").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 80, box["y"] + 90)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 160, box["y"] + 90, steps=5)
+    page.evaluate(KEY_AT_ONCE, key)
+    dragged = opened.view("view.viewport.times()")
+    page.mouse.up()
+    page.wait_for_function("() => location.search.includes('times=')")
+    assert opened.state("times") == pytest.approx(dragged, abs=1_200_000)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +339,7 @@ def test_a_grid_on_a_phone_is_a_column_to_scroll(open_page: Open, many_url: str)
     opened = open_page(many_url, drawn=False, grid="9", window="24h")
     page = opened.page
     page.wait_for_function(
-        "() => globalThis.liqstream?.stage.slots.size === 9 && [...liqstream.stage.slots.values()].every(slot => slot.view.market?.now)"
+        "() => globalThis.liqstream?.mapGrid.slots.size === 9 && [...liqstream.mapGrid.slots.values()].every(slot => slot.view.market?.now)"
     )
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     boxes = page.evaluate(
@@ -317,4 +349,4 @@ def test_a_grid_on_a_phone_is_a_column_to_scroll(open_page: Open, many_url: str)
     assert all(left >= 0 and left + width <= PHONE["width"] for left, width, _ in boxes)
     assert min(height for _, _, height in boxes) > 150
     page.locator(".map").nth(8).scroll_into_view_if_needed()
-    page.wait_for_function("() => [...liqstream.stage.slots.values()][8].view.heat.frames > 1")
+    page.wait_for_function("() => [...liqstream.mapGrid.slots.values()][8].view.heat.frames > 1")

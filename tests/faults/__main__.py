@@ -17,10 +17,11 @@ from pathlib import Path
 import aiohttp
 import click
 
-from tests.faults.catalogue import FAULTS, Fault, Outcome, UnexpectedError, until_news
+from tests.faults import moves, pairs  # noqa: F401  each adds its faults to the catalogue
+from tests.faults.catalogue import FAULTS, Fault, Outcome, UnexpectedError, until_news, until_together
+from tests.faults.checking_client import INTERVAL_S
 from tests.faults.invariants import CONVERGE_S, Resources, integrity, isolation, order, p99_s
-from tests.faults.stack import LEASE_S, SYMBOLS, Stack, stack_of
-from tests.faults.watcher import INTERVAL_S
+from tests.faults.stack import COLLECTING, LEASE_S, SYMBOLS, Stack, stack_of
 
 SETTLE_S = 1.5
 """So long, at most, every client is waited for to have something new before the next fault."""
@@ -118,6 +119,8 @@ async def _put_to(stack: Stack, each: Fault) -> bool:
     wrong += await _isolation(stack, outcome, began_s, baseline_s)
     wrong += await _violations(stack)
     wrong += await _released(stack, resources, outcome)
+    if not stack.short:
+        wrong += await _restart(stack)
     click.echo(f"{'ok  ' if not wrong else 'FAIL'} {each.name:26} {time.time() - began_s:5.1f} s")
     click.echo(f"       expected: {each.expected}")
     click.echo(f"       observed: {outcome.observed or '-'}; converged after {converged_s:.2f} s")
@@ -162,11 +165,28 @@ async def _violations(stack: Stack) -> list[str]:
     stack.oracle.read()
     found = [*order(stack.watchers), *integrity(stack.watchers, stack.oracle), *stack.oracle.violations]
     found += stack.spied
+    found += stack.movers.violations(stack.oracle)
     for watcher in stack.watchers:
         watcher.violations.clear()
     stack.oracle.violations.clear()
     stack.spied.clear()
     return found
+
+
+async def _restart(stack: Stack) -> list[str]:
+    """A server starts again on the store that the fault left it, and its clients come back to it."""
+    node = stack.nodes[stack.random.choice(COLLECTING)]
+    try:
+        code = await node.stop()
+        await node.start()
+        await stack.until_async(lambda: all(w.connected for w in stack.live([node.name])), "clients back", 10)
+        await until_news(stack, stack.live([node.name]), 5)
+        await until_together(stack, 6)
+    except (TimeoutError, AssertionError) as error:
+        await node.kill()
+        await node.start()  # or what comes next would be judged by this
+        return [f"restart of {node.name}: {str(error) or type(error).__name__}"]
+    return ([f"restart of {node.name}: ended with {code}"] if code else []) + await _violations(stack)
 
 
 async def _released(stack: Stack, before: Resources, outcome: Outcome) -> list[str]:

@@ -16,11 +16,11 @@ from pathlib import Path
 import orjson
 
 from liqstream.heatmap.snapshot import HeatmapSnapshot
-from liqstream.ws.snapshot_codec import encode_snapshot
-from tests.faults.crowd import SYMBOL as CROWD_SYMBOL
+from liqstream.wire.snapshot_codec import encode_snapshot
+from tests.faults.checking_client import Watcher
+from tests.faults.clients import SYMBOL as CROWD_SYMBOL
 from tests.faults.stack import COLLECTING, FAN, FRONT, LEASE_S, STALE_AFTER_S, Stack
-from tests.faults.watcher import Watcher
-from tests.snapshots import first_snapshot
+from tests.support.snapshots import first_snapshot
 
 FALLBACK_S = 2.0
 """Within this, servers that lost Redis stream by themselves."""
@@ -63,7 +63,7 @@ def fault(name: str, family: str, expected: str) -> Callable[[Run], Run]:
     return add
 
 
-def _hold_s(stack: Stack, long_s: float) -> float:
+def hold_s(stack: Stack, long_s: float) -> float:
     """How long a fault lasts: seeded, a few seconds in a short run."""
     return stack.random.uniform(2.5, 3.0) if stack.short else long_s * stack.random.uniform(0.8, 1.2)
 
@@ -76,7 +76,7 @@ async def _modes(stack: Stack) -> dict[str, str]:
     return {name: await _mode(stack, name) for name in stack.nodes}
 
 
-async def _until_alone(stack: Stack, *names: str) -> float:
+async def until_alone(stack: Stack, *names: str) -> float:
     """Until these servers serve without Redis; returns the seconds that took, at most FALLBACK_S."""
 
     async def alone() -> bool:
@@ -85,7 +85,7 @@ async def _until_alone(stack: Stack, *names: str) -> float:
     return await stack.until_async(alone, f"fallback of {', '.join(names)}", FALLBACK_S)
 
 
-async def _until_together(stack: Stack, within_s: float) -> float:
+async def until_together(stack: Stack, within_s: float) -> float:
     """Until one leads and the others follow; returns the seconds that took."""
 
     async def together() -> bool:
@@ -114,22 +114,22 @@ async def until_news(stack: Stack, watchers: list[Watcher], within_s: float) -> 
 @fault("redis-kill-restart-empty", "redis", "fallback within 2 s, fan-out stale, together within 2 s")
 async def redis_kill(stack: Stack) -> Outcome:
     stack.redis.kill()
-    alone_s = await _until_alone(stack, *stack.nodes)
+    alone_s = await until_alone(stack, *stack.nodes)
     await until_news(stack, stack.live(COLLECTING), 2)
     await stack.until_async(lambda: all(w.received[-1].stale for w in stack.live([FAN])), "stale mark", 2)
-    await asyncio.sleep(_hold_s(stack, 10))
+    await asyncio.sleep(hold_s(stack, 10))
     await asyncio.to_thread(stack.redis.start)
-    return Outcome(f"alone after {alone_s:.2f} s, together after {await _until_together(stack, 2):.2f} s")
+    return Outcome(f"alone after {alone_s:.2f} s, together after {await until_together(stack, 2):.2f} s")
 
 
 @fault("redis-sigstop", "redis", "a hung Redis holds nothing up: fallback within 2 s, together within 3 s")
 async def redis_sigstop(stack: Stack) -> Outcome:
     stack.redis.freeze()
-    alone_s = await _until_alone(stack, *stack.nodes)
+    alone_s = await until_alone(stack, *stack.nodes)
     await until_news(stack, stack.live(COLLECTING), 2)
-    await asyncio.sleep(_hold_s(stack, 30))
+    await asyncio.sleep(hold_s(stack, 30))
     stack.redis.thaw()
-    return Outcome(f"alone after {alone_s:.2f} s, together after {await _until_together(stack, 3):.2f} s")
+    return Outcome(f"alone after {alone_s:.2f} s, together after {await until_together(stack, 3):.2f} s")
 
 
 @fault("redis-flushall", "redis", "lease, epoch and truth are put back; the stream goes on")
@@ -141,7 +141,7 @@ async def redis_flushall(stack: Stack) -> Outcome:
         "lease and truth",
         2,
     )
-    return Outcome(f"back after {back_s:.2f} s, together after {await _until_together(stack, 2):.2f} s")
+    return Outcome(f"back after {back_s:.2f} s, together after {await until_together(stack, 2):.2f} s")
 
 
 @fault("redis-kill-subscribers", "redis", "followers resubscribe and read the truth: no client waits")
@@ -196,12 +196,12 @@ def _forged() -> list[bytes]:
     """A snapshot of the far future, one of another symbol, one with other levels than its checksum."""
     far: HeatmapSnapshot = first_snapshot(epoch=2**53, seq=1)
     other = first_snapshot("ETHUSDT", epoch=1)
-    bent = encode_snapshot(first_snapshot(epoch=1)).replace(b'"p0":90000.0', b'"p0":90050.0')
+    bent = encode_snapshot(first_snapshot(epoch=1)).replace(b'"p0":90000,', b'"p0":90050,')
     return [encode_snapshot(far), encode_snapshot(other), bent]
 
 
 async def _garbage_counted(stack: Stack) -> int:
-    return int(sum([await node.metric("redis_garbage_total") for node in stack.nodes.values()]))
+    return int(sum([await node.metric("liqstream_redis_garbage_total") for node in stack.nodes.values()]))
 
 
 # The leader
@@ -231,10 +231,10 @@ async def leader_zombie(stack: Stack) -> Outcome:
             return await stack.leader() == follower.name
 
         change_s = await stack.until_async(took_over, "new leader", LEASE_S + 1)
-        await asyncio.sleep(_hold_s(stack, 8))
+        await asyncio.sleep(hold_s(stack, 8))
     finally:
         leader.tell(signal.SIGCONT)
-    together_s = await _until_together(stack, 3)
+    together_s = await until_together(stack, 3)
     return Outcome(f"led after {change_s:.2f} s, zombie follows after {together_s:.2f} s")
 
 
@@ -243,7 +243,7 @@ async def lease_deleted(stack: Stack) -> Outcome:
     for _ in range(3):
         stack.redis.tell("DEL", "heatmap:lease")
         await asyncio.sleep(stack.random.uniform(0.05, 0.5))
-    return Outcome(f"together after {await _until_together(stack, 2):.2f} s")
+    return Outcome(f"together after {await until_together(stack, 2):.2f} s")
 
 
 async def _newest_epoch(stack: Stack) -> int:
@@ -299,12 +299,12 @@ async def _cut_off(stack: Stack, name: str, untouched: tuple[str, ...] = ()) -> 
     proxy = stack.proxies[name]
     proxy.go_dark()
     try:
-        alone_s = await _until_alone(stack, name)
+        alone_s = await until_alone(stack, name)
         await until_news(stack, stack.live([name]), 2)
-        await asyncio.sleep(_hold_s(stack, 8))
+        await asyncio.sleep(hold_s(stack, 8))
     finally:
         proxy.behave()
-    together_s = await _until_together(stack, 4)
+    together_s = await until_together(stack, 4)
     return Outcome(f"alone after {alone_s:.2f} s, together after {together_s:.2f} s", untouched)
 
 
@@ -338,19 +338,19 @@ async def _road(
     proxy = stack.proxies[stack.random.choice(COLLECTING)]
     proxy.latency_s, proxy.jitter_s = latency_s, jitter_s
     proxy.slice_bytes, proxy.bytes_per_s = slice_bytes, bytes_per_s
-    await asyncio.sleep(_hold_s(stack, 10))
+    await asyncio.sleep(hold_s(stack, 10))
     proxy.behave()
     proxy.reset()
-    return Outcome(f"together after {await _until_together(stack, 4):.2f} s")
+    return Outcome(f"together after {await until_together(stack, 4):.2f} s")
 
 
 @fault("resets", "network", "connections to Redis reset again and again: the stream goes on")
 async def resets(stack: Stack) -> Outcome:
-    until_s = time.monotonic() + _hold_s(stack, 10)
+    until_s = time.monotonic() + hold_s(stack, 10)
     while time.monotonic() < until_s:
         stack.proxies[stack.random.choice(COLLECTING)].reset()
         await asyncio.sleep(stack.random.uniform(0.05, 0.4))
-    return Outcome(f"together after {await _until_together(stack, 3):.2f} s")
+    return Outcome(f"together after {await until_together(stack, 3):.2f} s")
 
 
 # The front
@@ -359,7 +359,7 @@ async def resets(stack: Stack) -> Outcome:
 @fault("nginx-reload", "front", "old workers end, clients come back by themselves")
 async def nginx_reload(stack: Stack) -> Outcome:
     stack.nginx.reload()
-    await asyncio.sleep(_hold_s(stack, 12))
+    await asyncio.sleep(hold_s(stack, 12))
     await until_news(stack, stack.live([FRONT]), 4)
     return Outcome("clients of nginx have news", untouched=COLLECTING)
 
@@ -401,7 +401,7 @@ async def rolling_restart(stack: Stack) -> Outcome:
 async def clients_stopped(stack: Stack) -> Outcome:
     count = 20 if stack.short else 200
     crowd = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.faults.crowd", stack.nodes["one"].url, str(count)),
+        *(sys.executable, "-m", "tests.faults.clients", stack.nodes["one"].url, str(count)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -411,7 +411,7 @@ async def clients_stopped(stack: Stack) -> Outcome:
         async with asyncio.timeout(20):
             await crowd.stdout.readline()
         crowd.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(_hold_s(stack, 40))
+        await asyncio.sleep(hold_s(stack, 40))
         stack.oracle.read()
         epoch, seq = stack.oracle.newest([CROWD_SYMBOL])[CROWD_SYMBOL]
         crowd.send_signal(signal.SIGCONT)
@@ -448,14 +448,14 @@ async def disk_full(stack: Stack) -> Outcome:
         await node.start()
         await until_news(stack, stack.live([node.name]), 5)
         await asyncio.to_thread(_fill, small / "filler")
-        await asyncio.sleep(_hold_s(stack, 20))
+        await asyncio.sleep(hold_s(stack, 20))
         await until_news(stack, stack.live([node.name]), 3)
-        failed = await node.metric("store_failed_commits_total")
+        failed = await node.metric("liqstream_store_failed_commits_total")
         (small / "filler").unlink()
-        written = await node.metric("store_rows_written_total")
+        written = await node.metric("liqstream_store_rows_written_total")
 
         async def writes_again() -> bool:
-            return await node.metric("store_rows_written_total") > written
+            return await node.metric("liqstream_store_rows_written_total") > written
 
         resumed_s = await stack.until_async(writes_again, "write to a disk with room", 20)
     finally:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
+from tests.faults.checking_client import INTERVAL_S, Received, Watcher
 from tests.faults.oracle import Oracle
-from tests.faults.stack import Stack
-from tests.faults.watcher import INTERVAL_S, Received, Watcher
+from tests.faults.stack import FRONT, Stack
 
 CONVERGE_S = INTERVAL_S + 2.0
 """Within this after a fault has cleared (and a lease, if the leader changed) every client is up to date."""
@@ -39,8 +40,21 @@ def integrity(watchers: Iterable[Watcher], oracle: Oracle) -> list[str]:
 
 
 def order(watchers: Iterable[Watcher]) -> list[str]:
-    """What the clients found wrong by themselves: order, repeats, checksums of deltas, the books."""
-    return [violation for watcher in watchers for violation in watcher.violations]
+    """What the clients found wrong by themselves, and servers that went back from one connection to the next.
+
+    Within a connection clients check order, repeats, checksums of deltas and accounts. A server's own
+    positions never go back, over its restarts either; from server to server they may, and behind the front
+    a client that comes back may reach another server.
+    """
+    wrong = []
+    for watcher in watchers:
+        wrong += watcher.violations
+        if watcher.node == FRONT:
+            continue
+        for before, after in pairwise(watcher.received):
+            if (after.key.epoch, after.key.seq) < (before.key.epoch, before.key.seq):
+                wrong.append(f"{watcher.node} {watcher.kind}: went back from {before.key} to {after.key}")
+    return wrong
 
 
 def isolation(

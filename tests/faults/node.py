@@ -12,22 +12,26 @@ from pathlib import Path
 
 import uvloop
 
-from liqstream.logs import FloodFilter, configure_logs
-from liqstream.server import serve
-from liqstream.settings import load_settings
-from tests.faults.clockwork import clockwork_feeds
+from liqstream.server.logs import FloodFilter, configure_logs
+from liqstream.server.run import serve
+from liqstream.settings.load import load_settings
+from tests.faults.clock_market import clockwork_feeds
 
 CLOCK_FILE = "LIQSTREAM_TEST_CLOCK"
-"""Environment variable: on SIGUSR2 the wall clock jumps by the milliseconds this file holds."""
+"""Environment variable: the wall clock is off by the ms this file holds, from the start or SIGUSR2 on."""
 
 
 def _let_the_clock_jump() -> None:
     path, true_time_ns = Path(os.environ[CLOCK_FILE]), time.time_ns
-    offset_ns = 0
+
+    def read() -> int:
+        return int(path.read_text()) * 1_000_000 if path.exists() else 0
+
+    offset_ns = read()
 
     def jump(_number: int, _frame: object) -> None:
         nonlocal offset_ns
-        offset_ns = int(path.read_text()) * 1_000_000
+        offset_ns = read()
 
     signal.signal(signal.SIGUSR2, jump)
     time.time_ns = lambda: true_time_ns() + offset_ns

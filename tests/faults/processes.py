@@ -16,9 +16,9 @@ from typing import Any
 
 import aiohttp
 
-from tests.faults.clockwork import SILENCE_FILE
+from tests.faults.clock_market import SILENCE_FILE
 from tests.faults.node import CLOCK_FILE
-from tests.redis_server import free_port
+from tests.support.redis_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 90.0
@@ -98,6 +98,12 @@ class Node:
             code = await self.process.wait()
         self.process = None
         return code
+
+    async def kill(self) -> None:
+        """SIGKILL it, whatever it is doing."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
 
     async def ask(self, path: str) -> Any:
         """Its JSON answer to a GET."""

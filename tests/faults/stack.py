@@ -15,12 +15,13 @@ from pathlib import Path
 import aiohttp
 from redis import asyncio as aioredis
 
-from liqstream.ws.redis_address import connect
+from liqstream.fleet.redis_url import connect
+from tests.faults.checking_client import Kind, Watcher
+from tests.faults.movers import Movers
 from tests.faults.oracle import Oracle
 from tests.faults.processes import Nginx, Node
 from tests.faults.tcp_proxy import TcpProxy
-from tests.faults.watcher import Kind, Watcher
-from tests.redis_server import RedisServer
+from tests.support.redis_server import RedisServer
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 LEASE_S = 2.0
@@ -47,6 +48,7 @@ class Stack:
     nodes: dict[str, Node]
     nginx: Nginx
     oracle: Oracle
+    movers: Movers
     watchers: list[Watcher] = field(default_factory=list)
     spied: list[str] = field(default_factory=list)
     lags: list[tuple[float, float]] = field(default_factory=list)
@@ -105,7 +107,8 @@ async def stack_of(folder: Path, seed: int, *, short: bool) -> AsyncIterator[Sta
     nodes = {name: _node(name, folder, proxies[name].port) for name in (*COLLECTING, FAN)}
     nginx = Nginx(folder, [nodes[name].port for name in COLLECTING])
     oracle = Oracle({name: node.log_path for name, node in nodes.items()})
-    stack = Stack(folder, chance, short, redis, proxies, nodes, nginx, oracle)
+    movers = Movers(TcpProxy(nodes["one"].port))
+    stack = Stack(folder, chance, short, redis, proxies, nodes, nginx, oracle, movers)
     nodes[FAN].env |= {"LIQSTREAM_ROLE": "fanout", "LIQSTREAM_HISTORY_URL": nodes["one"].url}
     try:
         await asyncio.gather(*(node.start() for node in nodes.values()), nginx.start())
@@ -113,10 +116,12 @@ async def stack_of(folder: Path, seed: int, *, short: bool) -> AsyncIterator[Sta
             asides = [asyncio.create_task(_spy(stack)), asyncio.create_task(_measure_lag(stack))]
             try:
                 await _watch(stack, session)
+                await movers.start()
                 yield stack
             finally:
                 for aside in asides:
                     aside.cancel()
+                await movers.stop()
                 await asyncio.gather(*(watcher.stop() for watcher in stack.watchers))
     finally:
         await nginx.kill()

@@ -58,7 +58,7 @@ class TcpProxy:
         """Answer every open connection with an RST."""
         for writer in list(self._writers):
             sock = writer.get_extra_info("socket")
-            if sock is not None:
+            if sock is not None and sock.fileno() >= 0:  # else it was closed just now
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
             writer.transport.abort()
 

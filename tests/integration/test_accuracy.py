@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,21 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
-from liqstream.app import make_app
-from liqstream.feeds.replay import ReplayFeed
-from liqstream.market import Candle, LiquidationTotal, MarketEvent
-from liqstream.settings import Settings, load_settings
-from tests.markets import MINUTE_MS, walk
+from liqstream.evaluation.market_score import FORECAST, MAP, Asked
+from liqstream.evaluation.scoring_data import Span
+from liqstream.feeds.bar_replay import ReplayFeed
+from liqstream.http import score_api
+from liqstream.http.app_keys import MAPS
+from liqstream.http.score_api import KEEP_S, MAX_SCORED_BARS, SCORES, WORKED_OUT, map_span
+from liqstream.market import DAY_MS, Candle, LiquidationTotal, MarketEvent, MarketKey
+from liqstream.server.app import make_app
+from liqstream.settings.load import load_settings
+from liqstream.settings.table import Settings
+from liqstream.symbols import INTERVALS_MS
+from tests.support.markets import MINUTE_MS, walk
 
 BARS = 8 * 288
+HOUR_START_MS = 1_780_002_000_000
 
 
 def liquidated_market() -> list[MarketEvent]:
@@ -55,20 +64,117 @@ async def client(aiohttp_client: AiohttpClient, settings: Settings) -> TestClien
     return await aiohttp_client(make_app(settings, feeds))
 
 
+async def scored(client: TestClient[Any, Any]) -> Any:
+    """The score, as soon as it is worked out."""
+    while True:
+        async with client.get("/api/score/BTCUSDT") as answer:
+            content = await answer.json()
+            if answer.status == 200:
+                return content
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "5"), content
+
+
 async def test_the_score_stands_beside_its_baselines(client: TestClient[Any, Any]) -> None:
     """Two who ask at once wait for one score; both sides, with intervals and baselines."""
 
-    async def ask() -> Any:
-        async with client.get("/api/score/BTCUSDT") as answer:
-            assert answer.status == 200, await answer.text()
-            return await answer.json()
-
-    first, second = await asyncio.gather(ask(), ask())
+    first, second = await asyncio.gather(scored(client), scored(client))
     assert first == second
     assert (first["symbol"], first["exchange"], first["kernel"]) == ("BTCUSDT", "binance", "tiered")
     for side in ("long", "short"):
-        assert {"uniform", "uniform_range", "excursion", "extreme", "one_sided"} == set(
+        assert {"uniform", "uniform_range", "excursion", "extreme", "one_sided", "flat_2", "flat_10"} == set(
             first["sides"][side]["baselines"]
         )
         low, high = first["sides"][side]["model"]["spearman_ci"]
         assert low <= first["sides"][side]["model"]["spearman"] <= high
+
+
+@pytest.fixture
+def hourly(tmp_path: Path) -> Settings:
+    """The same on bars of an hour."""
+    return load_settings(db_path=tmp_path / "hours.duckdb", symbols="BTCUSDT", replay="store", interval="1h")
+
+
+async def test_the_forecasts_grades_come_after(aiohttp_client: AiohttpClient, hourly: Settings) -> None:
+    """The map's score does not wait for them: every key is null, and why, until they are worked out."""
+    bars = walk(6 * 24, interval_ms=60 * MINUTE_MS, start_ms=HOUR_START_MS)
+    totals = [
+        LiquidationTotal(bar.exchange, bar.symbol, bar.interval_ms, bar.open_time_ms, 1e6, 2e6)
+        for bar in bars
+        if isinstance(bar, Candle)
+    ]
+
+    async def feeds(*_: object) -> list[ReplayFeed]:
+        warmup_ms = 6 * 24 * 60 * MINUTE_MS
+        recorded = [*bars, *totals]
+        return [ReplayFeed(recorded, exchange="binance", symbol="BTCUSDT", speed=1e-6, warmup_ms=warmup_ms)]
+
+    client = await aiohttp_client(make_app(hourly, feeds))
+
+    first = await scored(client)
+    assert first["mean"]["drawn_map"]["spearman"] is not None
+    assert {graded["reason"] for graded in first["forecast"].values()} == {WORKED_OUT}
+    await client.app[SCORES].graded(MarketKey("binance", "BTCUSDT"))
+    second = await scored(client)
+    assert second["forecast"]["1h"]["windows"] > 60
+    assert "do not divide 30m" in second["forecast"]["30m"]["reason"]
+    assert {"method", "hash"} <= set(second)
+
+
+@pytest.mark.parametrize(("bar", "days"), [("1m", 18), ("5m", 90), ("1h", 1083)])
+def test_a_long_store_is_scored_on_its_newest_part(bar: str, days: int) -> None:
+    """A request waits for no more bars than a core takes in some seconds; nothing is before 1970."""
+    now_ms, bar_ms = 1_800_000_000_000, INTERVALS_MS[bar]
+    span = map_span(now_ms, bar_ms)
+    assert span.from_ms == now_ms - MAX_SCORED_BARS * bar_ms
+    assert (span.to_ms, (now_ms - span.from_ms) // DAY_MS) == (now_ms, days)
+    assert map_span(1000, bar_ms).from_ms == 0
+
+
+async def test_the_map_is_scored_on_that_span(
+    client: TestClient[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the newest bars there are; the forecast's grades learn from all."""
+    asked: dict[frozenset[str], Span] = {}
+
+    async def note(_store: object, _market: object, _kernel: object, what: Asked, **_: object) -> Any:
+        asked[what.parts] = what.span
+        return {"forecast": {}}
+
+    monkeypatch.setattr(score_api, "score_market", note)
+    async with client.get("/api/score/BTCUSDT") as answer:
+        assert answer.status == 200
+    await client.app[SCORES].graded(MarketKey("binance", "BTCUSDT"))
+    to_ms = client.app[MAPS].data_time_ms("BTCUSDT")
+    assert asked == {
+        frozenset({MAP}): map_span(to_ms, 5 * MINUTE_MS),
+        frozenset({FORECAST}): Span(None, to_ms),
+    }
+
+
+async def test_a_request_waits_for_no_long_score(
+    client: TestClient[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 and when to ask again until the first is there; an older one while a newer is worked out."""
+    going_on, made = asyncio.Event(), count()
+
+    async def work(*_: object, **__: object) -> Any:
+        await going_on.wait()
+        return {"forecast": {}, "number": next(made)}
+
+    now_s = [0.0]
+    monkeypatch.setattr(score_api, "score_market", work)
+    monkeypatch.setattr(score_api, "WAIT_S", 0.05)
+    monkeypatch.setattr(client.app[SCORES], "clock_s", lambda: now_s[0])
+    async with client.get("/api/score/BTCUSDT") as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        assert "being worked out" in (await answer.json())["error"]
+    going_on.set()
+    monkeypatch.setattr(score_api, "WAIT_S", 10)
+    first = (await scored(client))["number"]
+    going_on.clear()
+    now_s[0] += KEEP_S
+    assert (await scored(client))["number"] == first
+    going_on.set()
+    async with asyncio.timeout(10):
+        while (await scored(client))["number"] == first:
+            pass

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
-from liqstream.app import make_app
+from liqstream.admission.http_guard import http_guard
+from liqstream.admission.policy import ADMISSION, AdmissionPolicy
+from liqstream.admission.tokens import new_token, token_line
+from liqstream.client.history import decode_history
+from liqstream.feeds.bar_replay import ReplayFeed
 from liqstream.feeds.feed import Feed
-from liqstream.feeds.replay import ReplayFeed
+from liqstream.heatmap.quantise import QUANTISED_USD
+from liqstream.heatmap.snapshot import iso_utc
+from liqstream.http.history_proxy import add_forwarded_routes
 from liqstream.market import Liquidation, LiquidationTotal, MarketEvent
-from liqstream.settings import Settings, load_settings
-from tests.markets import MINUTE_MS, START_MS, walk
+from liqstream.server.app import make_app
+from liqstream.settings.load import load_settings
+from liqstream.settings.table import Settings
+from tests.support.lqh1 import decoded
+from tests.support.markets import MINUTE_MS, START_MS, walk
 
 Client = TestClient[Any, Any]
 BARS = 1000
@@ -59,11 +72,34 @@ async def get(client: Client, path: str, status: int = 200, **params: str) -> An
         return orjson.loads(await answer.read())
 
 
-async def test_the_latest_map_is_the_v1_snapshot(client: Client) -> None:
-    """The same message a subscriber gets, with an ETag that saves the second answer's bytes."""
-    snapshot = await get(client, "/api/heatmap/BTCUSDT")
-    assert snapshot["type"] == "snapshot"
-    assert {"levels", "current_price", "positions_created", "positions_consumed"} <= set(snapshot["data"])
+async def streamed(client: Client, **options: Any) -> dict[str, Any]:
+    """The first snapshot of BTCUSDT that a subscriber gets."""
+    async with client.ws_connect("/ws/heatmap") as ws, asyncio.timeout(10):
+        await ws.send_json({"action": "subscribe", "symbols": ["BTCUSDT"], **options})
+        while True:
+            message: dict[str, Any] = await ws.receive_json()
+            if message["type"] == "snapshot":
+                return message
+
+
+@pytest.mark.parametrize(("query", "options"), [("", {}), ("?columns=1", {"proto": 2})])
+async def test_the_latest_map_is_the_streamed_snapshot(
+    client: Client, query: str, options: dict[str, Any]
+) -> None:
+    """REST has all that a subscriber is sent, but for what depends on the subscriber, and adds the
+    exchanges."""
+    message = await streamed(client, **options)
+    answer = await get(client, f"/api/heatmap/BTCUSDT{query}")
+    assert message.pop("skipped") == 0
+    if query:
+        assert message.pop("type") == "snapshot"
+        assert answer.pop("mix") is not None
+    assert answer.pop("exchanges") == answer.pop("all_exchanges") == ["binance"]
+    assert json.dumps(answer, sort_keys=True) == json.dumps(message, sort_keys=True)
+
+
+async def test_a_map_that_is_known_is_not_sent_again(client: Client) -> None:
+    """An ETag saves the second answer's bytes."""
     async with client.get("/api/heatmap/BTCUSDT") as first:
         etag = first.headers["ETag"]
     async with client.get("/api/heatmap/BTCUSDT", headers={"If-None-Match": etag}) as again:
@@ -106,6 +142,27 @@ async def test_history_is_compact_and_its_json_says_the_same(client: Client) -> 
     assert {"timestamp", "levels", "positions_created", "positions_consumed"} == set(series["data"][0])
 
 
+async def test_a_history_can_keep_the_leverage_groups_apart(client: Client) -> None:
+    """`leverage=1`: named in the header, and added up the whole; refused as JSON, which has no place."""
+    path, params = "/api/heatmap/BTCUSDT/history", {"window": "24h"}
+    async with client.get(path, params=params) as answer:
+        whole, *sides, candles = decoded(await answer.read())
+    async with client.get(path, params={**params, "leverage": "1"}) as answer:
+        head, *parts, same = decoded(await answer.read())
+    assert head["groups"] == ["to 10x", "to 25x", "to 50x", "to 100x", "above 100x"]
+    assert "groups" not in whole
+    np.testing.assert_array_equal(same, candles)
+    for side, part in zip(sides, parts, strict=True):
+        groups = QUANTISED_USD[part.reshape(head["columns"], 5, head["rows"])]
+        expected = QUANTISED_USD[side]
+        # Of the whole, finished columns may be a step off; and each figure is rounded by half a step.
+        assert (np.abs(groups.sum(axis=1) - expected) <= 0.04 * expected + 5 * 500).all()
+    headers = {"Accept": "application/json"}
+    async with client.get(path, params={**params, "leverage": "1"}, headers=headers) as answer:
+        assert answer.status == 400
+        assert "compact form" in (await answer.json())["error"]
+
+
 async def test_klines_are_the_last_bars(client: Client) -> None:
     """As many as asked for, ascending, ending with the newest; coarser ones are aggregated."""
     got = await get(client, "/prices/klines", symbol="BTCUSDT", interval="5m", limit="3")
@@ -115,7 +172,7 @@ async def test_klines_are_the_last_bars(client: Client) -> None:
     assert hours["data"][-1]["high"] >= got["data"][-1]["high"]
 
 
-async def test_realised_liquidations_are_told(client: Client) -> None:
+async def test_realised_liquidations_are_listed(client: Client) -> None:
     """Single events and totals per interval, by side."""
     got = await get(client, "/api/liquidations/BTCUSDT", time_window="12h", interval="5m")
     assert [(event["side"], event["notional_usd"]) for event in got["data"]] == [("long", 50_000.0)]
@@ -127,9 +184,59 @@ async def test_liquidations_beyond_the_limit_are_counted(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is not listed is still told of."""
-    monkeypatch.setattr("liqstream.api.MAX_LIQUIDATIONS", 0)
+    monkeypatch.setattr("liqstream.http.heatmap_api.MAX_LIQUIDATIONS", 0)
     got = await get(client, "/api/liquidations/BTCUSDT", time_window="12h", interval="5m")
     assert (got["data"], got["older_omitted"]) == ([], 1)
+
+
+async def test_totals_of_longer_intervals_are_not_left_out(
+    aiohttp_client: AiohttpClient, settings: Settings
+) -> None:
+    """Where only coarser ones are stored, all rows are of the finest interval that has them, and name it."""
+    half_hour_ms = 6 * INTERVAL_MS
+    end_ms = END_MS - END_MS % half_hour_ms
+
+    async def with_half_hours(*_: object) -> Sequence[Feed]:
+        records = [
+            *walk(BARS),
+            LiquidationTotal("binance", "BTCUSDT", half_hour_ms, end_ms - 2 * half_hour_ms, 3000.0, 4000.0),
+        ]
+        span_ms = BARS * INTERVAL_MS
+        feed = ReplayFeed(records, exchange="binance", symbol="BTCUSDT", speed=1e-6, warmup_ms=span_ms)
+        return [feed]
+
+    client = await aiohttp_client(make_app(settings, with_half_hours))
+    for interval, expected_ms in (("15m", half_hour_ms), ("30m", half_hour_ms), ("1h", 2 * half_hour_ms)):
+        got = await get(client, "/api/liquidations/BTCUSDT", window="3d", interval=interval)
+        (total,) = got["totals"]
+        assert (total["interval_ms"], total["long_usd"], total["short_usd"]) == (expected_ms, 3000, 4000)
+
+
+@pytest.mark.parametrize("times", [{"start_time": str(END_MS + 1)}, {"start_time": "1", "end_time": "2"}])
+async def test_a_span_without_data_is_empty(client: Client, times: dict[str, str]) -> None:
+    """Before the first record or after the last: 200, nothing in it, and no time to come back."""
+    series = await get(client, "/liquidations/heatmap-timeseries", 200, symbol="BTCUSDT", **times)
+    assert (series["data"], series["meta"]["columns"]) == ([], 0)
+    async with client.get("/api/heatmap/BTCUSDT/history", params=times) as answer:
+        history = decode_history(await answer.read())
+        assert history.long_usd.shape == (0, len(history.prices))
+    liquidations = await get(client, "/api/liquidations/BTCUSDT", 200, **times)
+    assert (liquidations["data"], liquidations["totals"]) == ([], [])
+    assert (await get(client, "/prices/klines", 200, symbol="BTCUSDT", **times))["data"] == []
+
+
+async def test_a_window_can_end_in_the_past(client: Client) -> None:
+    """`end_time` moves the window; nothing after it is in there."""
+    end_ms = END_MS - 20 * INTERVAL_MS
+    series = await get(
+        client,
+        "/liquidations/heatmap-timeseries",
+        symbol="BTCUSDT",
+        time_window="12h",
+        end_time=str(end_ms),
+    )
+    assert series["meta"]["columns"] == 12 * 12
+    assert series["meta"]["end_time"] == iso_utc(end_ms)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +251,13 @@ async def test_liquidations_beyond_the_limit_are_counted(
         ("/prices/klines", {"symbol": "BTCUSDT", "limit": "9" * 400}, "from 1 to 1500"),
         ("/prices/klines", {"symbol": "BTCUSDT", "exchange": "mtgox"}, "one of binance"),
         ("/liquidations/heatmap-timeseries", {"symbol": "BTCUSDT", "time_window": "8d"}, "one of 12h"),
-        ("/liquidations/heatmap-timeseries", {"symbol": "BTCUSDT", "price_bin_size": "NaN"}, "above 0"),
+        ("/liquidations/heatmap-timeseries", {"symbol": "BTCUSDT", "price_bin_size": "NaN"}, "1e-12 to"),
         ("/api/heatmap/BTCUSDT/history", {"start_time": "5", "end_time": "4"}, "start_time must be before"),
-        ("/api/heatmap/BTCUSDT/history", {"start_time": "1", "interval": "5m"}, "columns"),
+        (
+            "/api/heatmap/BTCUSDT/history",
+            {"start_time": "1", "interval": "5m"},
+            "columns, more than 10000; a span",
+        ),
         ("/api/heatmap/BTCUSDT/history", {"start_time": "yesterday"}, "whole number"),
     ],
 )
@@ -198,3 +309,29 @@ async def test_a_map_without_enough_to_be_scored_on_says_so(client: Client) -> N
     """404 and what is missing, never a made-up number."""
     answer = await get(client, "/api/score/BTCUSDT", 404)
     assert "liquidations" in answer["error"]
+
+
+async def test_a_server_without_history_serves_holders_of_a_token_as_the_producer_does(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    """Whoever shows a token gets the history through it; nobody else does, and the producer sees who asks."""
+    token = new_token()
+    await asyncio.to_thread((tmp_path / "tokens").write_text, token_line("bot", token))
+    shared = {"tokens_file": str(tmp_path / "tokens"), "trusted_proxies": "127.0.0.1"}
+    settings = await asyncio.to_thread(
+        lambda: load_settings(db_path=tmp_path / "p.duckdb", symbols="BTCUSDT", replay="store", **shared)
+    )
+    producer = make_app(settings, paused_replay)
+    fanout = web.Application(middlewares=[http_guard])
+    fanout[ADMISSION] = AdmissionPolicy(settings)
+    await asyncio.to_thread(fanout[ADMISSION].tokens.reload)
+    asked = await aiohttp_client(producer)
+    add_forwarded_routes(fanout, str(asked.make_url("/")))
+    client = await aiohttp_client(fanout)
+    bearer = {"Authorization": f"Bearer {token}", "X-Forwarded-For": "203.0.113.9"}
+    for path in ("/api/heatmap/BTCUSDT/history?window=12h&_=1", "/prices/klines?symbol=BTCUSDT"):
+        async with client.get(path, headers=bearer) as through, asked.get(path, headers=bearer) as direct:
+            assert (through.status, await through.read()) == (200, await direct.read())
+        async with client.get(path) as answer:
+            assert answer.status == 401
+    assert "203.0.113.9 bot" in producer[ADMISSION].requests._buckets

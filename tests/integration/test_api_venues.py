@@ -12,13 +12,15 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
-from liqstream.app import make_app
 from liqstream.client import ClientError, HeatmapClient
+from liqstream.feeds.bar_replay import ReplayFeed
 from liqstream.feeds.feed import Feed
-from liqstream.feeds.replay import ReplayFeed
+from liqstream.http import score_api
 from liqstream.market import Liquidation, LiquidationTotal, MarketEvent
-from liqstream.settings import Settings, load_settings
-from tests.markets import MINUTE_MS, START_MS, walk
+from liqstream.server.app import make_app
+from liqstream.settings.load import load_settings
+from liqstream.settings.table import Settings
+from tests.support.markets import MINUTE_MS, START_MS, walk
 
 Client = TestClient[Any, Any]
 BARS = 600
@@ -35,6 +37,12 @@ ANSWERS = (
     "/prices/klines?symbol=BTCUSDT",
     "/api/score/BTCUSDT",
 )
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The score is waited for, however busy the machine is."""
+    monkeypatch.setattr(score_api, "WAIT_S", 100)
 
 
 def recorded(exchange: str) -> list[MarketEvent]:
@@ -84,7 +92,7 @@ async def columns(client: Client, exchange: str = "binance,bybit,okx") -> Any:
     return await get(client, "/api/heatmap/BTCUSDT", columns="1", exchange=exchange)
 
 
-async def test_levels_are_those_of_the_venues_asked_for(client: Client) -> None:
+async def test_levels_are_those_of_the_venues_param(client: Client) -> None:
     """Each venue alone, two of them, all: they add up, and the mix and the v1 form say the same."""
     each = {name: await columns(client, name) for name in VENUES}
     pair, whole = (
@@ -139,7 +147,7 @@ async def test_history_and_bars_end_with_the_venue_s_own_data(client: Client) ->
     assert first["data"][0]["close"] == (await columns(client))["data"]["current_price"]
 
 
-async def test_liquidations_are_those_of_the_venues_asked_for(client: Client) -> None:
+async def test_liquidations_are_those_of_the_venues_param(client: Client) -> None:
     """Single events and totals alike."""
     both = await get(client, "/api/liquidations/BTCUSDT", window="12h", interval="5m", exchange="okx,bybit")
     assert both["exchanges"] == ["bybit", "okx"]

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.alone
 @pytest.mark.redis
 @pytest.mark.nginx
 @pytest.mark.timeout(240)

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -18,9 +17,10 @@ import pytest
 
 from liqstream.heatmap.snapshot import iso_utc
 from liqstream.store.market_store import MarketStore
-from tests.attack.stage import Victim, attacked, healthy_beside, write_bars
-from tests.markets import MINUTE_MS
-from tests.server_process import spawn
+from tests.attack.harness import Victim, attacked, healthy_beside, write_bars
+from tests.support.certificates import write_certificate
+from tests.support.markets import MINUTE_MS
+from tests.support.server_process import spawn
 
 
 async def _logged(server: Victim, event: str, *, within_s: float = 20) -> dict[str, str]:
@@ -54,19 +54,11 @@ def test_metrics_on_an_address_of_their_own(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     with attacked(tmp_path, METRICS_HOST="127.0.0.1", METRICS_PORT=str(port)) as server:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            assert b"ws_connections" in answer.read()
+            assert b"liqstream_ws_connections" in answer.read()
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"{server.url}/metrics", timeout=5)
         assert refused.value.code == 404
         refused.value.close()
-
-
-def _certificate(folder: Path, name: str) -> None:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={name}",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
 
 
 def _shown_certificate(server: Victim) -> bytes:
@@ -75,17 +67,19 @@ def _shown_certificate(server: Victim) -> bytes:
 
 async def test_tls_and_a_renewed_certificate(tmp_path: Path) -> None:
     """The server speaks TLS 1.2 or newer; SIGHUP takes in a new certificate without a lost connection."""
-    _certificate(tmp_path, "first")
+    write_certificate(tmp_path, "first")
     with attacked(tmp_path, TLS_CERT="cert.pem", TLS_KEY="key.pem") as server:
         first = await asyncio.to_thread(_shown_certificate, server)
         context = ssl.create_default_context(cafile=tmp_path / "cert.pem")
         context.check_hostname = False
         async with aiohttp.ClientSession() as session:
             url = f"wss://{server.host}:{server.port}/ws/heatmap"
+            async with session.get(f"https://{server.host}:{server.port}/metrics", ssl=context) as answer:
+                assert "\nliqstream_tls_certificate_expiry_timestamp_seconds 1." in await answer.text()
             async with session.ws_connect(url, ssl=context) as ws:
                 await ws.send_json({"action": "subscribe", "symbols": ["BTCUSDT"], "update_interval": 1})
                 assert (await ws.receive_json())["type"] == "snapshot"
-                _certificate(tmp_path, "second")
+                write_certificate(tmp_path, "second")
                 server.process.send_signal(signal.SIGHUP)
                 async with asyncio.timeout(10):
                     while await asyncio.to_thread(_shown_certificate, server) == first:  # noqa: ASYNC110

@@ -8,8 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.attack.stage import attacked
-from tests.doc_blocks import blocks
+from tests.attack.harness import attacked
+from tests.docs.doc_blocks import blocks
 
 PRINTED = "http://127.0.0.1:8000"
 
@@ -37,6 +37,7 @@ def test_every_shell_block_works(tmp_path: Path) -> None:
         assert "liq_" in done.stdout, "the new token"
         assert '"status":"ready"' in done.stdout.replace(" ", "")
         assert "backup_written" in server.log()
-    assert (tmp_path / "data" / "liqstream.duckdb.before").is_file()
+    (kept,) = (tmp_path / "data").glob("liqstream.duckdb.before-restore-*")
+    assert kept.is_file()
     with attacked(tmp_path, REPLAY="store", REPLAY_WARMUP="1d"):
         pass

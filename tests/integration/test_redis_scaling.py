@@ -13,7 +13,8 @@ import orjson
 import pytest
 
 from tests.faults.processes import Nginx, Node
-from tests.redis_server import RedisServer, redis_server
+from tests.support.frame_reader import StateReader
+from tests.support.redis_server import RedisServer, redis_server
 
 __all__ = ["redis_server"]
 
@@ -90,6 +91,20 @@ async def test_multi_server_message_delivery(pair: Pair) -> None:
     venues = [await node.ask("/api/heatmap/BTCUSDT?columns=1&exchange=binance") for node in pair]
     assert [said["epoch"] for said in venues] == [heads[0]["epoch"]] * 2, "of one stream with those"
     assert abs(venues[0]["data"]["current_price"] / venues[1]["data"]["current_price"] - 1) < 0.01
+
+
+async def test_clients_of_every_server_get_ticks_about_what_they_hold(pair: Pair) -> None:
+    """The follower's of what the leader publishes."""
+    async with AsyncExitStack() as stack:
+        for node in pair:
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            socket = await stack.enter_async_context(session.ws_connect(f"{node.url}/ws/heatmap"))
+            wish = {"action": "subscribe", "symbols": ["BTCUSDT"], "update_interval": 1}
+            await socket.send_json(wish | {"proto": 2, "ticks": True})
+            reader = StateReader()
+            async with asyncio.timeout(30):
+                while reader.ticks.get("BTCUSDT", 0) < 3:
+                    reader.take(await socket.receive_json())
 
 
 async def test_a_fanout_server_serves_what_the_others_make(

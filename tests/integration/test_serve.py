@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.attack.stage import write_bars
-from tests.server_process import ServerProcess, served, spawn
+from tests.attack.harness import write_bars
+from tests.support.server_process import ServerProcess, served, spawn
 
 REPLAY = ("--exchange", "binance", "--symbol", "BTCUSDT", "--interval", "5m", "--warmup", "3d")
 RECORDED = ("--replay", "bars.csv", "--speed", "600", *REPLAY)
@@ -55,6 +55,7 @@ def assert_is_a_map(snapshot: dict[str, Any]) -> None:
     assert max(longs) < data["current_price"] < min(shorts)
 
 
+@pytest.mark.simulated
 async def test_demo_streams_within_a_second_and_says_simulated(tmp_path: Path) -> None:
     """No settings, no network: a map of a simulated market, called by its name."""
     async with served("--demo", cwd=tmp_path) as server:

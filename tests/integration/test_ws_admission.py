@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 
 from liqstream.admission.tokens import new_token, token_line
-from liqstream.settings import Settings
+from liqstream.settings.table import Settings
 from liqstream.ws.endpoint import WsConfig
-from tests.ws_server import say, ws_server
+from tests.support.ws_server import say, ws_server
 
 
 async def test_who_follows_nothing_is_let_go() -> None:

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from liqstream.settings import Settings
+from liqstream.settings.table import Settings
 from liqstream.ws.endpoint import WsConfig
-from tests.snapshots import first_snapshot, next_snapshot
-from tests.stalled_client import SUBSCRIBE, big_snapshot, stalled_client
-from tests.ws_server import WsServer, nothing_more, receive, say, until, ws_server
+from tests.support.snapshots import first_snapshot, next_snapshot
+from tests.support.stalled_client import SUBSCRIBE, big_snapshot, stalled_client
+from tests.support.ws_server import WsServer, nothing_more, receive, say, until, ws_server
 
 Ws = aiohttp.ClientWebSocketResponse
 
@@ -158,6 +158,12 @@ async def test_valid_symbols_of_a_mixed_list_are_served(server: WsServer, ws: Ws
     await until(lambda: server.manager.active_symbols() == {"ETHUSDT"})
 
 
+async def test_an_alias_is_answered_with_what_was_meant(server: WsServer, ws: Ws) -> None:
+    """Contracts by the thousand, exchanges' own names: the socket knows the coin's alone."""
+    await say(ws, action="subscribe", symbols=["1000BTCUSDT", "ETH-USDT-SWAP", "kBTC", "NOSUCH"])
+    assert "; did you mean BTCUSDT, ETHUSDT?; available: " in (await receive(ws))["message"]
+
+
 async def test_binary_messages_are_refused(ws: Ws) -> None:
     """JSON in a binary frame is not read."""
     await ws.send_bytes(b'{"action":"ping"}')
@@ -192,7 +198,7 @@ async def test_too_many_errors_close_the_connection(ws: Ws) -> None:
     assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4501)
 
 
-async def test_an_unknown_protocol_is_told_and_closed(ws: Ws) -> None:
+async def test_an_unknown_protocol_is_refused_and_closed(ws: Ws) -> None:
     """A client of a protocol to come learns that it must not retry."""
     await say(ws, action="subscribe", symbols=["BTCUSDT"], proto=3)
     assert (await receive(ws))["code"] == "INVALID_MESSAGE"

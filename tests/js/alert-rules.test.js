@@ -17,17 +17,17 @@ const seen = {
   ],
 };
 
-test("alerts are off until asked for", () => {
+test("alerts are off until switched on", () => {
   assert.ok(!watches(noRules()));
   assert.deepEqual(due(noRules(), seen, new Map()), []);
 });
 
-test("a large cluster within reach is told once, and again after ten minutes", () => {
+test("a large cluster within reach is raised once, and again after ten minutes", () => {
   const rules = { ...noRules(), near: { on: true, percent: 0.5, usd: 5e6 } };
-  const told = new Map();
-  assert.match(due(rules, seen, told)[0].text, /\$8\.00M of shorts at 100,400/);
-  assert.deepEqual(due(rules, { ...seen, timeMs: seen.timeMs + 599_000 }, told), []);
-  assert.equal(due(rules, { ...seen, timeMs: seen.timeMs + 601_000 }, told).length, 1);
+  const raisedAt = new Map();
+  assert.match(due(rules, seen, raisedAt)[0].text, /\$8\.00M of shorts at 100,400/);
+  assert.deepEqual(due(rules, { ...seen, timeMs: seen.timeMs + 599_000 }, raisedAt), []);
+  assert.equal(due(rules, { ...seen, timeMs: seen.timeMs + 601_000 }, raisedAt).length, 1);
   assert.deepEqual(due({ ...rules, near: { ...rules.near, percent: 0.3 } }, seen, new Map()), []);
   assert.deepEqual(due({ ...rules, near: { ...rules.near, usd: 9e6 } }, seen, new Map()), []);
 });
@@ -38,7 +38,7 @@ test("a cascade is what was really liquidated within the minutes asked for", () 
   assert.deepEqual(due({ ...rules, cascade: { on: true, minutes: 5, usd: 2e6 } }, seen, new Map()), []);
 });
 
-test("a level is told each time the price crosses it, and only then", () => {
+test("a level raises an alert each time the price crosses it, and only then", () => {
   const rules = { ...noRules(), levels: [{ symbol: "BTCUSDT", price: 99_995 }] };
   assert.match(due(rules, seen, new Map())[0].text, /crossed 99,995.0 upwards/);
   assert.deepEqual(due(rules, { ...seen, before: 100_001 }, new Map()), []);

@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { LiqstreamClient } from "../../web/js/websocket-client.js";
 
-/** @typedef {{ expect?: Record<string, any>, say?: Record<string, any>, close?: number }} Step */
+/** @typedef {{ expect?: Record<string, any>, say?: Record<string, any>, raw?: string, close?: number }} Step */
 
 const behaviours = JSON.parse(readFileSync(new URL("../client_behaviours.json", import.meta.url), "utf8"));
 
@@ -39,12 +39,12 @@ function scripted(connections) {
 
     /** @param {string} text */
     send(text) {
-      const heard = JSON.parse(text);
-      if (heard.action === "ping" || !this.#steps[0]?.expect) return;
+      const sent = JSON.parse(text);
+      if (sent.action === "ping" || !this.#steps[0]?.expect) return;
       const { expect } = /** @type {Required<Step>} */ (this.#steps.shift());
-      this.#id = heard.id;
+      this.#id = sent.id;
       for (const [key, value] of Object.entries(expect)) {
-        if (JSON.stringify(heard[key]) !== JSON.stringify(value)) mistakes.push(`expected ${key} of ${text}`);
+        if (JSON.stringify(sent[key]) !== JSON.stringify(value)) mistakes.push(`expected ${key} of ${text}`);
       }
       setTimeout(() => this.#play());
     }
@@ -55,8 +55,10 @@ function scripted(connections) {
 
     #play() {
       while (this.#steps.length && !this.#steps[0].expect) {
-        const { say, close } = /** @type {Step} */ (this.#steps.shift());
-        if (say) this.onmessage?.({ data: JSON.stringify(say.type === "subscribed" ? { ...say, id: this.#id } : say) });
+        const { say, raw, close } = /** @type {Step} */ (this.#steps.shift());
+        if (say) {
+          this.onmessage?.({ data: JSON.stringify(say.type === "subscribed" ? { id: this.#id, ...say } : say) });
+        } else if (raw !== undefined) this.onmessage?.({ data: raw });
         else this.onclose?.({ code: close, reason: "" });
       }
       if (!this.#steps.length && !connections.length) setTimeout(done);
@@ -66,22 +68,33 @@ function scripted(connections) {
 }
 
 for (const behaviour of behaviours) {
-  test(behaviour.name, { timeout: 5000 }, async () => {
+  test(behaviour.name, { timeout: 5000 }, async (t) => {
     const { Socket, mistakes, finished } = scripted(behaviour.connections);
+    const symbols = behaviour.symbols ?? ["BTCUSDT"];
     const client = new LiqstreamClient("ws://test/ws/heatmap", { WebSocket: Socket, random: () => 0 });
+    t.after(() => client.close());
     /** @type {object[]} */
     const got = [];
-    client.on("snapshot", ({ epoch, seq, levels }) =>
-      got.push({ epoch, seq, long: [...levels.long], short: [...levels.short] }),
-    );
-    client.subscribe(["BTCUSDT"], { intervalS: 1 });
+    client.on("snapshot", ({ symbol, epoch, seq, levels }) => {
+      const shown = { epoch, seq, long: [...levels.long], short: [...levels.short] };
+      got.push(symbols.length > 1 ? { ...shown, symbol } : shown);
+    });
+    client.on("tick", ({ epoch, seq, levels, currentPrice, tick }) => {
+      const shown = { epoch, seq, long: [...levels.long], short: [...levels.short] };
+      got.push({ ...shown, tick: tick?.n, price: currentPrice });
+    });
+    client.subscribe(symbols, { intervalS: 1, ticks: behaviour.ticks });
     client.connect();
     await finished;
-    const account = /** @type {Record<string, number>} */ ({ ...client.account("BTCUSDT") });
-    if (behaviour.ends) assert.equal(client.status.state, behaviour.ends);
-    client.close();
+    const accounts = Object.fromEntries(
+      Object.keys(behaviour.accounts ?? {}).map((symbol) => [symbol, { ...client.account(symbol) }]),
+    );
+    if (behaviour.ends) assert.equal(client.status.state, "refused");
+    else assert.notEqual(client.status.state, "refused");
+    if (behaviour.confirmed !== undefined) assert.equal(client.isConfirmed("BTCUSDT"), behaviour.confirmed);
     assert.deepEqual(got, behaviour.gets);
     assert.deepEqual(mistakes, []);
-    for (const [name, value] of Object.entries(behaviour.account ?? {})) assert.equal(account[name], value, name);
+    assert.deepEqual(accounts, behaviour.accounts ?? {});
+    assert.equal(client.notUnderstood, behaviour.not_understood ?? 0);
   });
 }

@@ -1,8 +1,16 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { excess, excessRungs, findClusters } from "../../web/js/data/clusters.js";
-import { RUNG_USD, rungOf } from "../../web/js/data/ladder.js";
+import { readFileSync } from "node:fs";
+import {
+  excess,
+  findClusters,
+  imbalance,
+  nextBig,
+  quantisedExcess,
+  sumToPrice,
+} from "../../web/js/data/clusters.js";
+import { DEQUANTISED, quantise } from "../../web/js/data/quantise.js";
 import { random } from "./lqh1.js";
 
 const grid = { p0: 100, step: 0.5 };
@@ -23,15 +31,15 @@ test("an even glow has no clusters at all", () => {
   assert.deepEqual([...excess(new Float64Array(40).fill(5e6), grid)], new Array(40).fill(0));
 });
 
-test("a column of rungs keeps the side asked for", () => {
+test("a column of quantised values keeps the side asked for", () => {
   const long = new Uint16Array(40);
   const short = new Uint16Array(40);
-  long[10] = short[30] = rungOf(1e6);
+  long[10] = short[30] = quantise(1e6);
   const out = new Uint16Array(40);
-  excessRungs(long, short, grid, "long", out);
-  assert.ok(RUNG_USD[out[10]] > 8e5);
+  quantisedExcess(long, short, grid, "long", out);
+  assert.ok(DEQUANTISED[out[10]] > 8e5);
   assert.equal(out[30], 0);
-  excessRungs(long, short, grid, "both", out);
+  quantisedExcess(long, short, grid, "both", out);
   assert.ok(out[10] > 0 && out[30] > 0);
 });
 
@@ -52,3 +60,23 @@ test("clusters are found with their edges and sums, largest first, and shoulders
 test("where nothing stands there is no cluster", () => {
   assert.deepEqual(findClusters("long", new Float64Array(20), grid, new Float64Array(20)), []);
 });
+
+for (const c of JSON.parse(readFileSync(new URL("../cluster_cases.json", import.meta.url), "utf8"))) {
+  test(`shared case: ${c.name}`, () => {
+    const { p0, step, long, short, price } = c;
+    const both = Float64Array.from(long, (usd, i) => usd + short[i]);
+    const over = excess(both, { p0, step });
+    over.forEach((usd, r) => assert.ok(Math.abs(usd - c.excess[r]) < 2e-3));
+    for (const side of /** @type {const} */ (["long", "short"])) {
+      const found = findClusters(side, c[side], { p0, step }, over);
+      assert.deepEqual(found, c.clusters[side]);
+      const next = nextBig(found, price)?.price ?? null;
+      assert.equal(next, c.next[side === "short" ? "above" : "below"]);
+    }
+    const levels = { p0, step, long, short };
+    for (const [within, value] of Object.entries(c.imbalance)) {
+      assert.equal(imbalance(levels, price, Number(within)), value);
+    }
+    for (const [to, usd, isBeyond] of c.sums) assert.deepEqual(sumToPrice(levels, price, to), { usd, isBeyond });
+  });
+}

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { colourTable, holds, quantileUsd, shares } from "../../web/js/chart/colour-scale.js";
 import { PALETTES } from "../../web/js/chart/palettes.js";
-import { RUNG_USD, RUNGS, rungOf } from "../../web/js/data/ladder.js";
+import { DEQUANTISED, INDEX_COUNT, quantise } from "../../web/js/data/quantise.js";
 
 const SCALES = /** @type {const} */ (["sqrt", "linear", "log", "rank"]);
 
@@ -16,13 +16,13 @@ test("the palettes are the exact tables", () => {
 });
 
 test("the colour is full at the 99.5th percentile of what stands, whatever the empty cells", () => {
-  const counts = new Uint32Array(RUNGS);
+  const counts = new Uint32Array(INDEX_COUNT);
   counts[0] = 1e6;
   counts[100] = 990;
   counts[500] = 10;
-  assert.equal(quantileUsd(counts, 0.5), RUNG_USD[100]);
-  assert.equal(quantileUsd(counts, 0.995), RUNG_USD[500]);
-  assert.equal(quantileUsd(new Uint32Array(RUNGS), 0.995), 0);
+  assert.equal(quantileUsd(counts, 0.5), DEQUANTISED[100]);
+  assert.equal(quantileUsd(counts, 0.995), DEQUANTISED[500]);
+  assert.equal(quantileUsd(new Uint32Array(INDEX_COUNT), 0.995), 0);
 });
 
 test("the scale holds while it is off by no more than 15 %", () => {
@@ -31,22 +31,22 @@ test("the scale holds while it is off by no more than 15 %", () => {
 });
 
 test("more USD is never a lower colour, below the threshold nothing is drawn, above the top it is full", () => {
-  const counts = new Uint32Array(RUNGS).fill(3);
+  const counts = new Uint32Array(INDEX_COUNT).fill(3);
   for (const scale of SCALES) {
     const share = shares({ scale, low: 10_000, high: 1e7, counts });
     let before = -1;
-    for (let rung = 0; rung < RUNGS; rung++) {
-      if (RUNG_USD[rung] < 10_000) assert.equal(share[rung], -1);
-      else assert.ok(share[rung] >= before && share[rung] >= 0 && share[rung] <= 1, `${scale} ${rung}`);
-      before = Math.max(before, share[rung]);
+    for (let index = 0; index < INDEX_COUNT; index++) {
+      if (DEQUANTISED[index] < 10_000) assert.equal(share[index], -1);
+      else assert.ok(share[index] >= before && share[index] >= 0 && share[index] <= 1, `${scale} ${index}`);
+      before = Math.max(before, share[index]);
     }
-    if (scale !== "rank") assert.equal(share[rungOf(2e7)], 1);
+    if (scale !== "rank") assert.equal(share[quantise(2e7)], 1);
   }
 });
 
 test("a quarter of the top is half of the square-root scale", () => {
   const share = shares({ scale: "sqrt", low: 0, high: 1e6 });
-  assert.ok(Math.abs(share[rungOf(250_000)] - 0.5) < 0.01);
+  assert.ok(Math.abs(share[quantise(250_000)] - 0.5) < 0.01);
 });
 
 test("colours fade in from nothing, turn round for the light theme, and lose their hue when stale", () => {
@@ -55,9 +55,9 @@ test("colours fade in from nothing, turn round for the light theme, and lose the
   const dark = colourTable(share, { palette, reversed: false, grey: false });
   assert.equal(dark[0], 0);
   assert.ok(dark[1] >>> 24 < 60);
-  assert.equal(dark[rungOf(1e6)].toString(16), "ff25e7fd"); // 253, 231, 37 and opaque
+  assert.equal(dark[quantise(1e6)].toString(16), "ff25e7fd"); // 253, 231, 37 and opaque
   const light = colourTable(share, { palette, reversed: true, grey: false });
-  assert.equal(light[rungOf(1e6)].toString(16), "ff540144"); // 68, 1, 84
-  const grey = colourTable(share, { palette, reversed: false, grey: true })[rungOf(3e5)];
+  assert.equal(light[quantise(1e6)].toString(16), "ff540144"); // 68, 1, 84
+  const grey = colourTable(share, { palette, reversed: false, grey: true })[quantise(3e5)];
   assert.ok((grey & 255) === ((grey >>> 8) & 255) && (grey & 255) === ((grey >>> 16) & 255));
 });

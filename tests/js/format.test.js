@@ -1,23 +1,32 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Clock, duration, exactUsd, price, signedPercent, stepDecimals, usd } from "../../web/js/data/format.js";
-import { levelsCsv } from "../../web/js/tools/csv.js";
+import { Clock, duration, leverageText, price, signedPercent, stepDecimals, usd } from "../../web/js/data/format.js";
+import { levelsCsv } from "../../web/js/tools/levels-csv.js";
 import { Market } from "../../web/js/data/market.js";
 
 test("USD are short, with three figures", () => {
   assert.deepEqual([0, 512, 1234, 12_345, 999_800, 1_234_567, 45_600_000, 1.2e9].map(usd), ["$0", "$512", "$1.23K", "$12.3K", "$1.00M", "$1.23M", "$45.6M", "$1.20B"]);
   assert.equal(usd(-1500), "−$1.50K");
-  assert.equal(exactUsd(1_234_567.4), "$1,234,567");
 });
 
-test("prices, percent and spans read as one says them", () => {
+test("prices, percent and spans are written as people write them", () => {
   assert.equal(price(98_450.25), "98,450.3");
-  assert.equal(price(0.61234), "0.61234");
+  assert.equal(price(0.61234), "0.612340");
   assert.equal(signedPercent(-0.0123), "−1.23 %");
   assert.equal(duration(59_000), "59 s");
   assert.equal(duration(3 * 86_400_000 + 4 * 3_600_000), "3 d 4 h");
   assert.deepEqual([100, 50, 0.5, 0.02].map(stepDecimals), [0, 0, 1, 2]);
+});
+
+test("a price of any size is written to 1e-5 of itself", () => {
+  for (let k = -9; k <= 7; k++) {
+    for (const digits of [1.00003, 5.00003, 9.99996, 6.12345]) {
+      const value = digits * 10 ** k;
+      const text = price(value).replaceAll(",", "");
+      assert.ok(Math.abs(Number(text) / value - 1) <= 1e-5, `${value} as ${text}`);
+    }
+  }
 });
 
 test("UTC is UTC whatever the viewer's zone", () => {
@@ -37,4 +46,19 @@ test("the CSV names every level at which anything stands, with its leverage grou
     { asNow: true },
   );
   assert.equal(levelsCsv(market), "price,long_usd,short_usd,to_10x_usd,above_100x_usd\r\n99.5,1000,0,600,400\r\n100.5,0,700,0,700\r\n");
+});
+
+test("a leverage group is written by its ends", () => {
+  const groups = ["to 10x", "to 25x", "to 50x", "to 100x", "above 100x"];
+  assert.deepEqual(groups.map((_, i) => leverageText(groups, i)), ["≤10x", "10-25x", "25-50x", "50-100x", ">100x"]);
+  assert.equal(leverageText(["whale"], 0), "whale");
+});
+
+test("the zone of the time axis is its offset", () => {
+  assert.equal(new Clock(true).offsetText(0), "UTC");
+  const clock = new Clock(false);
+  for (const [minutes, text] of /** @type {[number, string][]} */ ([[60, "UTC+1"], [-210, "UTC−3:30"], [345, "UTC+5:45"], [0, "UTC"]])) {
+    clock.offsetMs = () => minutes * 60_000;
+    assert.equal(clock.offsetText(0), text);
+  }
 });

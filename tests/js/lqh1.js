@@ -2,9 +2,14 @@
 /** Writes LQH1 as the server does, and makes small histories for tests. */
 
 /** @typedef {import("../../web/js/data/history-codec.js").HistoryHeader} Header */
-/** @typedef {{ open: number, high: number, low: number, close: number } | null} Candle in ticks; null: a gap */
+/**
+ * @typedef {{ open: number, high: number, low: number, close: number } | null} Candle in ticks; null: a gap
+ */
 
-/** @param {Partial<Header>} given @returns {Header} */
+/**
+ * @param {Partial<Header>} given
+ * @returns {Header}
+ */
 export function header(given = {}) {
   return {
     symbol: "BTCUSDT",
@@ -27,18 +32,25 @@ export function header(given = {}) {
   };
 }
 
-/** @param {Header} head @param {Uint16Array} long @param {Uint16Array} short @param {Candle[]} candles @returns {ArrayBuffer} */
+/**
+ * @param {Header} head
+ * @param {Uint16Array} long
+ * @param {Uint16Array} short
+ * @param {Candle[]} candles
+ * @returns {ArrayBuffer}
+ */
 export function encode(head, long, short, candles) {
   const text = new TextEncoder().encode(JSON.stringify(head));
-  const cells = head.columns * head.rows;
+  const height = head.rows * (head.groups?.length ?? 1);
+  const cells = head.columns * height;
   const out = new Uint8Array(8 + text.length + 4 * cells + 16 * head.columns);
   out.set(new TextEncoder().encode("LQH1"));
   new DataView(out.buffer).setUint32(4, text.length, true);
   out.set(text, 8);
   let at = 8 + text.length;
-  for (const rungs of [long, short]) {
+  for (const cellsOfSide of [long, short]) {
     for (let i = 0; i < cells; i++) {
-      const difference = (rungs[i] - (i < head.rows ? 0 : rungs[i - head.rows])) & 0xffff;
+      const difference = (cellsOfSide[i] - (i < height ? 0 : cellsOfSide[i - height])) & 0xffff;
       out[at + i] = difference & 255;
       out[at + cells + i] = difference >>> 8;
     }
@@ -58,7 +70,11 @@ export function encode(head, long, short, candles) {
   return out.buffer;
 }
 
-/** A repeatable source of numbers in 0..1. @param {number} seed @returns {() => number} */
+/**
+ * A repeatable source of numbers in 0..1.
+ * @param {number} seed
+ * @returns {() => number}
+ */
 export function random(seed) {
   let state = seed >>> 0 || 1;
   return () => {
@@ -67,7 +83,11 @@ export function random(seed) {
   };
 }
 
-/** A history of random cells and candles. @param {Partial<Header>} [given] @param {number} [seed] */
+/**
+ * A history of random cells and candles.
+ * @param {Partial<Header>} [given]
+ * @param {number} [seed]
+ */
 export function history(given = {}, seed = 7) {
   const head = header(given);
   const next = random(seed);

@@ -7,7 +7,11 @@ import { fileURLToPath } from "node:url";
 
 const WEB = fileURLToPath(new URL("../../web/", import.meta.url));
 
-/** @param {string} file @param {Set<string>} seen @returns {Set<string>} what it imports, and theirs */
+/**
+ * @param {string} file
+ * @param {Set<string>} seen
+ * @returns {Set<string>} what it imports, and theirs
+ */
 function imports(file, seen = new Set()) {
   if (seen.has(file)) return seen;
   seen.add(file);
@@ -18,11 +22,28 @@ function imports(file, seen = new Set()) {
   return seen;
 }
 
-test("the page preloads exactly what its first picture needs, so that no module waits for another", () => {
+test("where nothing was built, the page preloads exactly what its first picture needs: no module waits for another", () => {
   const wanted = imports("js/app.js");
   const html = readFileSync(join(WEB, "templates/coinglass_heatmap.html"), "utf8");
-  const [, list] = /for module in \[(.*?)\]/s.exec(html) ?? [];
+  const [, list] = /for module in \(\[\] if bundled else \[(.*?)\]\)/s.exec(html) ?? [];
   const preloaded = new Set([...(list ?? "").matchAll(/"([^"]+)"/g)].map(([, module]) => module));
   for (const [, started] of html.matchAll(/<script type="module" src="{{ static }}\/([^"]+)"/g)) assert.ok(wanted.delete(started), started);
   assert.deepEqual([...preloaded].sort(), [...wanted].sort());
+});
+
+/** Static imports of a built file, as it writes them. @param {string} file */
+function importsOf(file) {
+  const text = readFileSync(join(WEB, "built", file), "utf8");
+  return new Set([...text.matchAll(/\b(?:import|from)"([^"]+)"/g)].map(([, from]) => normalize(join(dirname(file), from))));
+}
+
+test("where they were built, two bundles hold every module, each once, and import only scripts of the head and each other", () => {
+  const { bundles } = JSON.parse(readFileSync(join(WEB, "built/sources.json"), "utf8"));
+  const head = ["js/data/first-history.js", "vendor/lightweight-charts.mjs"];
+  const first = imports("js/app.js");
+  assert.deepEqual(bundles["js/app.js"].toSorted(), [...first].filter((file) => !head.includes(file)).sort());
+  const rest = [...imports("js/live-ui.js")].filter((file) => !first.has(file) && !head.includes(file));
+  assert.deepEqual(bundles["js/live-ui.js"].toSorted(), rest.sort());
+  assert.deepEqual([...importsOf("js/app.js")].sort(), head);
+  assert.deepEqual([...importsOf("js/live-ui.js")], ["js/app.js"]);
 });

@@ -1,13 +1,13 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { countRungs, Tiles } from "../../web/js/chart/tiles.js";
+import { countByIndex, Tiles } from "../../web/js/chart/tiles.js";
 import { decodeHistory } from "../../web/js/data/history-codec.js";
-import { CHUNK, Matrix } from "../../web/js/data/matrix.js";
+import { CHUNK, HistoryMatrix } from "../../web/js/data/history-matrix.js";
 import { history } from "./lqh1.js";
 
 const made = history({ columns: 700, rows: 37 });
-const newMatrix = () => new Matrix(decodeHistory(made.bytes));
+const newMatrix = () => new HistoryMatrix(decodeHistory(made.bytes));
 
 test("a tile shows the larger of both sides, or the side asked for", () => {
   const tiles = new Tiles(newMatrix());
@@ -58,14 +58,14 @@ test("a changed column changes its tiles exactly as drawing them anew would", ()
   }
 });
 
-test("cells are counted by rung within the part in sight", () => {
+test("cells are counted by quantised value within the part in sight", () => {
   const tiles = new Tiles(newMatrix());
   tiles.show("density", "long");
   const tile = tiles.tile(0, 0, 0);
-  const counts = countRungs([{ tile, fromX: 10, toX: 20, fromY: 0, toY: 37 }]);
+  const counts = countByIndex([{ tile, fromX: 10, toX: 20, fromY: 0, toY: 37 }]);
   assert.equal(counts.reduce((a, b) => a + b, 0), 370);
-  const rung = made.long[15 * 37 + 4];
-  assert.ok(counts[rung] >= 1);
+  const index = made.long[15 * 37 + 4];
+  assert.ok(counts[index] >= 1);
 });
 
 test("tiles long out of sight are let go", () => {

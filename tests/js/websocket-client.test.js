@@ -11,11 +11,18 @@ const { WebSocket, WebSocketServer } = createRequire(new URL("../../web/package.
 
 /** @typedef {{ p0: number, step: number, long: number[], short: number[] }} Columns */
 
-/** @param {Columns} data @returns {number} */
+/**
+ * @param {Columns} data
+ * @returns {number}
+ */
 const checksum = (data) => new Levels(data).checksum();
 const TAIL = { current_price: 101, positions_created: 1, positions_consumed: 0 };
 
-/** @param {number} seq @param {Columns} data @param {object} [given] */
+/**
+ * @param {number} seq
+ * @param {Columns} data
+ * @param {object} [given]
+ */
 function full(seq, data, given = {}) {
   return JSON.stringify({
     type: "snapshot", symbol: "BTCUSDT", timestamp: "2026-06-01T00:00:00Z", epoch: 5, seq, skipped: 0, stale: false,
@@ -23,7 +30,13 @@ function full(seq, data, given = {}) {
   });
 }
 
-/** @param {number} seq @param {number} prev @param {Columns} after @param {object} changes @param {object} [given] */
+/**
+ * @param {number} seq
+ * @param {number} prev
+ * @param {Columns} after
+ * @param {object} changes
+ * @param {object} [given]
+ */
 function delta(seq, prev, after, changes, given = {}) {
   const none = { i: [], v: [] };
   return JSON.stringify({
@@ -58,7 +71,10 @@ class Wire {
   say(text) {
     this.onmessage?.({ data: text });
   }
-  /** @param {number} code @param {string} [reason] */
+  /**
+   * @param {number} code
+   * @param {string} [reason]
+   */
   end(code, reason = "") {
     this.readyState = 3;
     this.onclose({ code, reason });
@@ -67,7 +83,7 @@ class Wire {
     this.readyState = 3;
   }
   /** @param {string} action */
-  said(action) {
+  sentOf(action) {
     return this.sent.filter((message) => message.action === action);
   }
 }
@@ -104,7 +120,7 @@ test("a snapshot and its deltas are the server's state", () => {
   client.close();
 });
 
-test("a gap, a wrong checksum or an index off the grid asks for the whole once, and waits for it", () => {
+test("a gap, a wrong checksum or an index off the grid requests one resync and waits for it", () => {
   for (const broken of [
     delta(9, 8, { p0: 1, step: 1, long: [1], short: [1] }, {}),
     delta(4, 3, { p0: 1, step: 1, long: [2], short: [1] }, {}),
@@ -116,7 +132,7 @@ test("a gap, a wrong checksum or an index off the grid asks for the whole once, 
     wire().say(full(3, { p0: 1, step: 1, long: [1], short: [1] }));
     wire().say(broken);
     wire().say(broken);
-    assert.equal(wire().said("resync").length, 1);
+    assert.equal(wire().sentOf("resync").length, 1);
     assert.equal(client.snapshot("BTCUSDT"), null);
     wire().say(full(9, { p0: 1, step: 1, long: [4], short: [1] }, { repeat: true }));
     assert.equal(client.snapshot("BTCUSDT")?.levels.long[0], 4);
@@ -132,12 +148,14 @@ test("what did not arrive is accounted for, and a repeat counts as nothing", () 
   wire().say(full(13, data, { skipped: 2 }));
   wire().say(full(13, data, { repeat: true }));
   wire().say(full(16, data, { skipped: 0 }));
-  wire().say(JSON.stringify({ type: "warning", code: "SLOW_CONSUMER", message: "slow", dropped_messages: 2 }));
-  assert.deepEqual(client.account("BTCUSDT"), { received: 3, skipped: 2, dropped: 2, missed: 2 });
+  const dropped = { dropped_messages: 9, dropped_by_symbol: { BTCUSDT: 2, ETHUSDT: 7 } };
+  wire().say(JSON.stringify({ type: "warning", code: "SLOW_CONSUMER", message: "slow", ...dropped }));
+  const account = { received: 3, skipped: 2, missed: 0, dropped: 2, away: 0, resyncs: 0 };
+  assert.deepEqual(client.account("BTCUSDT"), account);
   client.close();
 });
 
-test("it comes back with full jitter from 2 s up to 30 s, asks again for its symbols and resumes", (t) => {
+test("it comes back with full jitter from 2 s up to 30 s, subscribes again to its symbols and resumes", (t) => {
   mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   t.after(() => mock.timers.reset());
   const { client, wire, pass } = newClient({ random: () => 0.999999 });
@@ -153,7 +171,9 @@ test("it comes back with full jitter from 2 s up to 30 s, asks again for its sym
   }
   assert.deepEqual(waits, [2, 2, 4, 8, 16, 30, 30]);
   wire().open();
-  assert.deepEqual(wire().said("subscribe")[0].resume, { BTCUSDT: { epoch: 5, seq: 7 } });
+  assert.deepEqual(wire().sentOf("subscribe")[0].resume, {
+    BTCUSDT: { epoch: 5, seq: 7, checksum: checksum({ p0: 1, step: 1, long: [1], short: [1] }) },
+  });
   assert.equal(client.status.attempt, 7); // an open socket proves nothing yet
   wire().say(delta(8, 7, { p0: 1, step: 1, long: [1], short: [1] }, {}));
   assert.equal(client.status.attempt, 0);
@@ -184,7 +204,7 @@ test("a code from 4500 on means never again, below it does not", (t) => {
   assert.equal(Wire.made.length, 2);
 });
 
-test("silence is an outage even when the socket says it is open; a ping asks first", (t) => {
+test("silence is an outage even when the socket says it is open; a ping comes first", (t) => {
   mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   t.after(() => mock.timers.reset());
   const { client, wire, pass } = newClient();
@@ -192,7 +212,7 @@ test("silence is an outage even when the socket says it is open; a ping asks fir
   wire().say(full(1, { p0: 1, step: 1, long: [1], short: [1] }));
   const before = wire();
   pass(7000);
-  assert.ok(before.said("ping").length >= 1);
+  assert.ok(before.sentOf("ping").length >= 1);
   assert.equal(client.status.state, "open");
   pass(9000);
   assert.equal(client.status.state, "waiting");
@@ -203,40 +223,93 @@ test("silence is an outage even when the socket says it is open; a ping asks fir
   client.close();
 });
 
-test("an unsubscribed symbol is not asked for again and its messages are ignored", () => {
+test("a question is unanswered until anything comes; another socket is opened at once", (t) => {
+  mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  t.after(() => mock.timers.reset());
+  const { client, wire, pass } = newClient();
+  client.ask();
+  assert.equal(client.unansweredMs, 0); // there is no socket yet to be asked by
+  wire().open();
+  wire().say(full(1, { p0: 1, step: 1, long: [1], short: [1] }));
+  const asked = wire().sentOf("ping").length;
+  client.ask();
+  assert.equal(wire().sentOf("ping").length, asked + 1);
+  pass(700);
+  client.ask(); // again: the first one counts
+  assert.equal(client.unansweredMs, 700);
+  wire().say(JSON.stringify({ type: "pong" }));
+  assert.equal(client.unansweredMs, 0);
+  client.ask();
+  client.reopen();
+  assert.equal(Wire.made.length, 2);
+  assert.equal(client.unansweredMs, 0);
+  client.close();
+  client.reopen();
+  assert.equal(Wire.made.length, 2);
+});
+
+test("an unsubscribed symbol is not subscribed again and its messages are ignored", () => {
   const { client, wire } = newClient();
   wire().open();
   client.subscribe(["ETHUSDT"], { intervalS: 5 });
   client.unsubscribe(["BTCUSDT", "NEVER"]);
-  assert.deepEqual(wire().said("unsubscribe"), [{ action: "unsubscribe", symbols: ["BTCUSDT"] }]);
+  assert.deepEqual(wire().sentOf("unsubscribe"), [{ action: "unsubscribe", symbols: ["BTCUSDT"] }]);
   wire().say(full(1, { p0: 1, step: 1, long: [1], short: [1] }));
   assert.equal(client.snapshot("BTCUSDT"), null);
   assert.deepEqual(client.symbols, ["ETHUSDT"]);
   client.close();
 });
 
-test("errors and warnings are told as they were said, also hostile ones", () => {
+test("errors and warnings are handed on as sent, also hostile ones", () => {
   const { client, wire } = newClient();
   wire().open();
   /** @type {unknown[]} */
-  const heard = [];
-  client.on("error", (error) => heard.push(error));
-  client.on("warning", ({ code, dropped }) => heard.push([code, dropped]));
+  const received = [];
+  client.on("error", (error) => received.push(error));
+  client.on("warning", ({ code, dropped }) => received.push([code, dropped]));
   wire().say(JSON.stringify({ type: "error", code: "INVALID_SYMBOL", message: "<img src=x onerror=alert(1)>" }));
   wire().say(JSON.stringify({ type: "warning", code: "SLOW_CONSUMER", message: "", dropped_messages: 3 }));
   wire().say(JSON.stringify({ type: "something new" }));
-  assert.deepEqual(heard, [{ code: "INVALID_SYMBOL", message: "<img src=x onerror=alert(1)>" }, ["SLOW_CONSUMER", 3]]);
+  assert.deepEqual(received, [{ code: "INVALID_SYMBOL", message: "<img src=x onerror=alert(1)>" }, ["SLOW_CONSUMER", 3]]);
   client.close();
 });
 
-test("a heartbeat of another epoch asks for the whole", () => {
+test("a heartbeat of another epoch requests a resync", () => {
   const { client, wire } = newClient();
   wire().open();
   wire().say(full(1, { p0: 1, step: 1, long: [1], short: [1] }));
   wire().say(JSON.stringify({ type: "heartbeat", symbols: { BTCUSDT: { epoch: 5, seq: 4 } } }));
-  assert.equal(wire().said("resync").length, 0);
+  assert.equal(wire().sentOf("resync").length, 0);
   wire().say(JSON.stringify({ type: "heartbeat", symbols: { BTCUSDT: { epoch: 6, seq: 1 } } }));
-  assert.equal(wire().said("resync").length, 1);
+  assert.equal(wire().sentOf("resync").length, 1);
+  client.close();
+});
+
+test("a listener that throws stops nothing", (t) => {
+  const { client, wire } = newClient();
+  t.after(() => client.close());
+  t.mock.method(console, "error", () => {});
+  const seen = /** @type {number[]} */ ([]);
+  client.on("snapshot", () => {
+    throw new Error("listener");
+  });
+  client.on("snapshot", ({ seq }) => seen.push(seq));
+  wire().open();
+  wire().say(full(1, { p0: 1, step: 1, long: [1], short: [1] }));
+  wire().say(full(2, { p0: 1, step: 1, long: [2], short: [1] }));
+  assert.deepEqual(seen, [1, 2]);
+});
+
+test("a state is confirmed by this connection's server alone", () => {
+  const { client, wire } = newClient();
+  const changes = /** @type {boolean[]} */ ([]);
+  client.on("confirmed", ({ isConfirmed }) => changes.push(isConfirmed));
+  wire().open();
+  assert.equal(client.isConfirmed("BTCUSDT"), false);
+  wire().say(full(1, { p0: 1, step: 1, long: [1], short: [1] }));
+  wire().say(JSON.stringify({ type: "pong", positions: { BTCUSDT: { epoch: 6, seq: 1 } } }));
+  assert.equal(client.isConfirmed("BTCUSDT"), false);
+  assert.deepEqual(changes, [true, false]);
   client.close();
 });
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tests.faults.processes import Nginx, Node
 from tests.load.raw_client import Crowd, RawClient
-from tests.redis_server import RedisServer
+from tests.support.redis_server import RedisServer
 
 CLIENTS = int(os.environ.get("LOAD_CLIENTS", "2000"))
 SERVERS = int(os.environ.get("LOAD_SERVERS", "2"))

@@ -11,35 +11,34 @@ from hypothesis import strategies as st
 from liqstream.admission.connection_caps import CapReachedError, ConnectionCaps
 
 
-def test_one_address_cannot_take_all_places() -> None:
+def test_one_address_cannot_take_all_slots() -> None:
     """Its cap is reached while another address still comes in."""
     caps = ConnectionCaps(total=10, per_address=2)
     with ExitStack() as held:
-        held.enter_context(caps.place("a"))
-        held.enter_context(caps.place("a"))
-        with pytest.raises(CapReachedError) as refused, caps.place("a"):
+        held.enter_context(caps.slot("a"))
+        held.enter_context(caps.slot("a"))
+        with pytest.raises(CapReachedError) as refused, caps.slot("a"):
             pass
-        assert refused.value.full == "address"
-        held.enter_context(caps.place("b"))
+        assert refused.value.cap == "address"
+        held.enter_context(caps.slot("b"))
         assert caps.open == 3
     assert (caps.open, caps.addresses) == (0, 0)
 
 
 def test_the_server_is_full() -> None:
-    """Whoever comes after the last place is refused; a place given back is taken again."""
+    """Whoever comes after the last slot is refused; a slot given back is taken again."""
     caps = ConnectionCaps(total=1)
-    with caps.place("a"), pytest.raises(CapReachedError) as refused, caps.place("b"):
+    with caps.slot("a"), pytest.raises(CapReachedError) as refused, caps.slot("b"):
         pass
-    assert refused.value.full == "server"
-    assert caps.refused == {"server": 1}
-    with caps.place("b"):
+    assert refused.value.cap == "server"
+    with caps.slot("b"):
         assert caps.open == 1
 
 
 def test_a_place_is_given_back_after_an_error() -> None:
     """Whatever ends the connection."""
     caps = ConnectionCaps(total=1)
-    with pytest.raises(ConnectionResetError), caps.place("a"):
+    with pytest.raises(ConnectionResetError), caps.slot("a"):
         raise ConnectionResetError
     assert caps.open == 0
 
@@ -53,7 +52,7 @@ def test_the_caps_hold(callers: list[str], total: int, per_address: int) -> None
         for caller in callers:
             room = len(inside) < total and (not per_address or inside.count(caller) < per_address)
             try:
-                held.enter_context(caps.place(caller))
+                held.enter_context(caps.slot(caller))
                 inside.append(caller)
                 assert room
             except CapReachedError:

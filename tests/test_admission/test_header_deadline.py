@@ -36,14 +36,14 @@ def deadline(clock: Clock) -> HeaderDeadline:
 
 @pytest.fixture
 async def runner(deadline: HeaderDeadline) -> AsyncIterator[web.AppRunner]:
-    """A server that answers everything with 200 and tells the deadline."""
+    """A server that answers everything with 200 and marks what it has read."""
 
     @web.middleware
-    async def hear(request: web.Request, handler: Handler) -> web.Response:
-        deadline.heard(request.protocol)
+    async def mark(request: web.Request, handler: Handler) -> web.Response:
+        deadline.mark_complete(request.protocol)
         return web.Response(text="here")
 
-    runner = web.AppRunner(web.Application(middlewares=[hear]))
+    runner = web.AppRunner(web.Application(middlewares=[mark]))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield runner

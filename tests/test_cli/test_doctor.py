@@ -13,8 +13,10 @@ from aiohttp.test_utils import TestServer, unused_port
 from click.testing import CliRunner
 
 from liqstream.cli import main
-from liqstream.cli.checkup import Check, examine
-from liqstream.settings import load_settings
+from liqstream.cli.doctor_checks import Check, examine
+from liqstream.feeds.registry import VENUES
+from liqstream.feeds.venue_state import change_document, read_document
+from liqstream.settings.load import load_settings
 
 
 async def checks(tmp_path: Path, **settings: object) -> dict[str, Check]:
@@ -97,3 +99,41 @@ def test_the_command_says_it_in_lines(tmp_path: Path, monkeypatch: pytest.Monkey
     done = CliRunner().invoke(main, ["doctor"])
     assert done.exit_code == 1
     assert "LIQSTREAM_PORT" in done.output
+
+
+@pytest.mark.parametrize("verb", ["doctor", "show-config", "serve"])
+def test_an_address_of_no_exchange_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """A misspelt name would leave the exchange at its own address, and nobody would see why."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIQSTREAM_PORT", str(unused_port()))
+    monkeypatch.setenv("LIQSTREAM_BINANCES_REST_URL", "http://127.0.0.1:1")
+    done = CliRunner().invoke(main, [verb])
+    assert done.exit_code == 1
+    assert f"LIQSTREAM_BINANCES_REST_URL: no exchange 'binances'; one of {', '.join(VENUES)}" in done.output
+
+
+def test_a_ban_is_forgotten_beside_a_running_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the exchanges named, through whatever proxy; a file that is not there holds none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIQSTREAM_DB", str(tmp_path / "x.duckdb"))
+    ask = ["doctor", "--retry-banned", "--exchange", "binance"]
+    assert "no ban of binance" in CliRunner().invoke(main, ask).output
+    path = tmp_path / "x.venues.json"
+    ban = {"until_ms": 4_000_000_000_000, "since_ms": 1_790_000_000_000, "reason": "HTTP 418"}
+    keys = ("fapi.binance.com via proxy:3128", "wss://fstream.binance.com", "api.bybit.com")
+    change_document(path, lambda document: document.update({"bans": dict.fromkeys(keys, ban)}))
+    done = CliRunner().invoke(main, ask)
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines() == [f"ban forgotten: {key}" for key in keys[:2]]
+    assert list(read_document(path)["bans"]) == ["api.bybit.com"]
+
+
+async def test_port_8443_is_a_fault(tmp_path: Path) -> None:
+    """The address without it is named."""
+    found = await checks(
+        tmp_path, exchanges="okx", okx_ws_url="wss://ws.okx.com:8443", okx_rest_url="http://127.0.0.1:1"
+    )
+    assert found["exchange addresses"].verdict == "fault"
+    assert "use wss://ws.okx.com" in found["exchange addresses"].finding

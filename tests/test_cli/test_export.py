@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from liqstream.cli import main
 from liqstream.market import FundingRate, Liquidation, LiquidationTotal
 from liqstream.store import MarketStore
-from tests.markets import MINUTE_MS, START_MS, walk
+from tests.support.markets import MINUTE_MS, START_MS, walk
 
 MARKET = ("binance", "BTCUSDT")
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
 from liqstream.cli import main
-from liqstream.heatmap.kernel import load_kernel
+from liqstream.model.kernel import load_kernel
 
+DOCS = Path(__file__).parents[2] / "docs"
 HOURLY = "btc_1h_price_oi_liquidations_20251204_20260401.csv"
 
 
@@ -34,19 +38,67 @@ def test_the_table_has_intervals_and_baselines(db: Path) -> None:
     result = run("score", "--db", db)
     assert result.exit_code == 0, result.output
     for text in (
-        "map + same bar",
-        "map only",
+        "the drawn map",
+        "with the bar's own entries",
+        "flat kernel to 2 %, same path",
         "B3 uniform",
         "B5 uniform x range",
         "one-sided",
         "mean of sides",
     ):
         assert text in result.stdout
-    assert "gain over B3: +0.067 [+0.058, +0.078]" in result.stdout
-    assert "kernel tiered was fitted on 2025-12-04 to 2026-04-01" in result.stdout
-    documented = (Path(__file__).parents[2] / "docs" / "model.md").read_text().splitlines()
+    assert "best prediction over B3: +0.0" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("BTCUSDT: 117 days; rank correlation 0.8")
+    assert "model tiered was fitted on 2025-12-04 to 2026-04-01" in result.stdout
+    documented = [
+        line.rstrip()
+        for page in ("model.md", "scoring.md")
+        for line in (DOCS / page).read_text().splitlines()
+    ]
     printed = [line.rstrip() for line in result.stdout.splitlines() if "[" in line]
-    assert set(printed) <= set(documented), "docs/model.md shows other figures than the command prints"
+    assert set(printed) <= set(documented), "the docs show other figures than the command prints"
+
+
+@pytest.mark.attack
+@pytest.mark.shared_data
+@pytest.mark.timeout(180)
+def test_the_forecast_judged_by_an_older_kernel_is_as_documented(db: Path, tmp_path: Path) -> None:
+    """The two commands of docs/scoring.md print its tables: a kernel fitted before, the span after it."""
+    kernel = tmp_path / "before-25-feb.json"
+    fitted = run("fit", "--db", db, "--to", "2026-02-25", "--kernel", "flat", "--output", kernel)
+    assert fitted.exit_code == 0, fitted.output
+    result = run("score", "--db", db, "--forecast", "--from", "2026-02-25", "--kernel", kernel)
+    assert result.exit_code == 0, result.output
+    documented = (DOCS / "scoring.md").read_text().splitlines()
+    printed = [line.rstrip() for line in result.stdout.splitlines()][:-1]  # the closing line is of less here
+    assert len(printed) > 40
+    assert set(printed) <= set(documented), "docs/scoring.md shows other figures than the command prints"
+
+
+@pytest.mark.shared_data
+@pytest.mark.timeout(180)
+def test_the_forecast_has_every_key_in_json(db: Path) -> None:
+    """A program finds each horizon with the same keys, method and hash; what lacks data is null, with why."""
+    result = run("score", "--db", db, "--forecast", "--json", "--from", "2026-01-10", "--to", "2026-02-01")
+    content = json.loads(result.stdout)
+    assert set(content) == {"symbol", "exchange", "kernel", "forecast", "method", "hash"}
+    assert set(content["forecast"]) == {"30m", "1h", "4h"}
+    half_hour, hour = content["forecast"]["30m"], content["forecast"]["1h"]
+    assert set(half_hour) == set(hour)
+    assert half_hour["rank"]["with_map"] is None
+    assert "do not divide 30m" in half_hour["reason"]
+    assert hour["rank"]["with_map"] > 0.4
+    assert hour["reason"] is None
+
+
+@pytest.mark.shared_data
+@pytest.mark.timeout(180)
+def test_starting_points_of_the_forecast_are_written(db: Path, tmp_path: Path) -> None:
+    """`fit --forecast` writes what a package ships: a starting point per horizon, with its span."""
+    path = tmp_path / "priors.json"
+    result = run("fit", "--db", db, "--forecast", "--to", "2026-01-10", "--output", path)
+    assert result.exit_code == 0, result.output
+    assert set(json.loads(path.read_text())) == {"30m", "1h", "4h"}
 
 
 @pytest.mark.shared_data
@@ -71,7 +123,7 @@ def test_a_kernel_is_fitted_and_judged(db: Path, tmp_path: Path) -> None:
     told = json.loads(result.stdout)
     assert told["forward_spearman"] >= told["forward_spearman_before"]
     assert load_kernel(str(path)).provenance["days"] == told["days"] == 117
-    judged = run("score", "--db", db, "--kernel", path, "--from", "2026-03-01", "--json")
+    judged = run("score", "--db", db, "--kernel", path, "--to", "2025-12-20", "--json")
     assert json.loads(judged.stdout)["kernel"] == told["name"]
 
 
@@ -81,13 +133,13 @@ def test_a_kernel_is_fitted_and_judged(db: Path, tmp_path: Path) -> None:
     [
         (("score", "--symbol", "ETHUSDT"), "no bars of ETHUSDT on binance in the store"),
         (("score", "--exchange", "okx"), "no bars of BTCUSDT on okx"),
-        (("score", "--from", "2026-03-31"), "too short a span"),
+        (("score", "--to", "2025-12-07"), "too short a span"),
         (("score", "--from", "2027-01-01"), "no bars of BTCUSDT on binance in the store for that span"),
         (("score", "--from", "2026-02-01", "--to", "2026-01-01"), "--from must be before --to"),
         (("score", "--interval", "30m"), "cannot be scored on bars of 1h"),
         (("score", "--kernel", "none.json"), "neither tiered, broad nor an existing file"),
         (("score", "--from", "soon"), "is no time"),
-        (("score", "--symbol", "BTC/USDT"), "is no symbol"),
+        (("score", "--symbol", "BTC/USD:BTC"), "is no symbol"),
         (("fit", "--output", "k.json", "--from", "2026-03-01"), "60 are needed"),
         (("fit", "--output", "nowhere/k.json"), "cannot be written"),
     ],
@@ -118,4 +170,55 @@ def test_bars_without_liquidations_are_a_sentence(tmp_path: Path) -> None:
     assert run("import", "bars", path, "--symbol", "BTCUSDT", "--interval", "5m", "--db", db).exit_code == 0
     result = run("score", "--db", db)
     assert result.exit_code == 1
-    assert "no realised liquidations of BTCUSDT on binance" in result.output
+    assert "no liquidations of BTCUSDT on binance" in result.output
+
+
+@pytest.fixture(scope="module")
+def with_prices(db: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve of the hours' days, with single liquidations at prices between close and extreme."""
+    path = tmp_path_factory.mktemp("prices") / "prices.duckdb"
+    shutil.copy(db, path)
+    rng = random.Random(1)
+    lines = ["time,side,price,quantity"]
+    start = 1_770_000_000_000 // 3_600_000 * 3_600_000
+    with duckdb.connect(str(db), read_only=True) as connection:
+        bars = connection.execute(
+            "SELECT open_time_ms, low, high, lag(close) OVER (ORDER BY open_time_ms) FROM candles "
+            f"WHERE open_time_ms BETWEEN {start} AND {start + 12 * 86_400_000} ORDER BY 1"
+        ).fetchall()
+    for time_ms, low, high, before in bars[1:]:
+        for side, extreme in (("long", low), ("short", high)):
+            lines += [f"{time_ms + i},{side},{rng.uniform(before, extreme)},1" for i in range(3)]
+    events = path.with_suffix(".csv")
+    events.write_text("\n".join(lines) + "\n")
+    done = run("import", "liquidations", events, "--symbol", "BTCUSDT", "--db", path)
+    assert done.exit_code == 0, done.output
+    return path
+
+
+@pytest.mark.shared_data
+def test_prices_alone_can_be_asked_for(with_prices: Path) -> None:
+    """`--by-price` prints nothing else; random prices are never called a skill."""
+    result = run("score", "--db", with_prices, "--by-price", "--from", "2026-02-01", "--to", "2026-02-15")
+    assert result.exit_code == 0, result.output
+    assert "windows of 1h" in result.stdout
+    assert "distance only" in result.stdout
+    assert "Single levels: no better than chance." in result.stdout
+    assert "the drawn map" not in result.stdout
+    assert "forecast" not in result.stdout
+
+
+@pytest.mark.shared_data
+def test_several_symbols_are_one_object_each(with_prices: Path) -> None:
+    """Under "symbols", by name; one that lacks data is there with the reason, every key null."""
+    result = run(
+        *("score", "--db", with_prices, "--by-price", "--json", "--symbol", "BTCUSDT,ETHUSDT"),
+        *("--from", "2026-02-01", "--to", "2026-02-15"),
+    )
+    content = json.loads(result.stdout)
+    assert set(content) == {"method", "hash", "symbols"}
+    assert list(content["symbols"]) == ["BTCUSDT", "ETHUSDT"]
+    assert content["symbols"]["BTCUSDT"]["by_price"]["bits"]["map"] < 0
+    missing = content["symbols"]["ETHUSDT"]
+    assert "no bars of ETHUSDT on binance" in missing["reason"]
+    assert missing["by_price"] is None

@@ -10,12 +10,11 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
-import numpy as np
 import pytest
 from aiohttp.test_utils import unused_port
 from rich.console import Console
 
-from liqstream.cli.terminal_map import cluster_line, head_line, map_lines, nearest_cluster, usd_text
+from liqstream.cli.terminal_map import cluster_line, head_line, map_lines, usd_text
 from liqstream.client import Levels, Snapshot
 
 TAIL = (sys.executable, "-m", "liqstream", "tail")
@@ -48,16 +47,6 @@ def test_usd_in_few_characters(usd: float, text: str) -> None:
     assert usd_text(usd) == text
 
 
-def test_nearest_cluster_is_no_crumb() -> None:
-    """A level far smaller than the side's largest is passed over."""
-    prices = np.array([100.0, 101.0, 102.0])
-    cluster = nearest_cluster(prices, np.array([0.0, 10.0, 900.0]), 100.0)
-    assert cluster is not None
-    assert (cluster.price, cluster.usd) == (102.0, 900.0)
-    assert cluster.distance_percent == pytest.approx(2.0)
-    assert nearest_cluster(prices, np.zeros(3), 100.0) is None
-
-
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 @pytest.mark.parametrize("rows", [1, 4, 100])
 def test_the_map_fits_any_terminal(width: int, rows: int) -> None:
@@ -78,7 +67,7 @@ def test_the_map_without_unicode() -> None:
     assert lines[3].plain.startswith(">")
 
 
-def test_doubts_are_said_first() -> None:
+def test_doubts_come_first() -> None:
     """SIMULATED and STALE stand in the head line, at 40 columns too."""
     head = head_line(snapshot(stale=True, source="simulated"), age_s=3, width=40).plain
     assert "SIMULATED" in head

@@ -21,7 +21,7 @@ from liqstream.client import (
     RefusedError,
     UnknownSymbolError,
 )
-from tests.test_client.scripted_server import ScriptedServer, Step
+from tests.support.scripted_server import ScriptedServer, Step
 from tests.test_client.test_behaviours import BEHAVIOURS
 
 SUBSCRIBED: Step = {
@@ -79,6 +79,66 @@ async def test_a_handshake_that_is_refused(status: int, error: type[ClientError]
         with pytest.raises(error, match=sentence):
             async with HeatmapClient(url):
                 pass
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 405, 426, 429, 500, 502])
+async def test_once_it_has_worked_a_proxys_refusal_is_waited_out(status: int) -> None:
+    """While what is behind it is replaced; the status says what stands in the way."""
+    server = ScriptedServer(
+        [[EXPECT_SUBSCRIBE, SUBSCRIBED, WHOLE, {"close": 1012}], [EXPECT_SUBSCRIBE, SUBSCRIBED, DELTA]]
+    )
+    app, refusals = server.app(), [status] * 3
+    states: list[str] = []
+
+    @web.middleware
+    async def proxy(request: web.Request, handler: Any) -> Any:
+        if server.heard and refusals:
+            return web.Response(status=refusals.pop())
+        return await handler(request)
+
+    def backoff(attempt: int) -> float:
+        states.append(client.status.reason)
+        return 0.0
+
+    app.middlewares.append(proxy)
+    async with (
+        TestServer(app) as running,
+        HeatmapClient(str(running.make_url("/")), backoff=backoff) as client,
+    ):
+        snapshots = client.subscribe("BTCUSDT")
+        assert [(await anext(snapshots)).seq, (await anext(snapshots)).seq] == [1, 2]
+    assert refusals == []
+    assert len(states) == 4
+
+
+@pytest.mark.parametrize(
+    ("challenge", "final"), [("Bearer", True), ('Bearer realm="x"', True), ("Basic", False)]
+)
+async def test_once_it_has_worked_only_the_servers_own_401_is_final(challenge: str, *, final: bool) -> None:
+    """A proxy's is not: its own password prompt says nothing of our token."""
+    server = ScriptedServer(
+        [[EXPECT_SUBSCRIBE, SUBSCRIBED, WHOLE, {"close": 1012}], [EXPECT_SUBSCRIBE, SUBSCRIBED, DELTA]]
+    )
+    app, refusals = server.app(), [401]
+
+    @web.middleware
+    async def proxy(request: web.Request, handler: Any) -> Any:
+        if server.heard and refusals:
+            return web.Response(status=refusals.pop(), headers={"WWW-Authenticate": challenge})
+        return await handler(request)
+
+    app.middlewares.append(proxy)
+    async with (
+        TestServer(app) as running,
+        HeatmapClient(str(running.make_url("/")), backoff=lambda _: 0.0) as client,
+    ):
+        snapshots = client.subscribe("BTCUSDT")
+        assert (await anext(snapshots)).seq == 1
+        if final:
+            with pytest.raises(RefusedError, match="wants a token"):
+                await anext(snapshots)
+        else:
+            assert (await anext(snapshots)).seq == 2
 
 
 @pytest.mark.parametrize("url", ["", "ftp://host", "ws://", "http://host:99999"])
@@ -168,7 +228,7 @@ async def test_silence_is_an_outage() -> None:
         assert (await anext(snapshots)).seq == 1
         assert (await anext(snapshots)).seq == 2
         assert client.status.code == 0
-    assert server.heard[1]["resume"] == {"BTCUSDT": {"epoch": 1766932200000, "seq": 1}}
+    assert server.heard[1]["resume"]["BTCUSDT"]["seq"] == 1
 
 
 async def test_a_slow_consumer_gets_the_newest() -> None:

@@ -9,9 +9,9 @@ import aiohttp
 import numpy as np
 from pytest_aiohttp import AiohttpClient
 
-from liqstream.app import make_app
 from liqstream.client import HeatmapClient, History
-from liqstream.settings import load_settings
+from liqstream.server.app import make_app
+from liqstream.settings.load import load_settings
 from tests.integration.test_api import paused_replay
 
 

@@ -1,188 +1,31 @@
-"""liqstream/heatmap/history*.py: built once, kept up by new bars alone, and said in few bytes."""
+"""liqstream/heatmap/history.py: built once from the store, then kept up to date by new bars alone."""
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
-from numpy.typing import NDArray
 
+from liqstream.heatmap import history
 from liqstream.heatmap.history import Histories
-from liqstream.heatmap.history_encoding import HistoryMatrix, encode_history, history_columns, tick_of
-from liqstream.heatmap.history_track import DEAD_BAND_RUNGS, Track
-from liqstream.heatmap.kernel import tiered
-from liqstream.heatmap.latest import LiveMaps
-from liqstream.heatmap.model import Estimator
-from liqstream.heatmap.warmup import Warmup
-from liqstream.heatmap.wire_state import Grid, grid_over
-from liqstream.market import DAY_MS, HOUR_MS, Bars, Candle, FloatArray, LiquidationTotal, MarketKey
+from liqstream.heatmap.history_matrix import HistoryMatrix
+from liqstream.heatmap.live_maps import LiveMaps
+from liqstream.heatmap.market_map import MapModel
+from liqstream.http.params import WINDOWS
+from liqstream.market import DAY_MS, HOUR_MS, Candle, LiquidationTotal, MarketKey
+from liqstream.model.kernel import tiered
 from liqstream.store.market_store import MarketStore
-from tests.markets import MINUTE_MS, walk
-from tests.test_heatmap.market_bars import random_bars
-from tests.test_heatmap.recorded import five_minute_bars
+from liqstream.symbols import INTERVALS_MS
+from liqstream.wire.history_codec import encode_history
+from tests.support.lqh1 import COLUMN_MS, decoded
+from tests.support.markets import MINUTE_MS, walk
 
 BAR_MS = 5 * MINUTE_MS
-COLUMN_MS = 3 * BAR_MS
-GRID = grid_over(40_000, 90_000, step=200)
 WALK = walk(3 * DAY_MS // BAR_MS)
-
-
-def warm(bars: Bars) -> Warmup:
-    unknown = np.full(len(bars), np.nan)
-    return Warmup(bars, unknown, unknown)
-
-
-def track(t0_ms: int, venues: int = 1) -> Track:
-    estimators = [Estimator(tiered(), interval_ms=BAR_MS) for _ in range(venues)]
-    return Track(COLUMN_MS, t0_ms, GRID, estimators, [False] * venues)
-
-
-@settings(max_examples=15)
-@given(cuts=st.lists(st.integers(1, 60), max_size=4), venues=st.integers(1, 3))
-def test_kept_up_bit_by_bit_equals_built_at_once(cuts: list[int], venues: int) -> None:
-    """Whenever a history was asked for in between, its finished columns are the same."""
-    markets = [random_bars(60, seed) for seed in range(venues)]
-    t0_ms = int(markets[0].open_time_ms[0])
-    end_ms = t0_ms + 60 * BAR_MS
-    whole = track(t0_ms, venues)
-    whole.finish([warm(bars) for bars in markets], end_ms)
-    parts = track(t0_ms, venues)
-    for cut in [*sorted(cuts), 60]:
-        until_ms = t0_ms + cut * BAR_MS
-        news = [warm(bars[np.searchsorted(bars.open_time_ms, parts.next_ms) : cut]) for bars in markets]
-        rest = parts.finish(news, until_ms)
-        parts.provisional(rest, [None] * venues, until_ms + 1)
-    assert len(parts.columns) == len(whole.columns) == 20
-    for one, other in zip(parts.columns, whole.columns, strict=True):
-        for first, second in zip(one, other, strict=True):
-            np.testing.assert_array_equal(first, second)
-
-
-def test_a_column_holds_what_stands_at_its_end() -> None:
-    """Nothing of a column lies on the wrong side of its close."""
-    bars = random_bars(300)
-    made = track(int(bars.open_time_ms[0]))
-    made.finish([warm(bars)], int(bars.open_time_ms[-1]) + BAR_MS)
-    prices = GRID.prices()
-    for long, short, candle in made.columns:
-        assert not long[prices > candle[3] + GRID.step].any()
-        assert not short[prices < candle[3] - GRID.step].any()
-
-
-def test_cells_within_the_dead_band_are_not_said_again() -> None:
-    """A finished cell differs from the exact one by three rungs at most, and never in being there."""
-    bars = random_bars(300)
-    t0_ms, end_ms = int(bars.open_time_ms[0]), int(bars.open_time_ms[-1]) + BAR_MS
-    made, exact = track(t0_ms), track(t0_ms)
-    made.finish([warm(bars)], end_ms)
-    columns = exact.provisional([warm(bars)], [None], end_ms)
-    for said, true in zip(made.columns, columns, strict=True):
-        assert np.abs(said[0].astype(int) - true[0]).max() <= DEAD_BAND_RUNGS
-        np.testing.assert_array_equal(said[0] > 0, true[0] > 0)
-
-
-def test_several_venues_are_added_up() -> None:
-    """Twice the same venue stands for twice the USD."""
-    bars = random_bars(30)
-    t0_ms, end_ms = int(bars.open_time_ms[0]), int(bars.open_time_ms[-1]) + BAR_MS
-    one = track(t0_ms).provisional([warm(bars)], [None], end_ms)[-1]
-    two = track(t0_ms, 2).provisional([warm(bars), warm(bars)], [None, None], end_ms)[-1]
-    both = (one[0] > 1) & (two[0] > 0)
-    doubled = (two[0].astype(int) - one[0])[both]
-    assert np.abs(doubled - np.log(2) / np.log(1.02)).max() <= 1
-
-
-def matrix(
-    long: NDArray[np.uint16], short: NDArray[np.uint16], candles: FloatArray, grid: Grid
-) -> HistoryMatrix:
-    return HistoryMatrix(
-        *("BTCUSDT", COLUMN_MS, 1_780_000_200_000, len(long), grid, long, short, candles, ("binance",)),
-        *(7, 3, "simulated", False, ("gap",), "tiered", True),
-    )
-
-
-def decoded(body: bytes) -> tuple[dict[str, Any], NDArray[np.int64], NDArray[np.int64], FloatArray]:
-    """The format read as its description says, without a line of the encoder."""
-    assert body[:4] == b"LQH1"
-    size = int.from_bytes(body[4:8], "little")
-    head = orjson.loads(body[8 : 8 + size])
-    columns, rows = head["columns"], head["rows"]
-    rest = np.frombuffer(body, np.uint8, offset=8 + size).astype(np.int64)
-    cells = columns * rows
-    sides = []
-    for _ in ("long", "short"):
-        moved = (rest[:cells] + 256 * rest[cells : 2 * cells]).reshape(columns, rows)
-        sides.append(np.cumsum(moved, axis=0) % 65536)
-        rest = rest[2 * cells :]
-    figures = []
-    for _ in range(4):
-        value = sum(rest[plane * columns : (plane + 1) * columns] << (8 * plane) for plane in range(4))
-        figures.append(np.where(value >= 2**31, value - 2**32, value))
-        rest = rest[4 * columns :]
-    assert len(rest) == 0
-    candles = np.full((4, columns), np.nan)
-    gaps = {column for first, count in head["gaps"] for column in range(first, first + count)}
-    previous = 0
-    for column in range(columns):
-        if column in gaps:
-            continue
-        open_ = previous + int(figures[0][column])
-        close = open_ + int(figures[3][column])
-        ends = max(open_, close) + int(figures[1][column]), min(open_, close) - int(figures[2][column])
-        candles[:, column] = np.array([open_, *ends, close]) * head["tick"]
-        previous = close
-    return head, sides[0], sides[1], candles
-
-
-@given(data=st.data(), columns=st.integers(1, 8), rows=st.integers(2, 6))
-def test_what_is_encoded_can_be_decoded(data: st.DataObject, columns: int, rows: int) -> None:
-    """Rungs come back exactly and candles to the tick, gaps included."""
-    rungs = arrays.arrays(np.uint16, (columns, rows), elements=st.integers(0, 1085))
-    long, short = data.draw(rungs), data.draw(rungs)
-    figures = arrays.arrays(np.float64, (4, columns), elements=st.integers(1, 10**6))
-    candles = np.sort(data.draw(figures), axis=0)[[1, 3, 0, 2]] / 10
-    gap = data.draw(arrays.arrays(np.bool_, columns))
-    candles[:, gap] = np.nan
-    long[gap] = short[gap] = 0
-    grid = grid_over(100.0, 100.0 + 5 * (rows - 1), step=5.0)
-    head, longs, shorts, bars = decoded(encode_history(matrix(long, short, candles, grid)))
-    np.testing.assert_array_equal(longs, long)
-    np.testing.assert_array_equal(shorts, short)
-    np.testing.assert_allclose(bars, candles, rtol=1e-9)
-    assert (head["p0"], head["step"], head["partial"]) == (100.0, 5.0, True)
-    assert head["ladder"] == {"floor": 500, "ratio": 1.02}
-
-
-@pytest.mark.parametrize(
-    ("prices", "tick"), [([93_371.12, 92_824.3], 0.01), ([0.12345, 0.2], 1e-5), ([100.0], 1.0), ([], 1.0)]
-)
-def test_the_tick_is_the_prices_own(prices: list[float], tick: float) -> None:
-    """The coarsest power of ten every price is a multiple of."""
-    assert tick_of(np.array([prices] * 4)) == tick
-
-
-def test_a_price_too_fine_for_31_bits_is_rounded() -> None:
-    """Nine decimals of a large price do not fit; the finest tick that does is taken."""
-    assert tick_of(np.array([[93_371.123456789]] * 4)) == 1e-4
-
-
-def test_columns_as_objects_tell_what_came_and_went() -> None:
-    """Levels with their USD, cells that gained and cells that were swept since the column before."""
-    long = np.array([[0, 5, 5], [7, 5, 0]], dtype=np.uint16)
-    short = np.zeros_like(long)
-    first, second = history_columns(matrix(long, short, np.ones((4, 2)), grid_over(100, 110, step=5.0)))
-    assert first["positions_created"] == first["positions_consumed"] == 0
-    assert [level["price"] for level in first["levels"]] == [105.0, 110.0]
-    assert (second["positions_created"], second["positions_consumed"]) == (1, 1)
-    assert second["timestamp"] == "2026-05-28T20:45:00Z"
 
 
 @pytest.fixture
@@ -201,7 +44,11 @@ KEY = MarketKey("binance", "BTCUSDT")
 async def maps(store: MarketStore) -> AsyncIterator[LiveMaps]:
     """The live map of that store."""
     made = LiveMaps(
-        store, tiered(), interval_ms=BAR_MS, history_days=14, stale_after_s=15, epoch=7, clock_s=lambda: 0.0
+        store,
+        MapModel(tiered(), interval_ms=BAR_MS, history_days=14),
+        stale_after_s=15,
+        epoch=7,
+        clock_s=lambda: 0.0,
     )
     made.set_source("binance", "replay")
     await made.reload(KEY)
@@ -218,7 +65,7 @@ async def the_matrix(histories: Histories, maps: LiveMaps, span_ms: int = DAY_MS
 
 
 async def test_new_bars_extend_a_history_as_if_it_were_built_anew(store: MarketStore, maps: LiveMaps) -> None:
-    """After more bars, the kept history equals one built from the store by a newcomer."""
+    """After more bars, the kept history equals one built from the store anew."""
     histories = Histories(store, maps)
     first = await the_matrix(histories, maps)
     last = WALK[-1]
@@ -233,8 +80,8 @@ async def test_new_bars_extend_a_history_as_if_it_were_built_anew(store: MarketS
     assert kept.grid.step == fresh.grid.step
     assert (kept.source, kept.kernel, kept.exchanges) == ("replay", "tiered", ("binance",))
     shift = round((fresh.grid.p0 - kept.grid.p0) / kept.grid.step)
-    rows = slice(max(0, shift), min(kept.grid.rows, fresh.grid.rows + shift))
-    same = kept.long[:, rows] == fresh.long[:, max(0, -shift) : max(0, -shift) + rows.stop - rows.start]
+    cells = slice(max(0, shift), min(kept.grid.cells, fresh.grid.cells + shift))
+    same = kept.long[:, cells] == fresh.long[:, max(0, -shift) : max(0, -shift) + cells.stop - cells.start]
     # Each keeps its own dead band; nothing else may differ.
     assert same.mean() > 0.5
 
@@ -266,7 +113,7 @@ async def test_the_forming_bar_is_the_last_column(store: MarketStore, maps: Live
     assert not found.short[-1][found.grid.prices() < last.close].any()
 
 
-async def test_the_past_is_never_told_by_the_future(store: MarketStore, maps: LiveMaps) -> None:
+async def test_the_future_does_not_change_the_past(store: MarketStore, maps: LiveMaps) -> None:
     """A window that ends in the past is the same whether or not there are bars after it."""
     end_ms = WALK[-1].open_time_ms - DAY_MS if isinstance(WALK[-1], Candle) else 0
     end_ms -= end_ms % COLUMN_MS
@@ -283,15 +130,19 @@ async def test_the_past_is_never_told_by_the_future(store: MarketStore, maps: Li
     assert found.candles[3, -1] == before[-1].close
 
 
-async def test_a_hole_in_the_bars_is_a_gap(tmp_path: Path) -> None:
-    """Columns without a bar are empty and told as gaps."""
+async def test_missing_bars_are_a_gap(tmp_path: Path) -> None:
+    """Columns without a bar are empty and listed as gaps."""
     candles = [event for event in WALK if isinstance(event, Candle)]
     missing = candles[600:612]
-    holed = [event for event in WALK if event not in missing]
-    store = await MarketStore.open(tmp_path / "holed.duckdb")
-    await store.append(holed)
+    with_gap = [event for event in WALK if event not in missing]
+    store = await MarketStore.open(tmp_path / "gap.duckdb")
+    await store.append(with_gap)
     maps = LiveMaps(
-        store, tiered(), interval_ms=BAR_MS, history_days=14, stale_after_s=15, epoch=7, clock_s=lambda: 0.0
+        store,
+        MapModel(tiered(), interval_ms=BAR_MS, history_days=14),
+        stale_after_s=15,
+        epoch=7,
+        clock_s=lambda: 0.0,
     )
     await maps.reload(KEY)
     found = await the_matrix(Histories(store, maps), maps, 2 * DAY_MS)
@@ -304,7 +155,7 @@ async def test_a_hole_in_the_bars_is_a_gap(tmp_path: Path) -> None:
 
 
 async def test_realised_totals_calibrate_the_history(store: MarketStore, maps: LiveMaps) -> None:
-    """A venue where ten times as much is liquidated as the fitted scale says is drawn hotter."""
+    """An exchange where ten times as much is liquidated as the fitted scale says is drawn hotter."""
     before = await the_matrix(Histories(store, maps), maps)
     first_ms = WALK[1].open_time_ms if isinstance(WALK[1], Candle) else 0
     first_ms -= first_ms % (6 * BAR_MS)
@@ -322,7 +173,11 @@ async def test_without_data_there_is_no_matrix(tmp_path: Path) -> None:
     """An unknown symbol, or a window before the first bar, is None."""
     store = await MarketStore.open(tmp_path / "empty.duckdb")
     maps = LiveMaps(
-        store, tiered(), interval_ms=BAR_MS, history_days=14, stale_after_s=15, epoch=7, clock_s=lambda: 0.0
+        store,
+        MapModel(tiered(), interval_ms=BAR_MS, history_days=14),
+        stale_after_s=15,
+        epoch=7,
+        clock_s=lambda: 0.0,
     )
     histories = Histories(store, maps)
     assert await histories.matrix("BTCUSDT", start_ms=0, end_ms=DAY_MS, interval_ms=COLUMN_MS) is None
@@ -330,19 +185,60 @@ async def test_without_data_there_is_no_matrix(tmp_path: Path) -> None:
     await store.close()
 
 
-@pytest.mark.shared_data
-def test_a_week_fits_in_forty_kilobytes(shared_data: Path) -> None:
-    """Seven recorded days at 15 m x 300 levels are at most 40 KB of gzip."""
-    bars = five_minute_bars(shared_data / "binance_btcusdt_5m_20260525_20260603.csv")
-    end_ms = int(bars.open_time_ms[-1]) + BAR_MS
-    low, high = float(bars.low.min()), float(bars.high.max())
-    middle, half = (low + high) / 2, 150 * 50
-    grid = grid_over(middle - half, middle + half, step=50)
-    estimators = [Estimator(tiered(), interval_ms=BAR_MS)]
-    made = Track(COLUMN_MS, end_ms - 7 * DAY_MS, grid, estimators, [False])
-    made.finish([warm(bars)], end_ms)
-    long, short, candles = (np.array(part) for part in zip(*made.columns, strict=True))
-    found = matrix(long, short, candles.T, grid)
-    assert found.columns == 672
-    assert abs(found.grid.rows - 300) <= 2
-    assert len(gzip.compress(encode_history(found), 6)) <= 40_000
+async def test_longer_bars_make_the_same_candles(
+    store: MarketStore, maps: LiveMaps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A window of too many bars is made of longer ones: its prices are the same to the bar still open."""
+    last = WALK[-1]
+    assert isinstance(last, Candle)
+    open_ms = last.open_time_ms + BAR_MS
+    open_ms += -open_ms % COLUMN_MS
+    more = walk(
+        1 + (open_ms - last.open_time_ms - BAR_MS) // BAR_MS,
+        start_ms=last.open_time_ms + BAR_MS,
+        seed=5,
+        price=last.close,
+    )
+    newest = more[-1]
+    assert isinstance(newest, Candle)
+    forming = replace(
+        newest, open_time_ms=newest.open_time_ms + BAR_MS, high=newest.high * 1.001, closed=False
+    )
+    await store.append(more)
+    maps.apply([*more, forming])
+    end_ms = forming.open_time_ms + MINUTE_MS
+    assert end_ms % COLUMN_MS == BAR_MS + MINUTE_MS, "one bar of the open column has closed, one is forming"
+    window: dict[str, Any] = {
+        "start_ms": end_ms - end_ms % COLUMN_MS - DAY_MS,
+        "end_ms": end_ms,
+        "interval_ms": COLUMN_MS,
+    }
+    fine = await Histories(store, maps).matrix(KEY.symbol, **window)
+    monkeypatch.setattr(history, "MAX_STEPPED_BARS", 2_000)
+    histories = Histories(store, maps)
+    for _ in range(2):  # made, and kept up to date
+        coarse = await histories.matrix(KEY.symbol, **window)
+        assert fine is not None
+        assert coarse is not None
+        np.testing.assert_allclose(coarse.candles, fine.candles)
+        for one, other in ((coarse.long, fine.long), (coarse.short, fine.short)):
+            assert not np.array_equal(one, other), "it was not made of other bars"
+            assert np.mean((one > 0) == (other > 0)) > 0.9
+    (key,) = histories._kept
+    assert key.bar_ms == COLUMN_MS
+
+
+@pytest.mark.parametrize("exchanges", [1, 2, 4])
+@pytest.mark.parametrize("model", ["1m", "5m", "1h"])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_no_window_is_made_of_too_many_bars(window: str, model: str, exchanges: int) -> None:
+    """Of the model's own bars where they are few enough, else of whole multiples that divide the columns."""
+    window_ms, usual = WINDOWS[window]
+    model_ms = INTERVALS_MS[model]
+    column_ms = max(model_ms, INTERVALS_MS[usual])
+    span_ms = exchanges * (window_ms + history.WARM_UP_MS)
+    bar_ms = history._bar_ms(model_ms, column_ms, span_ms)
+    assert bar_ms % model_ms == column_ms % bar_ms == 0
+    assert span_ms / bar_ms <= history.MAX_STEPPED_BARS
+    shorter = [each for each in INTERVALS_MS.values() if each < bar_ms and each % model_ms == 0]
+    assert all(column_ms % each or span_ms / each > history.MAX_STEPPED_BARS for each in shorter)

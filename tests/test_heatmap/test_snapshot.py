@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from liqstream.heatmap.price_grid import Grid
 from liqstream.heatmap.snapshot import HeatmapSnapshot, LiquidationLevel, hash_snapshot, iso_utc
-from liqstream.heatmap.wire_state import Grid
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_what_a_reader_would_notice_changes_the_hash(
     assert hash_snapshot(replace(snapshot, **change)) != hash_snapshot(snapshot)  # type: ignore[arg-type]
 
 
-def test_time_alone_is_no_news(snapshot: HeatmapSnapshot) -> None:
+def test_time_alone_is_no_change(snapshot: HeatmapSnapshot) -> None:
     """A clock that ticks over the same map need not be sent."""
     later = replace(snapshot, timestamp_ms=snapshot.timestamp_ms + 5000, seq=2, epoch=9)
     assert hash_snapshot(later) == hash_snapshot(snapshot)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from liqstream.heatmap.price_grid import Grid
 from liqstream.heatmap.snapshot import HeatmapSnapshot
-from liqstream.heatmap.updates import Tick, heatmap_update_generator
-from liqstream.heatmap.wire_state import Grid
+from liqstream.heatmap.updates import SnapshotBatch, heatmap_update_generator
 
 
 def snapshot(symbol: str, seq: int) -> HeatmapSnapshot:
@@ -37,7 +37,7 @@ class Market:
             self.asked_often.set()
         return self.now.get(symbol)
 
-    def updates(self, interval_s: float) -> AsyncIterator[Tick]:
+    def updates(self, interval_s: float) -> AsyncIterator[SnapshotBatch]:
         return heatmap_update_generator(
             self.latest, active_symbols=lambda: self.active, interval_s=lambda: interval_s, wake=self.wake
         )
@@ -49,42 +49,42 @@ async def market() -> Market:
     return Market({"A": snapshot("A", 1), "B": snapshot("B", 1)}, {"A", "B"})
 
 
-async def next_tick(updates: AsyncIterator[Tick]) -> dict[str, int]:
+async def next_batch(updates: AsyncIterator[SnapshotBatch]) -> dict[str, int]:
     async with asyncio.timeout(5):
-        return {said.symbol: said.seq for said in await anext(updates)}
+        return {one.symbol: one.seq for one in await anext(updates)}
 
 
 async def test_only_what_changed_is_yielded(market: Market) -> None:
-    """The first tick holds every symbol, the next only the one that moved."""
+    """The first batch holds every symbol, the next only the one that moved."""
     updates = market.updates(0.01)
-    assert await next_tick(updates) == {"A": 1, "B": 1}
+    assert await next_batch(updates) == {"A": 1, "B": 1}
     market.now["B"] = snapshot("B", 2)
-    assert await next_tick(updates) == {"B": 2}
+    assert await next_batch(updates) == {"B": 2}
 
 
-async def test_a_tick_in_which_nothing_changed_is_not_yielded(market: Market) -> None:
-    """Unchanged symbols are asked for again and again, and stay silent until one moves."""
+async def test_a_round_in_which_nothing_changed_is_not_yielded(market: Market) -> None:
+    """Unchanged symbols are asked for again and again, and nothing comes until one moves."""
     updates = market.updates(0.001)
-    await next_tick(updates)
+    await next_batch(updates)
     pending = asyncio.ensure_future(anext(updates))
     async with asyncio.timeout(5):
         await market.asked_often.wait()
     assert not pending.done()
     market.now["A"] = snapshot("A", 7)
-    assert [said.seq for said in await pending] == [7]
+    assert [one.seq for one in await pending] == [7]
 
 
-async def test_unwatched_symbols_are_not_even_asked_for(market: Market) -> None:
+async def test_unwatched_symbols_are_not_asked_for(market: Market) -> None:
     """A symbol nobody watches costs nothing."""
     market.active = {"A"}
-    await next_tick(market.updates(0.01))
+    await next_batch(market.updates(0.01))
     assert set(market.asked) == {"A"}
 
 
 async def test_a_symbol_that_is_watched_again_is_yielded_anew(market: Market) -> None:
-    """Who comes back must not wait for the market to move; those who stayed keep their beat."""
+    """Who comes back must not wait for the market to move; those who stayed keep their rounds."""
     updates = market.updates(60)
-    await next_tick(updates)
+    await next_batch(updates)
     market.now["A"] = snapshot("A", 2)
     pending = asyncio.ensure_future(anext(updates))
     await asyncio.sleep(0)
@@ -92,12 +92,12 @@ async def test_a_symbol_that_is_watched_again_is_yielded_anew(market: Market) ->
         for active in ({"A"}, {"A", "B"}):
             market.active = active
             market.wake.set()
-            while market.wake.is_set():  # noqa: ASYNC110  the generator clears it, and tells nobody
+            while market.wake.is_set():  # noqa: ASYNC110  the generator clears it without another sign
                 await asyncio.sleep(0)
-        assert {said.symbol: said.seq for said in await pending} == {"B": 1}
+        assert {one.symbol: one.seq for one in await pending} == {"B": 1}
 
 
 async def test_a_symbol_without_data_is_left_out(market: Market) -> None:
     """An empty store yields nothing for it, and no error."""
     market.now["A"] = None
-    assert await next_tick(market.updates(0.01)) == {"B": 1}
+    assert await next_batch(market.updates(0.01)) == {"B": 1}

@@ -6,16 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from liqstream.market import DAY_MS, HOUR_MS, MINUTE_MS
-from liqstream.simulator.contracts import CONTRACTS
 from liqstream.simulator.market import Bar, SimulatedMarket
-from liqstream.simulator.path import MinutePath
-from liqstream.simulator.traders import liquidation_ratio
+from tests.support.market_start import START_MS
 
-NOW_MS = 20_780 * DAY_MS + 9 * HOUR_MS + 17 * MINUTE_MS + 31_000
+pytestmark = pytest.mark.simulated
+NOW_MS = START_MS + 31_000
 SYMBOLS = ("BTCUSDT", "SOLUSDT")
 
 
@@ -28,39 +25,20 @@ def whole_past(market: SimulatedMarket, symbol: str, interval_ms: int = MINUTE_M
     return market.bars(symbol, interval_ms, start_ms=market.first_ms, end_ms=NOW_MS, now_ms=NOW_MS)
 
 
-@pytest.mark.parametrize(
-    ("is_long", "leverage", "notional_usd", "expected"),
-    [
-        (True, 100, 40_000, 99_397.59),
-        (False, 100, 40_000, 100_597.61),
-        (True, 50, 1_000_000, 98_545.55),
-    ],
-)
-def test_liquidation_prices_are_those_of_the_exchange(
-    is_long: bool, leverage: float, notional_usd: float, expected: float
-) -> None:
-    """Binance's formula at an entry of 100,000; the figures are those of its own calculator."""
-    ratio = liquidation_ratio(
-        np.array([is_long]),
-        np.array([float(leverage)]),
-        np.array([float(notional_usd)]),
-        CONTRACTS["BTCUSDT"].brackets,
-    )
-    assert 100_000 * ratio[0] == pytest.approx(expected, abs=0.01)
-
-
-def test_another_crowd_is_another_venue_of_the_same_market(market: SimulatedMarket) -> None:
+def test_another_population_is_another_exchange_of_the_same_market(market: SimulatedMarket) -> None:
     """Its prices stay close to the first one's; who holds what, and how much, is its own."""
-    other = SimulatedMarket(SYMBOLS, now_ms=NOW_MS, seed=3, history_days=1, crowd=1, share=0.4)
+    other = SimulatedMarket(SYMBOLS, now_ms=NOW_MS, seed=3, history_days=1, population=1, share=0.4)
     for symbol in SYMBOLS:
-        closes = np.array([[bar.close for bar in whole_past(venue, symbol)] for venue in (market, other)])
+        closes = np.array(
+            [[bar.close for bar in whole_past(exchange, symbol)] for exchange in (market, other)]
+        )
         apart = np.abs(np.log(closes[0] / closes[1]))
         assert 0 < apart.max() < 0.03
         assert np.median(apart) < 0.004
         assert other.open_interest(symbol, NOW_MS) == pytest.approx(
             0.4 * market.open_interest(symbol, NOW_MS), rel=0.5
         )
-    prices = [{level.price for level in venue.standing("SOLUSDT", NOW_MS)} for venue in (market, other)]
+    prices = [{level.price for level in exchange.standing("SOLUSDT", NOW_MS)} for exchange in (market, other)]
     assert len(prices[0] & prices[1]) < 0.05 * len(prices[0])
 
 
@@ -75,8 +53,9 @@ def test_same_seed_same_market(market: SimulatedMarket) -> None:
 
 def test_living_on_is_being_there_later(market: SimulatedMarket) -> None:
     """A market that was advanced minute by minute is the one opened later the same day."""
-    early = SimulatedMarket(SYMBOLS, now_ms=NOW_MS - 2 * HOUR_MS, seed=3, history_days=1)
-    for now_ms in range(NOW_MS - 2 * HOUR_MS, NOW_MS + 1, 17_000):
+    early_ms = max(NOW_MS - NOW_MS % DAY_MS, NOW_MS - 2 * HOUR_MS)
+    early = SimulatedMarket(SYMBOLS, now_ms=early_ms, seed=3, history_days=1)
+    for now_ms in range(early_ms, NOW_MS + 1, 17_000):
         early.advance(now_ms)
     early.advance(NOW_MS)
     assert whole_past(early, "BTCUSDT") == whole_past(market, "BTCUSDT")
@@ -163,7 +142,7 @@ def test_open_interest_is_what_stands() -> None:
 
 
 def test_it_looks_like_a_crypto_market(market: SimulatedMarket) -> None:
-    """Volatility comes in clusters, tails are fat, and a day moves a few percent."""
+    """Volatility persists, tails are fat, and a day moves a few percent."""
     closes = np.log([bar.close for bar in whole_past(market, "BTCUSDT")])
     moves = np.diff(closes)
     size = np.abs(moves)
@@ -176,21 +155,3 @@ def test_an_unlisted_symbol_is_refused() -> None:
     """With the list of those there are."""
     with pytest.raises(ValueError, match=r"does not list PEPEUSDT; it lists BTCUSDT"):
         SimulatedMarket(("PEPEUSDT",), now_ms=NOW_MS)
-
-
-@given(
-    prices=st.lists(st.floats(1, 100), min_size=4, max_size=4),
-    low_first=st.booleans(),
-    turns=st.tuples(st.floats(0.05, 0.45), st.floats(0.5, 0.95)),
-    share=st.floats(0, 1),
-)
-def test_the_price_stays_in_what_has_been_seen(
-    prices: list[float], low_first: bool, turns: tuple[float, float], share: float
-) -> None:
-    """A wiggle never reaches a level before the bar shows that it was reached."""
-    low, *middle, high = sorted(prices)
-    path = MinutePath(middle[0], high, low, middle[1], low_first, *turns)
-    lowest, highest = path.seen_until(share)
-    assert low <= lowest <= path.price_at(share) <= highest <= high
-    assert path.seen_until(1.0) == (low, high)
-    assert path.price_at(1.0) == middle[1]

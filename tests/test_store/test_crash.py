@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from liqstream.store import MarketStore
-from tests.test_store.markets import STEP_MS, T0
+from tests.support.store_records import STEP_MS, T0
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 6
@@ -19,7 +19,12 @@ KILLS = 6
 async def acknowledged_before_kill(path: Path, acknowledgements: int, delay_s: float) -> int:
     """Run the appender until it has acknowledged so much, kill it, and return what it acknowledged last."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.test_store.appender", str(path), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "tests.support.store_appender",
+        str(path),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     for _ in range(acknowledgements):
@@ -44,7 +49,7 @@ async def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path: Path) -> None:
         np.testing.assert_array_equal(bars.open_time_ms, T0 + np.arange(len(bars)) * STEP_MS)
 
 
-async def test_a_second_process_is_told_who_has_the_file(tmp_path: Path) -> None:
+async def test_a_second_process_learns_who_has_the_file(tmp_path: Path) -> None:
     """While one process has the store open, another gets one line with its PID and leaves at once."""
     store = await MarketStore.open(tmp_path / "market.duckdb")
     process = await asyncio.create_subprocess_exec(

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from liqstream.market import Candle, Liquidation
+from liqstream.market import Candle, Liquidation, MarketKey
+from liqstream.market.record_guard import RecordGuard
 from liqstream.store import AppendResult, MarketStore, StoreError
-from liqstream.store.database import RESERVE_BYTES
-from tests.test_store.markets import STEP_MS, T0, candle, open_interest
+from liqstream.store.open_database import RESERVE_BYTES
+from tests.support.store_records import STEP_MS, T0, candle, open_interest
 
 
 @pytest.fixture
@@ -83,7 +84,8 @@ async def test_a_write_that_fails_half_way_heals(tmp_path: Path, limit_bytes: in
         acknowledged = await append_until_it_fails(store)
     await store.append([noisy_candle(i) for i in range(acknowledged, acknowledged + 5_001)])
     await store.close()
-    again = await MarketStore.open(tmp_path / "market.duckdb")
+    # So many bars reach into the future.
+    again = await MarketStore.open(tmp_path / "market.duckdb", guard=RecordGuard(now_ms=lambda: 2 * T0))
     bars = await again.bars("binance", "BTCUSDT", STEP_MS)
     assert bars.open_time_ms.tolist() == [T0 + i * STEP_MS for i in range(acknowledged + 5_001)]
     await again.close()
@@ -167,7 +169,6 @@ async def test_what_is_older_than_the_retention_is_deleted(tmp_path: Path) -> No
     await store.append([candle(0), candle(1), open_interest(T0, 1.0), open_interest(T0 + STEP_MS, 2.0)])
     assert await store.expire(T0 + day_ms) == 0
     assert await store.expire(T0 + day_ms + 1) == 2
-    assert store.counters.rows_expired == 2
     bars = await store.bars("binance", "BTCUSDT", STEP_MS)
     assert (bars.open_time_ms.tolist(), bars.open_interest_base.tolist()) == ([T0 + STEP_MS], [2.0])
     await store.close()
@@ -193,6 +194,7 @@ async def test_a_backup_that_cannot_be_written_is_named(store: MarketStore, tmp_
     with pytest.raises(StoreError, match="cannot write the backup"):
         await store.backup(tmp_path / "file" / "backup.duckdb")
     assert await store.append([candle(0)]) == AppendResult(new=1)
+    assert store.counters.failed_backups == 1
 
 
 async def test_reading_after_closing_is_an_error(tmp_path: Path) -> None:
@@ -202,3 +204,21 @@ async def test_reading_after_closing_is_an_error(tmp_path: Path) -> None:
     await store.close()
     with pytest.raises((StoreError, RuntimeError)):
         await store.bars("binance", "BTCUSDT", STEP_MS)
+
+
+async def test_a_start_on_a_full_disk_reads(small_disk: Path) -> None:
+    """What is stored is served; what comes waits, and is written once there is room."""
+    store = await MarketStore.open(small_disk / "market.duckdb", commit_interval_s=0.02)
+    await store.append([candle(0)])
+    await store.close()
+    ballast = await asyncio.to_thread(fill, small_disk)
+    store = await MarketStore.open(small_disk / "market.duckdb", commit_interval_s=0.02)
+    assert len(await store.bars("binance", "BTCUSDT", STEP_MS)) == 1
+    assert store.condition == "ok", "nothing was written yet"
+    store.enqueue([candle(1)])
+    await until(lambda: store.condition == "full")
+    assert store.waiting(MarketKey("binance", "BTCUSDT")) == [candle(1)]
+    await asyncio.to_thread(ballast.unlink)
+    await until(lambda: store.condition == "ok")
+    assert len(await store.bars("binance", "BTCUSDT", STEP_MS)) == 2
+    await store.close()

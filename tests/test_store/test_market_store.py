@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from liqstream.market import (
     MarkPrice,
 )
 from liqstream.store import AppendResult, MarketStore
-from tests.test_store.markets import MINUTE_MS, T0, candle, open_interest
+from liqstream.store.batch import Batch
+from tests.support.store_records import MINUTE_MS, T0, candle, open_interest
 
 
 @pytest.fixture
@@ -172,3 +174,22 @@ async def test_an_empty_store_answers_with_nothing(store: MarketStore) -> None:
     assert await store.exchanges("BTCUSDT") == ()
     assert len(await store.liquidation_totals("BTCUSDT", MINUTE_MS)) == 0
     assert await store.summary() == []
+
+
+async def test_a_commit_that_cannot_begin_is_tried_again(
+    store: MarketStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that does not start is no reason to stop committing, or to lose what waits."""
+    commit, failures = store._commit, [RuntimeError("can't start new thread")]
+
+    def begin(batch: Batch) -> asyncio.Future[list[AppendResult]]:
+        if failures:
+            raise failures.pop()
+        return commit(batch)
+
+    monkeypatch.setattr(store, "_commit", begin)
+    store.enqueue([candle(number) for number in range(3)])
+    async with asyncio.timeout(10):
+        while store.counters.rows_written < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert (store.counters.failed_commits, store.counters.rows_lost) == (1, 0)

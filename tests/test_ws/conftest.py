@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.ws_server import AheadClock, WsServer, ws_server
+from tests.support.ws_server import AheadClock, WsServer, ws_server
 
 
 @pytest.fixture

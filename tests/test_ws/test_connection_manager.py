@@ -7,23 +7,23 @@ from dataclasses import replace
 
 import aiohttp
 
-from tests.snapshots import first_snapshot, next_snapshot, series
-from tests.stalled_client import SUBSCRIBE, big_snapshot, block, stalled_client
-from tests.test_ws.wire import StateReader, assert_says, levels_of
-from tests.ws_server import AheadClock, WsServer, nothing_more, receive, say, until, ws_server
+from tests.support.frame_reader import StateReader, assert_says, levels_of
+from tests.support.snapshots import first_snapshot, next_snapshot, series
+from tests.support.stalled_client import SUBSCRIBE, big_snapshot, block, stalled_client
+from tests.support.ws_server import AheadClock, WsServer, nothing_more, receive, say, until, ws_server
 
 
 async def connected(
-    session: aiohttp.ClientSession, server: WsServer, *symbols: str, **said: object
+    session: aiohttp.ClientSession, server: WsServer, *symbols: str, **fields: object
 ) -> aiohttp.ClientWebSocketResponse:
     """A client subscribed to symbols."""
     ws = await session.ws_connect(server.url)
-    before = {symbol: server.manager.get_stats().subscriptions_by_symbol.get(symbol, 0) for symbol in symbols}
-    await say(ws, action="subscribe", symbols=symbols, **{"update_interval": 1, **said})
+    counts = {symbol: server.manager.get_stats().subscriptions_by_symbol.get(symbol, 0) for symbol in symbols}
+    await say(ws, action="subscribe", symbols=symbols, **{"update_interval": 1, **fields})
     await until(
         lambda: all(
             server.manager.get_stats().subscriptions_by_symbol.get(symbol, 0) > count
-            for symbol, count in before.items()
+            for symbol, count in counts.items()
         )
     )
     return ws
@@ -153,6 +153,8 @@ async def test_proto_2_acknowledges_and_sends_deltas(
         "symbols": ["BTCUSDT"],
         "update_interval": 1,
         "delta": True,
+        "ticks": False,
+        "positions": {},
     }
     reader = StateReader()
     one = first_snapshot()
@@ -193,8 +195,8 @@ async def test_resume_sends_only_what_is_new(
         await ws.close()
 
 
-async def test_heartbeat_tells_an_idle_client_where_it_stands(session: aiohttp.ClientSession) -> None:
-    """After 5 s without news a proto-2 client hears which snapshot is its newest."""
+async def test_an_idle_client_is_sent_a_heartbeat(session: aiohttp.ClientSession) -> None:
+    """After 5 s without a message a proto-2 client is sent which snapshot is its newest."""
     clock = AheadClock()
     async with ws_server(timers=clock) as server:
         ws = await connected(session, server, "BTCUSDT", proto=2)
@@ -202,13 +204,13 @@ async def test_heartbeat_tells_an_idle_client_where_it_stands(session: aiohttp.C
         kinds = [(await receive(ws))["type"] for _ in range(2)]
         assert kinds == ["subscribed", "snapshot"]
         clock.ahead_s += 5.0
-        beat = await receive(ws)
-        assert beat["type"] == "heartbeat"
-        assert beat["symbols"] == {"BTCUSDT": {"epoch": 1, "seq": 1}}
+        heartbeat = await receive(ws)
+        assert heartbeat["type"] == "heartbeat"
+        assert heartbeat["symbols"] == {"BTCUSDT": {"epoch": 1, "seq": 1}}
         await ws.close()
 
 
-async def test_closing_tells_every_client_and_waits_for_none(session: aiohttp.ClientSession) -> None:
+async def test_closing_sends_every_client_a_code_and_waits_for_none(session: aiohttp.ClientSession) -> None:
     """On shutdown clients get a close code at once; proto 2 is warned when to return."""
     async with ws_server() as server:
         old = await connected(session, server, "BTCUSDT")
@@ -223,7 +225,7 @@ async def test_closing_tells_every_client_and_waits_for_none(session: aiohttp.Cl
 
 
 async def test_slow_consumer_receives_warning() -> None:
-    """A reader that stalled finds the newest state and, in the same breath, how many were dropped for it."""
+    """A reader that stalled finds the newest state and, with it how many were dropped for it."""
     clock = AheadClock()
     async with (
         ws_server(slow_consumer_timeout_s=0.2, timers=clock) as server,

@@ -16,13 +16,13 @@ from playwright.async_api import async_playwright
 from websockets.asyncio.client import connect
 
 from liqstream.heatmap.snapshot import HeatmapSnapshot
-from tests.snapshots import first_snapshot, next_snapshot
-from tests.test_ws.wire import StateReader, assert_says
-from tests.ws_server import PATIENCE_S, AheadClock, WsServer, until, ws_server
+from tests.support.frame_reader import StateReader, assert_says
+from tests.support.snapshots import first_snapshot, next_snapshot
+from tests.support.ws_server import PATIENCE_S, AheadClock, WsServer, until, ws_server
 
 WEB = Path(__file__).parents[2] / "web"
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
-TICKS = 6
+UPDATES = 6
 
 SUBSCRIPTIONS: dict[str, dict[str, Any]] = {
     "v1": {},
@@ -131,14 +131,14 @@ async def test_every_variant_is_decoded(library: str, variant: str) -> None:
     clock = AheadClock()
     async with ws_server(timers=clock) as server, open_client(server, deflate=deflate) as client:
         reader = StateReader()
-        said = {"action": "subscribe", "symbols": SYMBOLS, "update_interval": 1, **SUBSCRIPTIONS[variant]}
-        await client.say(json.dumps(said))
+        message = {"action": "subscribe", "symbols": SYMBOLS, "update_interval": 1, **SUBSCRIPTIONS[variant]}
+        await client.say(json.dumps(message))
         await until(lambda: server.manager.active_symbols() == set(SYMBOLS))
         newest: list[HeatmapSnapshot] = [first_snapshot(symbol) for symbol in SYMBOLS]
-        for tick in range(TICKS):
+        for update in range(UPDATES):
             clock.ahead_s += 1.0
             await server.manager.broadcast(*newest)
-            if tick % 2:
+            if update % 2:
                 await client.say("?")
                 await client.say(json.dumps({"action": "ping"}))
             await until_has(client, reader, newest)
@@ -147,7 +147,7 @@ async def test_every_variant_is_decoded(library: str, variant: str) -> None:
             broadcast = server.manager.latest(symbol)
             assert broadcast is not None
             assert_says(data, broadcast)
-        # The last answers may come behind the last snapshot.
+        # The last answers may come after the last snapshot.
         async with asyncio.timeout(PATIENCE_S):
             while not {"error", "pong"} <= kinds_of(reader):
                 reader.take(json.loads(await client.take()))

@@ -2,7 +2,7 @@
 /**
  * A client of liqstream's WebSocket that keeps itself connected and its state provably right.
  *
- * It speaks protocol 2 (columns, deltas, checksums; docs/websocket_api.md), reconnects with full jitter,
+ * It uses protocol 2 (columns, deltas, checksums; docs/websocket_api.md), reconnects with full jitter,
  * subscribes again and resumes, and judges liveness by the age of the last message: an unplugged network
  * gives no close event. It knows no DOM: it runs on any page and in Node (pass `WebSocket` from `ws` where
  * the runtime has none).
@@ -14,26 +14,16 @@
  * @module
  */
 
+import { Listeners } from "./wire/client-events.js";
+import { decode } from "./wire/messages.js";
+import { LONGEST_WAIT_MS, mayReconnect, retryInMs } from "./wire/reconnect.js";
+import { Subscriptions } from "./wire/subscriptions.js";
 import { SymbolStream } from "./wire/symbol-stream.js";
 
-/** @typedef {import("./wire/symbol-stream.js").Snapshot} Snapshot the newest state of a symbol */
 /** @typedef {import("./wire/symbol-stream.js").Account} Account */
-/**
- * @typedef {"idle" | "connecting" | "open" | "waiting" | "refused"} State
- * idle: not asked to connect; waiting: will try again by itself; refused: the server said never again.
- */
-/** @typedef {{ state: State, attempt: number, retryInMs: number, code: number, reason: string }} Status */
-/**
- * @typedef {object} Events
- * @property {Status} status
- * @property {Snapshot} snapshot
- * @property {{ code: string, message: string }} error what the server refused
- * @property {{ code: string, message: string, dropped: number }} warning SLOW_CONSUMER, CONNECTION_UNSTABLE
- * @property {{ symbol: string, why: string }} resync
- * @property {{ symbols: string[], intervalS: number }} subscribed
- * @property {number} latency round trip of a ping, ms
- * @property {string} message every message as it came, before it is acted on
- */
+/** @typedef {import("./wire/symbol-stream.js").Snapshot} Snapshot the newest state of a symbol */
+/** @typedef {import("./wire/client-events.js").Events} Events */
+/** @typedef {import("./wire/client-events.js").Status} Status */
 /**
  * @typedef {object} Socket the part of a WebSocket that is used
  * @property {number} readyState
@@ -45,13 +35,12 @@ import { SymbolStream } from "./wire/symbol-stream.js";
  * @property {((event: any) => void) | null} onerror
  */
 const OPEN = 1;
-const BACKOFF_BASE_MS = 2000;
-const BACKOFF_CAP_MS = 30_000;
-/** The server says something at least every max(interval, 5 s); three of those in silence are an outage. */
+/** The server sends something at least every max(interval, 5 s); three of those in silence are an outage. */
 const HEARTBEAT_S = 5;
 const SILENT_HEARTBEATS = 3;
-/** Private range in which the server rules out another try (docs/websocket_api.md, close codes). */
-const NEVER_AGAIN = [4500, 4999];
+const WATCH_EVERY_MS = 500;
+const PING_AGAIN_MS = 5000;
+const PING_EVERY_MS = 15_000;
 
 export class LiqstreamClient {
   #url;
@@ -61,10 +50,8 @@ export class LiqstreamClient {
   #now;
   /** @type {Socket | null} */
   #socket = null;
-  /** @type {Map<string, SymbolStream>} */
-  #streams = new Map();
-  /** @type {Map<string, Set<(payload: any) => void>>} */
-  #listeners = new Map();
+  #subscriptions;
+  #listeners = new Listeners();
   /** @type {Status} */
   #status = { state: "idle", attempt: 0, retryInMs: 0, code: 0, reason: "" };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -72,13 +59,22 @@ export class LiqstreamClient {
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #watch;
   #lastMessageAt = -Infinity;
-  #pingSentAt = 0;
-  #nextId = 1;
+  #pingSentAt = -Infinity;
+  /** When the oldest ping without a message since was sent; null: none is. @type {number | null} */
+  #askedAt = null;
+  /** Timers of this connection's own. @type {Set<ReturnType<typeof setTimeout>>} */
+  #timers = new Set();
+  #hasWorked = false;
+  /** Messages that were no message of protocol 2, or damaged; each was passed over. */
+  notUnderstood = 0;
 
   /**
    * @param {string} url ws:// or wss:// address of /ws/heatmap
-   * @param {{ token?: string, WebSocket?: any, random?: () => number, now?: () => number }} [options]
-   * `token` is what a private server asks for; it is the first message of every connection.
+   * @param {object} [options]
+   * @param {string} [options.token] of a private server; it is the first message of every connection
+   * @param {new (url: string) => Socket} [options.WebSocket]
+   * @param {() => number} [options.random] 0..1
+   * @param {() => number} [options.now] ms
    */
   constructor(url, options = {}) {
     this.#url = url;
@@ -86,6 +82,12 @@ export class LiqstreamClient {
     this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
     this.#random = options.random ?? Math.random;
     this.#now = options.now ?? (() => performance.now());
+    this.#subscriptions = new Subscriptions({
+      send: (message) => this.#send(message),
+      isOpen: () => this.#socket?.readyState === OPEN,
+      emit: (name, payload) => this.#listeners.emit(/** @type {keyof Events} */ (name), payload),
+      after: (ms, callback) => this.#after(ms, callback),
+    });
     if (!this.#WebSocket) throw new Error("no WebSocket here; pass one as options.WebSocket");
   }
 
@@ -97,40 +99,66 @@ export class LiqstreamClient {
    * @returns {() => void} ends it
    */
   on(name, listener) {
-    const listeners = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, listeners.add(listener));
-    return () => listeners.delete(listener);
+    return this.#listeners.on(name, listener);
   }
 
   get status() {
     return this.#status;
   }
 
-  /** Milliseconds since the server last said anything; Infinity before the first word. */
+  /** Milliseconds since the last message of the server; Infinity before the first one. */
   get silenceMs() {
     return this.#now() - this.#lastMessageAt;
   }
 
-  /** @returns {string[]} */
-  get symbols() {
-    return [...this.#streams.keys()];
+  /**
+   * Milliseconds since the server was asked for a sign of life that has not come; 0: nothing is unanswered.
+   */
+  get unansweredMs() {
+    return this.#askedAt === null ? 0 : this.#now() - this.#askedAt;
   }
 
-  /** @param {string} symbol @returns {Snapshot | null} */
-  snapshot(symbol) {
-    return this.#streams.get(symbol)?.snapshot ?? null;
+  /** Asks the server for a sign of life, now: any message answers. */
+  ask() {
+    if (this.#socket?.readyState !== OPEN) return;
+    this.#pingSentAt = this.#now();
+    this.#askedAt ??= this.#pingSentAt;
+    this.#send({ action: "ping" });
   }
 
   /**
-   * What arrived of a subscription and what did not: `skipped` was passed over by its interval, `dropped` by
-   * backpressure, `missed` is what seq cannot explain otherwise (0 on a sound connection).
-   * @param {string} symbol @returns {Account}
+   * Whether the server of this connection is known to stand in the epoch of the symbol's state: by a state, a
+   * heartbeat, an ack or a pong. Until then what is shown may be another server's.
+   * @param {string} symbol
+   * @returns {boolean}
    */
-  account(symbol) {
-    return { ...(this.#streams.get(symbol) ?? new SymbolStream(0)).account };
+  isConfirmed(symbol) {
+    return this.#subscriptions.streams.get(symbol)?.isConfirmed ?? false;
   }
 
-  /** Connects and stays connected until `close()` or until the server says never again. */
+  /** @returns {string[]} */
+  get symbols() {
+    return [...this.#subscriptions.streams.keys()];
+  }
+
+  /**
+   * @param {string} symbol
+   * @returns {Snapshot | null}
+   */
+  snapshot(symbol) {
+    return this.#subscriptions.streams.get(symbol)?.snapshot ?? null;
+  }
+
+  /**
+   * What arrived of a subscription and what did not; all 0 for a symbol that is not subscribed.
+   * @param {string} symbol
+   * @returns {Account}
+   */
+  account(symbol) {
+    return { ...(this.#subscriptions.streams.get(symbol) ?? new SymbolStream(0)).account };
+  }
+
+  /** Connects and stays connected until `close()` or until the server rules out another try. */
   connect() {
     if (this.#status.state === "idle" || this.#status.state === "refused") this.#open();
   }
@@ -140,6 +168,13 @@ export class LiqstreamClient {
     if (this.#status.state === "waiting") this.#open();
   }
 
+  /** Opens another socket at once, whatever the one there is may still do. */
+  reopen() {
+    if (this.#status.state === "idle" || this.#status.state === "refused") return;
+    this.#drop();
+    this.#open();
+  }
+
   /** Leaves; subscriptions are kept for the next `connect()`. */
   close() {
     this.#drop(1000);
@@ -147,22 +182,31 @@ export class LiqstreamClient {
   }
 
   /**
-   * Asks for symbols, now and after every reconnect. A held symbol's interval is changed.
-   * @param {string[]} symbols @param {{ intervalS?: number }} [options]
+   * Asks for symbols, now and after every reconnect; a held one's interval is changed. With `ticks` the
+   * newest snapshot comes again as "tick" as the price moves, without levels that were passed whole since.
+   * @param {string[]} symbols
+   * @param {{ intervalS?: number, ticks?: boolean }} [options]
    */
-  subscribe(symbols, { intervalS = 5 } = {}) {
-    for (const symbol of symbols) {
-      const held = this.#streams.get(symbol);
-      if (held) held.intervalS = intervalS;
-      else this.#streams.set(symbol, new SymbolStream(intervalS));
-    }
-    if (symbols.length) this.#sendSubscribe(symbols, intervalS);
+  subscribe(symbols, { intervalS = 5, ticks = false } = {}) {
+    this.#subscriptions.add(symbols, intervalS, ticks);
   }
 
   /** @param {string[]} symbols */
   unsubscribe(symbols) {
-    const held = symbols.filter((symbol) => this.#streams.delete(symbol));
-    if (held.length) this.#send({ action: "unsubscribe", symbols: held });
+    this.#subscriptions.remove(symbols);
+  }
+
+  /**
+   * Asks for the table of all markets (event "markets"), now and after every reconnect, or no more.
+   * @param {boolean} [on]
+   */
+  subscribeMarkets(on = true) {
+    this.#subscriptions.followMarkets(on);
+  }
+
+  /** The newest table of markets. @returns {import("./wire/market-table.js").MarketTable | null} */
+  get markets() {
+    return this.#subscriptions.markets?.table ?? null;
   }
 
   #open() {
@@ -174,8 +218,8 @@ export class LiqstreamClient {
     try {
       socket = new this.#WebSocket(this.#url);
     } catch (error) {
-      this.#setStatus({ state: "refused", attempt, retryInMs: 0, code: 0, reason: String(error) });
-      return;
+      if (this.#hasWorked) return this.#wait(0, String(error));
+      return this.#setStatus({ state: "refused", attempt, retryInMs: 0, code: 0, reason: String(error) });
     }
     this.#socket = socket;
     this.#lastMessageAt = this.#now(); // a handshake that never ends is silence too
@@ -184,75 +228,77 @@ export class LiqstreamClient {
     socket.onclose = (event) => this.#lost(event.code, event.reason);
     socket.onerror = () => {}; // always followed by close, which carries the code
     clearInterval(this.#watch);
-    this.#watch = setInterval(() => this.#checkSilence(), 1000);
+    this.#watch = setInterval(() => this.#checkSilence(), WATCH_EVERY_MS);
   }
 
   #opened() {
+    this.#hasWorked = true;
     this.#setStatus({ ...this.#status, state: "open" });
     if (this.#token) this.#send({ action: "auth", token: this.#token });
-    /** @type {Map<number, string[]>} */
-    const byInterval = new Map();
-    for (const [symbol, { intervalS }] of this.#streams) {
-      byInterval.set(intervalS, [...(byInterval.get(intervalS) ?? []), symbol]);
-    }
-    for (const [intervalS, symbols] of byInterval) this.#sendSubscribe(symbols, intervalS);
-    this.#ping();
+    this.#subscriptions.begin();
+    this.ask();
   }
 
-  /** @param {number} code @param {string} reason */
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
   #lost(code, reason) {
     this.#drop();
     const attempt = this.#status.attempt;
-    if (code >= NEVER_AGAIN[0] && code <= NEVER_AGAIN[1]) {
-      this.#setStatus({ state: "refused", attempt, retryInMs: 0, code, reason });
-      return;
-    }
-    // Full jitter: a thousand clients of a restarted server must not come back in one moment.
-    const ceiling = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.max(0, attempt - 1));
-    const retryInMs = this.#random() * ceiling;
-    this.#retry = setTimeout(() => this.#open(), retryInMs);
-    this.#setStatus({ state: "waiting", attempt, retryInMs, code, reason });
+    if (mayReconnect(code)) this.#wait(code, reason);
+    else this.#setStatus({ state: "refused", attempt, retryInMs: 0, code, reason });
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  #wait(code, reason) {
+    const { attempt } = this.#status;
+    const wished = Math.min(this.#subscriptions.retryAfterMs, LONGEST_WAIT_MS);
+    const delayMs = Math.max(wished, retryInMs(attempt, this.#random));
+    this.#subscriptions.retryAfterMs = 0;
+    this.#retry = setTimeout(() => this.#open(), delayMs);
+    this.#setStatus({ state: "waiting", attempt, retryInMs: delayMs, code, reason });
   }
 
   /** @param {number} [code] */
   #drop(code) {
     clearTimeout(this.#retry);
     clearInterval(this.#watch);
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    this.#askedAt = null;
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
-    for (const stream of this.#streams.values()) stream.connectionLost();
+    this.#subscriptions.connectionLost();
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.onerror = () => {};
     socket.close(code);
   }
 
+  /**
+   * @param {number} ms
+   * @param {() => void} callback unless this connection has ended by then
+   */
+  #after(ms, callback) {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      callback();
+    }, ms);
+    this.#timers.add(timer);
+  }
+
   #checkSilence() {
     if (!this.#socket) return;
-    const longest = Math.max(HEARTBEAT_S, ...[...this.#streams.values()].map((stream) => stream.intervalS));
+    const longest = Math.max(HEARTBEAT_S, this.#subscriptions.longestIntervalS);
     const silence = this.silenceMs;
-    if (silence > SILENT_HEARTBEATS * longest * 1000) this.#lost(1006, "silence");
-    else if (silence > longest * 1000 + 500 || this.#now() - this.#pingSentAt > 15_000) this.#ping();
-  }
-
-  #ping() {
-    if (this.#now() - this.#pingSentAt < 4000) return;
-    this.#pingSentAt = this.#now();
-    this.#send({ action: "ping" });
-  }
-
-  /** @param {string[]} symbols @param {number} intervalS */
-  #sendSubscribe(symbols, intervalS) {
-    if (this.#socket?.readyState !== OPEN) return; // said when it opens
-    /** @type {Record<string, { epoch: number, seq: number }>} */
-    const resume = {};
-    for (const symbol of symbols) {
-      const at = this.#streams.get(symbol)?.resume;
-      if (at) resume[symbol] = at;
-    }
-    const id = this.#nextId++;
-    const message = { action: "subscribe", symbols, update_interval: intervalS, proto: 2, delta: true, id };
-    this.#send(Object.keys(resume).length ? { ...message, resume } : message);
+    if (silence > SILENT_HEARTBEATS * longest * 1000) return this.#lost(1006, "silence");
+    const sinceAsked = this.#now() - this.#pingSentAt;
+    const isDue = silence > longest * 1000 + 1000 && sinceAsked >= PING_AGAIN_MS;
+    if (isDue || sinceAsked > PING_EVERY_MS) this.ask();
   }
 
   /** @param {object} message */
@@ -260,74 +306,43 @@ export class LiqstreamClient {
     if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(message));
   }
 
-  /** @param {string} text */
+  /** @param {unknown} text */
   #receive(text) {
     this.#lastMessageAt = this.#now();
-    this.#emit("message", text);
-    const message = JSON.parse(text);
-    switch (message.type) {
-      case "snapshot":
-      case "delta":
-        return this.#takeState(message);
-      case "heartbeat":
-        return this.#takeHeartbeat(message);
-      case "subscribed":
-        this.#settled();
-        return this.#emit("subscribed", { symbols: message.symbols, intervalS: message.update_interval });
-      case "pong":
-        return this.#emit("latency", this.#now() - this.#pingSentAt);
-      case "error":
-        return this.#emit("error", { code: String(message.code), message: String(message.message) });
-      case "warning":
-        return this.#takeWarning(message);
+    const wasAsked = this.#askedAt !== null;
+    this.#askedAt = null;
+    this.#listeners.emit("message", String(text));
+    const message = decode(text);
+    if (message === "old") return this.#refuse("the server speaks only protocol 1, this client needs 2");
+    if (message === null) this.notUnderstood += 1;
+    else this.#take(message, wasAsked);
+  }
+
+  /**
+   * @param {import("./wire/messages.js").Message} message
+   * @param {boolean} wasAsked
+   */
+  #take(message, wasAsked) {
+    // A message that shows more than an open socket proves the connection: the next failure starts afresh.
+    const isProof = !["pong", "error", "warning"].includes(message.type);
+    if (isProof && this.#status.attempt) this.#setStatus({ ...this.#status, attempt: 0 });
+    if (message.type === "pong" && wasAsked) this.#listeners.emit("latency", this.#now() - this.#pingSentAt);
+    this.#subscriptions.take(message);
+    if (message.type === "subscribed" && message.symbols) {
+      const intervalS = message.update_interval ?? 0;
+      this.#listeners.emit("subscribed", { symbols: message.symbols, intervalS });
     }
   }
 
-  /** A word from the server proves the connection: the next failure starts the backoff afresh. */
-  #settled() {
-    if (this.#status.attempt) this.#setStatus({ ...this.#status, attempt: 0 });
-  }
-
-  /** @param {any} message */
-  #takeState(message) {
-    const stream = this.#streams.get(message.symbol);
-    if (!stream) return;
-    this.#settled();
-    const { news, ask } = stream.take(message);
-    if (ask) this.#resync(message.symbol, ask);
-    if (news) this.#emit("snapshot", news);
-  }
-
-  /** @param {any} message */
-  #takeHeartbeat(message) {
-    this.#settled();
-    for (const [symbol, at] of Object.entries(message.symbols ?? {})) {
-      const ask = this.#streams.get(symbol)?.takeHeartbeat(at);
-      if (ask) this.#resync(symbol, ask);
-    }
-  }
-
-  /** @param {any} message */
-  #takeWarning(message) {
-    const dropped = Number(message.dropped_messages ?? 0);
-    for (const { account } of this.#streams.values()) account.dropped += dropped;
-    this.#emit("warning", { code: String(message.code), message: String(message.message), dropped });
-  }
-
-  /** @param {string} symbol @param {string} why */
-  #resync(symbol, why) {
-    this.#send({ action: "resync", symbols: [symbol] });
-    this.#emit("resync", { symbol, why });
+  /** @param {string} reason */
+  #refuse(reason) {
+    this.#drop(1000);
+    this.#setStatus({ state: "refused", attempt: this.#status.attempt, retryInMs: 0, code: 0, reason });
   }
 
   /** @param {Status} status */
   #setStatus(status) {
     this.#status = status;
-    this.#emit("status", status);
-  }
-
-  /** @template {keyof Events} Name @param {Name} name @param {Events[Name]} payload */
-  #emit(name, payload) {
-    for (const listener of this.#listeners.get(name) ?? []) listener(payload);
+    this.#listeners.emit("status", status);
   }
 }

@@ -5,51 +5,71 @@
  * @module
  */
 
-import { customSeriesDefaultOptions } from "./lwc.js";
+import { customSeriesDefaultOptions } from "./chart-library.js";
 
-/** @typedef {{ up: string, bareUp: string, down: string, casing: string }} CandleColours */
-/** @typedef {{ time: any, open: number, high: number, low: number, close: number }} CandleData */
+/** @typedef {{ up: string, down: string, casing: string }} CandleColours */
+/**
+ * @typedef {import("./chart-library.js").CustomData & import("../data/history-matrix.js").Candle} CandleData
+ */
+/** @typedef {import("./chart-library.js").RenderingTarget} RenderingTarget */
+/** @typedef {import("./chart-library.js").RenderingScope} RenderingScope */
+/** @typedef {import("./chart-library.js").RendererData<CandleData>} CandleRendererData */
 
 const LEAST_CASED_PX = 2.2;
 
 export class CandleSeriesView {
   /** @type {CandleColours} */
-  colours = { up: "#fff", bareUp: "#fff", down: "#f80", casing: "#000" };
+  colours = { up: "#fff", down: "#f80", casing: "#000" };
   visible = true;
-  /** @type {any} */
+  /** @type {CandleRendererData | null} */
   #data = null;
 
   renderer() {
     return {
-      /** @param {any} target @param {(price: number) => number | null} toY */
+      /**
+       * @param {RenderingTarget} target
+       * @param {(price: number) => number | null} toY
+       */
       draw: (target, toY) => {
-        if (this.visible && this.#data?.visibleRange) target.useBitmapCoordinateSpace((/** @type {any} */ scope) => this.#draw(scope, toY));
+        if (this.visible && this.#data?.visibleRange) {
+          target.useBitmapCoordinateSpace((scope) => this.#draw(scope, toY));
+        }
       },
     };
   }
 
-  /** @param {any} data */
+  /** @param {CandleRendererData} data */
   update(data) {
     this.#data = data;
   }
 
-  /** @param {CandleData} candle @returns {number[]} the last one is the series' price */
+  /**
+   * @param {CandleData} candle
+   * @returns {number[]} the last one is the series' price
+   */
   priceValueBuilder(candle) {
     return [candle.high, candle.low, candle.close];
   }
 
-  /** @param {any} data @returns {data is import("./lwc.js").any} */
+  /**
+   * @param {CandleData | import("./chart-library.js").WhitespaceData} data
+   * @returns {data is import("./chart-library.js").WhitespaceData}
+   */
   isWhitespace(data) {
-    return data.close === undefined;
+    return !("close" in data) || data.close === undefined;
   }
 
   defaultOptions() {
     return customSeriesDefaultOptions;
   }
 
-  /** @param {any} scope @param {(price: number) => number | null} toY */
+  /**
+   * @param {RenderingScope} scope
+   * @param {(price: number) => number | null} toY
+   */
   #draw({ context, horizontalPixelRatio: hr, verticalPixelRatio: vr }, toY) {
-    const { bars, barSpacing, visibleRange } = this.#data;
+    const { bars, barSpacing, visibleRange } = /** @type {CandleRendererData} */ (this.#data);
+    if (!visibleRange) return;
     const body = bodyWidth(barSpacing * hr);
     const line = Math.max(1, Math.floor(hr));
     // Closer than this the casings would cover the heat; then the candles are one dark ribbon anyway.
@@ -58,7 +78,9 @@ export class CandleSeriesView {
     const shapes = [];
     for (let i = visibleRange.from; i < visibleRange.to; i++) {
       const { x, originalData: candle } = bars[i];
-      const [o, h, l, c] = [candle.open, candle.high, candle.low, candle.close].map((p) => Math.round((toY(p) ?? 0) * vr));
+      const [o, h, l, c] = [candle.open, candle.high, candle.low, candle.close].map((p) =>
+        Math.round((toY(p) ?? 0) * vr),
+      );
       const [top, bottom] = [Math.min(o, c), Math.max(o, c)];
       shapes.push([Math.round(x * hr), h, l, top, Math.max(1, bottom - top), candle.close >= candle.open]);
     }
@@ -71,9 +93,8 @@ export class CandleSeriesView {
         context.fillRect(x - half - casing, top - casing, body + 2 * casing, height + 2 * casing);
       }
     }
-    const risen = casing ? this.colours.up : this.colours.bareUp;
     for (const rising of [true, false]) {
-      context.fillStyle = rising ? risen : this.colours.down;
+      context.fillStyle = rising ? this.colours.up : this.colours.down;
       for (const [x, high, low, top, height, up] of shapes) {
         if (up !== rising) continue;
         context.fillRect(x - wick, high, line, Math.max(1, low - high));
@@ -83,8 +104,12 @@ export class CandleSeriesView {
   }
 }
 
-/** An odd number of pixels, so that the wick is in the middle. @param {number} spacing px @returns {number} */
-export function bodyWidth(spacing) {
+/**
+ * An odd number of pixels, so that the wick is in the middle.
+ * @param {number} spacing px
+ * @returns {number}
+ */
+function bodyWidth(spacing) {
   const width = Math.floor(spacing * 0.68);
   return Math.max(1, width % 2 ? width : width - 1);
 }

@@ -4,13 +4,26 @@
  * @module
  */
 
-import { CHUNK } from "../data/matrix.js";
-import { countRungs, Tiles } from "./tiles.js";
+import { CHUNK } from "../data/history-matrix.js";
+import { hatchPattern } from "./hatch.js";
+import { TilePictures } from "./tile-pictures.js";
+import { countByIndex, Tiles } from "./tiles.js";
 
-/** @typedef {import("../data/matrix.js").Matrix} Matrix */
+/** @typedef {import("./chart-library.js").SeriesAttachedParameter} Attached */
+/** @typedef {import("./chart-library.js").RenderingTarget} RenderingTarget */
+/** @typedef {import("./chart-library.js").RenderingScope} RenderingScope */
+/** @typedef {import("../data/history-matrix.js").HistoryMatrix} HistoryMatrix */
 /** @typedef {import("./tiles.js").Tile} Tile */
-/** @typedef {{ canvas: HTMLCanvasElement, context: CanvasRenderingContext2D, image: ImageData, words: Uint32Array, version: number, table: Uint32Array | null }} Picture */
 /** @typedef {{ tile: Tile, across: number, index: number, left: number, right: number }} Placed */
+/**
+ * @typedef {object} Placement where the matrix is in the frame, in device px
+ * @property {(column: number) => number} edge x of a column's left edge
+ * @property {number} across log2 of the columns pooled into one
+ * @property {number} up log2 of the rows pooled into one
+ * @property {number} bottom y of the lowest row's lower edge
+ * @property {number} top y of the highest row's upper edge
+ * @property {number} vr device px per media px
+ */
 
 /** A straight blit is up to 26 px wrong on a logarithmic axis; 16 strips are within 0.14 px. */
 const LOG_STRIPS = 16;
@@ -20,15 +33,14 @@ const SAMPLE = 4;
 const FUTURE_ALPHA = 0.5;
 
 export class HeatPrimitive {
-  /** @type {Matrix | null} */
+  /** @type {HistoryMatrix | null} */
   #matrix = null;
   /** @type {Tiles | null} */
   #tiles = null;
-  /** @type {WeakMap<Tile, Picture>} */
-  #pictures = new WeakMap();
-  /** @type {any} */
+  #pictures = new TilePictures();
+  /** @type {Attached["chart"] | null} */
   #chart = null;
-  /** @type {any} */
+  /** @type {Attached["series"] | null} */
   #series = null;
   #requestUpdate = () => {};
   /** @type {Uint32Array | null} */
@@ -41,6 +53,7 @@ export class HeatPrimitive {
   #hatch = null;
   #hatchColour = "#8888";
   #logarithmic = false;
+  #visible = true;
   #pane = { left: 0, right: 0, bottomRow: 0, topRow: 0 };
   /** Milliseconds of script of the last frame, for the bench. */
   frameMs = 0;
@@ -49,7 +62,7 @@ export class HeatPrimitive {
   /** Settles with the first frame that showed any heat. @type {Promise<void>} */
   firstDrawn = new Promise((done) => (this.#drawn = done));
 
-  /** @param {{ chart: any, series: any, requestUpdate: () => void }} given */
+  /** @param {Attached} given */
   attached({ chart, series, requestUpdate }) {
     this.#chart = chart;
     this.#series = series;
@@ -57,7 +70,15 @@ export class HeatPrimitive {
   }
 
   paneViews() {
-    return [{ zOrder: () => /** @type {const} */ ("bottom"), renderer: () => ({ draw() {}, drawBackground: (/** @type {any} */ target) => this.#draw(target) }) }];
+    return [
+      {
+        zOrder: () => /** @type {const} */ ("bottom"),
+        renderer: () => ({
+          draw() {},
+          drawBackground: (/** @type {RenderingTarget} */ target) => this.#draw(target),
+        }),
+      },
+    ];
   }
 
   /** A primitive that names a range squashes the candles; the fit modes choose it. */
@@ -65,7 +86,12 @@ export class HeatPrimitive {
     return null;
   }
 
-  /** @param {Matrix | null} matrix */
+  /** What is drawn. */
+  get matrix() {
+    return this.#matrix;
+  }
+
+  /** @param {HistoryMatrix | null} matrix */
   setMatrix(matrix) {
     this.#matrix = matrix;
     this.#tiles = matrix && new Tiles(matrix);
@@ -73,13 +99,16 @@ export class HeatPrimitive {
     this.findGaps();
   }
 
-  /** @param {"clusters" | "density"} view @param {"both" | "long" | "short"} side */
+  /**
+   * @param {"clusters" | "density"} view
+   * @param {"both" | "long" | "short"} side
+   */
   show(view, side) {
     this.#tiles?.show(view, side);
     this.#requestUpdate();
   }
 
-  /** @param {Uint32Array} table colour of each rung */
+  /** @param {Uint32Array} table colour of each index */
   setTable(table) {
     this.#table = table;
     this.#requestUpdate();
@@ -90,6 +119,12 @@ export class HeatPrimitive {
     this.#hatchColour = hatch;
     this.#hatch = null;
     this.#logarithmic = logarithmic;
+    this.#requestUpdate();
+  }
+
+  /** @param {boolean} visible whether cells are drawn; gaps are hatched all the same */
+  setVisible(visible) {
+    this.#visible = visible;
     this.#requestUpdate();
   }
 
@@ -120,10 +155,10 @@ export class HeatPrimitive {
     return this.#gaps;
   }
 
-  /** Cells in sight per rung, of the last frame drawn. @returns {Uint32Array} */
+  /** Cells in sight per index, of the last frame drawn. @returns {Uint32Array} */
   countVisible() {
     const { left, right, bottomRow, topRow } = this.#pane;
-    return countRungs(
+    return countByIndex(
       this.#placed.map(({ tile, across, index }) => {
         const first = index * CHUNK;
         const up = Math.round(Math.log2((this.#matrix?.rows ?? 1) / tile.height));
@@ -135,21 +170,30 @@ export class HeatPrimitive {
     );
   }
 
-  /** Some of the newest tiles' cells per rung, for colours before anything was drawn. @returns {Uint32Array} */
+  /**
+   * Some of the newest tiles' cells per index, for colours before anything was drawn.
+   * @returns {Uint32Array}
+   */
   countNewest() {
     const matrix = this.#matrix;
     const parts = [];
-    for (let index = Math.floor(((matrix?.end ?? 0) - 1) / CHUNK); matrix?.chunk(index) && parts.length < 2; index--) {
+    for (
+      let index = Math.floor(((matrix?.end ?? 0) - 1) / CHUNK);
+      matrix?.chunk(index) && parts.length < 2;
+      index--
+    ) {
       const tile = /** @type {Tiles} */ (this.#tiles).tile(0, 0, index);
       parts.push({ tile, fromX: 0, toX: CHUNK, fromY: 0, toY: tile.height });
     }
-    return countRungs(parts, SAMPLE);
+    const counts = countByIndex(parts, SAMPLE);
+    // What fills only a column or two may lie between those that are sampled.
+    return counts.some((count, index) => index > 0 && count > 0) ? counts : countByIndex(parts);
   }
 
-  /** @param {any} target */
+  /** @param {RenderingTarget} target */
   #draw(target) {
     const started = performance.now();
-    target.useBitmapCoordinateSpace((/** @type {any} */ scope) => this.#drawIn(scope));
+    target.useBitmapCoordinateSpace((scope) => this.#drawIn(scope));
     this.frameMs = performance.now() - started;
     if (!this.#placed.length) return;
     this.frames += 1;
@@ -158,14 +202,14 @@ export class HeatPrimitive {
     this.#drawn();
   }
 
-  /** @param {any} scope */
+  /** @param {RenderingScope} scope */
   #drawIn({ context, bitmapSize, horizontalPixelRatio: hr, verticalPixelRatio: vr }) {
     const matrix = this.#matrix;
     const tiles = this.#tiles;
     const table = this.#table;
-    if (!matrix || !tiles || !table) return;
+    if (!matrix || !tiles || !table || !this.#chart || !this.#series) return;
     const time = this.#chart.timeScale();
-    const origin = time.logicalToCoordinate(0);
+    const origin = time.logicalToCoordinate(/** @type {import("./chart-library.js").Logical} */ (0));
     const bottomY = this.#series.priceToCoordinate(matrix.bottom);
     const topY = this.#series.priceToCoordinate(matrix.top);
     if (origin === null || bottomY === null || topY === null) return;
@@ -188,37 +232,49 @@ export class HeatPrimitive {
     tiles.nextFrame();
     this.#placed = [];
     context.imageSmoothingEnabled = false; // reset by every resize, so set every time
+    const placement = { edge, across, up, bottom: bottomY * vr, top: topY * vr, vr };
     const span = CHUNK << across;
-    for (let index = Math.floor(first / span); index * span < last; index++) {
+    for (let index = Math.floor(first / span); this.#visible && index * span < last; index++) {
       const tile = tiles.tile(across, up, index);
       const placed = { tile, across, index, left: edge(index * span), right: edge((index + 1) * span) };
       this.#placed.push(placed);
-      const { canvas } = this.#picture(tile, table);
-      this.#blit(context, canvas, 0, CHUNK, placed.left, placed.right, up, bottomY * vr, topY * vr, vr);
+      const part = { x: 0, columns: CHUNK, left: placed.left, right: placed.right };
+      this.#blit(context, this.#pictures.canvasOf(tile, table), part, placement);
     }
-    this.#drawFuture(context, { edge, across, up, table, width: bitmapSize.width, bottom: bottomY * vr, top: topY * vr, vr });
-    this.#drawGaps(context, edge, bitmapSize.height, hr);
+    if (this.#visible) this.#drawFuture(context, table, placement, bitmapSize.width);
+    this.#drawUnknown(context, placement, bitmapSize, hr);
   }
 
-  /** Today's bands reach into the empty columns ahead, fainter: they stand until the price comes. @param {any} context @param {any} at */
-  #drawFuture(context, { edge, across, up, table, width, bottom, top, vr }) {
-    const matrix = /** @type {Matrix} */ (this.#matrix);
+  /**
+   * Today's bands reach into the empty columns ahead, fainter: they stand until the price comes.
+   * @param {CanvasRenderingContext2D} context
+   * @param {Uint32Array} table
+   * @param {Placement} placement
+   * @param {number} width of the frame, device px
+   */
+  #drawFuture(context, table, placement, width) {
+    const { edge, across, up } = placement;
+    const matrix = /** @type {HistoryMatrix} */ (this.#matrix);
     const from = edge(matrix.end);
     if (from >= width || matrix.end === matrix.first) return;
     const pooled = (matrix.end - 1) >> across;
     const tile = /** @type {Tiles} */ (this.#tiles).tile(across, up, Math.floor(pooled / CHUNK));
-    const { canvas } = this.#picture(tile, table);
     context.globalAlpha = FUTURE_ALPHA;
-    this.#blit(context, canvas, pooled % CHUNK, 1, from, width, up, bottom, top, vr);
+    const part = { x: pooled % CHUNK, columns: 1, left: from, right: width };
+    this.#blit(context, this.#pictures.canvasOf(tile, table), part, placement);
     context.globalAlpha = 1;
   }
 
   /**
-   * @param {any} context @param {HTMLCanvasElement} canvas @param {number} x @param {number} columns
-   * @param {number} left @param {number} right @param {number} up @param {number} bottom @param {number} top @param {number} vr
+   * Draws columns of a tile's picture between two edges of the frame.
+   * @param {CanvasRenderingContext2D} context
+   * @param {HTMLCanvasElement} canvas the tile's picture
+   * @param {{ x: number, columns: number, left: number, right: number }} part from which column how many, to
+   * where
+   * @param {Placement} placement
    */
-  #blit(context, canvas, x, columns, left, right, up, bottom, top, vr) {
-    const matrix = /** @type {Matrix} */ (this.#matrix);
+  #blit(context, canvas, { x, columns, left, right }, { up, bottom, top, vr }) {
+    const matrix = /** @type {HistoryMatrix} */ (this.#matrix);
     const height = canvas.height;
     if (!this.#logarithmic) {
       // The topmost pooled row may reach beyond the grid.
@@ -229,7 +285,7 @@ export class HeatPrimitive {
     }
     const strip = Math.ceil(height / LOG_STRIPS);
     const yOf = (/** @type {number} */ row) =>
-      Math.round((this.#series.priceToCoordinate(matrix.bottom + (row << up) * matrix.step) ?? 0) * vr);
+      Math.round((this.#series?.priceToCoordinate(matrix.bottom + (row << up) * matrix.step) ?? 0) * vr);
     for (let row = 0; row < height; row += strip) {
       const to = Math.min(height, row + strip);
       const y = yOf(to);
@@ -237,70 +293,23 @@ export class HeatPrimitive {
     }
   }
 
-  /** @param {any} context @param {(column: number) => number} edge @param {number} height @param {number} hr */
-  #drawGaps(context, edge, height, hr) {
-    if (!this.#gaps.length) return;
+  /**
+   * Hatches what nothing is known of: gaps in time, and prices beyond those the map reaches.
+   * @param {CanvasRenderingContext2D} context
+   * @param {Placement} placement
+   * @param {{ width: number, height: number }} size of the frame, device px
+   * @param {number} hr device px per media px
+   */
+  #drawUnknown(context, { edge, bottom, top }, { width, height }, hr) {
+    const beyond = top > 0 || bottom < height;
+    if (!this.#gaps.length && !beyond) return;
     this.#hatch ??= hatchPattern(context, this.#hatchColour, Math.round(7 * hr));
     context.fillStyle = this.#hatch;
-    for (const [from, to] of this.#gaps) context.fillRect(edge(from), 0, edge(to) - edge(from), height);
-  }
-
-  /** @param {Tile} tile @param {Uint32Array} table @returns {Picture} */
-  #picture(tile, table) {
-    let picture = this.#pictures.get(tile);
-    if (!picture) {
-      picture = newPicture(tile.height);
-      this.#pictures.set(tile, picture);
+    const [from, to] = [Math.min(height, Math.max(0, Math.round(top))), Math.max(0, Math.round(bottom))];
+    if (from > 0) context.fillRect(0, 0, width, from);
+    if (to < height) context.fillRect(0, to, width, height - to);
+    for (const [first, last] of this.#gaps) {
+      context.fillRect(edge(first), from, edge(last) - edge(first), to - from);
     }
-    if (picture.table !== table || picture.version !== tile.version) {
-      paintAll(tile, picture, table);
-      picture.table = table;
-      picture.version = tile.version;
-    } else {
-      for (const x of tile.dirty) paintColumn(tile, picture, table, x);
-    }
-    tile.dirty.clear();
-    return picture;
   }
-}
-
-/** @param {number} height @returns {Picture} */
-function newPicture(height) {
-  const canvas = document.createElement("canvas");
-  canvas.width = CHUNK;
-  canvas.height = height;
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  const image = context.createImageData(CHUNK, height);
-  return { canvas, context, image, words: new Uint32Array(image.data.buffer), version: -1, table: null };
-}
-
-/** @param {Tile} tile @param {Picture} picture @param {Uint32Array} table */
-function paintAll({ values, height }, { context, image, words }, table) {
-  for (let y = 0; y < height; y++) {
-    const from = (height - 1 - y) * CHUNK; // pictures start at the top, prices at the bottom
-    const to = y * CHUNK;
-    for (let x = 0; x < CHUNK; x++) words[to + x] = table[values[from + x]];
-  }
-  context.putImageData(image, 0, 0);
-}
-
-/** @param {Tile} tile @param {Picture} picture @param {Uint32Array} table @param {number} x */
-function paintColumn({ values, height }, { context, image, words }, table, x) {
-  for (let y = 0; y < height; y++) words[y * CHUNK + x] = table[values[(height - 1 - y) * CHUNK + x]];
-  context.putImageData(image, 0, 0, x, 0, 1, height);
-}
-
-/** @param {any} context @param {string} colour @param {number} size */
-function hatchPattern(context, colour, size) {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = size;
-  const brush = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  brush.strokeStyle = colour;
-  brush.lineWidth = Math.max(1, size / 7);
-  for (const shift of [-size, 0, size]) {
-    brush.moveTo(shift - 1, size + 1);
-    brush.lineTo(shift + size + 1, -1);
-  }
-  brush.stroke();
-  return context.createPattern(canvas, "repeat");
 }

@@ -43,7 +43,10 @@ const MAGMA =
   "fec488fec68afec88cfeca8dfecc8ffecd90fecf92fed194fed395fed597fed799fed89afdda9cfddc9efddea0fde0a1" +
   "fde2a3fde3a5fde5a7fde7a9fde9aafdebacfcecaefceeb0fcf0b2fcf2b4fcf4b6fcf6b8fcf7b9fcf9bbfcfbbdfcfdbf";
 
-/** @param {string} hex @returns {Uint8Array} 256 * 3 bytes: r, g, b */
+/**
+ * @param {string} hex
+ * @returns {Uint8Array} 256 * 3 bytes: r, g, b
+ */
 function bytes(hex) {
   return Uint8Array.from({ length: hex.length / 2 }, (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16));
 }

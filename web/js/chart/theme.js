@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The colours that canvases need, read from the style sheet so that they are said once.
+ * The colours that canvases need, read from the style sheet so that they are written once.
  * @module
  */
 
@@ -39,10 +39,14 @@ export function readTheme() {
   };
 }
 
-/** @param {import("../state/store.js").ViewState["candleColours"]} name @param {Theme} theme */
+/**
+ * @param {import("../state/view-state.js").ViewState["candleColours"]} name
+ * @param {Theme} theme
+ */
 export function candleColours(name, theme) {
   const casing = theme.light ? "#1b1f27" : "#080a0f";
-  if (name === "green") return { up: "#2fd08f", bareUp: "#2fd08f", down: "#ff5c6c", casing };
-  // White without a casing is nothing on a light page.
-  return { up: "#ffffff", bareUp: theme.light ? casing : "#ffffff", down: theme.light ? "#f57c00" : "#ff9a3c", casing };
+  if (name === "green") return { up: "#2fd08f", down: "#ff5c6c", casing };
+  // On a light page white bodies look empty: dark ones, in a light casing for the dark end of the palette.
+  if (theme.light) return { up: "#1b1f27", down: "#f57c00", casing: "#ffffff" };
+  return { up: "#ffffff", down: "#ff9a3c", casing };
 }

@@ -1,15 +1,15 @@
 // @ts-check
 /**
- * What is drawn of a matrix, as tiles of 256 columns of rungs: a view and a side of it, max-pooled in both
- * directions so that no bright band is lost when cells outnumber pixels.
+ * What is drawn of a matrix, as tiles of 256 columns of quantised USD: a view and a side of it, max-pooled in
+ * both directions so that no bright band is lost when cells outnumber pixels.
  * @module
  */
 
-import { excessRungs } from "../data/clusters.js";
-import { RUNGS } from "../data/ladder.js";
-import { CHUNK } from "../data/matrix.js";
+import { quantisedExcess } from "../data/clusters.js";
+import { INDEX_COUNT } from "../data/quantise.js";
+import { CHUNK } from "../data/history-matrix.js";
 
-/** @typedef {import("../data/matrix.js").Matrix} Matrix */
+/** @typedef {import("../data/history-matrix.js").HistoryMatrix} HistoryMatrix */
 /**
  * @typedef {object} Tile cells at row * 256 + column, lowest price first
  * @property {Uint16Array} values
@@ -33,13 +33,16 @@ export class Tiles {
   #frame = 0;
   #column;
 
-  /** @param {Matrix} matrix */
+  /** @param {HistoryMatrix} matrix */
   constructor(matrix) {
     this.#matrix = matrix;
     this.#column = new Uint16Array(matrix.rows);
   }
 
-  /** @param {"clusters" | "density"} view @param {"both" | "long" | "short"} side */
+  /**
+   * @param {"clusters" | "density"} view
+   * @param {"both" | "long" | "short"} side
+   */
   show(view, side) {
     if (view === this.#view && side === this.#side) return;
     this.#view = view;
@@ -61,7 +64,8 @@ export class Tiles {
   }
 
   /**
-   * @param {number} across log2 of the columns pooled into one @param {number} up log2 of the rows
+   * @param {number} across log2 of the columns pooled into one
+   * @param {number} up log2 of the rows
    * @param {number} index the tile's place: its first column is index * 256 * 2 ** across
    * @returns {Tile}
    */
@@ -93,27 +97,39 @@ export class Tiles {
     }
   }
 
-  /** @param {number} index @returns {Tile} */
+  /**
+   * @param {number} index
+   * @returns {Tile}
+   */
   #plain(index) {
     const tile = newTile(this.#matrix.rows);
     for (let x = 0; x < CHUNK; x++) this.#fill(tile, index * CHUNK + x, x);
     return tile;
   }
 
-  /** @param {Tile} tile @param {number} column @param {number} x */
+  /**
+   * @param {Tile} tile
+   * @param {number} column
+   * @param {number} x
+   */
   #fill(tile, column, x) {
     const cells = this.#matrix.column(column);
     if (!cells) return;
     const out = this.#column;
     const { long, short } = cells;
-    if (this.#view === "clusters") excessRungs(long, short, this.#matrix, this.#side, out);
+    if (this.#view === "clusters") quantisedExcess(long, short, this.#matrix, this.#side, out);
     else if (this.#side === "long") out.set(long);
     else if (this.#side === "short") out.set(short);
     else for (let r = 0; r < out.length; r++) out[r] = long[r] > short[r] ? long[r] : short[r];
     for (let r = 0, at = x; r < out.length; r++, at += CHUNK) tile.values[at] = out[r];
   }
 
-  /** @param {number} across @param {number} up @param {number} index @returns {Tile} */
+  /**
+   * @param {number} across
+   * @param {number} up
+   * @param {number} index
+   * @returns {Tile}
+   */
   #pooled(across, up, index) {
     const rows = this.#matrix.rows;
     const tile = newTile(((rows - 1) >> up) + 1);
@@ -133,7 +149,13 @@ export class Tiles {
     return tile;
   }
 
-  /** @param {Tile} tile @param {number} across @param {number} up @param {number} index @param {number} x */
+  /**
+   * @param {Tile} tile
+   * @param {number} across
+   * @param {number} up
+   * @param {number} index
+   * @param {number} x
+   */
   #poolColumn(tile, across, up, index, x) {
     for (let at = x; at < tile.values.length; at += CHUNK) tile.values[at] = 0;
     const first = (index * CHUNK + x) << across;
@@ -148,19 +170,22 @@ export class Tiles {
   }
 }
 
-/** @param {number} height @returns {Tile} */
+/**
+ * @param {number} height
+ * @returns {Tile}
+ */
 function newTile(height) {
   return { values: new Uint16Array(CHUNK * height), height, version: 0, dirty: new Set(), used: 0 };
 }
 
 /**
- * Counts the cells of tiles per rung.
+ * Counts the cells of tiles per index of quantised USD.
  * @param {Iterable<{ tile: Tile, fromX: number, toX: number, fromY: number, toY: number }>} parts
  * @param {number} [every] counts only every so-manieth column: enough for an estimate
  * @returns {Uint32Array}
  */
-export function countRungs(parts, every = 1) {
-  const counts = new Uint32Array(RUNGS);
+export function countByIndex(parts, every = 1) {
+  const counts = new Uint32Array(INDEX_COUNT);
   for (const { tile, fromX, toX, fromY, toY } of parts) {
     for (let y = fromY; y < toY; y++) {
       for (let at = y * CHUNK + fromX; at < y * CHUNK + toX; at += every) counts[tile.values[at]]++;

@@ -4,14 +4,28 @@
  * @module
  */
 
+import { tiersText } from "../state/leverage-tiers.js";
+
 /** @type {Map<number, Intl.NumberFormat>} */
 const numbers = new Map();
 
-/** @param {number} value @param {number} most decimals @param {number} [least] decimals */
+/**
+ * @param {number} value
+ * @param {number} most decimals
+ * @param {number} [least] decimals
+ */
 function number(value, most, least = most) {
   const key = 100 * most + least;
   let format = numbers.get(key);
-  if (!format) numbers.set(key, (format = new Intl.NumberFormat(undefined, { minimumFractionDigits: least, maximumFractionDigits: most })));
+  if (!format) {
+    numbers.set(
+      key,
+      (format = new Intl.NumberFormat(undefined, {
+        minimumFractionDigits: least,
+        maximumFractionDigits: most,
+      })),
+    );
+  }
   return format.format(value);
 }
 
@@ -22,7 +36,11 @@ const UNITS = /** @type {const} */ ([
   [1e3, "K"],
 ]);
 
-/** Short USD, three figures: $12.3M. @param {number} value @returns {string} */
+/**
+ * Short USD, three figures: $12.3M.
+ * @param {number} value
+ * @returns {string}
+ */
 export function usd(value) {
   const size = Math.abs(value);
   const [unit, letter] = UNITS.find(([least]) => size >= least * 0.9995) ?? [1, ""];
@@ -32,52 +50,69 @@ export function usd(value) {
   return `${value < 0 ? "−" : ""}$${text}${letter}`;
 }
 
-/** USD to the dollar: $12,345,678. @param {number} value @returns {string} */
-export function exactUsd(value) {
-  return `${value < 0 ? "−" : ""}$${number(Math.abs(Math.round(value)), 0)}`;
-}
-
-/** Decimals a price of that size is read with. @param {number} size @returns {number} */
+/**
+ * Decimals a price of that size is read with: what is left out is at most 1e-5 of it.
+ * @param {number} size
+ * @returns {number}
+ */
 export function priceDecimals(size) {
-  return size >= 10_000 ? 1 : size >= 100 ? 2 : size >= 1 ? 4 : 5;
+  if (!(size > 0)) return 2;
+  return Math.min(15, Math.max(1, 5 - Math.floor(Math.log10(size) + 1e-9)));
 }
 
-/** @param {number} value @param {number} [decimals] @returns {string} */
+/**
+ * @param {number} value
+ * @param {number} [decimals]
+ * @returns {string}
+ */
 export function price(value, decimals = priceDecimals(value)) {
   return number(value, decimals);
 }
 
-/** Decimals a grid step needs. @param {number} step @returns {number} */
+/**
+ * Decimals a grid step needs.
+ * @param {number} step
+ * @returns {number}
+ */
 export function stepDecimals(step) {
   return Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
 }
 
-/** With its sign: +1.25 %. @param {number} share @param {number} [digits] @returns {string} */
+/**
+ * With its sign: +1.25 %.
+ * @param {number} share
+ * @param {number} [digits]
+ * @returns {string}
+ */
 export function signedPercent(share, digits = 2) {
   const text = number(Math.abs(share) * 100, digits);
   return `${share < 0 ? "−" : "+"}${text} %`;
 }
 
-/** @param {number} share @returns {string} */
+/**
+ * @param {number} share
+ * @returns {string}
+ */
 export function percent(share) {
   return `${number(share * 100, 0)} %`;
 }
 
-/** A span of time in its two largest units: 3 d 4 h. @param {number} ms @returns {string} */
+/**
+ * A span of time in its two largest units: 3 d 4 h.
+ * @param {number} ms
+ * @returns {string}
+ */
 export function duration(ms) {
   const s = Math.max(0, Math.round(ms / 1000));
   if (s < 60) return `${s} s`;
   if (s < 3600) return `${Math.floor(s / 60)} min`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h${s % 3600 >= 60 ? ` ${Math.floor((s % 3600) / 60)} min` : ""}`;
+  if (s < 86400) {
+    return `${Math.floor(s / 3600)} h${s % 3600 >= 60 ? ` ${Math.floor((s % 3600) / 60)} min` : ""}`;
+  }
   return `${Math.floor(s / 86400)} d${s % 86400 >= 3600 ? ` ${Math.floor((s % 86400) / 3600)} h` : ""}`;
 }
 
-/** The same in a few letters, for tight places: 3d 4h. @param {number} ms @returns {string} */
-export function shortDuration(ms) {
-  return duration(ms).replaceAll(" min", "m").replace(/(\d) ([dhs])/g, "$1$2");
-}
-
-/** @typedef {"minute" | "second" | "day" | "month" | "year" | "full"} TimeForm */
+/** @typedef {"minute" | "second" | "day" | "month" | "year" | "full" | "stamp"} TimeForm */
 
 /** @type {Record<TimeForm, Intl.DateTimeFormatOptions>} */
 const FORMS = {
@@ -86,12 +121,16 @@ const FORMS = {
   day: { day: "numeric", month: "short" },
   month: { month: "short" },
   year: { year: "numeric" },
+  stamp: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
   full: { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
 };
 
 /** Times in UTC or in the viewer's zone. */
 export class Clock {
-  /** A formatter takes 3 ms to make: only those that are asked for. @type {Map<TimeForm, Intl.DateTimeFormat>} */
+  /**
+   * A formatter takes 3 ms to make: only those that are asked for.
+   * @type {Map<TimeForm, Intl.DateTimeFormat>}
+   */
   #formats = new Map();
   #utc;
 
@@ -105,12 +144,31 @@ export class Clock {
     return this.#utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone;
   }
 
-  /** Minutes east of UTC at that time. @param {number} ms @returns {number} */
+  /**
+   * The zone as its offset: UTC, UTC+1, UTC−3:30.
+   * @param {number} ms the time it is asked for
+   */
+  offsetText(ms) {
+    const minutes = this.offsetMs(ms) / 60_000;
+    if (!minutes) return "UTC";
+    const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+    return `UTC${minutes < 0 ? "−" : "+"}${hours}${rest ? `:${String(rest).padStart(2, "0")}` : ""}`;
+  }
+
+  /**
+   * Milliseconds east of UTC at that time.
+   * @param {number} ms
+   * @returns {number}
+   */
   offsetMs(ms) {
     return this.#utc ? 0 : -60_000 * new Date(ms).getTimezoneOffset();
   }
 
-  /** @param {number} ms @param {TimeForm} form @returns {string} */
+  /**
+   * @param {number} ms
+   * @param {TimeForm} form
+   * @returns {string}
+   */
   format(ms, form) {
     let format = this.#formats.get(form);
     if (!format) {
@@ -122,7 +180,31 @@ export class Clock {
   }
 }
 
-/** The venues a map is of, where there is little room. @param {string[]} venues some of them */
-export function venuesText(venues) {
-  return venues.length > 2 ? `${venues.length} venues` : venues.join(" + ");
+/**
+ * A leverage group as it is written: "to 25x" between "to 10x" and "to 50x" is 10-25x.
+ * @param {string[]} groups as the server names them, lowest first
+ * @param {number} at index of the group
+ * @returns {string}
+ */
+export function leverageText(groups, at) {
+  const upTo = (/** @type {number} */ i) => /^to (\d+)x$/.exec(groups[i] ?? "")?.[1];
+  const above = /^above (\d+)x$/.exec(groups[at])?.[1];
+  if (above) return `>${above}x`;
+  const [low, high] = [upTo(at - 1), upTo(at)];
+  if (!high) return groups[at];
+  return low ? `${low}-${high}x` : `≤${high}x`;
+}
+
+/**
+ * What a map is of, if not of all: leverages and exchanges.
+ * @param {{ tiers: number[], chosen: string[] }} market
+ * @returns {string} empty: of all
+ */
+export function partText({ tiers, chosen }) {
+  return [tiersText(tiers), exchangesText(chosen)].filter(Boolean).join(", ");
+}
+
+/** The exchanges a map is of, where there is little room. @param {string[]} exchanges some of them */
+export function exchangesText(exchanges) {
+  return exchanges.length > 2 ? `${exchanges.length} exchanges` : exchanges.join(" + ");
 }

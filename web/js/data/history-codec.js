@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Reads LQH1, the compact form of the time x price matrix: ladder rungs and candles as byte planes of
+ * Reads LQH1, the compact form of the time x price matrix: quantised USD and candles as byte planes of
  * differences in time (docs/websocket_api.md, history).
  * @module
  */
@@ -23,6 +23,7 @@
  * @property {string[]} quality
  * @property {string} kernel
  * @property {string[]} exchanges
+ * @property {string[]} [groups] leverage tiers kept apart: cells at (column * groups + group) * rows + row
  * @property {boolean} [partial] whether the last column is still forming
  */
 /**
@@ -32,11 +33,20 @@
  * @property {Float64Array} low
  * @property {Float64Array} close
  */
-/** @typedef {{ header: HistoryHeader, long: Uint16Array, short: Uint16Array, candles: Candles }} History cells at column * rows + row */
+/**
+ * @typedef {object} History cells at column * rows + row
+ * @property {HistoryHeader} header
+ * @property {Uint16Array} long
+ * @property {Uint16Array} short
+ * @property {Candles} candles
+ */
 
 const MAGIC = 0x3148514c; // "LQH1", little endian
 
-/** @param {ArrayBuffer} buffer @returns {History} Throws when it is no LQH1 or is cut short. */
+/**
+ * @param {ArrayBuffer} buffer
+ * @returns {History} Throws when it is no LQH1 or is cut short.
+ */
 export function decodeHistory(buffer) {
   if (buffer.byteLength < 8) throw new Error("history: cut short");
   const view = new DataView(buffer);
@@ -44,19 +54,25 @@ export function decodeHistory(buffer) {
   const headerBytes = view.getUint32(4, true);
   /** @type {HistoryHeader} */
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, headerBytes)));
-  const cells = header.columns * header.rows;
+  const rows = header.rows * (header.groups?.length ?? 1);
+  const cells = header.columns * rows;
   const planes = new Uint8Array(buffer, 8 + headerBytes);
   if (planes.length < 4 * cells + 16 * header.columns) throw new Error("history: cut short");
   return {
     header,
-    long: rungs(planes, 0, header),
-    short: rungs(planes, 2 * cells, header),
+    long: quantised(planes, 0, header.columns, rows),
+    short: quantised(planes, 2 * cells, header.columns, rows),
     candles: candles(planes, 4 * cells, header),
   };
 }
 
-/** @param {Uint8Array} planes @param {number} at @param {HistoryHeader} header */
-function rungs(planes, at, { columns, rows }) {
+/**
+ * @param {Uint8Array} planes
+ * @param {number} at
+ * @param {number} columns
+ * @param {number} rows of a column, of all groups
+ */
+function quantised(planes, at, columns, rows) {
   const cells = columns * rows;
   const out = new Uint16Array(cells);
   const high = at + cells;
@@ -66,7 +82,12 @@ function rungs(planes, at, { columns, rows }) {
   return out;
 }
 
-/** @param {Uint8Array} planes @param {number} at @param {HistoryHeader} header @returns {Candles} */
+/**
+ * @param {Uint8Array} planes
+ * @param {number} at
+ * @param {HistoryHeader} header
+ * @returns {Candles}
+ */
 function candles(planes, at, { columns, tick, gaps }) {
   const [open, high, low, close] = [0, 1, 2, 3].map((k) => words(planes, at + 4 * k * columns, columns));
   const out = {
@@ -77,7 +98,8 @@ function candles(planes, at, { columns, tick, gaps }) {
   };
   const missing = gapMask(columns, gaps);
   const perTick = Math.round(1 / tick); // dividing gives the decimal itself, multiplying its neighbour
-  const price = perTick >= 1 ? (/** @type {number} */ t) => t / perTick : (/** @type {number} */ t) => t * tick;
+  const price =
+    perTick >= 1 ? (/** @type {number} */ t) => t / perTick : (/** @type {number} */ t) => t * tick;
   let before = 0;
   for (let c = 0; c < columns; c++) {
     if (missing[c]) continue;
@@ -91,7 +113,11 @@ function candles(planes, at, { columns, tick, gaps }) {
   return out;
 }
 
-/** @param {Uint8Array} planes @param {number} at @param {number} count */
+/**
+ * @param {Uint8Array} planes
+ * @param {number} at
+ * @param {number} count
+ */
 function words(planes, at, count) {
   const out = new Int32Array(count);
   for (let k = 0; k < 4; k++) {
@@ -100,8 +126,12 @@ function words(planes, at, count) {
   return out;
 }
 
-/** @param {number} columns @param {[number, number][]} gaps @returns {Uint8Array} 1 where a column is missing */
-export function gapMask(columns, gaps) {
+/**
+ * @param {number} columns
+ * @param {[number, number][]} gaps
+ * @returns {Uint8Array} 1 where a column is missing
+ */
+function gapMask(columns, gaps) {
   const mask = new Uint8Array(columns);
   for (const [first, count] of gaps) mask.fill(1, first, first + count);
   return mask;

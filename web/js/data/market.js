@@ -1,19 +1,38 @@
 // @ts-check
 /**
  * All the page knows of one market: its history as a matrix, the live state, the leverage mix and what was
- * really liquidated. It takes in what arrives and says what changed; it draws nothing.
+ * liquidated. It takes in what arrives and reports what changed; it draws nothing.
  * @module
  */
 
 import { excess, findClusters } from "./clusters.js";
-import { rungOf } from "./ladder.js";
-import { Matrix } from "./matrix.js";
+import { HistoryMatrix } from "./history-matrix.js";
+import { gridOfMix, mixOfTiers } from "./leverage-planes.js";
+import { fits, liveCandle, liveCells } from "./live-column.js";
 
 /** @typedef {import("../websocket-client.js").Snapshot} Snapshot */
 /** @typedef {import("./clusters.js").Cluster} Cluster */
-/** @typedef {{ timeMs: number, exchange: string, side: "long" | "short", price: number, usd: number }} Liquidation */
-/** @typedef {{ timeMs: number, intervalMs: number, longUsd: number, shortUsd: number }} LiquidationTotal of all venues shown */
-/** @typedef {{ groups: string[], long: number[][], short: number[][] }} Mix USD per leverage group and level */
+/**
+ * @typedef {object} Liquidation
+ * @property {number} timeMs
+ * @property {string} exchange
+ * @property {"long" | "short"} side
+ * @property {number} price
+ * @property {number} usd
+ */
+/**
+ * @typedef {object} LiquidationTotal of all exchanges shown
+ * @property {number} timeMs
+ * @property {number} intervalMs
+ * @property {number} longUsd
+ * @property {number} shortUsd
+ */
+/**
+ * @typedef {object} Mix USD per leverage group and level
+ * @property {string[]} groups
+ * @property {number[][]} long
+ * @property {number[][]} short
+ */
 /** @typedef {{ p0: number, step: number, long: ArrayLike<number>, short: ArrayLike<number> }} Grid */
 /**
  * @typedef {object} Now the newest state, from the socket or from REST
@@ -27,31 +46,43 @@ import { Matrix } from "./matrix.js";
  * @property {number} price
  * @property {Grid} grid
  * @property {number} receivedAt performance.now()
+ * @property {number} askedAt performance.now() of the request, of a state that came by REST
  */
-/** @typedef {"history" | "column" | "appended" | "trimmed" | "now" | "mix" | "liquidations" | "behind"} Change */
+/**
+ * @typedef {"history" | "column" | "appended" | "trimmed" | "now" | "mix" | "liquidations" | "behind"} Change
+ */
 
 /** Single liquidations kept; older ones are let go. */
 const MOST_LIQUIDATIONS = 20_000;
 
 export class Market {
-  /** @type {Matrix | null} */
+  /** @type {HistoryMatrix | null} */
   matrix = null;
   /** @type {import("./history-codec.js").HistoryHeader | null} */
   header = null;
   /** @type {Now | null} */
   now = null;
-  /** @type {Mix | null} */
+  /** @type {Mix | null} of the tiers shown */
   mix = null;
+  /** @type {Mix | null} of all tiers */
+  wholeMix = null;
   /** @type {{ p0: number, step: number } | null} the grid the mix is on */
   mixGrid = null;
-  /** @type {string[]} every venue of the market, as far as it is known */
-  venues = [];
-  /** @type {string[]} the venues that all of this is of; empty: all */
+  /** @type {string[]} every exchange of the market, as far as it is known */
+  exchanges = [];
+  /** @type {string[]} the exchanges that all of this is of; empty: all */
   chosen = [];
+  /** @type {number[]} the leverage tiers that the levels are of; empty: all */
+  tiers = [];
   /** @type {Liquidation[]} by time */
   liquidations = [];
   /** @type {LiquidationTotal[]} by time */
   totals = [];
+  /**
+   * Whether the window's liquidations are known: none held means none happened only once they are loaded.
+   * @type {"loading" | "loaded" | "failed"}
+   */
+  liquidationsState = "loading";
   /** @type {Set<(change: Change, column: number) => void>} */
   #listeners = new Set();
   #columns = 0;
@@ -67,59 +98,76 @@ export class Market {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Whether what was asked for with these venues is of what is held. @param {string[]} venues */
-  isOf(venues) {
-    return venues.join() === this.chosen.join();
+  /** Whether what is held is of these exchanges. @param {string[]} exchanges */
+  isOf(exchanges) {
+    return exchanges.join() === this.chosen.join();
+  }
+
+  /** Whether it is of some exchanges or leverages alone, which the socket does not carry. */
+  get isPart() {
+    return this.chosen.length > 0 || this.tiers.length > 0;
   }
 
   /**
-   * The picture is of these venues from here on: what is known of others is let go.
-   * @param {import("./history-codec.js").History} history @param {string[]} [venues] empty: all
+   * The picture is of these exchanges and leverage tiers from here on: what is known of others is let go.
+   * @param {import("./history-codec.js").History} history
+   * @param {string[]} [exchanges] empty: all
+   * @param {number[]} [tiers] empty: all
    */
-  takeHistory(history, venues = []) {
-    if (!this.isOf(venues)) {
-      this.now = this.mix = this.mixGrid = null;
+  takeHistory(history, exchanges = [], tiers = []) {
+    if (!this.isOf(exchanges)) {
+      this.now = this.mix = this.wholeMix = this.mixGrid = null;
       this.liquidations = this.totals = [];
+      this.liquidationsState = "loading";
     }
-    this.chosen = venues;
+    if (tiers.join() !== this.tiers.join()) {
+      this.now = null;
+      this.mix = this.wholeMix && mixOfTiers(this.wholeMix, tiers);
+    }
+    this.tiers = tiers;
+    this.chosen = exchanges;
     this.header = history.header;
-    this.matrix = new Matrix(history);
+    this.matrix = new HistoryMatrix(history);
     this.#columns = history.header.columns;
-    if (!venues.length) this.venues = history.header.exchanges ?? this.venues;
-    this.#say("history");
+    if (!exchanges.length) this.exchanges = history.header.exchanges ?? this.exchanges;
+    this.#notify("history");
     if (this.now) this.#write(this.now);
   }
 
-  /** @param {Snapshot} snapshot of all venues: the socket knows no others */
+  /**
+   * What the client hands on is shown: it has seen to the order, and another server's may be an earlier one.
+   * @param {Snapshot} snapshot of all exchanges and leverages: the socket carries no others
+   */
   takeSnapshot(snapshot) {
-    if (this.chosen.length) return;
-    this.#take({
-      timeMs: snapshot.timeMs,
-      epoch: snapshot.epoch,
-      seq: snapshot.seq,
-      stale: snapshot.stale,
-      source: snapshot.source,
-      quality: snapshot.quality,
-      kernel: snapshot.kernel,
-      price: snapshot.currentPrice,
-      grid: snapshot.levels,
-      receivedAt: performance.now(),
-    });
+    if (this.isPart) return;
+    this.#take(nowOf(snapshot));
   }
 
   /**
-   * The answer of GET /api/heatmap/{symbol}?columns=1, of the venues that are held.
-   * @param {any} columns @param {{ asNow: boolean }} options whether it is also the newest state
+   * The state as of a tick, until the next one. Of a state that polling has replaced it is passed over.
+   * @param {Snapshot} snapshot of all exchanges
    */
-  takeColumns(columns, { asNow }) {
+  takeTick(snapshot) {
+    if (this.isPart || this.now?.epoch !== snapshot.epoch || this.now.seq !== snapshot.seq) return;
+    this.#take(nowOf(snapshot));
+  }
+  /**
+   * The response of GET /api/heatmap/{symbol}?columns=1, of the exchanges that are held.
+   * @param {import("./rest-client.js").ColumnsResponse} columns
+   * @param {object} options
+   * @param {boolean} options.asNow whether it is also the newest state
+   * @param {number} [options.askedAt] performance.now() of the request: what was taken since then is newer
+   */
+  takeColumns(columns, { asNow, askedAt = performance.now() }) {
     const { data, mix } = columns;
-    if (columns.all_exchanges?.length) this.venues = columns.all_exchanges;
+    if (columns.all_exchanges?.length) this.exchanges = columns.all_exchanges;
     if (mix) {
-      this.mix = mix;
+      this.wholeMix = mix;
+      this.mix = mixOfTiers(mix, this.tiers);
       this.mixGrid = { p0: mix.p0, step: mix.step };
-      this.#say("mix");
+      this.#notify("mix");
     }
-    if (!asNow) return;
+    if (!asNow || (this.now && this.now.askedAt > askedAt)) return;
     this.#take({
       timeMs: Date.parse(columns.timestamp),
       epoch: columns.epoch,
@@ -129,37 +177,56 @@ export class Market {
       quality: columns.quality ?? [],
       kernel: columns.kernel ?? "",
       price: data.current_price,
-      grid: data,
+      grid: this.tiers.length && this.mix && mix ? gridOfMix(this.mix, mix) : data,
       receivedAt: performance.now(),
+      askedAt,
     });
   }
 
-  /** @param {any} answer of GET /api/liquidations/{symbol} @param {{ whole: boolean }} options whether it is the whole window */
-  takeLiquidations(answer, { whole }) {
+  /**
+   * @param {import("./rest-client.js").LiquidationsResponse} response
+   * @param {{ whole: boolean }} options whether it is the whole window
+   */
+  takeLiquidations(response, { whole }) {
+    this.liquidationsState = "loaded";
     if (whole) this.liquidations = this.totals = [];
     const known = new Set(this.liquidations.slice(-2000).map(keyOf));
-    const fresh = (answer.data ?? []).map(toLiquidation).filter((/** @type {Liquidation} */ l) => !known.has(keyOf(l)));
+    const fresh = (response.data ?? []).map(toLiquidation).filter((l) => !known.has(keyOf(l)));
     if (fresh.length) {
-      this.liquidations = [...this.liquidations, ...fresh].sort((a, b) => a.timeMs - b.timeMs).slice(-MOST_LIQUIDATIONS);
+      this.liquidations = [...this.liquidations, ...fresh]
+        .sort((a, b) => a.timeMs - b.timeMs)
+        .slice(-MOST_LIQUIDATIONS);
     }
     const totals = new Map(this.totals.map((total) => [total.timeMs, total]));
-    for (const total of (answer.totals ?? []).map(toTotal)) totals.set(total.timeMs, total);
+    for (const total of (response.totals ?? []).map(toTotal)) totals.set(total.timeMs, total);
     this.totals = [...totals.values()].sort((a, b) => a.timeMs - b.timeMs);
-    this.#say("liquidations");
+    this.#notify("liquidations");
+  }
+
+  /** A request for liquidations failed; another one will be made. */
+  missLiquidations() {
+    if (this.liquidationsState === "loaded") return; // what is held is still right
+    this.liquidationsState = "failed";
+    this.#notify("liquidations");
   }
 
   /**
    * A candle as the server keeps it, better than the one built of passing prices.
-   * @param {number} timeMs @param {import("./matrix.js").Candle} candle
+   * @param {number} timeMs
+   * @param {import("./history-matrix.js").Candle} candle
    */
   takeCandle(timeMs, candle) {
     const column = this.matrix?.columnAt(timeMs) ?? -1;
     if (!this.matrix?.holds(column) || this.matrix.timeOf(column) !== timeMs) return;
     this.matrix.setCandle(column, candle);
-    this.#say("column", column);
+    this.#notify("column", column);
   }
 
-  /** Clusters of now on a side, largest first. @param {"long" | "short"} side @returns {Cluster[]} */
+  /**
+   * Clusters of now on a side, largest first.
+   * @param {"long" | "short"} side
+   * @returns {Cluster[]}
+   */
   clusters(side) {
     if (!this.now) return [];
     const { grid } = this.now;
@@ -169,11 +236,9 @@ export class Market {
 
   /** @param {Now} now */
   #take(now) {
-    const held = this.now;
-    if (held && (now.epoch < held.epoch || (now.epoch === held.epoch && now.seq < held.seq))) return;
     this.now = now;
     this.#write(now);
-    this.#say("now");
+    this.#notify("now");
   }
 
   /** Puts the newest state into the column its time falls in. @param {Now} now */
@@ -184,89 +249,48 @@ export class Market {
     const column = matrix.columnAt(now.timeMs - 1);
     if (column < matrix.end - 1) {
       // A server that started again may be earlier in its market than what is drawn.
-      if (column < matrix.end - 2) this.#say("behind");
+      if (column < matrix.end - 2) this.#notify("behind");
       return;
     }
     const appended = column - (matrix.end - 1);
     if (appended > 0) {
       const gone = matrix.extendTo(column, this.#columns);
-      if (gone) this.#say("trimmed", gone);
+      if (gone) this.#notify("trimmed", gone);
     }
-    const { long, short } = this.#rows(now.grid, matrix, column);
+    const { long, short } = liveCells(now.grid, matrix, column);
     matrix.setColumn(column, long, short);
-    matrix.setCandle(column, this.#candle(matrix, column, now.price, appended > 0));
-    this.#say(appended > 0 ? "appended" : "column", column);
-    if (appended > 1 || !fits(now.grid, matrix)) this.#say("behind");
-  }
-
-  /** @param {Matrix} matrix @param {number} column @param {number} price @param {boolean} fresh */
-  #candle(matrix, column, price, fresh) {
-    const candle = fresh ? null : matrix.candle(column);
-    const open = candle?.open ?? matrix.candle(column - 1)?.close ?? price;
-    return {
-      open,
-      high: Math.max(candle?.high ?? open, price),
-      low: Math.min(candle?.low ?? open, price),
-      close: price,
-    };
+    matrix.setCandle(column, liveCandle(matrix, column, now.price, appended > 0));
+    this.#notify(appended > 0 ? "appended" : "column", column);
+    if (appended > 1 || !fits(now.grid, matrix)) this.#notify("behind");
   }
 
   /**
-   * The live grid on the matrix's rows; what lies beyond the live grid stays as it was.
-   * @param {Grid} grid @param {Matrix} matrix @param {number} column
+   * @param {Change} change
+   * @param {number} [column]
    */
-  #rows(grid, matrix, column) {
-    const { long, short, longUsd, shortUsd } = scratchOf(matrix.rows);
-    const before = matrix.column(column - 1);
-    if (before) {
-      long.set(before.long);
-      short.set(before.short);
-    } else {
-      long.fill(0);
-      short.fill(0);
-    }
-    const rows = grid.long.length;
-    const low = Math.max(0, matrix.rowAt(grid.p0 + matrix.step * 1e-6));
-    const high = Math.min(matrix.rows - 1, matrix.rowAt(grid.p0 + (rows - 1) * grid.step + matrix.step * 1e-6));
-    longUsd.fill(0);
-    shortUsd.fill(0);
-    for (let i = 0; i < rows; i++) {
-      const row = matrix.rowAt(grid.p0 + i * grid.step + matrix.step * 1e-6);
-      if (row < low || row > high) continue;
-      longUsd[row] += grid.long[i];
-      shortUsd[row] += grid.short[i];
-    }
-    for (let row = low; row <= high; row++) {
-      long[row] = rungOf(longUsd[row]);
-      short[row] = rungOf(shortUsd[row]);
-    }
-    return { long, short };
-  }
-
-  /** @param {Change} change @param {number} [column] */
-  #say(change, column = -1) {
+  #notify(change, column = -1) {
     for (const listener of this.#listeners) listener(change, column);
   }
 }
 
-/** @typedef {{ long: Uint16Array, short: Uint16Array, longUsd: Float64Array, shortUsd: Float64Array }} Rows */
-
-/** @type {Rows | null} used for every message, or each would leave 7 kB to collect */
-let scratch = null;
-
-/** @param {number} rows @returns {Rows} */
-function scratchOf(rows) {
-  if (scratch?.long.length !== rows) {
-    scratch = { long: new Uint16Array(rows), short: new Uint16Array(rows), longUsd: new Float64Array(rows), shortUsd: new Float64Array(rows) };
-  }
-  return /** @type {Rows} */ (scratch);
-}
-
-/** Whether the live grid can be said on the matrix's rows. @param {Grid} grid @param {Matrix} matrix */
-function fits(grid, matrix) {
-  const top = grid.p0 + (grid.long.length - 1) * grid.step;
-  const whole = Math.abs(matrix.step / grid.step - Math.round(matrix.step / grid.step)) < 1e-6;
-  return whole && grid.p0 > matrix.bottom - 0.05 * (matrix.top - matrix.bottom) && top < matrix.top + 0.05 * (matrix.top - matrix.bottom);
+/**
+ * @param {Snapshot} snapshot
+ * @returns {Now}
+ */
+function nowOf(snapshot) {
+  return {
+    timeMs: snapshot.timeMs,
+    epoch: snapshot.epoch,
+    seq: snapshot.seq,
+    stale: snapshot.stale,
+    source: snapshot.source,
+    quality: snapshot.quality,
+    kernel: snapshot.kernel,
+    price: snapshot.currentPrice,
+    grid: snapshot.levels,
+    receivedAt: performance.now(),
+    askedAt: performance.now(),
+  };
 }
 
 /** @param {Liquidation} l */
@@ -274,7 +298,10 @@ function keyOf(l) {
   return `${l.timeMs}|${l.exchange}|${l.side}|${l.price}|${l.usd}`;
 }
 
-/** @param {any} raw @returns {Liquidation} */
+/**
+ * @param {import("./rest-client.js").RawLiquidation} raw
+ * @returns {Liquidation}
+ */
 function toLiquidation(raw) {
   return {
     timeMs: raw.timestamp,
@@ -285,7 +312,10 @@ function toLiquidation(raw) {
   };
 }
 
-/** @param {any} raw @returns {LiquidationTotal} */
+/**
+ * @param {import("./rest-client.js").RawLiquidationTotal} raw
+ * @returns {LiquidationTotal}
+ */
 function toTotal(raw) {
   return {
     timeMs: raw.timestamp,

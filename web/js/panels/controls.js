@@ -5,69 +5,129 @@
  */
 
 import { find, h, put } from "./dom.js";
-import { marketPatch } from "../state/fits.js";
-import { WINDOW_NAMES } from "../state/windows.js";
+import { marketPatch } from "../state/price-range-choice.js";
+import { WINDOW_NAMES } from "../state/time-windows.js";
 
-/** @typedef {import("../state/store.js").Store} Store */
+/** @typedef {import("../state/time-windows.js").WindowName} WindowName */
+/** @typedef {import("../state/view-state.js").ViewStore} ViewStore */
 
-/** @param {Store} store @param {string[]} symbols */
+const QUOTES = ["USDT", "USDC", "USD"];
+
+/**
+ * @param {ViewStore} store
+ * @param {string[]} symbols
+ */
 export function showControls(store, symbols) {
   const markets = find("#markets");
   const select = /** @type {HTMLSelectElement} */ (find("#market-select"));
-  put(markets, ...symbols.map((symbol) => h("button", { type: "button", data: { value: symbol } }, symbol)));
+  const quote = commonQuote(symbols);
+  const named = (/** @type {string} */ symbol) => symbol.slice(0, symbol.length - quote.length);
+  put(
+    markets,
+    ...symbols.map((symbol) =>
+      h("button", { type: "button", title: symbol, data: { value: symbol } }, named(symbol)),
+    ),
+  );
   put(select, ...symbols.map((symbol) => h("option", { value: symbol }, symbol)));
-  put(find("#windows"), ...WINDOW_NAMES.map((name) => h("button", { type: "button", data: { value: name } }, name)));
+  put(
+    find("#windows"),
+    ...WINDOW_NAMES.map((name) => h("button", { type: "button", data: { value: name } }, name)),
+  );
   const windows = /** @type {HTMLSelectElement} */ (find("#window-select"));
   put(windows, ...WINDOW_NAMES.map((name) => h("option", { value: name }, name)));
-  windows.addEventListener("change", () => store.set({ window: /** @type {any} */ (windows.value), times: [] }));
+  windows.addEventListener("change", () =>
+    store.set({ window: /** @type {WindowName} */ (windows.value), times: [] }),
+  );
   choose(markets, store, "symbol");
-  scrollTabs(markets, store);
+  collapseTabs(markets, store, named);
   choose(find("#windows"), store, "window");
   choose(find("#view"), store, "view");
   select.addEventListener("change", () => store.set(marketPatch(store.state, select.value)));
-  const follow = () => {
+  const sync = () => {
     select.value = store.state.symbol;
     windows.value = store.state.window;
   };
-  store.subscribe(follow);
-  follow();
+  store.subscribe(sync);
+  sync();
 }
 
-/** Tabs that do not all fit scroll, fade where there are more, and keep the chosen one in sight. @param {HTMLElement} tabs @param {Store} store */
-function scrollTabs(tabs, store) {
-  const mark = () => {
-    tabs.classList.toggle("less", tabs.scrollLeft > 1);
-    tabs.classList.toggle("more", tabs.scrollLeft + tabs.clientWidth < tabs.scrollWidth - 1);
+/**
+ * The quote coin that all of several markets have, which then need not be written on each.
+ * @param {string[]} symbols
+ * @returns {string} empty: there is none
+ */
+export function commonQuote(symbols) {
+  if (symbols.length < 2) return "";
+  return QUOTES.find((quote) => symbols.every((name) => name.endsWith(quote) && name !== quote)) ?? "";
+}
+
+/**
+ * Tabs that do not all fit move into a menu at their end; the chosen one stays in sight.
+ * @param {HTMLElement} tabs
+ * @param {ViewStore} store
+ * @param {(symbol: string) => string} named how a market is written
+ */
+function collapseTabs(tabs, store, named) {
+  const buttons = [...tabs.querySelectorAll("button")];
+  const more = h("select", { class: "more-markets", "aria-label": "More markets", hidden: true });
+  more.addEventListener("change", () => store.set(marketPatch(store.state, more.value)));
+  tabs.append(more);
+  const fit = () => {
+    for (const button of buttons) button.hidden = false;
+    more.hidden = true;
+    const room = tabs.clientWidth;
+    if (tabs.scrollWidth <= room) return;
+    more.hidden = false;
+    /** @type {string[]} */
+    const gone = [];
+    for (const button of [...buttons].reverse()) {
+      put(more, h("option", { value: "", disabled: true, selected: true }, `+${gone.length || 1}`));
+      if (tabs.scrollWidth <= room) break;
+      if (button.dataset.value === store.state.symbol) continue;
+      button.hidden = true;
+      gone.unshift(button.dataset.value ?? "");
+    }
+    put(
+      more,
+      h("option", { value: "", disabled: true, selected: true, hidden: true }, `+${gone.length}`),
+      ...gone.map((symbol) => h("option", { value: symbol }, named(symbol))),
+    );
   };
-  const show = () => {
-    tabs.querySelector("[aria-pressed=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
-    mark();
-  };
-  tabs.addEventListener("scroll", mark, { passive: true });
-  tabs.addEventListener("wheel", (event) => {
-    if (event.deltaX || tabs.scrollWidth <= tabs.clientWidth) return;
-    tabs.scrollLeft += event.deltaY;
-    event.preventDefault();
-  });
-  new ResizeObserver(show).observe(tabs);
-  store.subscribe((_, changed) => changed.has("symbol") && show());
+  const observer = new ResizeObserver(fit);
+  // Beside the tabs words come and go ("Connecting", "Live 12 s"): their room is taken from them.
+  for (const part of [tabs.parentElement, find("#connection"), find("#labels")]) {
+    if (part) observer.observe(part);
+  }
+  store.subscribe((_, changed) => changed.has("symbol") && fit());
 }
 
 /**
  * A group of buttons that sets one key of the state.
- * @param {HTMLElement} group @param {Store} store @param {"symbol" | "window" | "view" | "side" | "palette" | "scale" | "fit" | "candleColours" | "theme"} key
+ * @param {HTMLElement} group
+ * @param {ViewStore} store
+ * @param {"symbol" | "window" | "view" | "side" | "palette" | "scale" | "fit" | "candleColours" | "theme"}
+ * key
  */
 export function choose(group, store, key) {
   const buttons = [...group.querySelectorAll("button")];
-  const follow = () => {
-    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.value === store.state[key]));
+  const sync = () => {
+    for (const button of buttons) {
+      button.setAttribute("aria-pressed", String(button.dataset.value === store.state[key]));
+    }
   };
   group.addEventListener("click", (event) => {
     const value = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.value;
     if (!value) return;
     if (key === "symbol") store.set(marketPatch(store.state, value));
-    else store.set(/** @type {any} */ ({ [key]: value, ...(key === "window" ? { times: [] } : {}) }));
+    else {
+      store.set(
+        /** @type {import("../state/view-state.js").Patch} */ ({
+          [key]: value,
+          ...(key === "window" ? { times: [] } : {}),
+        }),
+      );
+    }
   });
-  store.subscribe((_, changed) => changed.has(key) && follow());
-  follow();
+  store.subscribe((_, changed) => changed.has(key) && sync());
+  sync();
 }

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Builds elements. Text only ever becomes a text node: nothing the server or an address says is markup.
+ * Builds elements. Text only ever becomes a text node: nothing from the server or an address is markup.
  * @module
  */
 
@@ -9,7 +9,8 @@
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
- * @param {Record<string, any>} [given] attributes; `on...` are listeners, `data` is the dataset, `class` the classes
+ * @param {Record<string, any>} [given] attributes; `on...` are listeners, `data` is the dataset, `class` the
+ * classes
  * @param {...Child} children
  * @returns {HTMLElementTagNameMap[Tag]}
  */
@@ -25,19 +26,41 @@ export function h(tag, given = {}, ...children) {
   return element;
 }
 
-/** Replaces what is in an element. @param {Element} element @param {...Child} children */
+/**
+ * Replaces what is in an element.
+ * @param {Element} element
+ * @param {...Child} children
+ */
 export function put(element, ...children) {
-  element.replaceChildren(...children.filter((child) => child || child === 0).map((child) => (child instanceof Node ? child : String(child))));
+  element.replaceChildren(
+    ...children
+      .filter((child) => child || child === 0)
+      .map((child) => (child instanceof Node ? child : String(child))),
+  );
 }
 
-/** @template {HTMLElement} [T=HTMLElement] @param {string} selector @returns {T} Throws when there is none. */
+/**
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {string} selector
+ * @returns {T} Throws when there is none.
+ */
 export function find(selector) {
   const element = document.querySelector(selector);
   if (!element) throw new Error(`the page has no ${selector}`);
   return /** @type {T} */ (element);
 }
 
-/** Says a sentence to screen readers. @param {string} text */
+const NOTE_MS = 2000;
+
+/** Shows a word about what was just done, and announces it. @param {string} text */
+export function note(text) {
+  const element = h("div", { class: "note" }, text);
+  document.body.append(element);
+  setTimeout(() => element.remove(), NOTE_MS);
+  announce(text);
+}
+
+/** Announces a sentence to screen readers. @param {string} text */
 export function announce(text) {
   region ??= document.body.appendChild(h("div", { class: "unseen", "aria-live": "polite" }));
   region.textContent = text;
@@ -45,7 +68,11 @@ export function announce(text) {
 /** @type {HTMLElement | undefined} */
 let region;
 
-/** A canvas at the device's resolution. @param {HTMLCanvasElement} canvas @returns {{ context: CanvasRenderingContext2D, width: number, height: number }} media px */
+/**
+ * A canvas at the device's resolution.
+ * @param {HTMLCanvasElement} canvas
+ * @returns {{ context: CanvasRenderingContext2D, width: number, height: number }} media px
+ */
 export function sharp(canvas) {
   const ratio = devicePixelRatio || 1;
   const width = canvas.clientWidth;

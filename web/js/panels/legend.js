@@ -1,19 +1,25 @@
 // @ts-check
 /**
- * The colour bar, which is also the threshold: one handle hides what is less, the other says where the
+ * The colour bar, which is also the threshold: one handle hides what is less, the other marks where the
  * colour is full; both in USD.
  * @module
  */
 
-import { colourOf, shares } from "../chart/colour-scale.js";
+import { colourOf, cssColour, shares } from "../chart/colour-scale.js";
 import { PALETTES } from "../chart/palettes.js";
-import { RUNG_USD, rungOf } from "../data/ladder.js";
+import { DEQUANTISED, quantise } from "../data/quantise.js";
 import { usd } from "../data/format.js";
 import { h, put, sharp } from "./dom.js";
 
-/** @typedef {import("../state/store.js").Store} Store */
+/** @typedef {import("../state/view-state.js").ViewStore} ViewStore */
 /** @typedef {import("../chart/chart-view.js").ChartView} ChartView */
 
+/** What a colour says. @type {Record<import("../state/view-state.js").ViewState["view"], string>} */
+export const MEANING = {
+  clusters: "Cluster strength per level (USD)",
+  density: "Liquidation leverage per level (USD)",
+};
+const SET_BY_HAND = "Set by hand; double-click the bar to reset it";
 /** The bar reaches this far beyond where the colour is full, for the handle to go on. */
 const REACH = 2.5;
 const KEY_STEP = 0.02;
@@ -25,32 +31,50 @@ export class Legend {
   #high;
   #lock;
   #title = h("span", { class: "legend-title" });
+  /** The figures of the handles, and of the bar's ends. */
   #texts = { low: h("output"), high: h("output") };
+  #ends = { low: h("span", { class: "end" }), high: h("span", { class: "end" }) };
   /** @type {ChartView | null} */
   #view = null;
   /** USD at the right end. */
   #end = 0;
   #dragging = false;
   #frame = 0;
+  #unsubscribe = () => {};
 
-  /** @param {HTMLElement} element @param {Store} store */
+  /**
+   * @param {HTMLElement} element
+   * @param {ViewStore} store
+   */
   constructor(element, store) {
     this.#store = store;
-    this.#low = this.#handle("low", "Hide what is less than");
-    this.#high = this.#handle("high", "Colour is full at");
-    this.#lock = h("button", { type: "button", class: "lock", title: "Hold the colours (L)", "aria-label": "Hold the colours", onclick: () => this.toggleLock() }, lockIcon());
+    this.#low = this.#handle("low", "Hide levels below");
+    this.#high = this.#handle("high", "Full colour at");
+    this.#lock = h(
+      "button",
+      {
+        type: "button",
+        class: "lock",
+        title: "Lock colour scale (L)",
+        "aria-label": "Lock colour scale",
+        onclick: () => this.toggleLock(),
+      },
+      lockIcon(),
+    );
     this.track = h("div", { class: "track" }, this.#canvas, this.#low, this.#high);
-    put(element, this.#title, this.#texts.low, this.track, this.#texts.high, this.#lock);
+    this.#low.append(this.#texts.low);
+    this.#high.append(this.#texts.high);
+    put(element, this.#title, this.#ends.low, this.track, this.#ends.high, this.#lock);
     new ResizeObserver(() => this.draw()).observe(this.track);
     this.track.addEventListener("dblclick", () => store.set({ low: null, high: null }));
   }
 
   /** @param {ChartView} view */
-  follow(view) {
-    if (this.#view) this.#view.colours.onChange = () => {};
+  show(view) {
+    this.#unsubscribe();
     this.#view = view;
     this.#end = 0;
-    view.colours.onChange = () => this.draw();
+    this.#unsubscribe = view.colours.subscribe(() => this.draw());
     this.draw();
   }
 
@@ -68,7 +92,8 @@ export class Legend {
     this.#frame = 0;
     const { colours } = this.#view ?? {};
     const { state } = this.#store;
-    this.#title.textContent = state.view === "clusters" ? "USD over surroundings" : "USD standing";
+    const of = state.grid === 1 ? "" : `${this.#view?.market?.symbol}: `;
+    this.#title.textContent = of + MEANING[state.view];
     this.#lock.setAttribute("aria-pressed", String(state.lock));
     if (!colours?.high) return;
     const wanted = Math.max(colours.auto || colours.high, state.high ?? 0) * REACH;
@@ -76,22 +101,27 @@ export class Legend {
     this.#paint(colours);
     this.#place(this.#low, colours.low);
     this.#place(this.#high, colours.high);
-    this.#texts.low.textContent = colours.low ? `≥ ${usd(colours.low)}` : "$0";
+    this.#ends.low.textContent = "$0";
+    this.#ends.high.textContent = usd(this.#end);
+    this.#texts.low.textContent = `≥ ${usd(colours.low)}`;
+    this.#texts.low.title = state.low === null ? "A tenth of full colour" : SET_BY_HAND;
     this.#texts.high.textContent = usd(colours.high) + (state.high === null ? "" : " ●");
-    this.#texts.high.title = state.high === null ? "99.5th percentile of what is in sight" : "Set by hand; double-click the bar to let it go";
+    this.#texts.high.title =
+      state.high === null
+        ? "99.5th percentile of the levels on screen"
+        : SET_BY_HAND;
   }
 
-  /** @param {import("../chart/colour-keeper.js").ColourKeeper} colours */
+  /** @param {import("../chart/colour-range.js").ColourRange} colours */
   #paint(colours) {
     const { context, width, height } = sharp(this.#canvas);
     const { palette, scale } = this.#store.state;
-    const share = shares({ scale, low: colours.low, high: colours.high });
+    const share = shares({ scale, low: colours.low, high: colours.high, counts: colours.counts });
     const look = { palette: PALETTES[palette], reversed: this.#view?.theme.light ?? false, grey: false };
     for (let x = 0; x < width; x++) {
-      const at = share[Math.min(share.length - 1, rungOf(this.#usdAt(x / width)))];
+      const at = share[Math.min(share.length - 1, quantise(this.#usdAt(x / width)))];
       if (at < 0) continue;
-      const word = colourOf(at, look);
-      context.fillStyle = `rgba(${word & 255},${(word >>> 8) & 255},${(word >>> 16) & 255},${(word >>> 24) / 255})`;
+      context.fillStyle = cssColour(colourOf(at, look));
       context.fillRect(x, 0, 1, height);
     }
   }
@@ -107,7 +137,10 @@ export class Legend {
     return Math.sqrt(Math.min(1, Math.max(0, value / this.#end)));
   }
 
-  /** @param {HTMLElement} handle @param {number} value */
+  /**
+   * @param {HTMLElement} handle
+   * @param {number} value
+   */
   #place(handle, value) {
     handle.style.left = `${100 * this.#shareOf(value)}%`;
     handle.setAttribute("aria-valuenow", String(Math.round(value)));
@@ -115,9 +148,18 @@ export class Legend {
     handle.setAttribute("aria-valuetext", usd(value));
   }
 
-  /** @param {"low" | "high"} which @param {string} label */
+  /**
+   * @param {"low" | "high"} which
+   * @param {string} label
+   */
   #handle(which, label) {
-    const handle = h("div", { class: `grip ${which}`, role: "slider", tabindex: 0, "aria-label": label, "aria-valuemin": 0 });
+    const handle = h("div", {
+      class: `grip ${which}`,
+      role: "slider",
+      tabindex: 0,
+      "aria-label": label,
+      "aria-valuemin": 0,
+    });
     handle.addEventListener("pointerdown", (event) => {
       handle.setPointerCapture(event.pointerId);
       this.#dragging = true;
@@ -136,22 +178,30 @@ export class Legend {
     handle.addEventListener("keydown", (event) => {
       const direction = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
       if (event.key === "Escape" || event.key === "Delete") this.#store.set({ [which]: null });
-      else if (direction) this.#move(which, this.#shareOf(this.#view?.colours[which] ?? 0) + direction * KEY_STEP * (event.shiftKey ? 5 : 1));
-      else return;
+      else if (direction) {
+        this.#move(
+          which,
+          this.#shareOf(this.#view?.colours[which] ?? 0) + direction * KEY_STEP * (event.shiftKey ? 5 : 1),
+        );
+      } else return;
       event.preventDefault();
       event.stopPropagation();
     });
     return handle;
   }
 
-  /** @param {"low" | "high"} which @param {number} share */
+  /**
+   * @param {"low" | "high"} which
+   * @param {number} share
+   */
   #move(which, share) {
     const colours = this.#view?.colours;
     if (!colours?.high) return;
     const value = this.#usdAt(Math.min(1, Math.max(0, share)));
-    const rounded = RUNG_USD[rungOf(value)];
-    if (which === "low") this.#store.set({ low: rounded && Math.min(rounded, colours.high * 0.98) ? Math.min(rounded, Math.round(colours.high * 0.98)) : null });
-    else this.#store.set({ high: Math.max(rounded, Math.round(colours.low * 1.02), RUNG_USD[1]) });
+    const rounded = DEQUANTISED[quantise(value)];
+    if (which === "low") {
+      this.#store.set({ low: Math.min(rounded, Math.round(colours.high * 0.98)) });
+    } else this.#store.set({ high: Math.max(rounded, Math.round(colours.low * 1.02), DEQUANTISED[1]) });
   }
 }
 

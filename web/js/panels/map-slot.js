@@ -5,56 +5,136 @@
  */
 
 import { ChartView } from "../chart/chart-view.js";
-import { duration, price as priceText, venuesText } from "../data/format.js";
+import { duration, price as priceText, partText, usd } from "../data/format.js";
 import { UNKNOWN } from "../chart/viewport.js";
 import { h, put } from "./dom.js";
+import { estimateNote } from "./estimate.js";
 
 /** @typedef {import("../data/market.js").Market} Market */
-/** @typedef {import("../state/store.js").ViewState} ViewState */
+/** @typedef {import("../state/view-state.js").ViewState} ViewState */
+/**
+ * @typedef {object} Overlay
+ * @property {() => void} draw called when prices may be elsewhere on the screen
+ * @property {() => void} destroy called when the map goes
+ */
+/**
+ * @typedef {object} SlotOptions
+ * @property {boolean} compact one of several maps
+ * @property {boolean} profile whether the profile is shown
+ * @property {(point: import("../chart/chart-view.js").Point | null) => void} onHover the crosshair moved;
+ * null: left
+ * @property {() => void} onRange the range of time in sight changed
+ * @property {(patch: import("../state/view-state.js").Patch) => void} onGesture the viewer's gesture is over
+ */
+
+/** A history that comes sooner needs no word. */
+const VEIL_MS = 100;
+const FLASH_MS = 1000;
 
 export class MapSlot {
   #caption = h("div", { class: "caption" });
   #empty = h("div", { class: "empty" });
-  #pill = h("button", { type: "button", class: "pill", hidden: true, title: "Back to now (End)", "aria-label": "Back to now" });
+  #pill = h("button", {
+    type: "button",
+    class: "pill",
+    hidden: true,
+    title: "Back to now (End)",
+    "aria-label": "Back to now",
+  });
+  /** Beside the time axis: the zone its times are of. */
+  #zone = h("div", { class: "zone" });
+  #veil = h("div", { class: "veil", hidden: true, role: "status" });
+  #reset = h("button", { type: "button", class: "reset", hidden: true }, "Nothing in sight: R resets");
+  /** @type {ReturnType<typeof setTimeout> | undefined} the timer that shows the veil */
+  #veiling;
+  /** The window that is on its way over the map of another one; empty: none is. */
+  #awaited = "";
   #arrived = 0;
   #error = "";
   #frame = 0;
   /** @type {import("../chart/chart-view.js").Point | null} */
   #hovered = null;
   #leave = () => {};
-  /** Called when the crosshair moved; null: left. @type {(point: import("../chart/chart-view.js").Point | null) => void} */
-  onHover = () => {};
-  /** Called when prices may be elsewhere on the screen. */
-  onDraw = () => {};
-  onDestroy = () => {};
+  #onHover;
+  #onRange;
+  #resized;
+  /** @type {Overlay[]} */
+  #overlays = [];
   /** @type {import("./tooltip.js").Tooltip | null} comes after the first picture, like the profile */
   tooltip = null;
   /** @type {import("./profile.js").Profile | null} */
   profile = null;
-  /** Called when the range of time in sight changed. */
-  onRange = () => {};
 
-  /** @param {ViewState} state @param {{ compact: boolean, profile: boolean }} options */
-  constructor(state, { compact, profile }) {
-    this.chartElement = h("div", { class: "chart", tabindex: 0, role: "application", "aria-label": "Heatmap; arrow keys move, plus and minus zoom" });
+  /**
+   * @param {ViewState} state
+   * @param {SlotOptions} options
+   */
+  constructor(state, { compact, profile, onHover, onRange, onGesture }) {
+    this.#onHover = onHover;
+    this.#onRange = onRange;
+    this.chartElement = h("div", {
+      class: "chart",
+      tabindex: 0,
+      role: "application",
+      "aria-label": "Heatmap; arrow keys move, plus and minus zoom",
+    });
     this.profileElement = h("div", { class: "profile", hidden: !profile });
     this.element = h("div", { class: "map" }, this.chartElement, this.profileElement);
-    this.view = new ChartView(this.chartElement, state, { compact });
-    this.chartElement.append(this.#caption, this.#empty, this.#pill);
-    this.view.onMove = () => this.#moved();
+    this.view = new ChartView(this.chartElement, state, {
+      compact,
+      onMove: () => this.#moved(),
+      onGesture: (patch) => {
+        // A price that is dragged is no move of the chart's. What ended a gesture may have removed the map.
+        if (this.element.isConnected) this.#drawReset();
+        onGesture(patch);
+      },
+    });
+    // The chart keeps its range through a resize, so that nothing else tells of it; it lays itself out a
+    // frame later.
+    this.#resized = new ResizeObserver(() =>
+      requestAnimationFrame(() => requestAnimationFrame(() => this.#moved())),
+    );
+    this.#resized.observe(this.chartElement);
+    const notes = [this.#caption, this.#empty, this.#veil, estimateNote()];
+    const parts = [...notes, this.#zone, this.#reset, this.#pill];
+    this.chartElement.append(...parts);
+    this.#reset.addEventListener("click", () => {
+      this.view.viewport.freePrices();
+      this.view.viewport.fitTime();
+      onGesture({ times: [], prices: [], fit: "near" });
+    });
+    this.view.colours.subscribe(() => this.#updateSoon());
     this.view.chart.subscribeCrosshairMove((event) => this.#hover(event));
     this.#pill.addEventListener("click", () => this.goLive());
   }
 
-  /** What is not needed for the first picture. @param {{ tooltip: import("./tooltip.js").Tooltip, profile: import("./profile.js").Profile, dots: import("../chart/dots-primitive.js").DotsPrimitive }} parts */
-  furnish({ tooltip, profile, dots }) {
+  /**
+   * What is not needed for the first picture.
+   * @param {object} parts
+   * @param {import("./tooltip.js").Tooltip} parts.tooltip
+   * @param {import("./profile.js").Profile} parts.profile
+   * @param {import("../chart/liquidations-primitive.js").LiquidationsPrimitive} parts.dots
+   */
+  addParts({ tooltip, profile, dots }) {
     this.tooltip = tooltip;
     this.profile = profile;
     this.view.showDots(dots);
     profile.request();
   }
 
-  /** @param {Market} market @param {string} error why there is no history */
+  /**
+   * Adds what is drawn over the chart by the prices' places, and draws it.
+   * @param {Overlay} overlay
+   */
+  addOverlay(overlay) {
+    this.#overlays.push(overlay);
+    overlay.draw();
+  }
+
+  /**
+   * @param {Market} market
+   * @param {string} error why there is no history
+   */
   show(market, error = "") {
     this.#leave();
     this.#arrived = 0;
@@ -70,7 +150,9 @@ export class MapSlot {
   destroy() {
     this.#leave();
     cancelAnimationFrame(this.#frame);
-    this.onDestroy();
+    clearTimeout(this.#veiling);
+    this.#resized.disconnect();
+    for (const overlay of this.#overlays) overlay.destroy();
     this.view.destroy();
     this.element.remove();
   }
@@ -81,6 +163,34 @@ export class MapSlot {
     this.#drawPill();
   }
 
+  /** Another window is on its way: says so over the map of the one before. @param {string} window */
+  showLoading(window) {
+    clearTimeout(this.#veiling);
+    if (!this.view.market?.matrix) return;
+    this.#awaited = window;
+    this.#veil.textContent = `Loading ${window}`;
+    this.#veiling = setTimeout(() => (this.#veil.hidden = false), VEIL_MS);
+  }
+
+  /**
+   * It came, or failed, which the map of another window has written over it.
+   * @param {string} error empty: it came
+   */
+  showLoaded(error) {
+    clearTimeout(this.#veiling);
+    if (!error) this.#awaited = "";
+    this.#veil.hidden = !this.#awaited;
+    if (this.#awaited) this.#veil.textContent = `${this.#awaited} did not load: ${failureText(error)}`;
+  }
+
+  /** Points at a price for a moment. @param {number} price in sight */
+  flash(price) {
+    const line = h("div", { class: "flash" });
+    line.style.top = `${this.view.yOf(price) ?? 0}px`;
+    this.chartElement.append(line);
+    setTimeout(() => line.remove(), FLASH_MS);
+  }
+
   /** However many messages a frame brings, it is drawn once. */
   #updateSoon() {
     this.#frame ||= requestAnimationFrame(() => {
@@ -89,16 +199,26 @@ export class MapSlot {
     });
   }
 
-  /** @param {string} [error] why there is no history, if that is news */
+  /** @param {string} [error] why there is no history, if that changed */
   update(error = this.#error) {
     this.#error = error;
     const { market } = this.view;
     if (!market) return;
     this.profile?.request();
-    this.onDraw();
+    this.#drawReset();
+    for (const overlay of this.#overlays) overlay.draw();
     if (this.#hovered) this.tooltip?.show(this.#hovered); // its figures live too
+    const { clock } = this.view;
+    this.#zone.textContent = clock.offsetText(market.now?.timeMs ?? Date.now());
+    this.#zone.title = `Times are ${clock.zone}`;
     const price = market.now?.price;
-    put(this.#caption, market.symbol, price && h("span", {}, priceText(price)), market.chosen.length > 0 && h("span", { class: "venues" }, venuesText(market.chosen)), market.now?.stale && h("span", { class: "label stale" }, "STALE"));
+    put(
+      this.#caption,
+      market.symbol,
+      price && h("span", {}, priceText(price)),
+      partText(market) && h("span", { class: "venues" }, partText(market)),
+      market.now?.stale && h("span", { class: "label stale" }, "STALE"),
+    );
     this.#drawEmpty(market);
   }
 
@@ -108,22 +228,47 @@ export class MapSlot {
     this.#empty.hidden = false;
     this.#empty.classList.toggle("corner", Boolean(matrix));
     if (!matrix) {
-      if (this.#error) put(this.#empty, h("strong", {}, `No map of ${market.symbol} yet`), h("span", {}, this.#error));
-      else put(this.#empty, h("span", {}, `Loading ${market.symbol}`));
+      if (this.#error) {
+        const text = failureText(this.#error);
+        put(this.#empty, h("strong", {}, `No map of ${market.symbol} yet`), h("span", {}, text));
+      } else put(this.#empty, h("span", {}, `Loading ${market.symbol}`));
       return;
     }
-    const [known, window] = [matrix.end - matrix.firstKnown, matrix.end - matrix.first].map((columns) => columns * matrix.intervalMs);
-    if (header?.quality.includes("warming_up")) put(this.#empty, `Warming up: ${duration(known)} of history so far`);
-    else if (known < window * (1 - UNKNOWN)) put(this.#empty, `${duration(known)} of ${duration(window)} recorded`);
-    else this.#empty.hidden = true;
+    const [known, window] = [matrix.end - matrix.firstKnown, matrix.end - matrix.first].map(
+      (columns) => columns * matrix.intervalMs,
+    );
+    if (this.#error && !this.#awaited) {
+      put(this.#empty, `The newest history did not load: ${failureText(this.#error)}`);
+    } else if (header?.quality.includes("warming_up")) {
+      put(this.#empty, `Warming up: only ${duration(known)} of history so far`);
+    } else if (known < window * (1 - UNKNOWN)) {
+      put(this.#empty, `Only ${duration(known)} of history so far`);
+    } else if (this.view.colours.hidesAll) {
+      put(this.#empty, `Nothing above ${usd(this.view.colours.low)}`);
+    } else this.#empty.hidden = true;
+  }
+
+  #drawReset() {
+    const { market, viewport } = this.view;
+    const matrix = market?.matrix;
+    const [[from = 0, to = 0], [low = 0, high = 0]] = [viewport.times(), viewport.prices()];
+    const empty =
+      matrix &&
+      high > low &&
+      (to <= matrix.timeOf(matrix.first) ||
+        from >= matrix.timeOf(matrix.end) ||
+        high <= matrix.bottom ||
+        low >= matrix.top);
+    this.#reset.hidden = !empty;
   }
 
   #moved() {
+    this.#drawReset();
     if (this.view.viewport.following) this.#arrived = 0;
     this.profile?.request();
     this.#drawPill();
-    this.onDraw();
-    this.onRange();
+    for (const overlay of this.#overlays) overlay.draw();
+    this.#onRange();
   }
 
   #drawPill() {
@@ -132,15 +277,27 @@ export class MapSlot {
     if (!hidden) this.#pill.textContent = this.#arrived ? `Live · ${this.#arrived} new` : "Live";
   }
 
-  /** @param {any} event */
+  /** @param {import("../chart/chart-library.js").MouseEventParams} event */
   #hover(event) {
-    const point = event.point && event.logical !== undefined ? this.view.pointAt(event.point.x, event.point.y) : null;
-    const inside = event.sourceEvent && point && point.x >= 0 && point.x <= this.view.pane.width ? point : null;
+    const point =
+      event.point && event.logical !== undefined ? this.view.pointAt(event.point.x, event.point.y) : null;
+    const inside =
+      event.sourceEvent && point && point.x >= 0 && point.x <= this.view.pane.width ? point : null;
     if (!event.sourceEvent && event.point) return; // set by a linked map
     this.#hovered = inside;
     if (inside) this.tooltip?.show(inside);
     else this.tooltip?.hide();
     this.profile?.setCrosshair(inside?.y ?? null);
-    this.onHover(inside);
+    this.#onHover(inside);
   }
+}
+
+/**
+ * Why a history did not come, and that it is requested again; browsers have no sentence for a server out of
+ * reach.
+ * @param {string} error
+ */
+function failureText(error) {
+  const unreachable = /failed to fetch|networkerror|load failed/i.test(error);
+  return `${unreachable ? "no answer from the server" : error.replace(/\.$/, "")}. Trying again.`;
 }

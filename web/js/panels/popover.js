@@ -14,11 +14,21 @@ export class Popover {
   #fill;
   #element;
 
-  /** @param {HTMLElement} button @param {string} title @param {() => import("./dom.js").Child[]} fill what is in it, asked each time */
+  /**
+   * @param {HTMLElement} button
+   * @param {string} title
+   * @param {() => import("./dom.js").Child[]} fill what is in it, asked each time
+   */
   constructor(button, title, fill) {
     this.#button = button;
     this.#fill = fill;
-    this.#element = h("div", { class: "popover", role: "dialog", "aria-label": title, hidden: true, tabindex: -1 });
+    this.#element = h("div", {
+      class: "popover",
+      role: "dialog",
+      "aria-label": title,
+      hidden: true,
+      tabindex: -1,
+    });
     document.body.append(this.#element);
     button.setAttribute("aria-expanded", "false");
     button.addEventListener("click", () => this.toggle());

@@ -1,26 +1,40 @@
 // @ts-check
 /**
- * What the crosshair stands on, told exactly: USD, distance, since when, by leverage, what lies between, and
- * how that price fared before and after.
+ * The cell under the crosshair in two groups, what it was then and what is there now: USD, distance, age;
+ * what lies between, leverage; and the same price before and after.
  * @module
  */
 
-import { excess } from "../data/clusters.js";
-import { RUNG_USD } from "../data/ladder.js";
-import { duration, exactUsd, percent, price as priceText, signedPercent, stepDecimals, usd } from "../data/format.js";
+import { excess, sumToPrice } from "../data/clusters.js";
+import { DEQUANTISED } from "../data/quantise.js";
+import {
+  duration,
+  leverageText,
+  percent,
+  price as priceText,
+  signedPercent,
+  stepDecimals,
+  usd,
+} from "../data/format.js";
 import { h, put, sharp } from "./dom.js";
+import { largestRows } from "./measured-note.js";
 
 /** @typedef {import("../chart/chart-view.js").ChartView} ChartView */
 /** @typedef {import("../chart/chart-view.js").Point} Point */
 
 const SPARK_COLUMNS = 60;
+const BEYOND = "Beyond the model's range";
+const CARRIED_FORWARD = "Current levels, carried forward";
 
 export class Tooltip {
   #view;
   #element = h("div", { class: "tooltip", role: "tooltip", hidden: true });
   #spark = h("canvas", { class: "spark" });
 
-  /** @param {HTMLElement} parent @param {ChartView} view */
+  /**
+   * @param {HTMLElement} parent
+   * @param {ChartView} view
+   */
   constructor(parent, view) {
     this.#view = view;
     parent.append(this.#element);
@@ -41,40 +55,47 @@ export class Tooltip {
     put(this.#element, ...this.#rows(cell));
     this.#element.hidden = false;
     this.#place(point);
-    this.#drawSpark(cell);
+    if (!cell.missing) this.#drawSpark(cell);
   }
 
-  /** @param {Cell} cell @returns {import("./dom.js").Child[]} */
+  /**
+   * @param {Cell} cell
+   * @returns {import("./dom.js").Child[]}
+   */
   #rows(cell) {
     const { clock, market } = this.#view;
-    const row = (/** @type {string} */ name, /** @type {import("./dom.js").Child[]} */ ...value) => h("div", { class: "row" }, h("span", {}, name), h("b", {}, ...value));
-    /** @type {import("./dom.js").Child[]} */
-    const rows = [
-      h("div", { class: "head" }, h("b", {}, priceText(cell.price, stepDecimals(cell.step))), h("span", {}, signedPercent(cell.distance))),
-      h("div", { class: "when" }, cell.future ? "ahead: what stands now" : clock.format(cell.timeMs, "full")),
+    const head = h("div", { class: "head" }, priceText(cell.price, stepDecimals(cell.step)));
+    const time = clock.format(cell.timeMs, "full");
+    if (cell.missing) return [head, ...[time, cell.missing].map((text) => h("div", { class: "when" }, text))];
+    const then = [
+      ...sides(cell.long, cell.short),
+      row("Above local average", usd(cell.over)),
+      cell.sinceMs > 0 && row("Age", duration(cell.sinceMs)),
+      ...liquidated(cell.realised),
     ];
-    if (cell.missing) return [...rows, h("div", { class: "when" }, cell.missing)];
-    if (cell.long || !cell.short) rows.push(row("Long", h("i", { class: "key long" }), exactUsd(cell.long)));
-    if (cell.short) rows.push(row("Short", h("i", { class: "key short" }), exactUsd(cell.short)));
-    rows.push(row("Above surroundings", usd(cell.over)));
-    if (cell.sinceMs) rows.push(row("Stands since", `${duration(cell.sinceMs)}`));
-    if (cell.between) rows.push(row(cell.price > cell.now ? "Shorts from price to here" : "Longs from price to here", usd(cell.between)));
-    if (cell.mix) rows.push(this.#mix(cell.mix, market?.mix?.groups ?? []));
-    if (cell.realised[0] || cell.realised[1]) rows.push(row("Liquidated here", `${usd(cell.realised[0])} L · ${usd(cell.realised[1])} S`));
-    rows.push(this.#spark);
-    return rows;
-  }
-
-  /** @param {number[]} mix shares @param {string[]} groups */
-  #mix(mix, groups) {
-    const bar = h("div", { class: "mix" });
-    mix.forEach((share, group) => {
-      const part = h("i", { class: `group-${group}` });
-      part.style.flexGrow = String(share);
-      bar.append(part);
-    });
-    const largest = mix.indexOf(Math.max(...mix));
-    return h("div", {}, bar, h("div", { class: "row" }, h("span", {}, "Mostly (now)"), h("b", {}, `${groups[largest]} ${percent(mix[largest])}`)));
+    const now = [
+      cell.between !== null &&
+        row(
+          `Cumulative ${cell.price > cell.now ? "short" : "long"} liquidations to this price`,
+          cell.between < 0 ? "beyond the range" : usd(cell.between),
+        ),
+      cell.mix && mixRow(cell.mix, market?.mix?.groups ?? []),
+      ...largestRows(market, cell.price, cell.step),
+    ];
+    const away = signedPercent(cell.price / cell.now - 1);
+    if (cell.standing) {
+      return [
+        head,
+        group(`At ${time}`, signedPercent(cell.distance)),
+        ...then,
+        group("Now", away),
+        ...sides(...cell.standing),
+        ...now,
+        this.#spark,
+      ];
+    }
+    const when = cell.future && h("div", { class: "when" }, CARRIED_FORWARD);
+    return [head, group("Now", away), when, ...then, ...now, this.#spark];
   }
 
   /** @param {Point} point */
@@ -83,7 +104,8 @@ export class Tooltip {
     const { offsetWidth, offsetHeight } = this.#element;
     const left = x + 18 + offsetWidth > width ? x - 18 - offsetWidth : x + 18;
     const top = Math.min(Math.max(6, y + 14), height - offsetHeight - 6);
-    this.#element.style.transform = `translate(${Math.max(4, Math.round(left))}px, ${Math.max(6, Math.round(top))}px)`;
+    const [x0, y0] = [Math.max(4, Math.round(left)), Math.max(6, Math.round(top))];
+    this.#element.style.transform = `translate(${x0}px, ${y0}px)`;
   }
 
   /** The same price before and after. @param {Cell} cell */
@@ -100,26 +122,82 @@ export class Tooltip {
 }
 
 /**
+ * @param {string} name
+ * @param {...import("./dom.js").Child} value
+ */
+function row(name, ...value) {
+  return h("div", { class: "row" }, h("span", {}, name), h("b", {}, ...value));
+}
+
+/**
+ * @param {string} name
+ * @param {string} distance from the price at that time
+ */
+function group(name, distance) {
+  return h("div", { class: "row group" }, h("b", {}, name), h("span", {}, distance));
+}
+
+/**
+ * @param {number} long USD
+ * @param {number} short USD
+ */
+function sides(long, short) {
+  if (!long && !short) return [row("Level", "none")];
+  return [
+    long > 0 && row("Long", h("i", { class: "key long" }), usd(long)),
+    short > 0 && row("Short", h("i", { class: "key short" }), usd(short)),
+  ];
+}
+
+/** @param {[number, number]} realised long and short USD */
+function liquidated([long, short]) {
+  return long || short ? [row("Liquidations", `${usd(long)} longs · ${usd(short)} shorts`)] : [];
+}
+
+/**
+ * @param {number[]} mix shares
+ * @param {string[]} groups
+ */
+function mixRow(mix, groups) {
+  const bar = h("div", { class: "mix" });
+  mix.forEach((share, at) => {
+    const part = h("i", { class: `group-${at}` });
+    part.style.flexGrow = String(share);
+    bar.append(part);
+  });
+  const largest = mix.indexOf(Math.max(...mix));
+  const text = `${leverageText(groups, largest)} (${percent(mix[largest])})`;
+  return h("div", {}, bar, row("Main leverage now", text));
+}
+
+/**
  * @typedef {object} Cell
  * @property {number} price of the level
  * @property {number} step
  * @property {number} now the price now
  * @property {number} timeMs
  * @property {boolean} future
- * @property {string} missing why there is nothing to tell; empty if there is
+ * @property {string} missing why there is nothing to show; empty if there is
  * @property {number} long USD
  * @property {number} short USD
- * @property {number} over USD above the surroundings
+ * @property {number} over USD above the local average
  * @property {number} distance from the price then, as a share
- * @property {number} sinceMs how long it has stood at half its size or more
- * @property {number} between USD from the price now to here
+ * @property {number} sinceMs its age: how long it has been at half its size or more
+ * @property {[number, number] | null} standing long and short USD at this price now; null: the cell itself is
+ * of now
+ * @property {number | null} between USD from the price now to here; -1: farther than the levels now are
+ * known, null: none
  * @property {number[] | null} mix share by leverage group, now
  * @property {[number, number]} realised long and short USD liquidated in the column
  * @property {{ value: number, here: boolean }[]} series the level's USD around that time
  */
 
-/** @param {ChartView} view @param {Point} point @returns {Cell | null} */
-export function readCell(view, { column, price }) {
+/**
+ * @param {ChartView} view
+ * @param {Point} point
+ * @returns {Cell | null}
+ */
+function readCell(view, { column, price }) {
   const { market } = view;
   const matrix = market?.matrix;
   if (!market || !matrix || column < matrix.first) return null;
@@ -127,12 +205,14 @@ export function readCell(view, { column, price }) {
   const at = Math.min(column, matrix.end - 1);
   const cells = matrix.column(at);
   const row = matrix.rowAt(price);
-  if (!cells || row < 0 || row >= matrix.rows) return null;
+  if (!cells) return null;
   const usdAt = (/** @type {number} */ c) => {
     const other = matrix.column(c);
-    return other ? RUNG_USD[other.long[row]] + RUNG_USD[other.short[row]] : 0;
+    return other ? DEQUANTISED[other.long[row]] + DEQUANTISED[other.short[row]] : 0;
   };
-  const both = Float64Array.from(cells.long, (rung, r) => RUNG_USD[rung] + RUNG_USD[cells.short[r]]);
+  const newest = matrix.column(matrix.end - 1);
+  const ofNow = at === matrix.end - 1 || !newest;
+  const both = Float64Array.from(cells.long, (index, r) => DEQUANTISED[index] + DEQUANTISED[cells.short[r]]);
   const then = matrix.candle(at)?.close ?? market.now?.price ?? matrix.p0;
   const now = market.now?.price ?? then;
   const level = matrix.priceOf(row);
@@ -142,14 +222,15 @@ export function readCell(view, { column, price }) {
     now,
     timeMs: matrix.timeOf(column),
     future,
-    missing: future ? "" : matrix.isGap(at) ? "no data recorded here" : matrix.isUnseen(at) ? "not loaded yet" : "",
-    long: RUNG_USD[cells.long[row]],
-    short: RUNG_USD[cells.short[row]],
+    missing: row < 0 || row >= matrix.rows ? BEYOND : future ? "" : missingIn(matrix, at),
+    long: DEQUANTISED[cells.long[row]],
+    short: DEQUANTISED[cells.short[row]],
     over: excess(both, matrix)[row],
     distance: level / then - 1,
     sinceMs: since(at, usdAt, matrix.first) * matrix.intervalMs,
+    standing: ofNow ? null : [DEQUANTISED[newest.long[row]], DEQUANTISED[newest.short[row]]],
     between: between(market, now, level),
-    mix: future || at === matrix.end - 1 ? mixAt(market, level) : null,
+    mix: mixAt(market, level),
     realised: view.dots?.inColumn(at) ?? [0, 0],
     series: Array.from({ length: SPARK_COLUMNS }, (_, i) => {
       const c = at - SPARK_COLUMNS / 2 + i;
@@ -158,7 +239,22 @@ export function readCell(view, { column, price }) {
   };
 }
 
-/** Columns back to where it last was less than half of what it is. @param {number} at @param {(column: number) => number} usdAt @param {number} first */
+/**
+ * @param {import("../data/history-matrix.js").HistoryMatrix} matrix
+ * @param {number} column
+ * @returns {string} empty: nothing is
+ */
+function missingIn(matrix, column) {
+  if (matrix.isGap(column)) return "No data recorded here";
+  return matrix.isUnseen(column) ? "Not loaded yet" : "";
+}
+
+/**
+ * Columns back to where it last was less than half of what it is.
+ * @param {number} at
+ * @param {(column: number) => number} usdAt
+ * @param {number} first
+ */
 function since(at, usdAt, first) {
   const least = usdAt(at) / 2;
   if (!least) return 0;
@@ -167,24 +263,29 @@ function since(at, usdAt, first) {
   return at - column + 1;
 }
 
-/** @param {import("../data/market.js").Market} market @param {number} from @param {number} to */
+/**
+ * @param {import("../data/market.js").Market} market
+ * @param {number} from
+ * @param {number} to
+ * @returns {number | null} USD; -1: the levels now do not reach that far; null: nothing between
+ */
 function between({ now }, from, to) {
-  if (!now) return 0;
-  const { grid } = now;
-  let total = 0;
-  for (let i = 0; i < grid.long.length; i++) {
-    const price = grid.p0 + i * grid.step;
-    if (to > from && price > from && price <= to + grid.step / 2) total += grid.short[i];
-    if (to < from && price < from && price >= to - grid.step / 2) total += grid.long[i];
-  }
-  return total;
+  if (!now) return null;
+  const { usd: total, isBeyond } = sumToPrice(now.grid, from, to);
+  return isBeyond ? -1 : total || null;
 }
 
-/** @param {import("../data/market.js").Market} market @param {number} price @returns {number[] | null} */
+/**
+ * @param {import("../data/market.js").Market} market
+ * @param {number} price
+ * @returns {number[] | null}
+ */
 function mixAt({ mix, mixGrid }, price) {
   if (!mix || !mixGrid) return null;
   const level = Math.round((price - mixGrid.p0) / mixGrid.step);
-  const usdOf = mix.groups.map((_, group) => (mix.long[group]?.[level] ?? 0) + (mix.short[group]?.[level] ?? 0));
+  const usdOf = mix.groups.map(
+    (_, group) => (mix.long[group]?.[level] ?? 0) + (mix.short[group]?.[level] ?? 0),
+  );
   const total = usdOf.reduce((a, b) => a + b, 0);
   return total > 0 ? usdOf.map((value) => value / total) : null;
 }

@@ -1,30 +1,42 @@
 // @ts-check
 /**
- * Alerts on the page: the rules, kept in this browser only; toasts, notifications and a sound; and the
- * levels one drags along the price axis.
+ * Alerts on the page: the rules, kept in this browser only; toasts, notifications and a sound.
  * @module
  */
 
 import { due, noRules, readRules, watches } from "./alert-rules.js";
-import { price as priceText, venuesText } from "../data/format.js";
-import { announce, h } from "../panels/dom.js";
+import { price as priceText, partText } from "../data/format.js";
+import { announce, h, put } from "../panels/dom.js";
+import { keep, recall } from "../state/storage.js";
 
 /** @typedef {import("./alert-rules.js").Rules} Rules */
 /** @typedef {import("../data/market.js").Market} Market */
+/** @typedef {{ symbol: string, price: number }} Here where the form adds an alert; price 0: not known yet */
 
 const KEY = "liqstream.alerts";
 const SHOWN_MS = 12_000;
+const MOST_TOASTS = 3;
+const SAVED_TEXT = "Saved in this browser. Fires only while this page is open, for markets on screen.";
 
 export class Alerts {
   /** @type {Rules} */
   rules = load();
   /** @type {Map<string, number>} */
-  #told = new Map();
-  /** @type {Map<string, { venues: string, price: number }>} last price by market, and whose it was */
+  #raisedAt = new Map();
+  /** @type {Map<string, { exchanges: string, price: number }>} last price by market, and whose it was */
   #before = new Map();
   #toasts = h("div", { class: "toasts", role: "alert" });
+  /** @type {HTMLElement[]} the toasts not gone yet, oldest first; the newest are shown */
+  #raised = [];
   /** @type {Set<() => void>} */
   #listeners = new Set();
+  /** @type {Here} */
+  #here = { symbol: "", price: 0 };
+  #add = h("button", {
+    type: "button",
+    class: "plain",
+    onclick: () => this.addLevel(this.#here.symbol, this.#here.price),
+  });
 
   constructor() {
     document.body.append(this.#toasts);
@@ -43,11 +55,14 @@ export class Alerts {
   /** @param {Partial<Rules>} change */
   set(change) {
     this.rules = { ...this.rules, ...change };
-    save(this.rules);
+    keep(KEY, JSON.stringify(this.rules));
     for (const listener of this.#listeners) listener();
   }
 
-  /** @param {string} symbol @param {number} price */
+  /**
+   * @param {string} symbol
+   * @param {number} price
+   */
   addLevel(symbol, price) {
     this.set({ levels: [...this.rules.levels, { symbol, price }] });
   }
@@ -57,52 +72,151 @@ export class Alerts {
     const { now, symbol } = market;
     if (!now || now.stale) return;
     const last = this.#before.get(symbol);
-    const venues = market.chosen.join();
-    const before = last?.venues === venues ? last.price : null; // another venue's price is no move
-    this.#before.set(symbol, { venues, price: now.price });
+    const exchanges = market.chosen.join();
+    const before = last?.exchanges === exchanges ? last.price : null; // another exchange's price is no move
+    this.#before.set(symbol, { exchanges, price: now.price });
     if (!this.watching) return;
     const clusters = this.rules.near.on ? [...market.clusters("long"), ...market.clusters("short")] : [];
-    const seen = { symbol, timeMs: now.timeMs, price: now.price, before, clusters, liquidations: market.liquidations };
-    const of = [symbol, venuesText(market.chosen)].filter(Boolean).join(" · ");
-    for (const alert of due(this.rules, seen, this.#told)) this.#raise(of, alert.text);
+    const seen = {
+      symbol,
+      timeMs: now.timeMs,
+      price: now.price,
+      before,
+      clusters,
+      liquidations: market.liquidations,
+    };
+    const of = [symbol, partText(market)].filter(Boolean).join(" · ");
+    for (const alert of due(this.rules, seen, this.#raisedAt)) this.#raise(of, alert.text);
   }
 
-  /** @param {string} of market, and venues if some are chosen @param {string} text */
+  /**
+   * @param {string} of market, and exchanges if some are chosen
+   * @param {string} text
+   */
   #raise(of, text) {
-    const toast = h("div", { class: "toast" }, h("b", {}, of), h("span", {}, text), h("button", { type: "button", "aria-label": "Dismiss", onclick: () => toast.remove() }, "×"));
-    this.#toasts.append(toast);
-    setTimeout(() => toast.remove(), SHOWN_MS);
+    const toast = h(
+      "div",
+      { class: "toast" },
+      h("b", {}, of),
+      h("span", {}, text),
+      h("button", { type: "button", "aria-label": "Dismiss", onclick: () => this.#drop(toast) }, "×"),
+    );
+    this.#raised = [...this.#raised, toast];
+    this.#drawToasts();
+    setTimeout(() => this.#drop(toast), SHOWN_MS);
     announce(`${of}: ${text}`);
-    if (this.rules.notify && "Notification" in window && Notification.permission === "granted") new Notification(`liqstream ${of}`, { body: text, tag: of + text });
+    if (this.rules.notify && "Notification" in window && Notification.permission === "granted") {
+      new Notification(`liqstream ${of}`, { body: text, tag: of + text });
+    }
     if (this.rules.sound) beep();
   }
 
-  /** The form of the alerts panel. @param {() => { symbol: string, price: number }} here @returns {import("../panels/dom.js").Child[]} */
+  /** @param {HTMLElement} toast */
+  #drop(toast) {
+    this.#raised = this.#raised.filter((other) => other !== toast);
+    this.#drawToasts();
+  }
+
+  /** The newest few; a row of a dozen would cover the map it speaks of. */
+  #drawToasts() {
+    const more = this.#raised.length - MOST_TOASTS;
+    const dismiss = () => {
+      this.#raised = [];
+      this.#drawToasts();
+    };
+    put(
+      this.#toasts,
+      more > 0 &&
+        h(
+          "button",
+          { type: "button", class: "toast more", title: "Dismiss all", onclick: dismiss },
+          `+${more} more`,
+        ),
+      ...this.#raised.slice(-MOST_TOASTS),
+    );
+  }
+
+  /**
+   * The form, while it is open, goes on to another market, or from no price to the first: a button without a
+   * price waits. A price that it names stays, so that what is read is what is added.
+   * @param {Here} here
+   */
+  follow(here) {
+    if (here.symbol !== this.#here.symbol || !this.#here.price) this.#offer(here);
+  }
+
+  /** @param {Here} here */
+  #offer(here) {
+    const { price } = (this.#here = here);
+    this.#add.disabled = !price;
+    const at = price ? priceText(price) : "the price";
+    this.#add.textContent = `Add price alert at ${at} (drag it on the axis)`;
+  }
+
+  /**
+   * The form of the alerts panel.
+   * @param {Here} here
+   * @returns {import("../panels/dom.js").Child[]}
+   */
   form(here) {
     const { near, cascade, levels, notify, sound } = this.rules;
-    const { symbol, price } = here();
-    const box = (/** @type {boolean} */ on, /** @type {(on: boolean) => void} */ set, /** @type {import("../panels/dom.js").Child[]} */ ...text) => {
-      const input = h("input", { type: "checkbox", checked: on, onchange: () => set(input.checked) });
-      return h("label", { class: "rule" }, input, h("span", {}, ...text));
-    };
-    const figure = (/** @type {string} */ name, /** @type {number} */ value, /** @type {string} */ step, /** @type {(value: number) => void} */ set) => {
-      const input = h("input", { type: "number", "aria-label": name, min: step, step, value, onchange: () => Number(input.value) > 0 && set(Number(input.value)) });
-      return input;
-    };
+    this.#offer(here);
     return [
       h("h2", {}, "Alerts"),
-      h("p", { class: "quiet" }, "Kept in this browser; they sound while this page is open."),
-      box(near.on, (on) => this.set({ near: { ...this.rules.near, on } }), "Price within ", figure("Percent", near.percent, "0.1", (percent) => this.set({ near: { ...this.rules.near, percent } })), " % of a cluster above ", figure("Cluster, million USD", near.usd / 1e6, "0.1", (value) => this.set({ near: { ...this.rules.near, usd: value * 1e6 } })), " M USD"),
-      box(cascade.on, (on) => this.set({ cascade: { ...this.rules.cascade, on } }), "More than ", figure("Cascade, million USD", cascade.usd / 1e6, "0.1", (value) => this.set({ cascade: { ...this.rules.cascade, usd: value * 1e6 } })), " M USD liquidated in ", figure("Minutes", cascade.minutes, "1", (minutes) => this.set({ cascade: { ...this.rules.cascade, minutes } })), " min"),
-      h("div", { class: "levels" }, ...levels.map((level) => h("span", { class: "chip" }, `${level.symbol} ${priceText(level.price)}`, h("button", { type: "button", "aria-label": `Remove the alert at ${priceText(level.price)}`, onclick: () => this.set({ levels: this.rules.levels.filter((other) => other !== level) }) }, "×")))),
-      h("button", { type: "button", class: "plain", onclick: () => price && this.addLevel(symbol, price) }, `Alert at ${price ? priceText(price) : "the price"}, to drag on the axis`),
+      h("p", { class: "quiet" }, SAVED_TEXT),
+      box(
+        near.on,
+        (on) => this.set({ near: { ...this.rules.near, on } }),
+        "Price within ",
+        figure("Percent", near.percent, "0.1", (percent) =>
+          this.set({ near: { ...this.rules.near, percent } }),
+        ),
+        " % of a cluster above ",
+        figure("Cluster, million USD", near.usd / 1e6, "0.1", (value) =>
+          this.set({ near: { ...this.rules.near, usd: value * 1e6 } }),
+        ),
+        " M USD",
+      ),
+      box(
+        cascade.on,
+        (on) => this.set({ cascade: { ...this.rules.cascade, on } }),
+        "More than ",
+        figure("Cascade, million USD", cascade.usd / 1e6, "0.1", (value) =>
+          this.set({ cascade: { ...this.rules.cascade, usd: value * 1e6 } }),
+        ),
+        " M USD liquidated in ",
+        figure("Minutes", cascade.minutes, "1", (minutes) =>
+          this.set({ cascade: { ...this.rules.cascade, minutes } }),
+        ),
+        " min",
+      ),
+      h("div", { class: "levels" }, ...levels.map((level) => this.#levelChip(level))),
+      this.#add,
       h("hr"),
       box(notify, (on) => void this.#setNotify(on), "Browser notification"),
-      box(sound, (on) => {
-        this.set({ sound: on });
-        if (on) beep();
-      }, "Sound"),
+      box(
+        sound,
+        (on) => {
+          this.set({ sound: on });
+          if (on) beep();
+        },
+        "Sound",
+      ),
     ];
+  }
+
+  /** @param {Rules["levels"][number]} level */
+  #levelChip(level) {
+    const remove = h(
+      "button",
+      {
+        type: "button",
+        "aria-label": `Remove the alert at ${priceText(level.price)}`,
+        onclick: () => this.set({ levels: this.rules.levels.filter((other) => other !== level) }),
+      },
+      "×",
+    );
+    return h("span", { class: "chip" }, `${level.symbol} ${priceText(level.price)}`, remove);
   }
 
   /** @param {boolean} on */
@@ -112,112 +226,40 @@ export class Alerts {
   }
 }
 
-/** Levels as handles on the price axis of one map. */
-export class AlertMarks {
-  #alerts;
-  #view;
-  #parent;
-  #layer = h("div", { class: "marks" });
-  #plus = h("button", { type: "button", class: "plus", title: "Alert here", "aria-label": "Alert at this price", hidden: true }, "+");
+/**
+ * @param {boolean} on
+ * @param {(on: boolean) => void} set
+ * @param {...import("../panels/dom.js").Child} text
+ */
+function box(on, set, ...text) {
+  const input = h("input", { type: "checkbox", checked: on, onchange: () => set(input.checked) });
+  return h("label", { class: "rule" }, input, h("span", {}, ...text));
+}
 
-  /** @param {HTMLElement} parent the chart's element @param {import("../chart/chart-view.js").ChartView} view @param {Alerts} alerts */
-  constructor(parent, view, alerts) {
-    this.#parent = parent;
-    this.#view = view;
-    this.#alerts = alerts;
-    parent.append(this.#layer, this.#plus);
-    this.leave = alerts.subscribe(() => this.draw());
-    parent.addEventListener("pointermove", (event) => this.#follow(event));
-    parent.addEventListener("pointerleave", () => (this.#plus.hidden = true));
-    this.#plus.addEventListener("click", () => {
-      const price = this.#priceAt(Number(this.#plus.dataset.y));
-      const symbol = view.market?.symbol;
-      if (price && symbol) alerts.addLevel(symbol, price);
-    });
-  }
-
-  draw() {
-    const symbol = this.#view.market?.symbol;
-    const levels = this.#alerts.rules.levels.filter((level) => level.symbol === symbol);
-    while (this.#layer.children.length > levels.length) this.#layer.lastElementChild?.remove();
-    while (this.#layer.children.length < levels.length) this.#layer.append(this.#mark());
-    levels.forEach((level, i) => {
-      const mark = /** @type {HTMLElement} */ (this.#layer.children[i]);
-      const y = this.#view.yOf(level.price);
-      mark.hidden = y === null || y < 0 || y > this.#view.pane.height;
-      mark.style.transform = `translateY(${Math.round(y ?? 0)}px)`;
-      mark.dataset.price = String(level.price);
-      const handle = /** @type {HTMLElement} */ (mark.firstElementChild);
-      handle.textContent = priceText(level.price);
-      handle.setAttribute("aria-label", `Alert at ${priceText(level.price)}; drag, or arrow keys; Delete removes it`);
-      handle.style.minWidth = `${this.#parent.clientWidth - this.#view.pane.width}px`;
-    });
-  }
-
-  #mark() {
-    const handle = h("button", { type: "button", class: "mark-handle" });
-    const mark = h("div", { class: "mark" }, handle);
-    handle.addEventListener("pointerdown", (event) => {
-      handle.setPointerCapture(event.pointerId);
-      event.stopPropagation();
-    });
-    handle.addEventListener("pointermove", (event) => {
-      if (handle.hasPointerCapture(event.pointerId)) this.#move(mark, this.#priceAt(event.clientY - this.#parent.getBoundingClientRect().top));
-    });
-    handle.addEventListener("keydown", (event) => {
-      const direction = { ArrowUp: 1, ArrowDown: -1 }[event.key];
-      const step = this.#view.market?.matrix?.step ?? 1;
-      if (event.key === "Delete" || event.key === "Backspace") this.#move(mark, null);
-      else if (direction) this.#move(mark, Number(mark.dataset.price) + direction * step);
-      else return;
-      event.preventDefault();
-      event.stopPropagation();
-    });
-    return mark;
-  }
-
-  /** @param {HTMLElement} mark @param {number | null} price null removes it */
-  #move(mark, price) {
-    const symbol = this.#view.market?.symbol;
-    const at = Number(mark.dataset.price);
-    const levels = this.#alerts.rules.levels.flatMap((level) => (level.symbol !== symbol || level.price !== at ? [level] : price ? [{ ...level, price }] : []));
-    this.#alerts.set({ levels });
-  }
-
-  /** @param {number} y @returns {number | null} rounded to the grid's own decimals */
-  #priceAt(y) {
-    const price = this.#view.pointAt(1, y)?.price ?? null;
-    const step = (this.#view.market?.matrix?.step ?? 1) / 10;
-    return price === null ? null : Number((Math.round(price / step) * step).toPrecision(8));
-  }
-
-  /** @param {PointerEvent} event */
-  #follow(event) {
-    const { left, top } = this.#parent.getBoundingClientRect();
-    const [x, y] = [event.clientX - left, event.clientY - top];
-    const { width, height } = this.#view.pane;
-    this.#plus.hidden = x < width - 26 || y > height || this.#layer.contains(/** @type {Node} */ (event.target)) || event.buttons > 0;
-    if (this.#plus.hidden || event.target === this.#plus) return;
-    this.#plus.dataset.y = String(y);
-    this.#plus.style.transform = `translate(${width - 22}px, ${y - 10}px)`;
-  }
+/**
+ * @param {string} name
+ * @param {number} value
+ * @param {string} step also the least
+ * @param {(value: number) => void} set called with figures above 0 only
+ */
+function figure(name, value, step, set) {
+  const input = h("input", {
+    type: "number",
+    "aria-label": name,
+    min: step,
+    step,
+    value,
+    onchange: () => Number(input.value) > 0 && set(Number(input.value)),
+  });
+  return input;
 }
 
 /** @returns {Rules} */
 function load() {
   try {
-    return readRules(JSON.parse(localStorage.getItem(KEY) ?? "null"));
+    return readRules(JSON.parse(recall(KEY) ?? "null"));
   } catch {
-    return noRules(); // storage may be forbidden in a frame
-  }
-}
-
-/** @param {Rules} rules */
-function save(rules) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(rules));
-  } catch {
-    // storage may be forbidden in a frame: then the rules last as long as the page
+    return noRules(); // damaged: there are none
   }
 }
 

@@ -5,13 +5,23 @@
  */
 
 import { h, put } from "../panels/dom.js";
+import { ESTIMATE_TEXT } from "../panels/estimate.js";
 
-/** @typedef {{ keys: string[], name: string, run: (key: string) => unknown, shown?: string }} Shortcut `run` returns false when the key was not for it */
+/**
+ * @typedef {object} Shortcut `run` returns false when the key was not for it
+ * @property {string[]} keys
+ * @property {string} name
+ * @property {(key: string) => unknown} run
+ * @property {string} [shown]
+ */
 
 /** Keys that a control in focus needs for itself. */
 const OWN_KEYS = new Set(["INPUT", "SELECT", "TEXTAREA"]);
 
-/** @param {Shortcut[]} shortcuts @returns {void} */
+/**
+ * @param {Shortcut[]} shortcuts
+ * @returns {void}
+ */
 export function listen(shortcuts) {
   const byKey = new Map(shortcuts.flatMap((shortcut) => shortcut.keys.map((key) => [key, shortcut])));
   document.addEventListener("keydown", (event) => {
@@ -25,22 +35,71 @@ export function listen(shortcuts) {
   });
 }
 
-/** @param {Shortcut[]} shortcuts @param {string} version */
+/**
+ * @param {Shortcut[]} shortcuts
+ * @param {string} version
+ */
 export function helpDialog(shortcuts, version) {
   const dialog = h("dialog", { class: "help", "aria-label": "Keyboard and about" });
-  const link = (/** @type {string} */ href, /** @type {string} */ text) => h("a", { href, target: "_blank", rel: "noopener" }, text);
+  const link = (/** @type {string} */ href, /** @type {string} */ text) =>
+    h("a", { href, target: "_blank", rel: "noopener" }, text);
   put(
     dialog,
-    h("div", { class: "dialog-head" }, h("h2", {}, "Keyboard"), h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => dialog.close() }, "×")),
-    h("dl", {}, ...shortcuts.filter(({ name }) => name).map(({ keys, shown, name }) => h("div", {}, h("dt", {}, ...(shown ? [shown] : keys).map((key) => h("kbd", {}, key.length === 1 ? key.toUpperCase() : key))), h("dd", {}, name)))),
+    h(
+      "div",
+      { class: "dialog-head" },
+      h("h2", {}, "Keyboard"),
+      h(
+        "button",
+        { type: "button", class: "close", "aria-label": "Close", onclick: () => dialog.close() },
+        "×",
+      ),
+    ),
+    shortcutList(shortcuts),
     h("h2", {}, "Mouse and touch"),
-    h("p", {}, "Drag to move, wheel or pinch to zoom, drag the axes to stretch them, double-click an axis to let it fit again. Shift-drag measures. Click the + on the price axis to set an alert there, and drag it."),
-    h("h2", {}, "What the map says"),
-    h("p", {}, "An estimate of where leveraged positions would be force-closed, from price and open interest: it is not a list of real orders. Bands begin where positions were opened and end where the price swept them. Clusters show what stands out from its surroundings, density all that stands. How good it is, on this server's own data, stands under Accuracy."),
+    h(
+      "p",
+      {},
+      "Drag to move, wheel or pinch to zoom, drag the axes to stretch them, double-click an axis to " +
+        "reset it. Shift-drag measures. Click the + on the price axis to add a price alert there, " +
+        "and drag it; the → beside it, or a finger that rests on the map, asks what would be liquidated " +
+        "if the price went there: Enter copies the sentence, Delete removes the line.",
+    ),
+    h("h2", {}, "What the map shows"),
+    h("p", {}, ESTIMATE_TEXT),
+    h(
+      "p",
+      {},
+      "A band begins when positions were opened and ends when the price swept its level. Clusters shows " +
+        "the levels that stand out from their local average, All levels every level. Hatched is what " +
+        "nothing is known of: a time without data, or prices beyond the model's range. How good the map is " +
+        "on this server's own data is under Accuracy.",
+    ),
     h("h2", {}, "About"),
-    h("p", {}, `liqstream ${version}. Charts: TradingView Lightweight Charts, copyright (c) 2023 TradingView, Inc., `, link("https://www.tradingview.com/", "https://www.tradingview.com/"), ", Apache License 2.0 (", link("/static/vendor/lightweight-charts.LICENSE.txt", "licence"), ", ", link("/static/vendor/lightweight-charts.NOTICE.txt", "notice"), "). Colours: viridis and magma, CC0."),
+    h(
+      "p",
+      {},
+      `liqstream ${version}. Charts: TradingView Lightweight Charts, copyright (c) 2023 TradingView, Inc., `,
+      link("https://www.tradingview.com/", "https://www.tradingview.com/"),
+      ", Apache License 2.0 (",
+      link("static/vendor/lightweight-charts.LICENSE.txt", "licence"),
+      ", ",
+      link("static/vendor/lightweight-charts.NOTICE.txt", "notice"),
+      "). Colours: viridis and magma, CC0.",
+    ),
   );
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
   return dialog;
+}
+
+/** @param {Shortcut[]} shortcuts those without a name are left out */
+function shortcutList(shortcuts) {
+  const key = (/** @type {string} */ name) => h("kbd", {}, name.length === 1 ? name.toUpperCase() : name);
+  const rows = shortcuts
+    .filter(({ name }) => name)
+    .map(({ keys, shown, name }) =>
+      h("div", {}, h("dt", {}, ...(shown ? [shown] : keys).map(key)), h("dd", {}, name)),
+    );
+  return h("dl", {}, ...rows);
 }

@@ -1,10 +1,10 @@
 // @ts-check
 /**
- * Shift-drag measures: percent, time, and the USD that stands and was liquidated inside the box.
+ * Shift-drag measures: percent, time, the levels and the liquidations inside the box.
  * @module
  */
 
-import { RUNG_USD } from "../data/ladder.js";
+import { DEQUANTISED } from "../data/quantise.js";
 import { duration, price as priceText, signedPercent, usd } from "../data/format.js";
 import { h, put } from "../panels/dom.js";
 
@@ -16,38 +16,127 @@ export class Measure {
   #parent;
   #box = h("div", { class: "measure", hidden: true });
   #label = h("div", { class: "measure-label", hidden: true });
-  /** @type {Point | null} */
+  /** @type {Point | null} where it began */
   #from = null;
-  /** Whether the next drag measures without Shift, for touch. */
+  /** @type {Point | null} where it ends, or is now */
+  #to = null;
+  /** The market it is of. */
+  #symbol = "";
+  #dragging = false;
+  /** Whether the next drag measures without Shift: fingers have none. */
   armed = false;
+  #onDone;
 
-  /** @param {HTMLElement} parent @param {ChartView} view */
-  constructor(parent, view) {
+  /**
+   * @param {HTMLElement} parent
+   * @param {ChartView} view
+   * @param {() => void} onDone called when a drag has ended
+   */
+  constructor(parent, view, onDone) {
     this.#parent = parent;
     this.#view = view;
+    this.#onDone = onDone;
     parent.append(this.#box, this.#label);
     // The chart listens to mouse and touch events on its canvases: a measuring drag must not reach it.
     parent.addEventListener("pointerdown", (event) => this.#begin(event), true);
-    for (const kind of ["mousedown", "touchstart"]) parent.addEventListener(kind, (event) => this.#from && event.stopPropagation(), true);
-    parent.addEventListener("pointermove", (event) => this.#from && this.#stretch(event), true);
-    parent.addEventListener("pointerup", () => (this.#from = null), true);
+    for (const kind of ["mousedown", "touchstart", "touchmove"]) {
+      parent.addEventListener(kind, (event) => this.#takes(event), { capture: true, passive: false });
+    }
+    parent.addEventListener("pointermove", (event) => this.#stretch(event), true);
+    for (const kind of ["pointerup", "pointercancel"]) {
+      parent.addEventListener(kind, () => this.#end(), true);
+    }
   }
 
+  /** Removes the box. @returns {boolean} whether there was one */
   clear() {
-    this.#from = null;
-    this.#box.hidden = this.#label.hidden = true;
+    const shown = this.#to !== null;
+    this.#from = this.#to = null;
+    this.#dragging = false;
+    this.draw();
+    return shown;
+  }
+
+  /** Puts the box where its times and prices are now. */
+  draw() {
+    const { market } = this.#view;
+    if (this.#to && market?.symbol !== this.#symbol) this.#from = this.#to = null;
+    const [from, to] = [this.#placed(this.#from), this.#placed(this.#to)];
+    this.#box.hidden = this.#label.hidden = !from || !to;
+    if (!from || !to) return;
+    const { width, height } = this.#view.pane;
+    const clip = (/** @type {number} */ value, /** @type {number} */ most) =>
+      Math.min(most, Math.max(0, value));
+    const [left, right] = [Math.min(from.x, to.x), Math.max(from.x, to.x)].map((x) => clip(x, width));
+    const [top, bottom] = [Math.min(from.y, to.y), Math.max(from.y, to.y)].map((y) => clip(y, height));
+    if (right <= left || bottom <= top) {
+      this.#box.hidden = this.#label.hidden = true; // out of sight, and there again when it is in sight
+      return;
+    }
+    Object.assign(this.#box.style, {
+      left: `${left}px`,
+      top: `${top}px`,
+      width: `${right - left}px`,
+      height: `${bottom - top}px`,
+    });
+    this.#box.classList.toggle("down", to.price < from.price);
+    this.#write(from, to);
+    const x = Math.min(left, width - this.#label.offsetWidth - 8);
+    const y = top > this.#label.offsetHeight + 10 ? top - this.#label.offsetHeight - 6 : bottom + 6;
+    const labelY = Math.min(y, height - this.#label.offsetHeight);
+    this.#label.style.transform = `translate(${Math.max(4, x)}px, ${labelY}px)`;
+  }
+
+  /**
+   * @param {Point} from
+   * @param {Point} to
+   */
+  #write(from, to) {
+    const { standing, realised } = inside(this.#view, from, to);
+    const [price, time] = [Math.abs(to.price - from.price), Math.abs(to.timeMs - from.timeMs)];
+    const columns = Math.abs(to.column - from.column);
+    put(
+      this.#label,
+      h("b", {}, signedPercent(to.price / from.price - 1)),
+      h("span", {}, `${priceText(price)} · ${duration(time)} · ${columns} columns`),
+      h("span", {}, `${usd(standing)} of levels inside, at the right edge`),
+      realised > 0 && h("span", {}, `${usd(realised)} of liquidations inside`),
+    );
+  }
+
+  /**
+   * A corner where its time and price are on the screen now, which may be another window's.
+   * @param {Point | null} point
+   * @returns {Point | null}
+   */
+  #placed(point) {
+    const matrix = this.#view.market?.matrix;
+    if (!point || !matrix) return null;
+    const column = matrix.columnAt(point.timeMs);
+    const [x, y] = [this.#view.xOf(column), this.#view.yOf(point.price)];
+    return x === null || y === null ? null : { ...point, column, x, y };
   }
 
   /** @param {PointerEvent} event */
   #begin(event) {
-    if (!(event.shiftKey || this.armed)) return this.clear();
+    if (event.target instanceof Element && event.target.closest("button")) return;
+    this.clear();
+    if (!event.shiftKey && !this.armed) return;
     const point = this.#point(event);
     if (!point) return;
-    this.armed = false;
     this.#from = point;
+    this.#symbol = this.#view.market?.symbol ?? "";
+    this.#dragging = true;
     this.#parent.setPointerCapture(event.pointerId);
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  /** @param {Event} event of the mouse or a finger */
+  #takes(event) {
+    if (!this.#dragging) return;
+    event.stopPropagation();
+    if (event.type !== "mousedown") event.preventDefault();
   }
 
   /** @param {PointerEvent} event */
@@ -58,29 +147,24 @@ export class Measure {
 
   /** @param {PointerEvent} event */
   #stretch(event) {
-    const to = this.#point(event);
-    const from = this.#from;
+    if (!this.#dragging) return;
     event.stopPropagation();
-    if (!to || !from) return;
-    const [left, top] = [Math.min(from.x, to.x), Math.min(from.y, to.y)];
-    Object.assign(this.#box.style, { left: `${left}px`, top: `${top}px`, width: `${Math.abs(to.x - from.x)}px`, height: `${Math.abs(to.y - from.y)}px` });
-    this.#box.hidden = this.#label.hidden = false;
-    this.#box.classList.toggle("down", to.price < from.price);
-    const { standing, realised } = inside(this.#view, from, to);
-    put(
-      this.#label,
-      h("b", {}, signedPercent(to.price / from.price - 1)),
-      h("span", {}, `${priceText(Math.abs(to.price - from.price))} · ${duration(Math.abs(to.timeMs - from.timeMs))} · ${Math.abs(to.column - from.column)} columns`),
-      h("span", {}, `${usd(standing)} standing at its right edge`),
-      realised > 0 && h("span", {}, `${usd(realised)} liquidated inside`),
-    );
-    const x = Math.min(left, this.#view.pane.width - this.#label.offsetWidth - 8);
-    const y = top > this.#label.offsetHeight + 10 ? top - this.#label.offsetHeight - 6 : Math.max(from.y, to.y) + 6;
-    this.#label.style.transform = `translate(${Math.max(4, x)}px, ${y}px)`;
+    this.#to = this.#point(event) ?? this.#to;
+    this.draw();
+  }
+
+  #end() {
+    if (!this.#dragging) return;
+    this.#dragging = false;
+    this.#onDone();
   }
 }
 
-/** @param {ChartView} view @param {Point} a @param {Point} b */
+/**
+ * @param {ChartView} view
+ * @param {Point} a
+ * @param {Point} b
+ */
 export function inside({ market }, a, b) {
   const matrix = market?.matrix;
   if (!market || !matrix) return { standing: 0, realised: 0 };
@@ -88,8 +172,12 @@ export function inside({ market }, a, b) {
   const [from, to] = [Math.min(a.timeMs, b.timeMs), Math.max(a.timeMs, b.timeMs) + matrix.intervalMs];
   const cells = matrix.column(Math.min(Math.max(a.column, b.column), matrix.end - 1));
   let standing = 0;
-  for (let r = Math.max(0, matrix.rowAt(low)); cells && r <= Math.min(matrix.rows - 1, matrix.rowAt(high)); r++) {
-    standing += RUNG_USD[cells.long[r]] + RUNG_USD[cells.short[r]];
+  for (
+    let r = Math.max(0, matrix.rowAt(low));
+    cells && r <= Math.min(matrix.rows - 1, matrix.rowAt(high));
+    r++
+  ) {
+    standing += DEQUANTISED[cells.long[r]] + DEQUANTISED[cells.short[r]];
   }
   let realised = 0;
   for (const l of market.liquidations) {

@@ -10,7 +10,10 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value >>> 0;
 });
 
-/** @param {Uint8Array} bytes @returns {number} unsigned 32-bit */
+/**
+ * @param {Uint8Array} bytes
+ * @returns {number} unsigned 32-bit
+ */
 export function crc32(bytes) {
   let crc = 0xffffffff;
   for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ TABLE[(crc ^ bytes[i]) & 255];

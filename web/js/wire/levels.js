@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The levels of one symbol as the stream says them: two columns of USD on a regular price grid, kept in
+ * The levels of one symbol as the stream sends them: two columns of USD on a regular price grid, kept in
  * one buffer so that a checksum needs no copy.
  * @module
  */
@@ -28,6 +28,26 @@ export class Levels {
     this.short.set(data.short);
   }
 
+  /** @returns {Levels} the same figures in a buffer of their own */
+  copy() {
+    return new Levels({ p0: this.p0, step: this.step, long: this.long, short: this.short });
+  }
+
+  /**
+   * @param {number} low USD
+   * @param {number} high USD
+   * @returns {Levels} a copy without the longs that `low` and the shorts that `high` has passed whole
+   */
+  masked(low, high) {
+    const levels = this.copy();
+    const { p0, step, rows } = levels;
+    for (let i = 0; i < rows; i++) {
+      if (low <= p0 + (i - 0.5) * step) levels.long[i] = 0;
+      if (high >= p0 + (i + 0.5) * step) levels.short[i] = 0;
+    }
+    return levels;
+  }
+
   get rows() {
     return this.long.length;
   }
@@ -42,7 +62,11 @@ export class Levels {
     return this.#buffer[1];
   }
 
-  /** @param {SideDelta} long @param {SideDelta} short @returns {boolean} false when an index is off the grid */
+  /**
+   * @param {SideDelta} long
+   * @param {SideDelta} short
+   * @returns {boolean} false when an index is off the grid, or lacks its value
+   */
   apply(long, short) {
     return patch(this.long, long) && patch(this.short, short);
   }
@@ -53,8 +77,12 @@ export class Levels {
   }
 }
 
-/** @param {Float64Array} side @param {SideDelta} delta */
+/**
+ * @param {Float64Array} side
+ * @param {SideDelta} delta
+ */
 function patch(side, delta) {
+  if (delta.i.length !== delta.v.length) return false;
   for (let k = 0; k < delta.i.length; k++) {
     if (!(delta.i[k] >= 0 && delta.i[k] < side.length)) return false;
     side[delta.i[k]] = delta.v[k];

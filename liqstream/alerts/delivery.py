@@ -1,0 +1,107 @@
+"""Delivers alerts to their targets: in the background, tried again, never in the way of the stream.
+
+Each target has a queue and a worker of its own: one that hangs delays no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import aiohttp
+import structlog
+
+from liqstream.alerts.rules import Alert
+from liqstream.alerts.targets import Target
+from liqstream.client.env_proxy import env_proxy
+from liqstream.market import Source
+from liqstream.metrics import Metrics
+from liqstream.supervision.supervise import raise_if_cancelled
+
+TRIES = 4
+FIRST_WAIT_S = 1.0
+RESPONSE_TIMEOUT_S = 10.0
+MAX_WAITING = 100
+"""Alerts that wait for one target; more are dropped and counted, for so many are of one cause."""
+
+_log = structlog.get_logger(__name__)
+
+
+class _Waiting(NamedTuple):
+    alert: Alert
+    source: Source
+
+
+class _Outbox(NamedTuple):
+    target: Target
+    queue: asyncio.Queue[_Waiting]
+
+
+class Sender:
+    """Sends to `targets`; what was sent and what was dropped or refused is counted in the metrics."""
+
+    def __init__(
+        self, targets: Sequence[Target], metrics: Metrics, *, first_wait_s: float = FIRST_WAIT_S
+    ) -> None:
+        self._metrics = metrics
+        self._outboxes = {target.name: _Outbox(target, asyncio.Queue(MAX_WAITING)) for target in targets}
+        self._first_wait_s = first_wait_s
+
+    def send(self, alert: Alert, source: Source) -> None:
+        """Queue an alert for each of the rule's targets; returns at once. A full queue drops it, counted."""
+        _log.info("alert", rule=alert.rule.name, symbol=alert.symbol, text=alert.text)
+        for name in alert.rule.to:
+            target, queue = self._outboxes[name]
+            try:
+                queue.put_nowait(_Waiting(alert, source))
+            except asyncio.QueueFull:
+                self._metrics.alerts_failed.labels(target.kind).inc()
+
+    async def run(self) -> None:
+        """Send alerts, each target's in order, until cancelled; what fails is tried again, then counted."""
+        timeout = aiohttp.ClientTimeout(RESPONSE_TIMEOUT_S)
+        async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as workers:
+            for name, outbox in self._outboxes.items():
+                workers.create_task(self._work(session, outbox), name=f"alerts-to-{name}")
+
+    async def _work(self, session: aiohttp.ClientSession, outbox: _Outbox) -> None:
+        target, queue = outbox
+        while True:
+            alert, source = await queue.get()
+            try:
+                failure = await self._deliver(session, target, alert, source)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # the next alerts are sent
+                # A cancellation met inside a library would end this target's worker, and no other, unnoticed.
+                raise_if_cancelled(error)
+                failure = type(error).__name__
+            counter = self._metrics.alerts_failed if failure else self._metrics.alerts_sent
+            counter.labels(target.kind).inc()
+            if failure:
+                # Neither the address nor the body: they hold the token.
+                _log.warning("alert not delivered", target=target.name, rule=alert.rule.name, reason=failure)
+
+    async def _deliver(
+        self, session: aiohttp.ClientSession, target: Target, alert: Alert, source: Source
+    ) -> str:
+        """Why the alert could not be delivered; empty if it was."""
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        url, body, headers = target.request(alert, source=source, time=now)
+        headers = {"Content-Type": "application/json", **headers}
+        reason = ""
+        for attempt in range(TRIES):
+            if attempt:
+                await asyncio.sleep(self._first_wait_s * 2 ** (attempt - 1))
+            try:
+                async with session.post(
+                    url, data=body, headers=headers, proxy=env_proxy(url), allow_redirects=False
+                ) as response:
+                    if response.status < 300:
+                        return ""
+                    reason = f"HTTP {response.status}"
+                    if response.status < 500 and response.status != 429:
+                        break
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                reason = type(error).__name__
+        return reason

@@ -1,0 +1,280 @@
+"""What a client has subscribed to: requests sent in lists the server takes, and each message's effect."""
+
+from __future__ import annotations
+
+import asyncio
+
+# Not structlog, which prints to stdout unless configured: a library must not write into its user's pipe.
+import logging
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from typing import Any
+
+from .connection import Connection
+from .errors import ClientError, UnknownSymbolError
+from .market_table import MarketTables
+from .messages import (
+    DeltaMessage,
+    ErrorMessage,
+    HeartbeatMessage,
+    MarketsMessage,
+    Message,
+    PongMessage,
+    SnapshotMessage,
+    StateMessage,
+    StreamPosition,
+    SubscribedMessage,
+    TickMessage,
+    WarningMessage,
+)
+from .pending_requests import PendingRequests, lists_of
+from .reconnect import LONGEST_WAIT_S
+from .subscription import Subscription
+from .symbol_stream import SymbolStream
+
+log = logging.getLogger(__name__)
+
+WHOLE_STATE_DUE_S = 1.0
+"""A whole state that must come by itself after an ack is asked for after so long."""
+
+MARKETS = "markets"
+"""The stream of the table, and the id of the requests for it."""
+
+
+class Subscriptions:
+    """The subscriptions of one client over all its connections, and the stream of each symbol."""
+
+    def __init__(self, *, on_warning: Callable[[str, str], None] | None) -> None:
+        self.streams: dict[str, SymbolStream] = {}
+        self.dropped = 0
+        """Snapshots of all symbols that the server dropped because this client read too slowly."""
+        self.retry_after_s = 0.0
+        """The server's wish for the next reconnect; whoever grants it resets it."""
+        self.markets: MarketTables | None = None
+        """The subscription to the table of markets, None without one."""
+        self._on_warning = on_warning  # called with a warning's code and sentence
+        # By symbol, with the same keys as `streams`; one subscription stands once per symbol.
+        self._by_symbol: dict[str, Subscription] = {}
+        self._requests = PendingRequests()  # not answered yet, of this connection
+        self._connection: Connection | None = None  # the one being read, None between two
+        self._sending: set[asyncio.Task[None]] = set()  # kept so that they are not collected while they run
+
+    def all(self) -> list[Subscription]:
+        """Each subscription once, in the order they were made."""
+        return list(dict.fromkeys(self._by_symbol.values()))
+
+    def add(self, subscription: Subscription) -> None:
+        """Follow its symbols, now and after every reconnect."""
+        for symbol in subscription.symbols:
+            self._by_symbol[symbol] = subscription
+            self.streams[symbol] = SymbolStream(symbol)
+        if self._connection is not None:
+            self._in_background(self._send_subscribe(self._connection, subscription))
+
+    async def begin(self, connection: Connection) -> None:
+        """Subscribe to everything on a new connection."""
+        self._connection = connection
+        self._requests.clear()
+        for subscription in self.all():
+            await self._send_subscribe(connection, subscription)
+        if self.markets is not None:
+            await self._send_markets(connection, "subscribe")
+
+    def add_markets(self) -> MarketTables:
+        """Follow the table of markets, now and after every reconnect. Raises ValueError if it is followed."""
+        if self.markets is not None:
+            raise ValueError("already subscribed to the markets")
+        self.markets = MarketTables(self._remove_markets)
+        if self._connection is not None:
+            self._in_background(self._send_markets(self._connection, "subscribe"))
+        return self.markets
+
+    async def _remove_markets(self, tables: MarketTables) -> None:
+        if self.markets is tables:
+            self.markets = None
+            if self._connection is not None:
+                await self._send_markets(self._connection, "unsubscribe")
+
+    async def _send_markets(self, connection: Connection, action: str) -> None:
+        proto = {"proto": 2} if action == "subscribe" else {}
+        await connection.send({"action": action, "stream": MARKETS, **proto, "id": MARKETS})
+
+    async def _take_markets(self, connection: Connection, message: MarketsMessage) -> None:
+        if self.markets is None:
+            return  # was on its way when we unsubscribed
+        table = self.markets.state.take(message)
+        if table is not None:
+            self.markets.put(table)
+        if self.markets.state.must_ask:
+            self.markets.state.asked()
+            await self._send_markets(connection, "resync")
+
+    def end(self, error: Exception | None = None) -> None:
+        """End every subscription, with an error or without one."""
+        ends: list[Subscription | MarketTables] = [*self.all()]
+        if self.markets is not None:
+            ends.append(self.markets)
+        for each in ends:
+            if error is None:
+                each.end()
+            else:
+                each.fail(error)
+
+    def connection_lost(self) -> None:
+        """The connection has ended; states are kept, to resume from."""
+        self._connection = None
+        if self.markets is not None:
+            self.markets.state.connection_lost()
+        for stream in self.streams.values():
+            stream.connection_lost()
+
+    def sending(self) -> list[asyncio.Task[None]]:
+        """What is still being sent in the background."""
+        return list(self._sending)
+
+    async def _send_subscribe(self, connection: Connection, subscription: Subscription) -> None:
+        for symbols in lists_of(subscription.symbols):
+            await self._send_list(connection, symbols, subscription)
+
+    async def _send_list(
+        self, connection: Connection, symbols: list[str], subscription: Subscription
+    ) -> None:
+        message = {
+            "action": "subscribe",
+            "symbols": symbols,
+            "update_interval": subscription.update_interval_s,
+            "proto": 2,
+            "delta": True,
+            "id": self._requests.add(symbols),
+        }
+        if any(each.ticks for each in self.all()):
+            message["ticks"] = True  # of the connection: whoever does not want them passes over them
+        held = {symbol: self.streams[symbol].resume for symbol in symbols}
+        resume = {symbol: state for symbol, state in held.items() if state}
+        await connection.send(message | ({"resume": resume} if resume else {}))
+
+    async def remove(self, subscription: Subscription) -> None:
+        """Unsubscribe."""
+        for symbol in subscription.symbols:
+            if self._by_symbol.get(symbol) is subscription:
+                del self._by_symbol[symbol], self.streams[symbol]
+        for symbols in lists_of(subscription.symbols):
+            if self._connection is not None:
+                await self._connection.send({"action": "unsubscribe", "symbols": symbols})
+
+    async def take(self, connection: Connection, message: Message) -> None:
+        """Act on a message of the server."""
+        match message:
+            case SnapshotMessage() | DeltaMessage():
+                await self._take_state(connection, message)
+            case MarketsMessage():
+                await self._take_markets(connection, message)
+            case TickMessage():
+                await self._take_tick(connection, message)
+            case HeartbeatMessage():
+                await self._take_positions(connection, message.symbols, SymbolStream.take_heartbeat)
+            case PongMessage():
+                await self._take_positions(connection, message.positions, SymbolStream.take_pong)
+            case SubscribedMessage():
+                self._take_ack(message)
+                await self._take_positions(connection, message.positions, SymbolStream.take_ack)
+                self._in_background(self._ask_for_missing(connection, message.positions))
+            case ErrorMessage(code="RATE_LIMITED"):
+                self._in_background(self._ask_again(connection, message.retry_after_ms / 1000))
+            case ErrorMessage():
+                self._take_error(message)
+            case WarningMessage():
+                self._take_warning(message)
+
+    def _take_warning(self, message: WarningMessage) -> None:
+        self.dropped += message.dropped_messages
+        for symbol, count in message.dropped_by_symbol.items():
+            if symbol in self.streams:
+                self.streams[symbol].take_dropped(count)
+        self.retry_after_s = message.retry_after_ms / 1000
+        log.info("%s: %s", message.code, message.message)
+        if self._on_warning is not None:
+            try:
+                self._on_warning(message.code, message.message)
+            except Exception:
+                log.exception("the listener of warnings failed")
+
+    async def _take_state(self, connection: Connection, message: StateMessage) -> None:
+        stream = self.streams.get(message.symbol)
+        if stream is None:
+            return  # was on its way when we unsubscribed
+        snapshot = stream.take(message)
+        if snapshot is not None:
+            self._by_symbol[message.symbol].put(snapshot)
+        await self._resync_lost(connection, [message.symbol])
+
+    async def _take_tick(self, connection: Connection, message: TickMessage) -> None:
+        stream = self.streams.get(message.symbol)
+        if stream is None:
+            return
+        subscription = self._by_symbol[message.symbol]
+        if not subscription.ticks:
+            stream.take_heartbeat(StreamPosition(message.epoch, message.seq))
+        elif (snapshot := stream.take_tick(message)) is not None:
+            subscription.put(snapshot)
+        await self._resync_lost(connection, [message.symbol])
+
+    async def _take_positions(
+        self,
+        connection: Connection,
+        positions: Mapping[str, StreamPosition],
+        take: Callable[[SymbolStream, StreamPosition], None],
+    ) -> None:
+        for symbol, at in positions.items():
+            if symbol in self.streams:
+                take(self.streams[symbol], at)
+        await self._resync_lost(connection, positions)
+
+    async def _ask_for_missing(self, connection: Connection, symbols: Collection[str]) -> None:
+        """Ask for the whole states that should have come with an ack, once they are late."""
+        await asyncio.sleep(WHOLE_STATE_DUE_S)
+        if connection is self._connection:
+            for symbol in symbols:
+                if symbol in self.streams:
+                    self.streams[symbol].ask_if_missing()
+            await self._resync_lost(connection, symbols)
+
+    async def _resync_lost(self, connection: Connection, symbols: Iterable[str]) -> None:
+        streams = (self.streams.get(symbol) for symbol in symbols)
+        lost = [stream.symbol for stream in streams if stream is not None and stream.must_ask_for_whole()]
+        for names in lists_of(lost):
+            await connection.send({"action": "resync", "symbols": names})
+
+    def _take_ack(self, message: SubscribedMessage) -> None:
+        asked, unknown = self._requests.refused_by(message)
+        if unknown:
+            self._fail(asked, UnknownSymbolError(f"the server does not follow {', '.join(unknown)}"))
+
+    def _take_error(self, message: ErrorMessage) -> None:
+        log.info("%s: %s", message.code, message.message)
+        if message.id == MARKETS and self.markets is not None:
+            self.markets.fail(ClientError(f"the server has no stream of markets: {message.message}"))
+        elif message.code == "INVALID_SYMBOL":
+            self._fail(self._requests.concerned_by(message), UnknownSymbolError(message.message))
+        elif message.code in ("INVALID_MESSAGE", "INVALID_ACTION"):
+            sentence = f"the server does not understand the request: {message.message}"
+            self._fail(self._requests.concerned_by(message), ClientError(sentence))
+
+    async def _ask_again(self, connection: Connection, after_s: float) -> None:
+        """Send once more what the server did not read, because we sent too much."""
+        await asyncio.sleep(min(after_s, LONGEST_WAIT_S))
+        for symbols in self._requests.clear():
+            subscription = self._by_symbol.get(symbols[0])
+            if subscription is not None and connection is self._connection:
+                await self._send_list(connection, symbols, subscription)
+        if self.markets is not None and self.markets.state.table is None and connection is self._connection:
+            await self._send_markets(connection, "subscribe")
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    def _fail(self, symbols: list[str], error: ClientError) -> None:
+        for symbol in symbols:
+            if symbol in self._by_symbol:
+                self._by_symbol[symbol].fail(error)

@@ -1,0 +1,1 @@
+"""The score: predicted against realised liquidations, beside naive baselines, offline."""

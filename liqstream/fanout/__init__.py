@@ -1,0 +1,1 @@
+"""Snapshots to clients: connections, groups, interval buckets and backpressure."""

@@ -1,0 +1,101 @@
+"""What a feed of an exchange answers when it is asked (its clock, prices of late, what it listens to), and
+what it does about a record that was refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+
+from liqstream.feeds.bracket_readers import READERS, Rows
+from liqstream.feeds.channel_watch import ChannelWatch
+from liqstream.feeds.dedupe import Deduplicator
+from liqstream.feeds.error_reporter import ErrorReporter
+from liqstream.feeds.exchange_access import ExchangeAccess
+from liqstream.feeds.feed import FeedBase
+from liqstream.feeds.gap_filler import GapFiller
+from liqstream.feeds.instruments import InstrumentList
+from liqstream.feeds.parsing import UNREADABLE
+from liqstream.feeds.rest_client import RestError
+from liqstream.feeds.venue import Venue
+from liqstream.feeds.weight_ledger import WeightLedger
+from liqstream.market import MarketEvent
+
+
+class ExchangeFacts(FeedBase):
+    """The answers of an ExchangeFeed, which sets these attributes."""
+
+    _venue: Venue
+    _access: ExchangeAccess
+    _instruments: InstrumentList
+    _reporter: ErrorReporter
+    _interval_ms: int
+    _deduplicator: Deduplicator
+    _gaps: GapFiller
+    _watch: ChannelWatch
+    # Topics the exchange will not have, by name.
+    _refused: set[str]
+
+    @property
+    def ledger(self) -> WeightLedger | None:
+        """The exchange's REST weight, where others spend of it too."""
+        return self._access.ledger
+
+    def clock_ms(self) -> int | None:
+        """The exchange's clock as last measured, carried on by ours."""
+        return self._access.clock.time_ms(self._access.clock_speed)
+
+    def liquidations_until_ms(self) -> Mapping[str, int]:
+        """Every followed symbol while all sockets carry data, but those whose liquidations are refused."""
+        now_ms, last_s = self.clock_ms(), self._status.last_message_s
+        if not (self._status.connected and now_ms is not None and last_s is not None):
+            return {}
+        until_ms = round(now_ms - (asyncio.get_running_loop().time() - last_s) * 1000)
+        return dict.fromkeys(self._listened_to(), until_ms)
+
+    def _listened_to(self) -> set[str]:
+        followed = self._instruments.followed
+        if not (self._venue.publishes_liquidations and self._venue.verdict_on("liquidations")):
+            return set()  # what is held back may stay off
+        if not self._refused:
+            return set(followed)
+        topics = [
+            topic
+            for topic in self._venue.topics(followed, self._interval_ms)
+            if "liquidations" in topic.kinds and topic.name not in self._refused
+        ]
+        return set(followed) if any(not each.symbol for each in topics) else {each.symbol for each in topics}
+
+    def note_refused(self, record: MarketEvent) -> None:
+        """It is forgotten, and asked for by REST."""
+        self._deduplicator.forget(record)
+        self._watch.liveness.note_refused(record, self._access.their_now_ms())
+        self._gaps.note_refused(record)
+
+    async def recent_prices(self, symbol: str) -> tuple[float, float] | None:
+        """The range of the forming bar and the one before it, by REST; None where it does not answer."""
+        now_ms = self._access.their_now_ms()
+        start_ms = now_ms - now_ms % self._interval_ms - self._interval_ms
+        thing = f"{symbol} prices"
+        try:
+            pages = self._venue.candles(
+                self._access.client(), symbol, self._interval_ms, start_ms=start_ms, end_ms=now_ms + 1
+            )
+            async with aclosing(pages):
+                bars = [bar async for page in pages for bar in page if bar.open_time_ms >= start_ms]
+        except RestError as error:
+            self._reporter.report(thing, f"{thing}: {error}")
+            return None
+        except UNREADABLE as error:
+            self._reporter.count_unreadable(thing, error)
+            return None
+        self._reporter.clear(thing)
+        return (min(bar.low for bar in bars), max(bar.high for bar in bars)) if bars else None
+
+    async def brackets(self) -> Rows | None:
+        """The exchange's margin brackets by REST, of the symbols it lists."""
+        reader = READERS.get(self._venue.name)
+        if reader is None:
+            return None
+        contracts = {symbol: self._venue.contract(symbol) for symbol in self._instruments.followed}
+        return await reader(self._access.client(), contracts)

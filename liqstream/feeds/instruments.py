@@ -1,0 +1,102 @@
+"""Which of the symbols asked for an exchange trades now, and what has changed in its list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from liqstream.feeds.venue import Instrument
+
+READ_EVERY_S = 3600.0
+LEAST_READ_EVERY_S = 60.0
+"""However often the exchange says that something has changed."""
+
+NOT_TRADING, NOT_LISTED, CONTRACT_CHANGED = "not_trading", "not_listed", "contract_changed"
+
+
+@dataclass(slots=True)
+class InstrumentList:
+    """What is known of `symbols`. Before the first reading every one of them is taken to be traded."""
+
+    symbols: tuple[str, ...]
+    _listed: Mapping[str, Instrument] | None = None
+    _resized: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the list has been read."""
+        return self._listed is not None
+
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """The symbols that trade."""
+        if self._listed is None:
+            return self.symbols
+        return tuple(symbol for symbol in self.symbols if self._is_traded(symbol))
+
+    def read(self, listed: Mapping[str, Instrument]) -> list[str]:
+        """Take a new list in; the symbols whose contract has another size than before.
+
+        Raises ValueError for a list without any contract: no exchange lists none.
+        """
+        if not listed:
+            raise ValueError("a list of contracts without one that can be read")
+        before = self._listed or {}
+        resized = [
+            symbol
+            for symbol in self.symbols
+            if symbol in before
+            and symbol in listed
+            and before[symbol].contract_base != listed[symbol].contract_base
+        ]
+        for symbol in resized:
+            old, new = before[symbol].contract_base, listed[symbol].contract_base
+            self._resized[symbol] = f"the contract of {symbol} has {new:g} instead of {old:g} base coin"
+        # What has left the list keeps its size, so that its return with another one is noticed.
+        self._listed = {**{s: _gone(before[s]) for s in before if s not in listed}, **listed}
+        return resized
+
+    def flags(self) -> dict[str, set[str]]:
+        """What the maps of the symbols must say."""
+        found: dict[str, set[str]] = {}
+        for symbol in self.symbols:
+            one = (self._listed or {}).get(symbol)
+            if self._listed is not None and not self._is_traded(symbol):
+                listed = one is not None and one.state != _GONE
+                found.setdefault(symbol, set()).add(NOT_TRADING if listed else NOT_LISTED)
+            if symbol in self._resized:
+                found.setdefault(symbol, set()).add(CONTRACT_CHANGED)
+        return found
+
+    def problems(self, exchange: str) -> dict[str, str]:
+        """What users are shown, by symbol."""
+        found = dict(self._resized)
+        for symbol in self.symbols if self._listed is not None else ():
+            one = (self._listed or {}).get(symbol)
+            if one is None or one.state == _GONE:
+                found[symbol] = f"{exchange} does not list {symbol}"
+            elif not one.tradable:
+                found[symbol] = f"{exchange} does not trade {symbol} now ({one.state})"
+        return found
+
+    def announced(self, exchange: str) -> str:
+        """Which of the symbols will be delisted, and when; "" for none."""
+        listed = self._listed or {}
+        ends = {s: listed[s].delists_at_ms for s in self.symbols if s in listed}
+        return "; ".join(
+            f"{exchange} delists {symbol} at {datetime.fromtimestamp(ends_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+            for symbol, ends_ms in ends.items()
+            if ends_ms is not None
+        )
+
+    def _is_traded(self, symbol: str) -> bool:
+        one = (self._listed or {}).get(symbol)
+        return one is not None and one.tradable
+
+
+_GONE = "gone"
+
+
+def _gone(instrument: Instrument) -> Instrument:
+    return Instrument(instrument.symbol, False, _GONE, instrument.contract_base)

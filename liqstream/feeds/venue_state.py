@@ -1,0 +1,201 @@
+"""What must outlive a restart beside the store: bans and missing past, in one small JSON file.
+
+DuckDB admits one process, so this is a file of its own: `liqstream doctor` and a running server both use it.
+It is replaced by renaming, under a lock, and read again every 30 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+from yarl import URL
+
+log = structlog.get_logger(__name__)
+
+READ_EVERY_S = 30.0
+LONG_PAUSE_S = 60.0
+"""A longer pause is kept over restarts; a shorter one is over before anything has started again."""
+
+WRITE_EVERY_S = 1.0
+"""What a crash can lose."""
+
+Document = dict[str, Any]
+Change = Callable[[Document], None]
+
+
+def state_path(db_path: Path) -> Path:
+    """Where the file of a store is: `data/liqstream.venues.json` for `data/liqstream.duckdb`."""
+    return db_path.with_suffix(".venues.json")
+
+
+def ban_key(rest_host: str, proxy: str) -> str:
+    """Whom an exchange bans: an address, which is the proxy's if there is one."""
+    return f"{rest_host} via {proxy}" if proxy else rest_host
+
+
+def socket_host(url: str) -> str:
+    """The host of a socket as `ban_key` takes it: a ban of REST at the same host leaves sockets alone."""
+    return f"wss://{URL(url).host}"
+
+
+def read_document(path: Path) -> Document:
+    """What the file holds; nothing if there is none, or if it is damaged (which is logged)."""
+    try:
+        found = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        log.warning("venue_state_unreadable", path=str(path), reason=str(error))
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def change_document(path: Path, change: Change) -> Document:
+    """Apply `change` to what the file holds now and replace it; what it then holds. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path.with_suffix(".lock")):
+        document = read_document(path)
+        change(document)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+        temporary.replace(path)
+    return document
+
+
+def _section(document: Document, name: str) -> Document:
+    """A part of the file; what is not of its form is replaced."""
+    if not isinstance(document.get(name), dict):
+        document[name] = {}
+    section: Document = document[name]
+    return section
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def clear_bans(path: Path, hosts: set[str]) -> list[str]:
+    """Forget the bans of these hosts, whatever the proxy; their keys. Blocks. Raises OSError."""
+    cleared: list[str] = []
+
+    def clear(document: Document) -> None:
+        bans = _section(document, "bans")
+        cleared.extend(key for key in bans if key.partition(" via ")[0] in hosts)
+        for key in cleared:
+            del bans[key]
+
+    if path.exists():
+        change_document(path, clear)
+    return cleared
+
+
+class VenueState:
+    """The file at `path` as this process has it; without a path, memory alone. `now_ms` is UTC.
+
+    It is in memory; `sync` exchanges it with the file.
+    """
+
+    def __init__(self, path: Path | None, now_ms: Callable[[], int]) -> None:
+        self._path = path
+        self._now_ms = now_ms
+        self._document: Document = {}
+        # Pauses too short for the file: end in UTC ms, by `ban_key`.
+        self._short: dict[str, int] = {}
+        # What the file does not hold yet, in the order it happened.
+        self._changes: list[Change] = []
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether there is something that the file does not hold yet."""
+        return bool(self._changes) and self._path is not None
+
+    async def sync(self) -> None:
+        """Write what has changed here, read what others have changed: a ban that was cleared, for one."""
+        if self._path is None:
+            return
+        changes, self._changes = self._changes, []
+        try:
+            document = await asyncio.to_thread(_exchange, self._path, changes)
+        except BaseException as error:
+            self._changes = changes + self._changes
+            if not isinstance(error, OSError):
+                raise
+            log.warning("venue_state_not_kept", path=str(self._path), reason=str(error))
+            return
+        for change in self._changes:  # made meanwhile
+            change(document)
+        self._document = document
+
+    def pause(self, key: str, seconds: float, reason: str, *, lasting: bool = True) -> None:
+        """Nothing may be asked for `seconds` from now on; with `lasting`, not after a restart either."""
+        until_ms = self._now_ms() + round(seconds * 1000)
+        if not lasting or seconds < LONG_PAUSE_S:
+            self._short[key] = max(until_ms, self._short.get(key, 0))
+            return
+        ban = {"until_ms": until_ms, "since_ms": self._now_ms(), "reason": reason[:200]}
+        self._change(lambda document: _section(document, "bans").update({key: ban}))
+
+    def pause_left_s(self, key: str) -> float:
+        """For how long nothing may be asked; 0 if something may."""
+        now_ms = self._now_ms()
+        left_ms = self._short.get(key, 0) - now_ms
+        bans = self._document.get("bans")
+        ban = bans.get(key) if isinstance(bans, dict) else None
+        if isinstance(ban, dict):
+            until_ms, since_ms = ban.get("until_ms", 0), ban.get("since_ms", 0)
+            if isinstance(until_ms, int) and isinstance(since_ms, int):
+                # Never longer than it was stated, whatever has become of the clock since.
+                left_ms = max(left_ms, min(until_ms - now_ms, until_ms - since_ms))
+        return max(0.0, left_ms / 1000)
+
+    def missing(self, exchange: str) -> Document:
+        """An exchange's missing past, as `save_missing` was given it."""
+        found = self._document.get("missing")
+        missing = found.get(exchange) if isinstance(found, dict) else None
+        return missing if isinstance(missing, dict) else {}
+
+    def save_missing(self, exchange: str, missing: Document) -> None:
+        """Keep an exchange's missing past."""
+        if missing != self.missing(exchange):
+            self._change(lambda document: _section(document, "missing").update({exchange: missing}))
+
+    def verdicts(self, exchange: str) -> Document:
+        """What was found of an exchange's sides and units, as `save_verdict` was given it, by question."""
+        found = self._document.get("verdicts")
+        verdicts = found.get(exchange) if isinstance(found, dict) else None
+        return verdicts if isinstance(verdicts, dict) else {}
+
+    def save_verdict(self, exchange: str, question: str, verdict: Document) -> None:
+        """Keep what was found of one question."""
+
+        def change(document: Document) -> None:
+            _section(_section(document, "verdicts"), exchange)[question] = verdict
+
+        self._change(change)
+
+    def _change(self, change: Change) -> None:
+        change(self._document)
+        if self._path is not None:
+            self._changes.append(change)
+
+
+def _exchange(path: Path, changes: list[Change]) -> Document:
+    if not changes:
+        return read_document(path)
+
+    def change_all(document: Document) -> None:
+        for change in changes:
+            change(document)
+
+    return change_document(path, change_all)

@@ -1,0 +1,1 @@
+"""Files of market data (CSV, gzip, zip) into the store."""

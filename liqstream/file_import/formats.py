@@ -1,0 +1,252 @@
+"""The forms of CSV that can be read: which columns make one, and the records of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from liqstream.file_import import fields
+from liqstream.market import (
+    Candle,
+    FundingRate,
+    Liquidation,
+    LiquidationTotal,
+    MarketEvent,
+    OpenInterest,
+)
+from liqstream.market.identity import QUOTES, contract_name
+from liqstream.symbols import is_symbol
+
+Kind = Literal["bars", "liquidations", "klines", "metrics", "funding"]
+
+KLINE_COLUMNS = (
+    "open_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "close_time",
+    "quote_volume",
+    "count",
+    "taker_buy_volume",
+    "taker_buy_quote_volume",
+    "ignore",
+)
+CAPTURE_COLUMNS = (
+    "symbol",
+    "side",
+    "order_type",
+    "time_in_force",
+    "original_quantity",
+    "price",
+    "average_price",
+    "order_status",
+    "last_fill_quantity",
+    "accumulated_fill_quantity",
+    "time",
+    "usd",
+)
+"""Captures of Binance's forceOrder stream; they come without a header."""
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "time": ("open_time", "open_time_ms", "create_time", "timestamp", "time", "time_ms", "datetime", "date"),
+    "open": ("open",),
+    "high": ("high",),
+    "low": ("low",),
+    "close": ("close",),
+    "volume": ("volume", "volume_base", "base_volume"),
+    "quote_volume": ("quote_volume", "volume_quote_usd", "quote_asset_volume", "turnover"),
+    "taker_buy": (
+        "taker_buy_volume",
+        "taker_buy_base",
+        "taker_buy_base_volume",
+        "taker_buy_base_asset_volume",
+    ),
+    "oi_usd": ("sum_open_interest_value", "open_interest_usd", "open_interest_value"),
+    "oi_base": ("sum_open_interest", "open_interest_base", "open_interest"),
+    "one_sided": ("one_sided",),
+    "funding": ("funding_rate", "rate"),
+    "long_usd": ("liquidation_long_usd", "long_usd"),
+    "short_usd": ("liquidation_short_usd", "short_usd"),
+    "symbol": ("symbol", "instrument", "inst_id"),
+    "side": ("side", "position_side"),
+    "price": ("average_price", "price", "price_usd"),
+    "quantity": ("accumulated_fill_quantity", "quantity", "quantity_base", "qty", "size"),
+}
+"""What we call a column -> how files call it, the better name first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Whose data a file holds; `symbol` is empty where each row names its own."""
+
+    exchange: str
+    symbol: str
+    interval_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form of CSV. `parse` turns a row's fields, by our names, into records, the row's time first.
+
+    Rows that are `sequential` must run forward in time; `regular` ones are an interval apart.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    parse: Callable[[dict[str, str], Market], tuple[int, list[MarketEvent]]]
+    sequential: bool = True
+    on_grid: bool = False
+    regular: bool = False
+
+
+def column_positions(header: Sequence[str]) -> dict[str, int]:
+    """Our name -> index, for the columns we know."""
+    found = {name.strip().lower(): index for index, name in reversed(list(enumerate(header)))}
+    positions: dict[str, int] = {}
+    for ours, names in _NAMES.items():
+        known = next((found[name] for name in names if name in found), None)
+        if known is not None:
+            positions[ours] = known
+    return positions
+
+
+def _bar(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent]]:
+    open_time_ms = fields.time_ms(row["time"], "open_time")
+    opened, high, low, close = (fields.price(row[name], name) for name in ("open", "high", "low", "close"))
+    if not low <= min(opened, close) <= max(opened, close) <= high:
+        raise ValueError(f"high {high:g} and low {low:g} do not span open {opened:g} and close {close:g}")
+    candle = Candle(
+        market.exchange,
+        row_symbol(row, market),
+        market.interval_ms,
+        open_time_ms,
+        opened,
+        high,
+        low,
+        close,
+        fields.optional_amount(row.get("volume"), "volume"),
+        fields.optional_amount(row.get("quote_volume"), "quote_volume"),
+        fields.optional_amount(row.get("taker_buy"), "taker_buy_volume"),
+    )
+    # Open interest and totals come before the bar: at the bar's close, a reader in order knows all of them.
+    records: list[MarketEvent] = [*_bar_open_interest(row, candle), *_bar_totals(row, candle)]
+    rate = row.get("funding", "")
+    if not fields.is_absent(rate):
+        value = fields.number(rate, "funding_rate")
+        records.append(FundingRate(market.exchange, candle.symbol, open_time_ms, value))
+    return open_time_ms, [*records, candle]
+
+
+def _bar_open_interest(row: dict[str, str], candle: Candle) -> list[OpenInterest]:
+    """The open interest at the bar's close; a file's 0 means it was not known."""
+    closes_ms = candle.open_time_ms + candle.interval_ms
+    sides = fields.sides_counted(row.get("one_sided"), candle.exchange)
+    base = (fields.optional_amount(row.get("oi_base"), "open interest") or 0.0) / sides
+    if base:
+        return [OpenInterest(candle.exchange, candle.symbol, closes_ms, base, base, "base")]
+    usd = (fields.optional_amount(row.get("oi_usd"), "open interest") or 0.0) / sides
+    if usd:
+        return [OpenInterest(candle.exchange, candle.symbol, closes_ms, usd / candle.close, usd, "usd")]
+    return []
+
+
+def _bar_totals(row: dict[str, str], candle: Candle) -> list[LiquidationTotal]:
+    if fields.is_absent(row.get("long_usd")) or fields.is_absent(row.get("short_usd")):
+        return []
+    market = Market(candle.exchange, candle.symbol, candle.interval_ms)
+    return [_total_of(row, market, candle.open_time_ms)]
+
+
+def _total_of(row: dict[str, str], market: Market, open_time_ms: int) -> LiquidationTotal:
+    return LiquidationTotal(
+        market.exchange,
+        market.symbol,
+        market.interval_ms,
+        open_time_ms,
+        fields.amount(row["long_usd"], "long_usd"),
+        fields.amount(row["short_usd"], "short_usd"),
+    )
+
+
+def _total(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent]]:
+    open_time_ms = fields.time_ms(row["time"], "open_time")
+    named = Market(market.exchange, row_symbol(row, market), market.interval_ms)
+    return open_time_ms, [_total_of(row, named, open_time_ms)]
+
+
+def _metric(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent]]:
+    at_ms = fields.time_ms(row["time"], "create_time")
+    sides = fields.sides_counted(row.get("one_sided"), market.exchange)
+    base = fields.price(row["oi_base"], "sum_open_interest") / sides
+    symbol = row_symbol(row, market)
+    return at_ms, [OpenInterest(market.exchange, symbol, at_ms, base, base, "base")]
+
+
+def _funding(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent]]:
+    at_ms = fields.time_ms(row["time"], "time")
+    rate = fields.number(row["funding"], "funding_rate")
+    return at_ms, [FundingRate(market.exchange, row_symbol(row, market), at_ms, rate)]
+
+
+def _liquidation(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent]]:
+    at_ms = fields.time_ms(row["time"], "time")
+    liquidation = Liquidation(
+        market.exchange,
+        row_symbol(row, market),
+        at_ms,
+        "long" if fields.is_long(row["side"], market.exchange) else "short",
+        fields.price(row["price"], "price"),
+        fields.price(row["quantity"], "quantity"),
+    )
+    return at_ms, [liquidation]
+
+
+def row_symbol(row: dict[str, str], market: Market) -> str:
+    """The symbol a row is of; captures leave the quote's USDT out. Raises ValueError.
+
+    Also in the forms BTC-USDT-SWAP, BTC_USDT, BTC/USDT:USDT and kPEPE.
+    """
+    text = contract_name(row.get("symbol", "").strip())
+    if fields.is_absent(text) or text == market.symbol or f"{text}USDT" == market.symbol:
+        symbol = market.symbol
+        if not symbol:
+            raise ValueError("symbol is empty; name it with --symbol")
+    else:
+        symbol = text if text.endswith(QUOTES) and text not in QUOTES else f"{text}USDT"
+    if not is_symbol(symbol):
+        raise ValueError(f"symbol is none: {fields.shown(text)}")
+    return symbol
+
+
+BARS = Form("bars", ("time", "open", "high", "low", "close"), _bar, on_grid=True, regular=True)
+TOTALS = Form("liquidation totals", ("time", "long_usd", "short_usd"), _total, on_grid=True)
+LIQUIDATIONS = Form("liquidations", ("time", "side", "price", "quantity"), _liquidation, sequential=False)
+METRICS = Form("metrics", ("time", "oi_base"), _metric)
+
+FUNDING = Form("funding", ("time", "funding"), _funding)
+
+FORMS: dict[Kind, tuple[Form, ...]] = {
+    "bars": (BARS,),
+    "klines": (BARS,),
+    "metrics": (METRICS,),
+    "liquidations": (LIQUIDATIONS, TOTALS),
+    "funding": (FUNDING,),
+}
+
+HEADERLESS: dict[Kind, tuple[str, ...]] = {
+    "bars": KLINE_COLUMNS,
+    "klines": KLINE_COLUMNS,
+    "liquidations": CAPTURE_COLUMNS,
+}
+"""Columns of the forms that may come without a header."""
+
+EXPECTED: dict[Kind, str] = {
+    "bars": "open_time,open,high,low,close (and volume, sum_open_interest_value, funding_rate, ...)",
+    "klines": "open_time,open,high,low,close,volume,close_time,... or the same 12 columns without a header",
+    "metrics": "create_time,symbol,sum_open_interest,sum_open_interest_value,...",
+    "funding": "time,funding_rate",
+    "liquidations": "time,side,price,quantity or open_time,long_usd,short_usd",
+}

@@ -1,0 +1,185 @@
+"""Rows of a file among each other: their interval, repeated ones, times that go backwards."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from liqstream.file_import.files import ArchiveError
+from liqstream.file_import.formats import Form
+from liqstream.market import Bars, Candle, MarketEvent
+from liqstream.market.column_guard import confirmed_bars
+from liqstream.market.record_bounds import unsound
+from liqstream.symbols import INTERVALS_MS, interval_name
+
+MIN_CLEAR_STEPS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that was left out, by its line in the file."""
+
+    line: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Row:
+    """A good row's records, with its line and its own time."""
+
+    line: int
+    time_ms: int
+    records: list[MarketEvent]
+
+
+@dataclass(slots=True)
+class Reading:
+    """A file's rows, sorted into good and bad; the functions here move rows from one to the other."""
+
+    rows: int = 0
+    good: list[Row] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+    duplicates: int = 0
+    other_symbols: int = 0
+
+
+def by_symbol(rows: list[Row]) -> list[list[Row]]:
+    """The rows of each symbol, in their order."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.records[0].symbol, []).append(row)
+    return list(groups.values())
+
+
+def sort_newest_first(reading: Reading) -> None:
+    """Turn the rows of each symbol around that mostly run backwards in time, as some exports do."""
+    turned: list[Row] = []
+    for rows in by_symbol(reading.good):
+        backward = sum(b.time_ms < a.time_ms for a, b in pairwise(rows))
+        forward = sum(b.time_ms > a.time_ms for a, b in pairwise(rows))
+        turned += rows[::-1] if backward > forward else rows
+    reading.good = turned
+
+
+def leave_out_impossible(reading: Reading, latest_ms: int) -> None:
+    """Leave out rows no market can have had, and rows of the future."""
+    kept: list[Row] = []
+    for row in reading.good:
+        wrong = next(filter(None, map(unsound, row.records)), "")
+        if row.time_ms > latest_ms:
+            reading.bad.append(BadRow(row.line, f"time {row.time_ms} is in the future"))
+        elif wrong in ("price", "size", "rate"):
+            reading.bad.append(BadRow(row.line, f"{_BEYOND[wrong]}, which no market can have had"))
+        else:
+            kept.append(row)
+    reading.good = kept
+
+
+_BEYOND = {
+    "price": "a price beyond 1e-12 to 1e9 USD",
+    "size": "an amount beyond 1e12 USD",
+    "rate": "a rate beyond 1",
+}
+
+
+def leave_out_unconfirmed(reading: Reading, interval_ms: int) -> None:
+    """Leave out bars with a price far from the last one that the next bar does not confirm."""
+    kept: list[Row] = []
+    for rows in by_symbol(reading.good):
+        bars = [row.records[-1] for row in rows]
+        candles = Bars.from_candles((bar for bar in bars if isinstance(bar, Candle)), interval_ms)
+        prices = (candles.open, candles.high, candles.low, candles.close)
+        confirmed = confirmed_bars(candles.open_time_ms, prices, interval_ms=interval_ms)
+        for row, is_confirmed in zip(rows, confirmed.tolist(), strict=True):
+            if is_confirmed:
+                kept.append(row)
+            else:
+                reason = "its price is beyond a factor of 5 from the bar before, and no next bar confirms it"
+                reading.bad.append(BadRow(row.line, reason))
+    reading.good = kept
+
+
+def agreed_interval(form: Form, reading: Reading, interval_ms: int | None) -> int:
+    """The interval asked for, or what most rows are apart. Raises ArchiveError if they contradict."""
+    steps = Counter(
+        b.time_ms - a.time_ms
+        for rows in by_symbol(reading.good)
+        for a, b in pairwise(rows)
+        if b.time_ms > a.time_ms
+    )
+    usual_ms, times = steps.most_common(1)[0] if steps else (0, 0)
+    if interval_ms is None:
+        if usual_ms not in INTERVALS_MS.values():
+            raise ArchiveError("the interval of its rows is not clear; name it with --interval")
+        return usual_ms
+    clear = times >= MIN_CLEAR_STEPS and 2 * times > steps.total() and usual_ms in INTERVALS_MS.values()
+    fits = usual_ms % interval_ms == 0 if not form.regular else usual_ms == interval_ms
+    if clear and not fits:
+        raise ArchiveError(f"its rows are {interval_name(usual_ms)} apart, not {interval_name(interval_ms)}")
+    return interval_ms
+
+
+def leave_out_off_grid(reading: Reading, interval_ms: int) -> None:
+    """Leave out rows that do not open at a whole multiple of the interval."""
+    for row in reading.good:
+        if row.time_ms % interval_ms:
+            reason = f"open_time {row.time_ms} is no multiple of {interval_name(interval_ms)}"
+            reading.bad.append(BadRow(row.line, reason))
+    reading.good = [row for row in reading.good if row.time_ms % interval_ms == 0]
+
+
+def leave_out_repeated(reading: Reading) -> None:
+    """Leave out rows of a time that was there before; equal ones are counted, others are bad."""
+    first: dict[tuple[str, int], Row] = {}
+    for row in reading.good:
+        known = first.setdefault((row.records[0].symbol, row.time_ms), row)
+        if known is row:
+            continue
+        if known.records == row.records:
+            reading.duplicates += 1
+        else:
+            reading.bad.append(BadRow(row.line, f"says otherwise than line {known.line} of the same time"))
+    reading.good = list(first.values())
+
+
+def leave_out_known_records(reading: Reading) -> None:
+    """Leave out single liquidations that came before in the file; captures hold most of them twice."""
+    first: dict[MarketEvent, Row] = {}
+    for row in reading.good:
+        reading.duplicates += first.setdefault(row.records[0], row) is not row
+    reading.good = list(first.values())
+
+
+def leave_out_backward(reading: Reading) -> None:
+    """Leave out the fewest rows that must go for time to run forward: one wild time costs one row."""
+    ascending: list[Row] = []
+    for rows in by_symbol(reading.good):
+        times = [row.time_ms for row in rows]
+        kept = range(len(times)) if all(a < b for a, b in pairwise(times)) else _longest_ascending(times)
+        for index, row in enumerate(rows):
+            if index in kept:
+                ascending.append(row)
+            else:
+                reason = f"time {row.time_ms} goes backwards among its neighbours"
+                reading.bad.append(BadRow(row.line, reason))
+    reading.good = ascending
+
+
+def _longest_ascending(times: list[int]) -> set[int]:
+    """Indices of a longest strictly ascending subsequence (patience sorting, n log n)."""
+    tails: list[int] = []
+    tail_index: list[int] = []
+    previous: list[int] = []
+    for index, time_ms in enumerate(times):
+        length = bisect_left(tails, time_ms)
+        previous.append(tail_index[length - 1] if length else -1)
+        tails[length : length + 1] = [time_ms]
+        tail_index[length : length + 1] = [index]
+    kept: set[int] = set()
+    index = tail_index[-1] if tail_index else -1
+    while index >= 0:
+        kept.add(index)
+        index = previous[index]
+    return kept

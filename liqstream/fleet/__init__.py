@@ -1,0 +1,1 @@
+"""Several servers behind one Redis: leader lease, shared stream, fallback to a local generator."""

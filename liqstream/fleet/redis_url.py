@@ -1,0 +1,93 @@
+"""From REDIS_URL to a client that never keeps a caller waiting for long.
+
+A command has one second and one attempt: with redis-py's own retries a hung Redis holds up one publish for
+25 s. Whoever calls decides what a failure means.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from redis import asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+
+SOCKET_TIMEOUT_S = 1.0
+DEFAULT_SENTINEL_PORT = 26379
+_SENTINEL_SCHEMES = ("sentinel", "redis+sentinel")
+_SCHEMES = ("redis", "rediss", "unix", *_SENTINEL_SCHEMES)
+
+
+class RedisUrlError(ValueError):
+    """A REDIS_URL that cannot be used; the message is the one line to show."""
+
+
+def connect(url: str) -> aioredis.Redis:
+    """A client of the Redis at `url`; no connection is made before the first command.
+
+    redis://[user:password@]host[:port][/db], rediss:// for TLS, unix:///path/to.sock[?db=n], or
+    sentinel://[user:password@]host[:port][,host[:port]...]/service[/db]. Raises RedisUrlError.
+    """
+    scheme = url.partition("://")[0]
+    if scheme not in _SCHEMES or "://" not in url:
+        raise RedisUrlError(f"REDIS_URL must start with one of {', '.join(s + '://' for s in _SCHEMES)}")
+    try:
+        if scheme in _SENTINEL_SCHEMES:
+            return _through_sentinel(url)
+        return aioredis.Redis.from_url(url, **_connection_options())
+    except ValueError as error:
+        raise RedisUrlError(f"REDIS_URL cannot be read: {error}") from None
+
+
+class _ThroughSentinel(aioredis.Redis):
+    """A client of the master that, closed, also closes those of the sentinels it asked."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """Close the connections to the master and to every sentinel."""
+        await super().aclose(close_connection_pool)
+        if isinstance(self.connection_pool, SentinelConnectionPool):
+            for sentinel in self.connection_pool.sentinel_manager.sentinels:
+                await sentinel.aclose()
+
+
+def _connection_options() -> dict[str, Any]:
+    return {
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
+        # Announcements only Redis' cloud service makes; asking for them costs every connection a round trip.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        # Else redis-py reads its own version from disk, on the event loop, for every connection.
+        "driver_info": None,
+    }
+
+
+def _through_sentinel(url: str) -> aioredis.Redis:
+    parts = urlsplit(url)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    service, _, db = parts.path.strip("/").partition("/")
+    if not service:
+        raise ValueError("name the service: sentinel://host:26379/service")
+    user, _, password = credentials.partition(":")
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        [_host_and_port(host) for host in hosts.split(",")], sentinel_kwargs=_connection_options()
+    )
+    client: aioredis.Redis = sentinel.master_for(
+        service,
+        redis_class=_ThroughSentinel,
+        db=int(db or 0),
+        username=unquote(user) or None,
+        password=unquote(password) or None,
+        **_connection_options(),
+    )
+    return client
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":") if text.rpartition(":")[2].isdecimal() else (text, "", "")
+    if not (host or port):
+        raise ValueError("a sentinel without a host")
+    return host.strip("[]"), int(port or DEFAULT_SENTINEL_PORT)

@@ -1,0 +1,1 @@
+"""REST answers, pages and server-sent events: everything that is asked by a single HTTP request."""

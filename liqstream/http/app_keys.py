@@ -1,0 +1,25 @@
+"""What the handlers share, by its key in the application; app.py puts it there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from liqstream.fanout.market_stream import MarketStream
+from liqstream.heatmap.history import Histories
+from liqstream.heatmap.live_maps import LiveMaps
+from liqstream.heatmap.snapshot import HeatmapSnapshot
+from liqstream.ingest.measured_layer import MeasuredLayer
+from liqstream.store.market_store import MarketStore
+
+LATEST: web.AppKey[Callable[[str], Awaitable[HeatmapSnapshot | None]]] = web.AppKey("latest")
+"""A symbol's newest snapshot: the maps', or the fleet's where several servers share one stream."""
+MAPS = web.AppKey("maps", LiveMaps)
+STORE = web.AppKey("store", MarketStore)
+HISTORIES = web.AppKey("histories", Histories)
+MEASURED_LAYER = web.AppKey("measured_layer", MeasuredLayer)
+"""Set where positions are measured."""
+SYMBOLS = web.AppKey("symbols", tuple[str, ...])
+MARKETS = web.AppKey("markets", MarketStream)
+"""The newest table of markets, this server's own or the fleet's."""

@@ -1,0 +1,211 @@
+"""The dashboard, its files and /metrics; /health and /ready for whoever supervises the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp_jinja2
+import jinja2
+import structlog
+from aiohttp import hdrs, web
+from aiohttp_prometheus_exporter.handler import metrics as metrics_handler
+from yarl import URL
+
+import liqstream
+from liqstream.admission.http_guard import host_guard
+from liqstream.admission.policy import ADMISSION, AdmissionPolicy
+from liqstream.http.content_coding import accepted_coding
+from liqstream.http.params import WINDOWS
+from liqstream.http.responses import cacheable, compress
+from liqstream.http.static_files import PageFiles, read_templates, web_root
+from liqstream.market.identity import symbol_of
+from liqstream.metrics import Metrics
+from liqstream.symbols import interval_ms
+
+_log = structlog.get_logger(__name__)
+
+READINESS: web.AppKey[Callable[[], dict[str, Any]]] = web.AppKey("readiness")
+"""Answers /ready; app.py knows all it takes."""
+PAGE: web.AppKey[PageFacts] = web.AppKey("page")
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What the page must know before its first request."""
+
+    symbols: tuple[str, ...]
+    interval: str
+    source: Callable[[], str]
+    private: bool = False
+    """Whether the data is only for those who show a token, which the page itself does not carry."""
+
+
+_FILES: web.AppKey[PageFiles] = web.AppKey("page_files")
+_BUILD = "npm ci --prefix web --omit=dev && npm run --prefix web build, in the checkout; or a released wheel"
+_FIRST_WINDOW = "3d"
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+async def static(request: web.Request) -> web.Response:
+    """GET /static/...: one of the page's files, by name.
+
+    The page asks for `/static/~DIGEST/...`, where the digest is of all the files: what is got by that
+    address never changes and is kept for ever. Any other address is asked for again each time, so that the
+    page of a restarted server never runs with the scripts of the one before.
+    """
+    path = request.match_info["path"]
+    digest, _, name = path.partition("/") if path.startswith("~") else ("", "", path)
+    files = request.app[_FILES]
+    file = files.by_name.get(name)
+    if file is None:
+        raise web.HTTPNotFound(text="no such file")
+    bodies = dict(file.compressed)
+    coding = accepted_coding(request.headers.get(hdrs.ACCEPT_ENCODING), tuple(bodies))
+    body = bodies.get(coding, file.body)
+    kept = _FOR_EVER if digest == f"~{files.digest}" else "no-cache"
+    return cacheable(
+        request,
+        body,
+        content_type=file.content_type,
+        etag=file.etag,
+        charset=file.charset,
+        coding=coding,
+        cache_control=kept,
+    )
+
+
+async def dashboard(request: web.Request) -> web.Response:
+    """The heatmap page; `?embed=1` is the map alone, for a frame.
+
+    All addresses in it are relative, so that a proxy may serve it below a path of its own.
+    """
+    facts = request.app[PAGE]
+    if (meant := _symbol_meant(request.query, facts)) is not None:
+        raise web.HTTPFound(str(URL().with_query(request.query).update_query(symbol=meant)))
+    context = {
+        "symbols": facts.symbols,
+        "interval": facts.interval,
+        "source": facts.source(),
+        "embed": request.query.get("embed") == "1",
+        "version": liqstream.__version__,
+        "static": f"static/~{request.app[_FILES].digest}",
+        "bundled": request.app[_FILES].bundled,
+        "history": first_history(request.query, facts),
+    }
+    response = aiohttp_jinja2.render_template("coinglass_heatmap.html", request, context)
+    compress(request, response)
+    return response
+
+
+def _symbol_meant(query: Mapping[str, str], facts: PageFacts) -> str | None:
+    """The followed symbol that the address names in another form than its own; None where it does not."""
+    name = query.get("symbol", "")
+    meant = symbol_of(name)
+    return meant if meant in facts.symbols and name.upper() != meant else None
+
+
+def first_history(query: Mapping[str, str], facts: PageFacts) -> str | None:
+    """The address of the history the page will ask for first (web/js/data/rest-client.js), so that the
+    browser can ask while the scripts still load; None where only the page knows it."""
+    window = query.get("window", _FIRST_WINDOW)
+    if facts.private or query.get("venues") or query.get("lev") or window not in WINDOWS:
+        return None
+    symbol = query.get("symbol", "")
+    symbol = symbol if symbol in facts.symbols else facts.symbols[0]
+    interval = max(WINDOWS[window][1], facts.interval, key=interval_ms)
+    return f"api/heatmap/{symbol}/history?window={window}&interval={interval}"
+
+
+async def health(_request: web.Request) -> web.Response:
+    """Alive: the event loop answers."""
+    return web.json_response({"status": "ok", "version": liqstream.__version__})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Ready or degraded: 200, else 503. A private server tells strangers no addresses and no errors."""
+    state = request.app[READINESS]()
+    if request.app[PAGE].private and not request.app[ADMISSION].has_token(request):
+        state = _without_addresses(state)
+    return web.json_response(state, status=200 if state["status"] in ("ready", "degraded") else 503)
+
+
+def _without_addresses(state: dict[str, Any]) -> dict[str, Any]:
+    """What /ready tells strangers: neither where anything is nor what it answered."""
+    feeds = {
+        name: {key: value for key, value in feed.items() if key != "address"} | {"last_error": ""}
+        for name, feed in state["feeds"].items()
+    }
+    tasks = {name: task | {"last_error": ""} for name, task in state.get("tasks", {}).items()}
+    positions = {key: value for key, value in state.get("positions", {}).items() if key != "reason"}
+    return {
+        **{key: value for key, value in state.items() if key not in ("server", "leader")},
+        "feeds": feeds,
+        **({"tasks": tasks} if tasks else {}),
+        **({"positions": positions} if positions else {}),
+    }
+
+
+def add_page_routes(app: web.Application, facts: PageFacts, metrics: Metrics | None) -> None:
+    """Serve the dashboard, its files (read at the start), /health, /ready and, given metrics, /metrics."""
+    app[PAGE] = facts
+    app[_FILES] = PageFiles()
+    templates: dict[str, str] = {}
+    aiohttp_jinja2.setup(app, loader=jinja2.DictLoader(templates), autoescape=True)
+
+    async def read_files(app: web.Application) -> None:
+        """Read files and templates in a thread, before the first request."""
+        root = await asyncio.to_thread(web_root)
+        await asyncio.to_thread(app[_FILES].read, root)
+        if app[_FILES].missing:
+            _log.warning("page_not_built", missing=app[_FILES].missing, folder=str(root), cure=_BUILD)
+        templates.update(await asyncio.to_thread(read_templates, root))
+
+    app.on_startup.append(read_files)
+    app.router.add_get("/", dashboard, name="dashboard")
+    app.router.add_get("/coinglass", dashboard)
+    app.router.add_get("/static/{path:.+}", static)
+    app.router.add_get("/health", health)
+    app.router.add_get("/ready", ready)
+    if metrics is not None:
+        app.router.add_get("/metrics", _scrape_of(metrics))
+
+
+def _scrape_of(metrics: Metrics) -> Callable[[web.Request], Awaitable[web.Response]]:
+    answer = metrics_handler(metrics.registry)
+
+    async def scrape(request: web.Request) -> web.Response:
+        """GET /metrics: the counts of now, after what must be read from disk."""
+        for read in metrics.before_scrape:
+            await asyncio.to_thread(read)
+        response: web.Response = await answer(request)
+        return response
+
+    return scrape
+
+
+def health_app(app: web.Application, metrics: Metrics) -> web.Application:
+    """/health, /ready and /metrics of `app` for a Unix socket: whoever may open it may know."""
+    report = app[READINESS]
+
+    async def ready_here(_request: web.Request) -> web.Response:
+        """/ready with all addresses and errors."""
+        state = report()
+        return web.json_response(state, status=200 if state["status"] in ("ready", "degraded") else 503)
+
+    made = web.Application()
+    made.router.add_get("/health", health)
+    made.router.add_get("/ready", ready_here)
+    made.router.add_get("/metrics", _scrape_of(metrics))
+    return made
+
+
+def metrics_app(metrics: Metrics, admission: AdmissionPolicy) -> web.Application:
+    """/metrics alone, for an address that only the operator reaches; it has the same names as the page."""
+    app = web.Application(middlewares=[host_guard])
+    app[ADMISSION] = admission
+    app.router.add_get("/metrics", _scrape_of(metrics))
+    app.router.add_get("/health", health)
+    return app

@@ -1,0 +1,54 @@
+"""GET /api/symbols: the markets that are followed, and by which names and exchanges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from liqstream.http.app_keys import MAPS, MARKETS, SYMBOLS
+from liqstream.http.pages import PAGE
+from liqstream.http.params import WINDOWS
+from liqstream.http.responses import json_response, unavailable
+from liqstream.market.identity import ccxt_name
+
+
+async def followed_symbols(request: web.Request) -> web.Response:
+    """Each market with its ccxt name, exchanges, bar interval, windows of history, source and staleness."""
+    interval, windows = request.app[PAGE].interval, tuple(WINDOWS)
+    rows = [
+        {
+            "symbol": symbol,
+            "ccxt": ccxt_name(symbol),
+            "exchanges": state["venues"],
+            "interval": interval,
+            "windows": windows,
+            "source": state["source"],
+            "stale": state["stale"],
+        }
+        for symbol, state in _states(request.app).items()
+    ]
+    return json_response(request, {"symbols": rows})
+
+
+def _states(app: web.Application) -> dict[str, dict[str, Any]]:
+    """By symbol, of the table, which is the same on every server; before the first one, of our own maps."""
+    newest = app[MARKETS].newest
+    if newest is not None:
+        return {str(row["symbol"]): row for row in newest.table.rows()}
+    maps = app.get(MAPS)
+    if maps is None:
+        raise unavailable("no table of markets yet", retry_after_s=2)
+    return {
+        symbol: {
+            "venues": maps.exchanges(symbol),
+            "source": maps.source(symbol),
+            "stale": maps.is_stale(symbol),
+        }
+        for symbol in app[SYMBOLS]
+    }
+
+
+def add_symbols_route(app: web.Application) -> None:
+    """Serve the list; app.py sets MARKETS and SYMBOLS, and MAPS where there are any."""
+    app.router.add_get("/api/symbols", followed_symbols)

@@ -1,0 +1,115 @@
+"""Reads every exchange's brackets once a day, keeps the last good ones, and has the maps use them.
+
+They are kept in a small JSON file beside the store: `data/liqstream.brackets.json` for
+`data/liqstream.duckdb`. What cannot be read, or is no table, leaves the last good one in place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from liqstream.feeds.feed import Feed
+from liqstream.feeds.parsing import UNREADABLE
+from liqstream.feeds.rest_client import RestError
+from liqstream.heatmap.live_maps import LiveMaps
+from liqstream.market import MarketKey
+from liqstream.model.margin import BracketsError, BracketTable, bracket_table, table_rows
+from liqstream.supervision.clock import SYSTEM_CLOCK, Clock
+
+log = structlog.get_logger(__name__)
+
+FIRST_AFTER_S = 60.0
+"""History comes first: it is asked of the same addresses, within the same limits."""
+EVERY_S = 86_400.0
+AGAIN_AFTER_S = 3600.0
+"""Where an exchange could not be read."""
+
+
+def brackets_path(db_path: Path) -> Path:
+    """Where the file of a store is."""
+    return db_path.with_suffix(".brackets.json")
+
+
+def read_kept_brackets(path: Path) -> dict[str, BracketTable]:
+    """The last good table of each exchange; none for a file that is missing or is not ours. Blocks."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            str(name): bracket_table(str(name), str(kept["as_of"]), kept["symbols"])
+            for name, kept in content.items()
+        }
+    except FileNotFoundError:
+        return {}
+    except (OSError, RecursionError, BracketsError, *UNREADABLE) as error:
+        log.warning("brackets_not_recalled", path=str(path), reason=str(error))
+        return {}
+
+
+class BracketLoop:
+    """`run` is a task of its own. `renew` makes the maps of some markets anew."""
+
+    def __init__(
+        self,
+        feeds: Sequence[Feed],
+        maps: LiveMaps,
+        path: Path,
+        *,
+        renew: Callable[[set[MarketKey]], Awaitable[None]],
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._feeds = tuple(feeds)  # asked one after the other
+        self._maps = maps  # use the tables
+        self._path = path  # of the last good ones
+        self._renew = renew  # of the pipeline
+        self._clock = clock  # of the waits, and of the date a table is of
+
+    async def run(self) -> None:
+        """Read once a day, sooner again where an exchange did not answer, until cancelled."""
+        await self._clock.sleep(FIRST_AFTER_S)
+        while True:
+            answered = [await self.read(feed) for feed in self._feeds]
+            await self._clock.sleep(EVERY_S if all(answered) else AGAIN_AFTER_S)
+
+    async def read(self, feed: Feed) -> bool:
+        """Take in an exchange's tables; False where it did not answer with any that can be used."""
+        try:
+            rows = await feed.brackets()
+        except (RestError, *UNREADABLE) as error:
+            log.info("brackets_not_read", exchange=feed.exchange, reason=str(error))
+            return False
+        if rows is None:
+            return True
+        as_of = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).date().isoformat()
+        # What an exchange no longer names, or names wrongly, keeps its last good rows.
+        known = self._maps.brackets_of(feed.exchange)
+        kept = {} if known is None else table_rows(known)
+        table = bracket_table(feed.exchange, as_of, {**kept, **rows}, or_else=kept)
+        if not table.symbols:
+            return False
+        changed = self._maps.set_brackets(table)
+        log.info("brackets_read", exchange=feed.exchange, symbols=len(rows), maps_anew=len(changed))
+        await asyncio.to_thread(_keep, self._path, table)
+        await self._renew(changed)
+        return True
+
+
+def _keep(path: Path, table: BracketTable) -> None:
+    """Write a table beside the others' in the file, which is replaced as a whole. Blocks."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        content = {}
+    content = content if isinstance(content, dict) else {}
+    content[table.exchange] = {"as_of": table.as_of, "symbols": table_rows(table)}
+    new = path.with_suffix(".new")
+    try:
+        new.write_text(json.dumps(content), encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        log.warning("brackets_not_kept", path=str(path), reason=str(error))

@@ -1,0 +1,66 @@
+"""Spans in which a market's liquidation channel was connected, as records for the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from liqstream.feeds.feed import Feed, FeedBase
+from liqstream.market import DAY_MS, MINUTE_MS, LiquidationSpan, MarketKey
+
+
+@dataclass(slots=True)
+class _Open:
+    """A span that goes on: its start and end as of now, and the end that was last given out (UTC ms)."""
+
+    start_ms: int
+    end_ms: int
+    given_ms: int
+    reconnects: int
+
+
+class LiquidationSpans:
+    """Follows feeds message by message; a span ends with the last message before a break."""
+
+    def __init__(self) -> None:
+        self._open: dict[MarketKey, _Open] = {}
+
+    def note(self, feed: Feed | FeedBase) -> list[LiquidationSpan]:
+        """The spans that a message of `feed` has made longer, each given out once a minute and at its end."""
+        until = feed.liquidations_until_ms()
+        given: list[LiquidationSpan] = []
+        for symbol in feed.symbols:
+            key = MarketKey(feed.exchange, symbol)
+            known, end_ms = self._open.get(key), until.get(symbol)
+            broken = known is not None and (end_ms is None or known.reconnects != feed.status.reconnects)
+            if known is not None and broken:
+                given += self._ended(key, known)
+                known = None
+            if end_ms is None:
+                continue
+            if known is None:
+                self._open[key] = _Open(end_ms, end_ms, end_ms, feed.status.reconnects)
+                continue
+            given += self._longer(key, known, end_ms)
+        return given
+
+    def end(self, exchange: str) -> list[LiquidationSpan]:
+        """The spans of an exchange as they end now."""
+        keys = [key for key in self._open if key.exchange == exchange]
+        return [span for key in keys for span in self._ended(key, self._open[key])]
+
+    def _longer(self, key: MarketKey, known: _Open, end_ms: int) -> list[LiquidationSpan]:
+        known.end_ms = max(known.end_ms, end_ms)
+        if known.end_ms // MINUTE_MS == known.given_ms // MINUTE_MS:
+            return []
+        known.given_ms = known.end_ms
+        span = LiquidationSpan(key.exchange, key.symbol, known.start_ms, known.end_ms)
+        # A row lives as long as its start is within the retention: none may be longer than a day.
+        if known.end_ms // DAY_MS != known.start_ms // DAY_MS:
+            known.start_ms = known.end_ms
+        return [span]
+
+    def _ended(self, key: MarketKey, known: _Open) -> list[LiquidationSpan]:
+        del self._open[key]
+        if known.end_ms <= known.start_ms:
+            return []
+        return [LiquidationSpan(key.exchange, key.symbol, known.start_ms, known.end_ms)]

@@ -1,0 +1,161 @@
+"""Identity: which coin a contract is of, and how many coins its price and its sizes are counted in.
+
+Exchanges list cheap coins by the thousand: `1000PEPEUSDT`, `SHIB1000USDT`, `kPEPE` (which the adapter calls
+1000PEPEUSDT). Here all of them are one symbol, PEPEUSDT, in single coins.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeVar
+
+from liqstream.market.records import (
+    Candle,
+    FundingRate,
+    Liquidation,
+    LiquidationSpan,
+    LiquidationTotal,
+    MarketEvent,
+    MarkPrice,
+    OpenInterest,
+)
+
+QUOTES = ("USDT", "USDC", "USD")
+"""What linear contracts are quoted and settled in, the preferred first."""
+
+MULTIPLIERS: dict[str, int] = {"1000000": 1_000_000, "10000": 10_000, "1000": 1_000, "1M": 1_000_000}
+"""How a contract's name says that it is of so many coins."""
+
+_BEFORE = re.compile(rf"({'|'.join(MULTIPLIERS)})([A-Z][A-Z0-9]*)({'|'.join(QUOTES)})")
+_BEHIND = re.compile(rf"([A-Z][A-Z0-9]*[A-Z])(1000)({'|'.join(QUOTES)})")
+
+_THOUSAND = re.compile(r"k[A-Z0-9]{2,}")
+"""Hyperliquid's names; only there the small letter means something."""
+
+Record = TypeVar("Record", bound=MarketEvent)
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A linear perpetual: `symbol` is its coin's in single coins, `coins` what the exchange counts as one."""
+
+    symbol: str
+    coins: int
+
+
+def contract_of(name: str) -> Contract:
+    """The contract that an exchange or a user calls `name`; one without a multiplier is itself."""
+    before = _BEFORE.fullmatch(name)
+    if before is not None:
+        return Contract(before[2] + before[3], MULTIPLIERS[before[1]])
+    behind = _BEHIND.fullmatch(name)
+    if behind is not None:
+        return Contract(behind[1] + behind[3], MULTIPLIERS[behind[2]])
+    return Contract(name, 1)
+
+
+def contract_name(text: str) -> str:
+    """A contract as we write it, in whose way ever it is written: PEPE-USDT-SWAP, PEPE_USDT, kPEPE.
+
+    What marks another kind of contract stays, and is no symbol then.
+    """
+    if _THOUSAND.fullmatch(text):
+        return f"1000{text[1:]}USDT"
+    text = unicodedata.normalize("NFC", text)
+    pair, _, settled = text.upper().partition(":")
+    if settled and not pair.endswith(settled):
+        return text.upper()
+    parts = re.split(r"[-/_]", pair.removesuffix("-SWAP").removesuffix("-PERP"))
+    return "".join(parts) if len(parts) == 2 and parts[1] in QUOTES else text.upper()
+
+
+def symbol_of(text: str) -> str:
+    """The symbol that a name in any usual form means: PEPEUSDT for kPEPE, 1000PEPEUSDT and PEPE/USDT:USDT.
+
+    A name that means none comes back in capitals, and is none that is followed.
+    """
+    return canonical(contract_name(text))
+
+
+def ccxt_name(symbol: str) -> str:
+    """A symbol as ccxt writes the perpetual: BTC/USDT:USDT; the symbol itself where it has no known quote."""
+    quote = next((each for each in QUOTES if symbol.endswith(each) and symbol != each), None)
+    return symbol if quote is None else f"{symbol.removesuffix(quote)}/{quote}:{quote}"
+
+
+NEAREST = 10
+"""So many markets an answer to an unknown name lists; hundreds may be followed."""
+
+_COMPARED_CHARS = 40
+"""Of a client's text so much is compared: each answer costs the same, whatever was sent."""
+
+
+def offered(names: Iterable[str], symbols: Sequence[str]) -> str:
+    """What an answer to unknown names lists: all `symbols`, or of many the ten nearest to any of them."""
+    if len(symbols) <= NEAREST:
+        return ", ".join(symbols)
+    asked = [_letter_pairs(symbol_of(name[:_COMPARED_CHARS])) for name in names]
+    # The largest of equals is the first: the markets stand in the order of their size.
+    nearest = heapq.nlargest(NEAREST, symbols, key=lambda symbol: _likeness(_letter_pairs(symbol), asked))
+    return f"{', '.join(nearest)} (the nearest of {len(symbols)})"
+
+
+def _likeness(pairs: frozenset[str], asked: Iterable[frozenset[str]]) -> float:
+    return max((2 * len(pairs & other) / (len(pairs) + len(other)) for other in asked), default=0.0)
+
+
+@lru_cache(maxsize=4096)
+def _letter_pairs(symbol: str) -> frozenset[str]:
+    """Neighbouring letters of a symbol's base, its ends among them."""
+    base = next((symbol.removesuffix(quote) for quote in QUOTES if symbol.endswith(quote)), symbol)
+    ends = f"^{base}$"
+    return frozenset(ends[at : at + 2] for at in range(len(ends) - 1))
+
+
+def canonical(name: str) -> str:
+    """The symbol of a contract's coin: PEPEUSDT for 1000PEPEUSDT."""
+    return contract_of(name).symbol
+
+
+def in_coins(record: Record) -> Record:
+    """A record of a contract as one of its coin: price per coin, sizes in coins; USD figures are the same."""
+    contract = contract_of(record.symbol)
+    if contract.symbol == record.symbol:
+        return record
+    return _scaled(record, contract)
+
+
+def _scaled(record: Record, contract: Contract) -> Record:
+    coins = contract.coins
+    match record:
+        case Candle():
+            volume, taker_buy = record.volume_base, record.taker_buy_base
+            return replace(
+                record,
+                symbol=contract.symbol,
+                open=record.open / coins,
+                high=record.high / coins,
+                low=record.low / coins,
+                close=record.close / coins,
+                volume_base=None if volume is None else volume * coins,
+                taker_buy_base=None if taker_buy is None else taker_buy * coins,
+            )
+        case OpenInterest():
+            base = record.open_interest_base * coins
+            return replace(record, symbol=contract.symbol, open_interest_base=base)
+        case Liquidation():
+            return replace(
+                record,
+                symbol=contract.symbol,
+                price_usd=record.price_usd / coins,
+                quantity_base=record.quantity_base * coins,
+            )
+        case MarkPrice():
+            return replace(record, symbol=contract.symbol, price_usd=record.price_usd / coins)
+        case LiquidationTotal() | LiquidationSpan() | FundingRate():
+            return replace(record, symbol=contract.symbol)

@@ -1,0 +1,85 @@
+"""An issued forecast as plain figures: what is stored, served and later graded."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from liqstream.market import FloatArray
+from liqstream.model.forecast import HorizonForecast, RowForecast
+from liqstream.model.forecast_features import CELL_WIDTH
+from liqstream.model.forecast_rows import COMBINATION, QUANTILES, REACH_ONLY, usd_of
+from liqstream.model.market_forecast import IssuedForecasts
+
+DISTANCES = tuple(math.log1p(share) for share in (0.0025, 0.005, 0.01, 0.02))
+"""Log distances whose chances come with every forecast: a quarter, half, one and two percent."""
+
+BANDS = 5
+BAND_CELLS = 50
+"""Of the cells within 5 % of the price, the so many strongest per side come with their chances."""
+
+SIDES = ("long", "short")
+
+
+def strongest_cells(masses: FloatArray) -> FloatArray:
+    """Log distances of the middles of each side's strongest cells within 5 %, strongest first."""
+    near = masses[:, :BAND_CELLS]
+    strongest = np.argsort(-near, axis=1, kind="stable")[:, :BANDS]
+    middles: FloatArray = (strongest.astype(np.float64) + 0.5) * CELL_WIDTH
+    return middles
+
+
+def content_of(
+    issued: IssuedForecasts, horizon: str, length_ms: int, *, served: str = COMBINATION
+) -> dict[str, Any]:
+    """One horizon's forecast as JSON: expected USD, quantiles, chances, and y_hat of the rows beside it.
+
+    `served` is the row to serve once it is fitted; cF before.
+    """
+    forecast = issued.horizons[horizon]
+    method = served if served in forecast.rows else REACH_ONLY
+    row = forecast.rows[method]
+    return {
+        "method": method,
+        "until_ms": issued.time_ms + length_ms,
+        "price_usd": issued.price_usd,
+        "log_range": _short(forecast.log_range),
+        **{side: _side(row, at) for at, side in enumerate(SIDES)},
+        "chances": _chances(issued, forecast),
+        "y_hat": {name: [_short(value) for value in found.y_hat] for name, found in forecast.rows.items()},
+    }
+
+
+def _side(row: RowForecast, side: int) -> dict[str, Any]:
+    quantiles = None
+    if row.quantiles is not None:
+        usd = usd_of(row.quantiles[side])
+        quantiles = {f"{level:g}": round(value) for level, value in zip(QUANTILES, usd.tolist(), strict=True)}
+    return {"expected_usd": round(float(row.usd[side])), "quantiles_usd": quantiles}
+
+
+def _chances(issued: IssuedForecasts, forecast: HorizonForecast) -> list[dict[str, Any]]:
+    """The chance to reach each fixed distance and each of the strongest cells, longs below, shorts above."""
+    cells = strongest_cells(issued.masses)
+    chances = []
+    for at, side in enumerate(SIDES):
+        sign = -1.0 if side == "long" else 1.0
+        distances = np.concatenate((DISTANCES, cells[at]))
+        for number, (distance, chance) in enumerate(
+            zip(distances.tolist(), forecast.chance(distances).tolist(), strict=True)
+        ):
+            chances.append(
+                {
+                    "side": side,
+                    "kind": "distance" if number < len(DISTANCES) else "band",
+                    "price_usd": round(issued.price_usd * math.exp(sign * distance), 8),
+                    "chance": round(chance, 4),
+                }
+            )
+    return chances
+
+
+def _short(value: float) -> float:
+    return round(float(value), 5)

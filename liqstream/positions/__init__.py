@@ -1,0 +1,1 @@
+"""Measured positions: accounts whose positions are public, their levels, coverage and age."""

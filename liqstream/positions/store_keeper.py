@@ -1,0 +1,102 @@
+"""Keeps a tracker in the store: read at the start, written every five minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from liqstream.market import DAY_MS
+from liqstream.positions.measured import coverage_of, levels_of
+from liqstream.positions.stored_state import (
+    Written,
+    changed_accounts,
+    changed_positions,
+    coin_of,
+    restore,
+    stored_cells,
+    stored_coverage,
+)
+from liqstream.positions.tracker import Tracker
+from liqstream.store.errors import StoreError
+from liqstream.store.market_store import MarketStore
+from liqstream.store.positions import PositionsBatch, StoredCell, StoredCoverage
+from liqstream.supervision.clock import SYSTEM_CLOCK, Clock
+
+STORE_EVERY_S = 300.0
+
+log = structlog.get_logger(__name__)
+
+
+class StoreKeeper:
+    """For one tracker of `symbols`; rows older than `days` are deleted."""
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        symbols: Sequence[str],
+        store: MarketStore,
+        *,
+        days: int,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.one_sided: tuple[str, int] | None = None
+        """The symbol, and when, that proved that open interest counts one side."""
+        self._tracker = tracker  # what is kept
+        self._symbols = tuple(symbols)  # what is drawn of it
+        self._store = store  # where
+        self._days = days  # for how long
+        self._clock = clock  # of the waits, and the time of looks
+        self._written: Written = {}  # positions as the store has them
+        self._stored_ms = 0  # when the store was written last, UTC ms
+        self._is_restored = False  # whether the store has been read
+
+    async def restore(self, now_ms: int) -> None:
+        """Take in what the store has, once. Raises StoreError."""
+        if self._is_restored:
+            return
+        accounts, positions = await self._store.known_positions()
+        self._written = restore(self._tracker, accounts, positions)
+        self.one_sided = await self._store.one_sided_proof()
+        for symbol in self._symbols:
+            looks = await self._store.measured_coverage(symbol, start_ms=now_ms - DAY_MS, end_ms=now_ms)
+            if looks:
+                number = self._tracker.coins.number(coin_of(symbol))
+                self._tracker.coins.open_interest[number] = looks[-1].open_interest_base
+        self._is_restored = True
+
+    async def run(self) -> None:
+        """Write what has changed every five minutes, until cancelled."""
+        while True:
+            await self._clock.sleep(STORE_EVERY_S)
+            await self.store_now(self._clock.now_ms())
+
+    async def store_now(self, now_ms: int) -> None:
+        """Write what has changed since the last time, and what is drawn; a store that fails is tried
+        later."""
+        written = dict(self._written)
+        positions = changed_positions(self._tracker, written, now_ms)
+        accounts = changed_accounts(self._tracker, self._stored_ms)
+        cells, looks = self._drawn(now_ms)
+        try:
+            await self._store.append_positions(PositionsBatch(accounts, positions, cells, looks))
+            await self._store.expire_positions(now_ms - self._days * DAY_MS)
+        except StoreError as error:
+            log.warning("positions_not_stored", reason=str(error))
+            return
+        self._written, self._stored_ms = written, now_ms
+
+    def _drawn(self, now_ms: int) -> tuple[list[StoredCell], list[StoredCoverage]]:
+        cells: list[StoredCell] = []
+        looks: list[StoredCoverage] = []
+        for symbol in self._symbols:
+            levels = levels_of(self._tracker, coin_of(symbol), now_ms)
+            held = float(self._tracker.coins.open_interest[self._tracker.coins.number(coin_of(symbol))])
+            coverage = None if levels is None else coverage_of(levels, held)
+            if levels is None or coverage is None:
+                continue
+            cells += stored_cells(symbol, levels, now_ms)
+            looks.append(stored_coverage(symbol, coverage, held, len(levels.size), now_ms))
+            if self.one_sided is None and coverage.proves_one_side:
+                self.one_sided = (symbol, now_ms)
+        return cells, looks

@@ -1,0 +1,165 @@
+"""A tracker's accounts and positions to the store and back, and what is drawn, every five minutes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from liqstream.positions.accounts import AccountSource
+from liqstream.positions.measured import Coverage, MeasuredLevels
+from liqstream.positions.tracker import Tracker
+from liqstream.store.positions import (
+    CELL_WIDTH,
+    StoredAccount,
+    StoredCell,
+    StoredCoverage,
+    StoredPosition,
+)
+
+SAME_SIZE, SAME_LEVEL = 1e-9, 1e-4
+"""A position is written anew once its size or level differs by more than this share."""
+
+Written = dict[tuple[str, str], tuple[float, float]]
+"""Size and level last written, by symbol and address."""
+
+
+def symbol_of(coin: str) -> str:
+    """Our symbol of a coin that is counted singly."""
+    return f"{coin}USDT"
+
+
+def coin_of(symbol: str) -> str:
+    """The exchange's coin of a symbol."""
+    return symbol.removesuffix("USDT")
+
+
+def restore(
+    tracker: Tracker, accounts: Iterable[StoredAccount], positions: Iterable[StoredPosition]
+) -> Written:
+    """Take in what was stored, with its true ages; returns what need not be written again.
+
+    No level is recomputed or confirmed before its account is read.
+    """
+    table = tracker.accounts
+    for account in accounts:
+        row = table.row(account.address, AccountSource.STORE, account.first_ms)
+        if row is not None:
+            table.source[row] = AccountSource[account.source.upper()]
+            table.seen_ms[row], table.read_ms[row] = account.last_ms, account.read_ms
+            table.is_opaque[row], table.total_raw_usd[row] = account.opaque, np.nan
+    written: Written = {}
+    for each in positions:
+        row = table.row_of.get(each.address)
+        if row is None:
+            continue
+        held = tracker.positions
+        slot = held.open(row, tracker.coins.number(coin_of(each.symbol)))
+        held.size[slot], held.checked_ms[slot] = each.size_base, each.read_ms
+        held.entry[slot] = _or_nan(each.entry_price)
+        held.level[slot] = _or_nan(each.liquidation_price)
+        held.leverage[slot] = _or_nan(each.leverage)
+        held.raw_usd[slot] = 0.0 if each.isolated else np.nan
+        held.is_dirty[slot] = False
+        table.held[row] += 1
+        written[each.symbol, each.address] = each.size_base, float(held.level[slot])
+    return written
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def changed_accounts(tracker: Tracker, since_ms: int) -> list[StoredAccount]:
+    """The accounts that were seen or read since a time."""
+    table = tracker.accounts
+    rows = table.rows
+    touched = np.maximum(table.seen_ms[:rows], table.read_ms[:rows]) >= since_ms
+    return [
+        StoredAccount(
+            table.addresses[row],
+            AccountSource(int(table.source[row])).name.lower(),
+            int(table.first_ms[row]),
+            int(table.seen_ms[row]),
+            int(table.read_ms[row]),
+            bool(table.is_opaque[row]),
+        )
+        for row in np.flatnonzero(touched & (table.first_ms[:rows] > 0)).tolist()
+    ]
+
+
+def changed_positions(tracker: Tracker, written: Written, now_ms: int) -> list[StoredPosition]:
+    """The positions that differ from what was written last, those that were closed with size 0.
+
+    `written` is brought up to date; a store that does not take them has to be given them all again.
+    """
+    held, found, standing = tracker.positions, [], set()
+    for slot in np.flatnonzero(held.is_open).tolist():
+        address = tracker.accounts.addresses[held.account[slot]]
+        key = symbol_of(tracker.coins.names[held.coin[slot]]), address
+        standing.add(key)
+        size, level = float(held.size[slot]), float(held.level[slot])
+        before = written.get(key)
+        if before is not None and _same(before, (size, level)):
+            continue
+        written[key] = size, level
+        found.append(
+            StoredPosition(
+                *key,
+                now_ms if held.is_dirty[slot] else int(held.checked_ms[slot]),
+                size,
+                _or_none(float(held.entry[slot])),
+                _or_none(level),
+                _or_none(float(held.leverage[slot])),
+                not math.isnan(held.raw_usd[slot]),
+            )
+        )
+    for key in [key for key in written if key not in standing]:
+        del written[key]
+        found.append(StoredPosition(*key, now_ms, 0.0, None, None, None, isolated=False))
+    return found
+
+
+def _same(before: tuple[float, float], now: tuple[float, float]) -> bool:
+    (size_before, level_before), (size, level) = before, now
+    if abs(size - size_before) > SAME_SIZE * abs(size_before):
+        return False
+    if math.isnan(level) or math.isnan(level_before):
+        return math.isnan(level) == math.isnan(level_before)
+    return abs(level - level_before) <= SAME_LEVEL * level_before
+
+
+def stored_cells(symbol: str, levels: MeasuredLevels, time_ms: int) -> list[StoredCell]:
+    """What is drawn of a symbol, in cells of 10 bp of log price."""
+    chosen = np.flatnonzero(levels.has_level)
+    cell = np.floor(np.log(levels.level[chosen]) / CELL_WIDTH).astype(np.int64)
+    usd, is_long = levels.usd[chosen], levels.size[chosen] > 0
+    found, place = np.unique(cell, return_inverse=True)
+    longs = np.bincount(place, weights=usd * is_long, minlength=len(found))
+    shorts = np.bincount(place, weights=usd * ~is_long, minlength=len(found))
+    return [
+        StoredCell(symbol, time_ms, int(number), float(long_usd), float(short_usd))
+        for number, long_usd, short_usd in zip(found, longs, shorts, strict=True)
+    ]
+
+
+def stored_coverage(
+    symbol: str, coverage: Coverage, open_interest: float, accounts: int, time_ms: int
+) -> StoredCoverage:
+    """A symbol's coverage as it is stored."""
+    return StoredCoverage(
+        symbol,
+        time_ms,
+        coverage.long,
+        coverage.short,
+        coverage.long_with_level,
+        coverage.short_with_level,
+        coverage.median_age_ms,
+        open_interest,
+        accounts,
+    )

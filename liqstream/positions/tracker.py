@@ -1,0 +1,235 @@
+"""What every known account holds now: read states, sizes kept by trades, levels recomputed from the marks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from liqstream.market import FloatArray
+from liqstream.positions.account_state import AccountState, is_opaque
+from liqstream.positions.accounts import MOST_ACCOUNTS, Accounts, AccountSource
+from liqstream.positions.coins import Coins
+from liqstream.positions.liquidation_price import IntArray
+from liqstream.positions.position_table import PositionTable
+
+KEPT_TRADES_MS = 30_000
+"""A state may be older than trades known already: those of so long are applied to it anew."""
+MOST_TRADE_IDS = 50_000
+_DUST = 1e-9
+"""Share of a size below which nothing is left of it: sums of decimal sizes are not exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTrade:
+    """One trade with both its accounts: USD, base coin, UTC ms. `is_buy`: the aggressor bought."""
+
+    coin: str
+    price: float
+    size: float
+    time_ms: int
+    trade_id: int
+    buyer: str
+    seller: str
+    is_buy: bool = True
+
+
+@dataclass(slots=True)
+class TrackerCounts:
+    """What has happened so far."""
+
+    reads: int = 0
+    stale_states: int = 0
+    size_mismatches: int = 0
+    trades: int = 0
+    trades_known: int = 0
+    trades_unread: int = 0
+
+
+@dataclass(slots=True)
+class _Recent:
+    """An account's trades of the last moments: (UTC ms, coin, signed size)."""
+
+    changes: deque[tuple[int, int, float]] = field(default_factory=deque)
+
+    def note(self, time_ms: int, coin: int, delta: float) -> None:
+        while self.changes and self.changes[0][0] < time_ms - KEPT_TRADES_MS:
+            self.changes.popleft()
+        self.changes.append((time_ms, coin, delta))
+
+    def since(self, time_ms: int) -> dict[int, float]:
+        """What was traded later, by coin."""
+        total: dict[int, float] = {}
+        for traded_ms, coin, delta in self.changes:
+            if traded_ms > time_ms:
+                total[coin] = total.get(coin, 0.0) + delta
+        return total
+
+
+class Tracker:
+    """Pure: no clock, no sockets. Times are UTC ms and given by the caller."""
+
+    def __init__(self, followed: Iterable[str], most_accounts: int = MOST_ACCOUNTS) -> None:
+        self.coins = Coins(frozenset(followed))
+        self.accounts = Accounts(most_accounts)
+        self.positions = PositionTable()
+        self.counts = TrackerCounts()
+        self._recent: dict[int, _Recent] = {}
+        self._trade_ids: dict[int, None] = {}
+
+    def apply_state(self, row: int, state: AccountState, now_ms: int) -> bool:
+        """Take in an account's state. False for one older than the last: nothing changes.
+
+        Trades later than the state are added to its sizes. A size that is not what trades had made of the
+        last one is counted as a mismatch.
+        """
+        accounts = self.accounts
+        if state.time_ms < accounts.state_ms[row]:
+            self.counts.stale_states += 1
+            return False
+        was_read = accounts.read_ms[row] > 0
+        recent = self._recent.get(row)
+        later = {} if recent is None else recent.since(state.time_ms)
+        predicted = {int(self.positions.coin[slot]): slot for slot in self.positions.slots(row)}
+        sizes = {self.coins.number(position.coin): position.size for position in state.positions}
+        if was_read:
+            self._compare(predicted, sizes, later)
+        accounts.read_ms[row] = accounts.seen_ms[row] = now_ms
+        accounts.state_ms[row] = state.time_ms
+        accounts.total_raw_usd[row] = state.total_raw_usd
+        accounts.value_usd[row] = state.account_value_usd
+        accounts.is_opaque[row] = is_opaque(state, self.coins.tables)
+        accounts.is_dirty[row] = bool(later)
+        for coin, slot in predicted.items():
+            if coin not in sizes and not later.get(coin):
+                self.positions.close(slot)
+        self._put_states(row, state, later, now_ms)
+        for coin, delta in later.items():
+            if coin not in sizes and delta:
+                self._set_size(row, coin, delta)
+        accounts.held[row] = len(self.positions.slots(row))
+        self.counts.reads += 1
+        return True
+
+    def _compare(self, predicted: dict[int, int], sizes: dict[int, float], later: dict[int, float]) -> None:
+        for coin in predicted.keys() | sizes.keys():
+            if not self.coins.is_followed[coin]:
+                continue
+            size = float(self.positions.size[predicted[coin]]) if coin in predicted else 0.0
+            if abs(size - later.get(coin, 0.0) - sizes.get(coin, 0.0)) > 1e-6 * max(abs(size), _DUST):
+                self.counts.size_mismatches += 1
+
+    def _put_states(self, row: int, state: AccountState, later: dict[int, float], now_ms: int) -> None:
+        table = self.positions
+        for position in state.positions:
+            coin = self.coins.number(position.coin)
+            slot = table.open(row, coin)
+            table.entry[slot], table.leverage[slot] = position.entry, position.leverage
+            table.raw_usd[slot] = np.nan if position.raw_usd is None else position.raw_usd
+            table.level[slot] = np.nan if position.level is None else position.level
+            table.checked_ms[slot], table.is_dirty[slot] = now_ms, False
+            table.size[slot] = position.size
+            if later.get(coin):
+                self._set_size(row, coin, position.size + later[coin])
+
+    def apply_trades(self, trades: Iterable[AccountTrade]) -> None:
+        """Take in trades of followed coins: each id once; who is met becomes a known account.
+
+        Accounts that were read keep their sizes by them, if a trade is later than the read state.
+        """
+        for trade in trades:
+            if trade.trade_id in self._trade_ids:
+                self.counts.trades_known += 1
+                continue
+            self._trade_ids[trade.trade_id] = None
+            if len(self._trade_ids) > MOST_TRADE_IDS:
+                del self._trade_ids[next(iter(self._trade_ids))]
+            self.counts.trades += 1
+            coin = self.coins.number(trade.coin)
+            # Whoever trades with himself is met, and holds what he held.
+            traded = 0.0 if trade.buyer == trade.seller else trade.size
+            self._trade_of(trade.buyer, coin, traded, trade)
+            self._trade_of(trade.seller, coin, -traded, trade)
+
+    def _trade_of(self, address: str, coin: int, delta: float, trade: AccountTrade) -> None:
+        accounts = self.accounts
+        row = accounts.row(address, AccountSource.TRADES, trade.time_ms)
+        if row is None:
+            return
+        accounts.seen_ms[row] = max(accounts.seen_ms[row], trade.time_ms)
+        accounts.traded_usd[row] += abs(delta) * trade.price
+        if not delta:
+            return
+        self._recent.setdefault(row, _Recent()).note(trade.time_ms, coin, delta)
+        if not accounts.read_ms[row]:
+            self.counts.trades_unread += 1
+            return
+        if trade.time_ms <= accounts.state_ms[row]:
+            return
+        accounts.is_dirty[row] = True
+        slot = self.positions.find(row, coin)
+        before = 0.0 if slot is None else float(self.positions.size[slot])
+        self._set_size(row, coin, before + delta)
+        accounts.held[row] = len(self.positions.slots(row))
+
+    def _set_size(self, row: int, coin: int, size: float) -> None:
+        """A size that trades have made; its level is kept and dirty, unless the side has changed."""
+        table, slot = self.positions, self.positions.find(row, coin)
+        before = 0.0 if slot is None else float(table.size[slot])
+        if abs(size) <= _DUST * max(1.0, abs(before)):
+            if slot is not None:
+                table.close(slot)
+            return
+        slot = table.open(row, coin)
+        if before * size <= 0:
+            table.level[slot], table.raw_usd[slot] = np.nan, np.nan
+            table.entry[slot], table.leverage[slot] = self.coins.mark[coin], np.nan
+        table.size[slot], table.is_dirty[slot] = size, True
+
+    def forget_old_trades(self, now_ms: int) -> None:
+        """Give up what is kept of accounts that have not traded lately."""
+        old = [
+            row
+            for row, recent in self._recent.items()
+            if not recent.changes or recent.changes[-1][0] < now_ms - KEPT_TRADES_MS
+        ]
+        for row in old:
+            del self._recent[row]
+
+    def refresh_levels(self, now_ms: int) -> None:
+        """Recompute from the live marks what moves with them: cross accounts of several coins.
+
+        And confirm every level whose account is understood, has not traded since it was read, and whose
+        trades were all met.
+        """
+        table, accounts, coins = self.positions, self.accounts, self.coins
+        slots = np.flatnonzero(table.is_open)
+        if not len(slots):
+            return
+        account, coin = table.account[slots], table.coin[slots]
+        mark = coins.mark[coin]
+        is_settled = ~(accounts.is_opaque[account] | accounts.is_dirty[account])
+        # A coin that is not followed may have been traded unseen: its account waits for the next read.
+        is_seen = coins.is_followed[coin] & (accounts.read_ms[account] >= coins.unbroken_ms[coin])
+        unseen = np.bincount(account, weights=~(is_seen & np.isfinite(mark)), minlength=accounts.rows)
+        is_known = is_settled & (unseen[account] == 0)
+        table.checked_ms[slots[is_known]] = now_ms
+        is_cross = np.isnan(table.raw_usd[slots])
+        crosses = np.bincount(account, weights=is_cross, minlength=accounts.rows)
+        moving = is_settled & is_cross & (crosses[account] > 1)
+        priced = np.bincount(account, weights=~np.isfinite(mark), minlength=accounts.rows)
+        # What came from the store has no totalRawUsd: its level stays as it was stored until it is read.
+        moving &= np.isfinite(accounts.total_raw_usd[account])
+        chosen = np.flatnonzero(moving & (priced[account] == 0))
+        if len(chosen):
+            self._recompute(slots[chosen], account[chosen], coin[chosen], mark[chosen])
+
+    def _recompute(self, slots: IntArray, account: IntArray, coin: IntArray, mark: FloatArray) -> None:
+        table, margin = self.positions, self.coins.margin
+        size = table.size[slots]
+        parts = margin.contributions(coin, size, mark)
+        together = np.bincount(account, weights=parts, minlength=self.accounts.rows)
+        constant = self.accounts.total_raw_usd[account] + together[account] - parts
+        table.level[slots] = margin.liquidation_prices(coin, size, constant)

@@ -1,0 +1,112 @@
+"""The socket that names accounts: every trade of the followed coins, and the contexts of all coins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import aiohttp
+import orjson
+import structlog
+
+from liqstream.client.url_mask import masked
+from liqstream.feeds.http_session import proxy_of
+from liqstream.supervision.backoff import FullJitter
+from liqstream.supervision.clock import SYSTEM_CLOCK, Clock
+
+PING_EVERY_S = 50.0
+SILENT_AFTER_S = 60.0
+"""The exchange ends a socket that is silent for so long; so do we."""
+_CONNECT_S = 10.0
+_MAX_MESSAGE_BYTES = 8 * 2**20
+
+log = structlog.get_logger(__name__)
+
+OnData = Callable[[str, Any], None]
+"""Called with a channel and its data; "subscribed" with the subscription that was acknowledged."""
+
+
+class TradeSocket:
+    """Kept open by `run`. `on_data` gets what comes, `on_break` is called when messages may have been
+    missed."""
+
+    def __init__(
+        self,
+        url: str,
+        coins: Sequence[str],
+        session: aiohttp.ClientSession,
+        on_data: OnData,
+        on_break: Callable[[], None],
+        *,
+        proxy: str = "",
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.is_connected = False
+        self._url = f"{url.rstrip('/')}/ws"  # of the exchange's sockets
+        self._coins = tuple(coins)  # whose trades are subscribed to
+        self._session = session  # of whoever runs this; not closed here
+        self._on_data = on_data  # see the class
+        self._on_break = on_break  # see the class
+        self._proxy = proxy  # "" for the environment's
+        self._clock = clock  # of every wait
+
+    async def run(self) -> None:
+        """Never returns: connect, read, and connect again after every break."""
+        backoff = FullJitter()
+        while True:
+            try:
+                await self._read(backoff)
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+                log.info("positions_socket_lost", reason=masked(str(error) or type(error).__name__))
+            finally:
+                self.is_connected = False
+                self._on_break()
+            await self._clock.sleep(backoff.next_s())
+
+    async def _read(self, backoff: FullJitter) -> None:
+        async with self._clock.timeout(_CONNECT_S):
+            ws = await self._session.ws_connect(
+                self._url,
+                proxy=proxy_of(self._url, self._proxy),
+                max_msg_size=_MAX_MESSAGE_BYTES,
+                autoping=True,
+            )
+        async with ws:
+            for subscription in self._subscriptions():
+                await ws.send_json({"method": "subscribe", "subscription": subscription})
+            self.is_connected = True
+            pinging = asyncio.create_task(self._ping(ws))
+            try:
+                while True:
+                    async with self._clock.timeout(SILENT_AFTER_S):
+                        message = await ws.receive()
+                    if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                        return
+                    self._take(message.data)
+                    backoff.reset()
+            finally:
+                pinging.cancel()
+                await asyncio.wait({pinging})
+
+    def _subscriptions(self) -> list[dict[str, str]]:
+        return [{"type": "allDexsAssetCtxs"}, *({"type": "trades", "coin": coin} for coin in self._coins)]
+
+    async def _ping(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            await self._clock.sleep(PING_EVERY_S)
+            await ws.send_json({"method": "ping"})
+
+    def _take(self, text: str | bytes) -> None:
+        """Hand on a message; one of another form is passed over."""
+        try:
+            message = orjson.loads(text)
+        except ValueError:
+            return
+        if not isinstance(message, dict):
+            return
+        channel, data = message.get("channel"), message.get("data")
+        if channel == "subscriptionResponse" and isinstance(data, dict):
+            self._on_data("subscribed", data.get("subscription"))
+        elif isinstance(channel, str):
+            self._on_data(channel, data)

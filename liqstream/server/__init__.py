@@ -1,0 +1,1 @@
+"""Builds and runs the application: ports, signals, readiness, metrics, logs."""

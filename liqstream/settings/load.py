@@ -1,0 +1,134 @@
+"""Reads the settings once, at the start: command line over environment over `.env` over the defaults."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_settings import DotEnvSettingsSource
+
+from liqstream.client.url_mask import masked
+from liqstream.market.identity import QUOTES
+from liqstream.settings.secret_files import SecretFileError, secret_path, secret_value
+from liqstream.settings.server_role import ServerRole
+from liqstream.settings.table import Settings
+from liqstream.settings.unknown_names import is_link_address, unknown_names
+
+IN_FILES = ("redis_url", "proxy")
+"""Settings that may hold a password, and so may stand in a file that `<NAME>_FILE` names."""
+
+
+class BadSettingError(Exception):
+    """A setting that cannot be used; the message is the one line to show."""
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from environment and `.env`, with `overrides` (by attribute name) on top.
+
+    `<exchange>_rest_url` and `<exchange>_ws_url` are taken for any exchange. Raises BadSettingError naming
+    the variable, the value and what is allowed; also for names that resemble settings and are none.
+    """
+    _refuse_unknown_names()
+    given = _by_exchange({name: value for name, value in overrides.items() if value is not None})
+    try:
+        settings = Settings(**given)
+        from_files = _values_in_files(settings, given)
+        if from_files:
+            settings = Settings(**(given | from_files))
+    except ValidationError as error:
+        raise BadSettingError(_one_line(error)) from None
+    _refuse_unknown_symbols(settings)
+    if settings.role == ServerRole.FANOUT and not settings.redis_enabled:
+        raise BadSettingError("LIQSTREAM_ROLE=fanout: needs REDIS_ENABLED=true; it has no stream of its own")
+    return settings
+
+
+def _values_in_files(settings: Settings, given: Collection[str]) -> dict[str, Any]:
+    """Settings whose value stands in a file, by attribute; what the command line gives is stronger."""
+    found: dict[str, Any] = {}
+    for name in IN_FILES:
+        path = getattr(settings, f"{name}_file")
+        if not path or name in given:
+            continue
+        variable = setting_variable(f"{name}_file")
+        if name in settings.model_fields_set:
+            raise BadSettingError(
+                f"{setting_variable(name)} and {variable} are both set: one of them is enough"
+            )
+        try:
+            found[name] = secret_value(secret_path(path, settings.secrets_dir))
+        except SecretFileError as error:
+            raise BadSettingError(f"{variable}: {error}") from None
+    return found
+
+
+def _refuse_unknown_symbols(settings: Settings) -> None:
+    """An exchange says itself which perpetuals it lists; a simulated market or a recording has known ones."""
+    unknown = [symbol for symbol in settings.symbols if symbol not in settings.known_symbols]
+    if settings.exchanges:
+        unknown = [symbol for symbol in unknown if not symbol.endswith(QUOTES)]
+        right = f"a perpetual settled in {', '.join(QUOTES)}, e.g. BTCUSDT"
+    else:
+        right = f"one of {', '.join(settings.known_symbols)}, or add it to LIQSTREAM_EXTRA_SYMBOLS"
+    if unknown:
+        raise BadSettingError(f"LIQSTREAM_SYMBOLS={','.join(unknown)}: not supported; {right}")
+
+
+def _refuse_unknown_names() -> None:
+    """Before anything else: a misspelt setting may be the cause of the next complaint."""
+    in_file = DotEnvSettingsSource(Settings).env_vars
+    complaints = unknown_names(os.environ) + [f".env: {complaint}" for complaint in unknown_names(in_file)]
+    if complaints:
+        raise BadSettingError("; ".join(complaints))
+
+
+def _by_exchange(overrides: dict[str, Any]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for name, value in overrides.items():
+        if match := re.fullmatch(r"([a-z0-9]+)_(rest|ws)_url", name):
+            given.setdefault(f"exchange_{match[2]}_urls", {})[match[1]] = value
+        else:
+            given[name] = value
+    return given
+
+
+def exchange_url_variable(pattern: str, exchange: str) -> str:
+    """The environment variable of an exchange's address, of the pattern `setting_variable` gives."""
+    return pattern.replace("<NAME>", exchange.upper())
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    field = Settings.model_fields.get(name)
+    variable = cast("str", field.validation_alias) if field else name
+    if "<NAME>" in variable and len(first["loc"]) > 1:
+        variable = exchange_url_variable(variable, str(first["loc"][1]))
+    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    value = str(first["input"])
+    if variable.endswith("_PORT") and is_link_address(value):
+        return (
+            f"{variable}={value}: set by Kubernetes for a service of that name; "
+            "say `enableServiceLinks: false` in the pod's spec, or name the service otherwise"
+        )
+    # Not the whole line at once: to the mask, what follows an address without a space is a part of it.
+    return f"{variable}={masked(value)}: must be {reason.replace(value, masked(value)) if value else reason}"
+
+
+_DURATION_UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+
+
+def duration_ms(text: str) -> int:
+    """Milliseconds of a duration such as "3d". Raises ValueError that says what one looks like."""
+    number, unit = text[:-1], text[-1:]
+    if not number.isdecimal() or unit not in _DURATION_UNITS_MS:
+        raise ValueError(f"{text!r} is no duration; a whole number and a unit, e.g. 90s, 15m, 12h, 3d, 2w")
+    return int(number) * _DURATION_UNITS_MS[unit]
+
+
+def setting_variable(name: str) -> str:
+    """The environment variable of a setting's attribute."""
+    return cast("str", Settings.model_fields[name].validation_alias)

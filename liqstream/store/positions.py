@@ -1,0 +1,236 @@
+"""Measured positions in the store: accounts, each change of a position, and what was drawn every five
+minutes.
+
+Addresses stand here in full: they are public, but nothing shows them whole, and no export has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from liqstream.market import FloatArray, TimeArray
+
+CELL_WIDTH = 0.001
+"""Cells are of 10 bp of log price: cell c holds the prices from exp(c * CELL_WIDTH) on, USD."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccount:
+    """An account: where it is known from, UTC ms when it was first and last seen and last read (0: never)."""
+
+    address: str
+    source: str
+    first_ms: int
+    last_ms: int
+    read_ms: int
+    opaque: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPosition:
+    """A position as of `read_ms` (UTC): signed base coin (0: closed), USD; `liquidation_price` None: it has
+    none."""
+
+    symbol: str
+    address: str
+    read_ms: int
+    size_base: float
+    entry_price: float | None
+    liquidation_price: float | None
+    leverage: float | None
+    isolated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCell:
+    """USD of positions at the levels of one cell, of a symbol at a time (UTC ms)."""
+
+    symbol: str
+    time_ms: int
+    cell: int
+    long_usd: float
+    short_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCoverage:
+    """A symbol's coverage at a time: shares of open interest (base coin) by side, what of it has a level,
+    ages."""
+
+    symbol: str
+    time_ms: int
+    long_share: float
+    short_share: float
+    long_with_level: float
+    short_with_level: float
+    median_age_ms: float | None
+    open_interest_base: float
+    accounts: int
+
+
+@dataclass(frozen=True, slots=True)
+class PositionsBatch:
+    """What is written together. Accounts replace the stored ones of their address; the rest is added,
+    once."""
+
+    accounts: Sequence[StoredAccount] = ()
+    positions: Sequence[StoredPosition] = ()
+    cells: Sequence[StoredCell] = ()
+    coverage: Sequence[StoredCoverage] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellColumns:
+    """Stored cells of one symbol, ascending by time and cell; and the times at which any were looked at."""
+
+    time_ms: TimeArray
+    cell: NDArray[np.int64]
+    long_usd: FloatArray
+    short_usd: FloatArray
+    looks_ms: TimeArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+
+POSITION_TIMES = {
+    "accounts": "last_ms",
+    "positions": "read_ms",
+    "measured_cells": "time_ms",
+    "measured_coverage": "time_ms",
+}
+"""Table -> the column of its rows' time, UTC ms."""
+_KEYS = {
+    "accounts": ("address",),
+    "positions": ("symbol", "address", "read_ms"),
+    "measured_cells": ("symbol", "time_ms", "cell"),
+    "measured_coverage": ("symbol", "time_ms"),
+}
+_PROOF = "greatest(long_share, short_share) > 0.55 AND greatest(long_share, short_share) <= 1.01"
+
+
+def write_positions(connection: duckdb.DuckDBPyConnection, batch: PositionsBatch) -> int:
+    """Write a batch in one transaction; returns its number of rows. Raises duckdb.Error; then none is
+    stored."""
+    parts: dict[str, Sequence[Any]] = {
+        "accounts": batch.accounts,
+        "positions": batch.positions,
+        "measured_cells": batch.cells,
+        "measured_coverage": batch.coverage,
+    }
+    written = 0
+    connection.begin()
+    try:
+        for table, records in parts.items():
+            if records:
+                _replace(connection, table, records)
+                written += len(records)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return written
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, table: str, records: Sequence[Any]) -> None:
+    names = tuple(type(records[0]).__slots__)
+    rows = zip(*(astuple(record) for record in records), strict=True)
+    staged = {name: _column(values) for name, values in zip(names, rows, strict=True)}
+    same = " AND ".join(f"stored.{name} = staged.{name}" for name in _KEYS[table])
+    connection.register("staged", staged)
+    try:
+        connection.execute(f"DELETE FROM {table} AS stored USING staged WHERE {same}")  # noqa: S608
+        columns = ", ".join(names)
+        known = ", ".join(f"nullif({name}, 'NaN')" if _is_number(staged[name]) else name for name in names)
+        connection.execute(f"INSERT INTO {table} ({columns}) SELECT {known} FROM staged")  # noqa: S608
+    finally:
+        connection.unregister("staged")
+
+
+def _column(values: Sequence[Any]) -> NDArray[Any]:
+    if any(isinstance(value, float) or value is None for value in values):
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return np.array(values, dtype=object if isinstance(values[0], str) else None)
+
+
+def _is_number(column: NDArray[Any]) -> bool:
+    return column.dtype == np.float64
+
+
+def read_known(
+    cursor: duckdb.DuckDBPyConnection,
+) -> tuple[list[StoredAccount], list[StoredPosition]]:
+    """Every account, and the newest state of every position that is open."""
+    accounts = cursor.execute(
+        "SELECT address, source, first_ms, last_ms, read_ms, opaque FROM accounts ORDER BY last_ms"
+    ).fetchall()
+    positions = cursor.execute(
+        """SELECT symbol, address, read_ms, size_base, entry_price, liquidation_price, leverage, isolated
+        FROM positions QUALIFY row_number() OVER (PARTITION BY symbol, address ORDER BY read_ms DESC) = 1"""
+    ).fetchall()
+    open_ones = (StoredPosition(*row) for row in positions)
+    return [StoredAccount(*row) for row in accounts], [each for each in open_ones if each.size_base]
+
+
+def read_cells(cursor: duckdb.DuckDBPyConnection, symbol: str, *, start_ms: int, end_ms: int) -> CellColumns:
+    """A symbol's cells of looks in [start_ms, end_ms)."""
+    span = [symbol, start_ms, end_ms]
+    found = cursor.execute(
+        """SELECT time_ms, cell, long_usd, short_usd FROM measured_cells
+        WHERE symbol = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms, cell""",
+        span,
+    ).fetchnumpy()
+    looks = cursor.execute(
+        """SELECT time_ms FROM measured_coverage WHERE symbol = ? AND time_ms >= ? AND time_ms < ?
+        ORDER BY time_ms""",
+        span,
+    ).fetchnumpy()
+    return CellColumns(
+        np.asarray(found["time_ms"]),
+        np.asarray(found["cell"]),
+        np.asarray(found["long_usd"]),
+        np.asarray(found["short_usd"]),
+        np.asarray(looks["time_ms"]),
+    )
+
+
+def read_coverage(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, *, start_ms: int, end_ms: int
+) -> list[StoredCoverage]:
+    """A symbol's coverage at the looks in [start_ms, end_ms), ascending."""
+    rows = cursor.execute(
+        """SELECT symbol, time_ms, long_share, short_share, long_with_level, short_with_level, median_age_ms,
+        open_interest_base, accounts FROM measured_coverage
+        WHERE symbol = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms""",
+        [symbol, start_ms, end_ms],
+    ).fetchall()
+    return [StoredCoverage(*row) for row in rows]
+
+
+def read_proof(cursor: duckdb.DuckDBPyConnection) -> tuple[str, int] | None:
+    """The first symbol, and when, of which a side was more than half of open interest; None: not yet."""
+    row = cursor.execute(
+        f"SELECT symbol, time_ms FROM measured_coverage WHERE {_PROOF} ORDER BY time_ms LIMIT 1"  # noqa: S608
+    ).fetchone()
+    return None if row is None else (str(row[0]), int(row[1]))
+
+
+def delete_positions_before(connection: duckdb.DuckDBPyConnection, time_ms: int) -> int:
+    """Delete what is older than a time (UTC ms), and returns how many rows; the first proof that open
+    interest counts one side stays, and of each position the newest row."""
+    deleted = 0
+    for sql in (
+        "DELETE FROM accounts WHERE last_ms < ?",
+        """DELETE FROM positions AS old WHERE read_ms < ? AND (size_base = 0 OR EXISTS (
+            SELECT 1 FROM positions AS later WHERE later.symbol = old.symbol
+            AND later.address = old.address AND later.read_ms > old.read_ms))""",
+        "DELETE FROM measured_cells WHERE time_ms < ?",
+        f"""DELETE FROM measured_coverage WHERE time_ms < ? AND time_ms NOT IN (
+            SELECT min(time_ms) FROM measured_coverage WHERE {_PROOF})""",  # noqa: S608  ours
+    ):
+        row = connection.execute(sql, [time_ms]).fetchone()
+        deleted += int(row[0]) if row else 0
+    return deleted

@@ -1,0 +1,1 @@
+"""Every byte of the protocol: messages, encodings, deltas, frames, close codes."""

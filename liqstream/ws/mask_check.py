@@ -1,0 +1,67 @@
+"""A client must mask every frame (RFC 6455 5.1): aiohttp's reader also takes others, this one does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import WebSocketError, WSCloseCode
+from aiohttp.http_websocket import WebSocketReader
+
+_MASKED = 0x80
+_EXTENDED_BYTES = {126: 2, 127: 8}
+_MASK_BYTES = 4
+
+
+class MaskCheck:
+    """Stands before a reader and passes on what a client sends, up to its first frame without a mask.
+
+    Then the connection fails with 1002 once what came before is read. Only headers are looked at.
+    """
+
+    __slots__ = ("_fail", "_failed", "_header", "_reader", "_rest")
+
+    def __init__(self, reader: WebSocketReader, *, fail: Callable[[WebSocketError], None]) -> None:
+        self._reader = reader  # aiohttp's; gets the bytes as they came
+        self._fail = fail  # called once: whoever reads messages gets this error after the last of them
+        self._header = bytearray()  # of the frame that begins, as far as it has come
+        self._rest = 0  # bytes of the current frame's mask and payload that are still to come
+        self._failed = False
+
+    def feed_data(self, data: bytes | bytearray | memoryview) -> tuple[bool, bytes]:
+        """Take in bytes; (True, rest) once nothing more is read, as aiohttp's reader returns it."""
+        if self._failed:
+            return True, b""
+        unmasked_at = self._unmasked_at(data)
+        if unmasked_at is None:
+            return self._reader.feed_data(data)
+        self._failed = True
+        if not self._reader.feed_data(data[:unmasked_at])[0]:
+            self._fail(WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a client's frame without a mask"))
+        return True, b""
+
+    def feed_eof(self) -> None:
+        """No more bytes will come."""
+        self._reader.feed_eof()
+
+    def _unmasked_at(self, data: bytes | bytearray | memoryview) -> int | None:
+        """Where in `data` the first frame without a mask shows; None if it holds none."""
+        at, size, header = 0, len(data), self._header
+        while at < size:
+            if self._rest:
+                passed = min(self._rest, size - at)
+                self._rest -= passed
+                at += passed
+                continue
+            header.append(data[at])
+            if len(header) == 2 and not header[1] & _MASKED:
+                return at
+            at += 1
+            if len(header) > 1:
+                length = header[1] & 0x7F
+                extended = _EXTENDED_BYTES.get(length, 0)
+                if len(header) == 2 + extended:
+                    if extended:
+                        length = int.from_bytes(header[2:], "big")
+                    self._rest = _MASK_BYTES + length
+                    header.clear()
+        return None

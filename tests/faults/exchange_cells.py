@@ -1,0 +1,159 @@
+"""The cells of the matrix: each part of each exchange, each kind of fault, how long and when."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from liqstream.simulator.dialect import Fields
+from liqstream.simulator.exchange_server import DIALECTS
+from liqstream.simulator.fault_table import Fault, FaultKind
+
+Duration = Literal["once", "while", "lasting"]
+Phase = Literal["starting", "running"]
+
+DURATIONS: tuple[Duration, ...] = ("once", "while", "lasting")
+PHASES: tuple[Phase, ...] = ("starting", "running")
+WHILE_S = 30.0
+LASTING_S = 240.0
+"""A lasting fault is watched for so long and then cleared."""
+_VALUE_KINDS = {FaultKind.WRONG_TIME, FaultKind.WRONG_SIZE, FaultKind.ZERO}
+NOT_ASKED = frozenset(
+    [
+        ("binance", "/fapi/v1/ping"),
+        ("binance", "/fapi/v1/premiumIndex"),
+        ("aster", "/fapi/v1/ping"),
+        ("aster", "/fapi/v1/premiumIndex"),
+        ("bybit", "/v5/market/tickers"),
+        ("okx", "/api/v5/public/mark-price"),
+        ("okx", "/api/v5/public/open-interest"),
+        ("hyperliquid", "metaAndAssetCtxs"),
+        ("hyperliquid", "clearinghouseState"),
+        ("hyperliquid", "userFillsByTime"),
+        ("gate", "/api/v4/futures/usdt/tickers"),
+        ("bitget", "/api/v3/market/tickers"),
+    ]
+)
+"""Endpoints the simulated exchange has and no feed asks while all is well."""
+
+ASKED_ANYWAY = frozenset(
+    [
+        ("binance", "/fapi/v1/time"),
+        ("binance", "/fapi/v1/openInterest"),
+        ("aster", "/fapi/v1/time"),
+        ("lighter", "/"),
+        ("lighter", "/api/v1/orderBookDetails"),
+        ("aster", "/fapi/v1/openInterest"),
+        ("bybit", "/v5/market/time"),
+        ("okx", "/api/v5/public/time"),
+        ("hyperliquid", "l2Book"),
+        ("gate", "/api/v4/spot/time"),
+        ("bitget", "/api/v2/public/time"),
+    ]
+)
+"""Endpoints that are asked after every reconnect or all the time; the others only where bars are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One fault of one part of an exchange."""
+
+    exchange: str
+    target: str
+    kind: FaultKind
+    duration: Duration
+    phase: Phase
+
+    @property
+    def name(self) -> str:
+        """As it is printed, and chosen with --only."""
+        return f"{self.exchange}:{self.target}:{self.kind}:{self.duration}:{self.phase}"
+
+    @property
+    def is_channel(self) -> bool:
+        """Whether the target is a channel, not an endpoint."""
+        return self.target in DIALECTS[self.exchange].channels
+
+    @property
+    def is_history(self) -> bool:
+        """Whether the target is asked only where bars are missing."""
+        return not self.is_channel and (self.exchange, self.target) not in ASKED_ANYWAY
+
+    @property
+    def lasts_s(self) -> float:
+        """How long the fault is in force; one that happens once is over when it has happened."""
+        return LASTING_S if self.duration == "lasting" else WHILE_S
+
+    @property
+    def pause_s(self) -> float:
+        """How long the exchange states, or is known, to shut an address out after such a refusal."""
+        pauses = {FaultKind.BANNED: 120.0, FaultKind.COUNTRY: 900.0, FaultKind.TOO_MANY: 60.0}
+        if self.kind is FaultKind.FORBIDDEN and self.exchange == "bybit":
+            return 600.0
+        # A code for too many requests: the rest of the exchange's window.
+        return 60.0 if self.kind is FaultKind.PASSING_CODE else pauses.get(self.kind, 0.0)
+
+    @property
+    def has_to_show(self) -> bool:
+        """Whether status or flags have to name it: it lasts.
+
+        Funding of 0 is as good as any, and no map needs a channel of it; a liquidation channel that says
+        nothing, or an empty list of past ones, looks like a quiet market for the first half hour. In the
+        minutes that are fetched again no funding was paid: there is no figure to be wrong.
+        """
+        is_silent = self.kind in (FaultKind.MUTE, FaultKind.ZERO, FaultKind.EMPTY_LIST)
+        quiet = any(word in self.target.lower() for word in ("fund", "liq", "forceorder"))
+        is_unpaid = self.is_history and self.phase == "running" and "fund" in self.target.lower()
+        is_harmless = (is_silent and quiet) or (is_unpaid and self.kind in _VALUE_KINDS)
+        return self.duration == "lasting" and not is_harmless
+
+    @property
+    def may_be_missed(self) -> bool:
+        """Whether a feed may never meet it: what a short outage took need not be asked for here."""
+        return self.is_history and self.phase == "running"
+
+    def fault(self) -> Fault:
+        """The line of the fault table. aiohttp's client knocks twice where a connection is cut."""
+        once = 2 if self.kind is FaultKind.REFUSED else 1
+        times = once if self.duration == "once" else None
+        lasts_s = LASTING_S if self.duration == "once" else self.lasts_s
+        return Fault(self.exchange, self.target, self.kind, times=times, lasts_s=lasts_s)
+
+
+def parts() -> Iterator[tuple[str, str, FaultKind]]:
+    """Exchange, endpoint or channel, and kind: each that there is."""
+    for name, dialect in DIALECTS.items():
+        for target, fields in (*dialect.endpoints.items(), *dialect.channels.items()):
+            if (name, target) in NOT_ASKED:
+                continue
+            for kind in FaultKind:
+                if kind not in _VALUE_KINDS or _has(fields, kind):
+                    yield name, target, kind
+
+
+def _has(fields: Fields, kind: FaultKind) -> bool:
+    return bool(fields.times if kind is FaultKind.WRONG_TIME else fields.amounts)
+
+
+def rotated(seed: int) -> list[Cell]:
+    """Each part once, its duration and phase by the seed: six seeds in a row do them all."""
+    variants = [(duration, phase) for phase in PHASES for duration in DURATIONS]
+    return [Cell(*part, *variants[(number + seed) % len(variants)]) for number, part in enumerate(parts())]
+
+
+def all_cells() -> list[Cell]:
+    """Each part in each duration and phase."""
+    return [Cell(*part, duration, phase) for part in parts() for duration in DURATIONS for phase in PHASES]
+
+
+def one_of_each_kind(seed: int) -> list[Cell]:
+    """One cell of each kind, of endpoints and of channels in turn."""
+    chance = random.Random(seed)
+    cells = [cell for cell in rotated(seed) if cell.duration != "lasting"]
+    chance.shuffle(cells)
+    return [
+        next(cell for cell in cells if cell.kind is kind and cell.is_channel == (number % 2 == 0))
+        for number, kind in enumerate(FaultKind)
+    ]

@@ -1,0 +1,83 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chancesOf, nextHourOf, sentenceOf, verdictsOf } from "../../web/js/panels/forecast.js";
+
+/** @param {string} verdict */
+function horizon(verdict) {
+  const band = (/** @type {string} */ side, /** @type {number} */ price_usd, /** @type {number} */ chance) => ({ side, kind: "band", price_usd, chance });
+  return {
+    until_ms: 2,
+    long: { expected_usd: 4.1e6, quantiles_usd: { 0.1: 0.9e6, 0.5: 3e6, 0.9: 17e6 } },
+    short: { expected_usd: 2e6, quantiles_usd: null },
+    chances: [
+      { side: "long", kind: "distance", price_usd: 99_000, chance: 0.5 },
+      band("long", 98_000, 0.2),
+      band("short", 103_500, 0.18),
+      ...[1, 2, 3, 4].map((i) => band("short", 104_000 + i, 0.1)),
+    ],
+    skill: { verdict },
+  };
+}
+
+test("what is expected says of which exchanges, with its range where one is known", () => {
+  const forecast = { time_ms: 1, exchanges: ["binance", "bybit"], horizons: {} };
+  assert.equal(
+    sentenceOf(forecast, "hour", horizon("")),
+    "Expected in the next hour on binance, bybit: $4.10M longs (80 %: $900K to $17.0M), $2.00M shorts.",
+  );
+});
+
+test("chances are of the strongest levels of either side, from the highest price down", () => {
+  assert.equal(
+    chancesOf("hour", horizon("")),
+    "Chance to reach strong levels within the hour: 104,002.0 (10 %), 104,001.0 (10 %), 103,500.0 (18 %), 98,000.0 (20 %).",
+  );
+  assert.match(chancesOf("hour", { ...horizon(""), chances: [] }), /none near/);
+});
+
+test("horizons of which the same may be claimed stand together", () => {
+  const [fresh, none] = ["not checked on this market yet (0 of 14 days)", "no skill shown"].map(horizon);
+  assert.deepEqual(
+    verdictsOf([
+      { name: "half-hour", horizon: fresh },
+      { name: "hour", horizon: fresh },
+      { name: "four hours", horizon: none },
+    ]),
+    ["Next half-hour, next hour: not checked on this market yet (0 of 14 days).", "Next four hours: no skill shown."],
+  );
+});
+
+/**
+ * @param {string} verdict
+ * @param {[number, number, number]} naive gain over the best naive map, with its interval
+ */
+function graded(verdict, [gain, ...ci]) {
+  const plain = { gain: 0.03, ci: [0.02, 0.04] };
+  return {
+    "1h": {
+      rank: { with_map: 0.437, ...plain, gain_over_strongest: plain, gain_over_naive_map: { gain, ci } },
+      rows: { "AR+vol": { rank: 0.387 } },
+      verdict,
+      windows: 838,
+      reason: null,
+    },
+  };
+}
+
+test("the next hour's grades claim the map's part by the smallest gain", () => {
+  assert.equal(
+    nextHourOf(graded("skill shown; the map's part not shown", [-0.003, -0.007, 0.002])),
+    "Next hour: rank correlation 0.44 (history and expected range alone 0.39; 838 hours). " +
+      "The map's own part: −0.003 (95 %: −0.007 to +0.002): not shown.",
+  );
+  assert.match(nextHourOf(graded("skill shown; the map's part shown", [0.01, 0.005, 0.02])), /: shown\.$/);
+  assert.match(nextHourOf(graded("no skill shown here yet", [0.01, -0.01, 0.02])), /hours\)\. No skill shown here yet\. The map/);
+});
+
+test("where there are no grades the reason stands, and without a forecast nothing", () => {
+  const none = graded("no skill shown here yet", [0, 0, 0]);
+  none["1h"] = { ...none["1h"], rows: /** @type {any} */ (null), reason: /** @type {any} */ ("60 windows are needed") };
+  assert.equal(nextHourOf(none), "Next hour: no skill shown here yet: 60 windows are needed.");
+  assert.equal(nextHourOf(undefined), "");
+});

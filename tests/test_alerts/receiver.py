@@ -1,0 +1,38 @@
+"""A receiver of alerts on a local port, and an alert to send there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from liqstream.alerts.rules import Alert, Rule
+from liqstream.metrics import Metrics
+
+
+@asynccontextmanager
+async def receiver(statuses: list[int]) -> AsyncIterator[tuple[str, asyncio.Queue[tuple[str, Any]]]]:
+    """A local receiver that answers with these statuses, then with 200, and queues (path, body)."""
+    received: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+
+    async def take(request: web.Request) -> web.Response:
+        received.put_nowait((request.path, await request.json()))
+        return web.Response(status=statuses.pop(0) if statuses else 200)
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", take)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/")).rstrip("/"), received
+
+
+def counted(metrics: Metrics, what: str) -> float:
+    return metrics.registry.get_sample_value(f"liqstream_alerts_{what}_total", {"target": "webhook"}) or 0
+
+
+def alert_to(*names: str) -> Alert:
+    rule = Rule(name="near", kind="cluster", to=list(names))
+    return Alert(rule, "BTCUSDT", "1,500 USD at 99.5", {"symbol": "BTCUSDT", "usd": 1500.0})

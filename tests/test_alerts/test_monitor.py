@@ -1,0 +1,93 @@
+"""The monitor on real maps and liquidations: what it raises is delivered."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from liqstream.alerts.delivery import Sender
+from liqstream.alerts.monitor import AlertMonitor
+from liqstream.alerts.rules import Rule, RuleState
+from liqstream.alerts.targets import Target
+from liqstream.heatmap.snapshot import HeatmapSnapshot
+from liqstream.ingest.liquidation_bus import LiquidationBus
+from liqstream.market import Liquidation
+from liqstream.metrics import Metrics
+from liqstream.store.market_store import MarketStore
+from tests.support.fleet import END_MS, SYMBOL, make_maps
+from tests.test_alerts.receiver import receiver
+
+RULES = [
+    Rule(name="level", kind="cluster", to=["ops"], symbol=SYMBOL, min_usd=1, within_percent=50),
+    Rule(name="cascade", kind="cascade", to=["ops"], symbol=SYMBOL, min_usd=100),
+]
+
+
+async def test_maps_and_liquidations_raise_alerts(tmp_path: Path) -> None:
+    """Each by its rule, named by the source of its data."""
+    store = await MarketStore.open(tmp_path / "x.duckdb")
+    maps, bus = await make_maps(store), LiquidationBus()
+    async with receiver([]) as (url, received), asyncio.timeout(20):
+        target = Target(name="ops", kind="webhook", url=url)
+        monitor = AlertMonitor(
+            RuleState(RULES), Sender([target], Metrics()), maps=maps, liquidations=bus, symbols=[SYMBOL]
+        )
+        running = [asyncio.create_task(loop()) for loop in monitor.loops().values()]
+        bodies = [(await received.get())[1] for _ in range(2)]
+        assert {body["rule"] for body in bodies} == {"level"}, "a level of each side"
+        bus.take([Liquidation("binance", SYMBOL, END_MS, "long", 100.0, 2.0)])
+        body = (await received.get())[1]
+        assert (body["rule"], body["facts"]["long_usd"]) == ("cascade", 200.0)
+        assert body["message"].startswith("[REPLAY]")
+        for loop in running:
+            loop.cancel()
+        await asyncio.wait(running)
+    maps.close()
+    await store.close()
+
+
+class BrokenRule(Rule, frozen=True):
+    """One whose message cannot be made, as of a template that passed the check and fails on real facts."""
+
+    def text(self, facts: dict[str, object]) -> str:
+        raise ZeroDivisionError(str(facts["symbol"]))
+
+
+async def test_a_rule_or_a_symbol_that_fails_stops_no_other(tmp_path: Path) -> None:
+    """The rule before it, of the same kind, goes on; each failure is reported by its name, not only once."""
+    store = await MarketStore.open(tmp_path / "x.duckdb")
+    maps, bus = await make_maps(store), LiquidationBus()
+    failed: dict[str, list[str]] = {}
+    rules = [BrokenRule(f"bad-{rule.name}", rule.kind, rule.to, SYMBOL, within_percent=50) for rule in RULES]
+    real = maps.get_latest_heatmap_snapshot
+
+    async def latest(symbol: str) -> HeatmapSnapshot | None:
+        if symbol == "ETHUSDT":
+            raise OSError("no such map")
+        return await real(symbol)
+
+    maps.get_latest_heatmap_snapshot = latest  # type: ignore[method-assign]
+    async with receiver([]) as (url, received), asyncio.timeout(20):
+        monitor = AlertMonitor(
+            RuleState([*rules, *RULES]),
+            Sender([Target(name="ops", kind="webhook", url=url)], Metrics()),
+            maps=maps,
+            liquidations=bus,
+            symbols=["ETHUSDT", SYMBOL],
+            on_failure=lambda name, error: failed.setdefault(name, []).append(repr(error)),
+        )
+        running = [asyncio.create_task(loop()) for loop in monitor.loops().values()]
+        assert {(await received.get())[1]["rule"] for _ in range(2)} == {"level"}
+        for _ in range(2):
+            bus.take([Liquidation("binance", SYMBOL, END_MS, "long", 100.0, 2.0)])
+        assert (await received.get())[1]["rule"] == "cascade"
+        await asyncio.sleep(0)
+        assert not any(loop.done() for loop in running)
+        for loop in running:
+            loop.cancel()
+        await asyncio.wait(running)
+    assert failed["alerts-maps"][0] == "OSError('no such map')"
+    assert set(failed["alert-rule-bad-level"]) == {f"ZeroDivisionError('{SYMBOL}')"}
+    assert len(failed["alert-rule-bad-cascade"]) == 2, "a failure begins no cooldown"
+    maps.close()
+    await store.close()

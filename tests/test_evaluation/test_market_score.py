@@ -1,0 +1,69 @@
+"""liqstream/evaluation/market_score.py: what the store allows is scored, what is missing is named."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from liqstream.evaluation.market_score import BY_PRICE, FORECAST, MAP, Asked, method_of_score, score_market
+from liqstream.evaluation.scoring_data import ScoreError
+from liqstream.market import Candle, Liquidation, LiquidationSpan, MarketEvent, MarketKey
+from liqstream.model.kernel import tiered
+from liqstream.store.market_store import MarketStore
+from tests.support.markets import walk
+
+MARKET = MarketKey("binance", "BTCUSDT")
+QUARTER_MS = 900_000
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[MarketStore]:
+    """Three days of bars of a quarter of an hour, liquidations in each on the last one."""
+    made = await MarketStore.open(tmp_path / "market.duckdb")
+    records = walk(288, interval_ms=QUARTER_MS)
+    bars = [record for record in records if isinstance(record, Candle)]
+    await made.append(records)
+    listened = LiquidationSpan(
+        "binance", "BTCUSDT", bars[192].open_time_ms, bars[-1].open_time_ms + QUARTER_MS
+    )
+    liquidated: list[MarketEvent] = [listened]
+    for bar in bars[192:]:
+        time_ms = bar.open_time_ms + 1
+        liquidated.append(Liquidation("binance", "BTCUSDT", time_ms, "long", bar.low, 1.0))
+        liquidated.append(Liquidation("binance", "BTCUSDT", time_ms, "short", bar.high, 1.0))
+    await made.append(liquidated)
+    yield made
+    await made.close()
+
+
+async def test_parts_are_scored_alone(store: MarketStore) -> None:
+    """What was not asked for is not there."""
+    found = await score_market(store, MARKET, tiered(), Asked(parts=frozenset({BY_PRICE})))
+    assert set(found) == {"symbol", "exchange", "kernel", "by_price"}
+    assert found["by_price"]["events"] > 50
+    found = await score_market(store, MARKET, tiered(), Asked(parts=frozenset({FORECAST})))
+    assert set(found["forecast"]) == {"30m", "1h", "4h"}
+
+
+async def test_what_the_store_allows_is_scored_and_the_rest_named(store: MarketStore) -> None:
+    """A day of totals is too little for the map's table; prices are scored all the same."""
+    found = await score_market(store, MARKET, tiered(), Asked())
+    assert found["sides"] is None
+    assert "too short a span" in found["reason"]
+    assert found["by_price"]["bits"]["map"] is not None
+
+
+async def test_nothing_at_all_is_an_error(store: MarketStore) -> None:
+    """So is an interval that was asked for and cannot be scored."""
+    with pytest.raises(ScoreError, match="no bars of ETHUSDT"):
+        await score_market(store, MarketKey("binance", "ETHUSDT"), tiered(), Asked(parts=frozenset({MAP})))
+    with pytest.raises(ScoreError, match="cannot be scored on bars of 15m"):
+        await score_market(store, MARKET, tiered(), Asked(interval_ms=300_000))
+
+
+def test_the_hash_is_of_the_constants() -> None:
+    """The same from call to call; its name counts up when the method changes."""
+    assert method_of_score() == method_of_score()
+    assert set(method_of_score()) == {"method", "hash"}

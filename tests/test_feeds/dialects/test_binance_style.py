@@ -1,0 +1,133 @@
+"""Binance's messages, recorded or as documented, become the records they mean."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+import pytest
+
+from liqstream.feeds.dedupe import Deduplicator
+from liqstream.feeds.exchanges.binance import Binance
+from liqstream.market import Candle, FundingRate, Liquidation, MarketEvent, MarkPrice
+from tests.support.exchange_messages import kinds, read
+
+
+@pytest.mark.shared_data
+def test_binance_kline_closed_and_open(shared_data: Path) -> None:
+    """`x` says whether the bar is closed; volumes and the taker's part are taken."""
+    closed = read(shared_data, Binance(), "kline_stream_closed.json")
+    assert closed.events == (
+        Candle(
+            "binance",
+            "BTCUSDT",
+            60_000,
+            1638747660000,
+            0.001,
+            0.0025,
+            0.001,
+            0.002,
+            volume_base=1000.0,
+            volume_quote_usd=1.0,
+            taker_buy_base=500.0,
+        ),
+    )
+    forming = read(shared_data, Binance(), "kline_stream_open.json").events[0]
+    assert isinstance(forming, Candle)
+    assert not forming.closed
+    assert forming.low == 0.001  # the example's low is above its open
+
+
+@pytest.mark.shared_data
+def test_binance_force_order(shared_data: Path) -> None:
+    """SELL closes a long; what counts is the average price times the filled quantity."""
+    parsed = read(shared_data, Binance(), "liquidation_stream.json")
+    assert parsed.events == (Liquidation("binance", "BTCUSDT", 1568014460893, "long", 9910.12345678, 0.014),)
+
+
+@pytest.mark.shared_data
+def test_binance_mark_price_trade_and_what_is_not_needed(shared_data: Path) -> None:
+    """Marks and trades are data; the book and the day's ticker are known and not needed."""
+    mark = read(shared_data, Binance(), "mark_price_stream.json")
+    assert mark.events == [MarkPrice("binance", "BTCUSDT", 1562305380000, 11794.15)]
+    with pytest.raises(ValueError, match="no time"):  # the example's time is in no unit at all
+        read(shared_data, Binance(), "agg_trade_stream.json")
+    assert read(shared_data, Binance(), "book_ticker_stream.json").kind == "ignored"
+    assert read(shared_data, Binance(), "ticker_stream.json").kind == "ignored"
+
+
+@pytest.mark.parametrize(("average", "taken"), [("0", 82338.3), ("82651.90", 82651.9)])
+def test_a_forced_order_without_an_average_price(average: str, taken: float) -> None:
+    """Its limit price stands until it has one."""
+    order = {"s": "BTCUSDT", "S": "SELL", "p": "82338.30", "ap": average, "z": "0.190", "T": 1791565602120}
+    (event,) = Binance().read(orjson.dumps({"e": "forceOrder", "E": 1791565603055, "o": order})).events
+    assert isinstance(event, Liquidation)
+    assert event.price_usd == taken
+
+
+def test_binance_items_are_read_one_by_one() -> None:
+    """A mark whose funding is nonsense is a mark; of a list of messages the good ones are taken."""
+    venue = Binance()
+    mark = {"e": "markPriceUpdate", "E": 1_790_000_000_000, "s": "BTCUSDT", "p": "1", "r": "x", "T": 0}
+    assert len(venue.read(orjson.dumps(mark)).events) == 1
+    assert len(venue.read(orjson.dumps([mark | {"p": "NaN"}, mark | {"r": ""}, mark])).events) == 2
+    assert venue.bad_items.take()[0] == 3
+
+
+def test_binance_funding_is_paid_when_the_next_one_is_announced() -> None:
+    """The mark stream tells the rate of the coming payment; when its time passes it was paid at the last."""
+    venue = Binance()
+
+    def mark(sent_ms: int, rate: str, due_ms: int) -> Sequence[MarketEvent]:
+        message = {
+            "e": "markPriceUpdate",
+            "E": sent_ms,
+            "s": "BTCUSDT",
+            "p": "1",
+            "r": rate,
+            "T": due_ms,
+        }
+        return venue.read(orjson.dumps(message)).events
+
+    hour = 3_600_000
+    start = 1_790_000_000_000
+    assert kinds(mark(start, "0.0001", start + hour))["FundingRate"] == 0
+    assert kinds(mark(start + 1, "0.0003", start + hour))["FundingRate"] == 0
+    paid = mark(start + hour + 1, "0.0009", start + 9 * hour)
+    assert FundingRate("binance", "BTCUSDT", start + hour, 0.0003) in paid
+
+
+@pytest.mark.shared_data
+def test_captured_force_orders(shared_data: Path) -> None:
+    """All 1,842 distinct captured lines land on the right side at ap x z, and what repeats is counted.
+
+    Five lines differ only in the USD column of whoever captured them: they are 1,837 orders.
+    """
+    path = shared_data / "force_orders" / "binance_force_orders_20250126_20250206.csv"
+    venue, seen = Binance(), Deduplicator(300_000)
+    orders: dict[tuple[str, ...], Liquidation] = {}
+    fresh = 0
+    with path.open(newline="") as file:
+        rows = [tuple(row) for row in csv.reader(file)]
+    for row in rows:
+        parsed = venue.read(force_order(row))
+        (event,) = parsed.events
+        assert isinstance(event, Liquidation)
+        orders[row] = event
+        fresh += len(seen.new_records(parsed, (event.symbol,)))
+    assert (len(rows), len(orders)) == (3510, 1842)
+    assert (fresh, seen.duplicates) == (1837, 3510 - 1837)
+    for row, event in orders.items():
+        assert event.symbol == f"{row[0]}USDT"
+        assert event.side == ("long" if row[1] == "SELL" else "short")
+        assert event.notional_usd == pytest.approx(float(row[6]) * float(row[9]))
+        assert event.time_ms == int(row[10])
+
+
+def force_order(row: Sequence[str]) -> bytes:
+    """A line of the capture as the message it was made of."""
+    names = ("s", "S", "o", "f", "q", "p", "ap", "X", "l", "z")
+    order = dict(zip(names, (f"{row[0]}USDT", *row[1:10]), strict=True))
+    return orjson.dumps({"e": "forceOrder", "E": int(row[10]) + 1000, "o": {**order, "T": int(row[10])}})

@@ -1,0 +1,124 @@
+"""Hyperliquid's messages, recorded or as documented, become the records they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+import pytest
+from aiohttp import web
+
+from liqstream.feeds.exchanges.hyperliquid import Hyperliquid
+from liqstream.market import HOUR_MS, Candle, FundingRate, MarketEvent, MarkPrice, OpenInterest
+from tests.support.answering import answering
+from tests.support.documented_exchange import (
+    FIRST_MS,
+    NOW_MS,
+    STEP_MS,
+    check_history,
+    documented,
+    hyperliquid_bar,
+    received,
+)
+from tests.support.exchange_messages import read
+
+
+async def test_ninety_days_of_funding_are_complete() -> None:
+    """500 payments come in an answer, oldest first: the next page begins after the last."""
+    day_ms = 24 * HOUR_MS
+    times = [FIRST_MS + number * HOUR_MS for number in range(90 * 24)]
+    pages = [times[start : start + 500] for start in range(0, len(times), 500)]
+    rows = [[{"coin": "BTC", "fundingRate": "0.00001", "time": at} for at in page] for page in pages]
+    async with answering(*map(web.json_response, rows)) as (rest, asked):
+        found = [
+            rate.time_ms
+            async for page in Hyperliquid().funding(
+                rest, "BTCUSDT", start_ms=FIRST_MS, end_ms=FIRST_MS + 90 * day_ms
+            )
+            for rate in page
+            if isinstance(rate, FundingRate)
+        ]
+    assert found == times
+    assert len(asked) == 5
+
+
+@pytest.mark.shared_data
+def test_hyperliquid_messages(shared_data: Path) -> None:
+    """All contexts at once are matched to the universe by their order; fills are private."""
+    venue = Hyperliquid(now_ms=lambda: 1_791_565_600_000)
+    folder = shared_data / "exchange_messages" / "hyperliquid"
+    meta = orjson.loads((folder / "http_meta_perp_sample.json").read_bytes())
+    assert set(venue.read_universe(meta)) == {"BTCUSDT", "ETHUSDT", "ATOMUSDT"}
+    parsed = read(shared_data, venue, "ws_all_dexs_asset_ctxs.json")
+    assert parsed.events[:2] == [
+        OpenInterest("hyperliquid", "BTCUSDT", 1_791_565_600_000, 27353.17682, 27353.17682),
+        MarkPrice("hyperliquid", "BTCUSDT", 1_791_565_600_000, 77562.0),
+    ]
+    assert parsed.events[2].symbol == "ETHUSDT"
+    assert read(shared_data, venue, "ws_user_fill_liquidation.json").kind == "ignored"
+    rates = venue.read_funding(orjson.loads((folder / "http_funding_history.json").read_bytes()))
+    assert [rate.rate for rate in rates] == [0.0000125, -0.0000081, 0.0000033]
+
+
+def test_hyperliquid_bar_is_closed_by_the_next_one() -> None:
+    """The stream never says that a bar is over; after half a minute without a word of it, nobody knows."""
+    now_ms = [1_791_565_679_000]
+    venue = Hyperliquid(now_ms=lambda: now_ms[0])
+
+    def bar(open_ms: int, close: str) -> Sequence[MarketEvent]:
+        data = {"t": open_ms, "T": open_ms + 59_999, "s": "BTC", "i": "1m"}
+        data |= {"o": "10", "c": close, "h": "12", "l": "9", "v": "3", "n": 1}
+        return venue.read(orjson.dumps({"channel": "candle", "data": data})).events
+
+    start = 1_791_565_620_000
+    assert [event.closed for event in bar(start, "11") if isinstance(event, Candle)] == [False]
+    second = [event for event in bar(start + 60_000, "10") if isinstance(event, Candle)]
+    assert [(event.open_time_ms, event.close, event.closed) for event in second] == [
+        (start, 11.0, True),
+        (start + 60_000, 10.0, False),
+    ]
+    # Not the next one, and not in time: what was seen last of a bar need not be how it ended.
+    for open_ms, silent_ms in ((start + 3 * 60_000, 0), (start + 4 * 60_000, 30_001)):
+        now_ms[0] += silent_ms
+        assert [event.closed for event in bar(open_ms, "10") if isinstance(event, Candle)] == [False]
+
+
+def test_a_bar_that_a_break_cut_off_is_not_closed() -> None:
+    """What it had come to before the break need not be its end: the next bar does not close it."""
+    venue = Hyperliquid()
+    start = FIRST_MS // STEP_MS * STEP_MS
+
+    def bar(open_ms: int) -> list[bool]:
+        message = {"channel": "candle", "data": hyperliquid_bar(open_ms)}
+        return [
+            event.closed for event in venue.read(orjson.dumps(message)).events if isinstance(event, Candle)
+        ]
+
+    assert bar(start) == [False]
+    venue.note_break()
+    assert bar(start + STEP_MS) == [False]
+    assert bar(start + 2 * STEP_MS) == [True, False]
+
+
+async def test_hyperliquid_history_and_live() -> None:
+    """Its coins are our USDT symbols; a bar is closed by the next one."""
+    context = {"coin": "BTC", "ctx": {"openInterest": "27353.1", "markPx": "77562.0", "funding": "0"}}
+    pushed = [
+        {"channel": "subscriptionResponse", "data": {}},
+        {"channel": "activeAssetCtx", "data": context},
+        {"channel": "candle", "data": hyperliquid_bar(NOW_MS)},
+        {"channel": "candle", "data": hyperliquid_bar(NOW_MS + STEP_MS)},
+    ]
+    async with documented(pushed) as (server, port):
+        events = await received(
+            Hyperliquid(now_ms=lambda: NOW_MS), port, ("BTCUSDT",), server, questions=2, count=4
+        )
+        live = [e for e in events if isinstance(e, Candle) and e.open_time_ms >= NOW_MS]
+        assert (NOW_MS, True) in {(bar.open_time_ms, bar.closed) for bar in live}
+        check_history([e for e in events if e not in live], "BTCUSDT")
+        assert OpenInterest("hyperliquid", "BTCUSDT", NOW_MS, 27353.1, 27353.1) in events
+        assert MarkPrice("hyperliquid", "BTCUSDT", NOW_MS, 77562.0) in events
+        assert FundingRate("hyperliquid", "BTCUSDT", FIRST_MS + HOUR_MS, 0.00001) in events
+        kinds = [said["subscription"]["type"] for said in server.subscribed]
+        assert kinds[:2] == ["candle", "activeAssetCtx"]

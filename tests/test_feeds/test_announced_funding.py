@@ -1,0 +1,16 @@
+"""Funding that was paid, out of announcements of the coming payment."""
+
+from __future__ import annotations
+
+from liqstream.feeds.announced_funding import AnnouncedFunding
+from liqstream.market import FundingRate
+
+
+def test_the_last_rate_announced_was_paid_once_the_next_is_announced() -> None:
+    """Each symbol on its own; a repeated or an older announcement shows no payment."""
+    funding = AnnouncedFunding("x")
+    assert funding.paid("BTCUSDT", 100, 0.1) == []
+    assert funding.paid("BTCUSDT", 100, 0.2) == []
+    assert funding.paid("ETHUSDT", 200, 0.5) == []
+    assert funding.paid("BTCUSDT", 200, 0.3) == [FundingRate("x", "BTCUSDT", 100, 0.2)]
+    assert funding.paid("BTCUSDT", 100, 0.9) == []

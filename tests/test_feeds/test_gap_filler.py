@@ -1,0 +1,219 @@
+"""What could not be fetched stays known, is flagged, and is fetched as soon as it can be."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from liqstream.feeds.dedupe import Deduplicator
+from liqstream.feeds.error_reporter import ErrorReporter
+from liqstream.feeds.exchange_access import NO_OBSERVERS, Endpoints, ExchangeAccess
+from liqstream.feeds.exchange_feed import ExchangeFeed
+from liqstream.feeds.exchanges.bybit import Bybit
+from liqstream.feeds.feed import FeedStatus
+from liqstream.feeds.gap_filler import GapFiller
+from liqstream.feeds.history_backfill import BackfillSpan, HistoryBackfill
+from liqstream.feeds.pacing import FeedTiming
+from liqstream.feeds.schedule import Schedule
+from liqstream.feeds.venue_state import VenueState
+from liqstream.market import Candle, MarketEvent, MarketKey, OpenInterest
+from liqstream.supervision.backoff import FullJitter
+from liqstream.supervision.clock import SYSTEM_CLOCK
+from tests.support.exchange_rig import SYMBOLS, collected, connector, nothing_known
+from tests.support.faulty_exchange import faulty_exchange
+
+HISTORY = 100
+"""Records of an hour and a half; live ones of a moment are fewer."""
+
+
+def refusal() -> web.Response:
+    """Bybit is busy, which it says with status 200."""
+    return web.json_response({"retCode": 10016, "retMsg": "busy", "result": {}})
+
+
+async def kept_missing(path: Path) -> dict[str, Any]:
+    """What the file says is missing, by symbol."""
+    state = VenueState(path, SYSTEM_CLOCK.now_ms)
+    await state.sync()
+    return state.missing("bybit")
+
+
+def of_kind(events: list[MarketEvent], kind: type, symbol: str = "BTCUSDT") -> int:
+    return sum(isinstance(event, kind) and event.symbol == symbol for event in events)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "name"),
+    [("/v5/market/open-interest", OpenInterest, "open_interest"), ("/v5/market/kline", Candle, "bars")],
+)
+async def test_a_refused_page_is_fetched_later(tmp_path: Path, path: str, kind: type, name: str) -> None:
+    """By another feed after a restart, though the store's newest bar is younger than what is missing."""
+    state_path = tmp_path / "x.venues.json"
+    refused = True
+
+    def answer(request: web.Request) -> web.Response | None:
+        return refusal() if refused and request.path == path else None
+
+    async with faulty_exchange(answer) as (exchange, port):
+        feed = connector(port, Bybit(), state_path=state_path)
+        missing = await collected(feed, lambda _: "BTCUSDT" in feed.status.flags)
+        assert of_kind(missing, kind) < HISTORY
+        assert feed.status.flags["BTCUSDT"] == {"missing_past"}
+        assert f"BTCUSDT {name.replace('_', ' ')} of the past" in feed.status.last_error
+        assert "10016: busy" in feed.status.last_error
+        assert name in (await kept_missing(state_path))["BTCUSDT"]
+        refused = False
+        again = connector(port, Bybit(), state_path=state_path)
+        newest = exchange.clock.now_ms() - 60_000
+        newest -= newest % 60_000
+        past = [
+            event
+            async for batch in again.backfill(
+                {MarketKey("bybit", symbol): newest for symbol in again.symbols}
+            )
+            for event in batch
+        ]
+        await again.close()
+        found = of_kind(past, kind)
+        expected = 35 if kind is OpenInterest else 178
+        assert found >= expected
+        assert again.status.flags == {}
+        assert name not in (await kept_missing(state_path)).get("BTCUSDT", {})
+
+
+async def test_a_refused_page_is_fetched_by_the_running_feed(tmp_path: Path) -> None:
+    """The flag and the error go with it; the other kinds did not wait for it."""
+    refused = True
+
+    def answer(request: web.Request) -> web.Response | None:
+        return refusal() if refused and request.path == "/v5/market/open-interest" else None
+
+    async with faulty_exchange(answer) as (_, port):
+        feed = connector(port, Bybit(), state_path=tmp_path / "x.venues.json")
+
+        def flagged_then_whole(events: list[MarketEvent]) -> bool:
+            nonlocal refused
+            if feed.status.flags.get("ETHUSDT") and of_kind(events, Candle, "ETHUSDT") > HISTORY:
+                refused = False
+            return not refused and not feed.status.flags and feed.status.last_error == ""
+
+        events = await collected(feed, flagged_then_whole)
+        assert of_kind(events, OpenInterest, "ETHUSDT") > 35
+
+
+async def test_what_an_exchange_does_not_have_is_not_asked_for_again_at_once() -> None:
+    """It is shown and flagged; everything else is fetched."""
+    asked = 0
+
+    def answer(request: web.Request) -> web.Response | None:
+        nonlocal asked
+        if request.path != "/v5/market/funding/history":
+            return None
+        asked += 1
+        return web.json_response({"retCode": 10001, "retMsg": "no such symbol", "result": {}})
+
+    async with faulty_exchange(answer, speed=1.0) as (_, port):
+        feed = connector(port, Bybit())
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + 3.0
+        await collected(feed, lambda _: loop.time() > until_s)
+        assert feed.status.flags == {symbol: {"missing_past"} for symbol in feed.symbols}
+        assert "10001: no such symbol" in feed.status.last_error
+    assert 2 <= asked <= 6
+
+
+async def test_an_odd_answer_to_what_time_it_is() -> None:
+    """Bars are fetched and live records come all the same; the cause is shown."""
+    bodies = ('{"retCode":10016}', "{}", "[]", "<html>", '{"result":{"timeNano":"x"}}')
+    await asyncio.gather(*(_history_comes_where_the_time_is(body) for body in bodies))
+
+
+async def _history_comes_where_the_time_is(body: str) -> None:
+    def answer(request: web.Request) -> web.Response | None:
+        return web.Response(text=body) if request.path == "/v5/market/time" else None
+
+    async with faulty_exchange(answer, speed=1.0) as (_, port):
+        feed: ExchangeFeed = connector(port, Bybit())
+        await collected(feed, lambda events: feed.status.connected and of_kind(events, Candle) > HISTORY)
+        assert "time is unknown" in feed.status.last_error
+
+
+async def test_an_empty_history_is_asked_for_again(tmp_path: Path) -> None:
+    """Hours of open interest without a single reading are an answer that was not meant; it says so."""
+    empty = True
+
+    def answer(request: web.Request) -> web.Response | None:
+        if not empty or request.path != "/v5/market/open-interest":
+            return None
+        return web.json_response({"retCode": 0, "retMsg": "OK", "result": {"list": []}})
+
+    async with faulty_exchange(answer) as (_, port):
+        feed = connector(port, Bybit(), state_path=tmp_path / "x.venues.json")
+
+        def named_then_whole(events: list[MarketEvent]) -> bool:
+            nonlocal empty
+            named = "open interest of the past: there is none" in feed.status.last_error
+            if named and "missing_past" in feed.status.flags.get("BTCUSDT", ()):
+                empty = False
+            return not empty and not feed.status.flags and feed.status.last_error == ""
+
+        events = await collected(feed, named_then_whole)
+        assert of_kind(events, OpenInterest) > 35
+
+
+async def test_an_impossible_record_is_fetched_as_it_is(tmp_path: Path) -> None:
+    """A closed bar, or open interest of 0 of the past; not what the exchange cannot have closed yet."""
+    async with faulty_exchange(lambda _: None) as (exchange, port):
+        feed = connector(port, Bybit(), state_path=tmp_path / "x.venues.json")
+        market = exchange.market
+        now_ms = exchange.clock.now_ms()
+        newest_ms = now_ms - now_ms % 60_000
+        past = [event async for batch in feed.backfill(nothing_known(feed)) for event in batch]
+        closed = [event for event in past if isinstance(event, Candle) and event.symbol == "BTCUSDT"]
+        held = [event for event in past if isinstance(event, OpenInterest) and event.symbol == "BTCUSDT"]
+        feed.note_refused(replace(closed[50], high=1e12))
+        feed.note_refused(replace(held[5], open_interest_base=0.0))
+        feed.note_refused(replace(closed[50], open_time_ms=newest_ms + 70 * 365 * 86_400_000))
+        assert market.first_ms < closed[50].open_time_ms
+
+        def came(events: list[MarketEvent]) -> bool:
+            return closed[50] in events and held[5] in events
+
+        events = await collected(feed, came)
+        assert closed[49] not in events
+
+
+async def test_what_a_late_bar_s_question_did_not_get_is_asked_for_again() -> None:
+    """No bar that comes shows such a gap: it is noted before the question."""
+    refused = True
+
+    def answer(request: web.Request) -> web.Response | None:
+        return refusal() if refused and request.path == "/v5/market/kline" else None
+
+    async with faulty_exchange(answer) as (_, port):
+        venue, status, timing = (
+            Bybit(),
+            FeedStatus(),
+            FeedTiming(make_schedule=lambda: Schedule(FullJitter(cap_s=0.05))),
+        )
+        access = ExchangeAccess(venue, Endpoints(f"http://127.0.0.1:{port}"), timing, NO_OBSERVERS, status)
+        reporter = ErrorReporter("bybit", status, SYSTEM_CLOCK.now_ms)
+        span = BackfillSpan(60_000, 1)
+        backfill = HistoryBackfill(venue, SYMBOLS, Deduplicator(60_000), reporter, access.state, span)
+        await access.measure_clock()
+        gaps = GapFiller(access, backfill, reporter, timing, lambda: SYMBOLS, lambda: None)
+        assert [batch async for batch in gaps.fetch_symbol("BTCUSDT") if isinstance(batch[0], Candle)] == []
+        refused, came = False, asyncio.Event()
+        run = asyncio.create_task(
+            gaps.run(lambda batch: came.set() if isinstance(batch[0], Candle) else None, lambda: None)
+        )
+        async with asyncio.timeout(20):
+            await came.wait()
+        run.cancel()
+        await asyncio.wait({run})
+        await access.close()

@@ -1,0 +1,79 @@
+"""Which symbols are followed: what does not trade now is waited for, a new contract size is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from liqstream.feeds.instruments import InstrumentList
+from liqstream.feeds.venue import Instrument
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+
+
+def listing(**contracts: tuple[bool, float]) -> dict[str, Instrument]:
+    return {
+        symbol: Instrument(symbol, tradable, "live" if tradable else "post_only", size)
+        for symbol, (tradable, size) in contracts.items()
+    }
+
+
+def test_before_the_list_is_known_everything_is_followed() -> None:
+    """Sockets need not wait for it."""
+    instruments = InstrumentList(SYMBOLS)
+    assert not instruments.is_known
+    assert instruments.followed == SYMBOLS
+    assert instruments.flags() == {}
+    assert instruments.problems("x") == {}
+
+
+def test_what_does_not_trade_is_waited_for() -> None:
+    """It is followed once it trades."""
+    instruments = InstrumentList(SYMBOLS)
+    instruments.read(listing(BTCUSDT=(True, 1.0), ETHUSDT=(False, 1.0)))
+    assert instruments.followed == ("BTCUSDT",)
+    assert instruments.flags() == {"ETHUSDT": {"not_trading"}, "SOLUSDT": {"not_listed"}}
+    assert instruments.problems("okx") == {
+        "ETHUSDT": "okx does not trade ETHUSDT now (post_only)",
+        "SOLUSDT": "okx does not list SOLUSDT",
+    }
+
+
+def test_what_has_left_the_list_may_come_back() -> None:
+    """It is not listed meanwhile."""
+    instruments = InstrumentList(SYMBOLS)
+    instruments.read(listing(BTCUSDT=(True, 1.0)))
+    instruments.read(listing(ETHUSDT=(True, 1.0), SOLUSDT=(True, 1.0)))
+    assert instruments.flags() == {"BTCUSDT": {"not_listed"}}
+    instruments.read(listing(BTCUSDT=(True, 1.0)))
+    assert instruments.flags() == {"ETHUSDT": {"not_listed"}, "SOLUSDT": {"not_listed"}}
+
+
+def test_a_new_contract_size_is_flagged_also_after_a_pause() -> None:
+    """Amounts before and after are not comparable unless it is taken in."""
+    instruments = InstrumentList(SYMBOLS)
+    assert instruments.read(listing(BTCUSDT=(True, 0.01))) == []
+    assert instruments.read(listing(XRPUSDT=(True, 1.0))) == []
+    assert instruments.read(listing(BTCUSDT=(True, 0.001))) == ["BTCUSDT"]
+    assert instruments.flags()["BTCUSDT"] == {"contract_changed"}
+    assert "0.001 instead of 0.01" in instruments.problems("okx")["BTCUSDT"]
+
+
+def test_an_announced_delisting_is_named() -> None:
+    """Of the symbols that are followed."""
+    instruments = InstrumentList(SYMBOLS)
+    assert instruments.announced("bybit") == ""
+    ends = {"ETHUSDT": 1_795_402_800_000, "XRPUSDT": 1_795_402_800_000, "BTCUSDT": None}
+    instruments.read({s: Instrument(s, True, "live", delists_at_ms=ends_ms) for s, ends_ms in ends.items()})
+    assert instruments.announced("bybit") == "bybit delists ETHUSDT at 2026-11-23 03:00 UTC"
+
+
+def test_a_list_without_contracts_is_none() -> None:
+    """No exchange lists nothing: a damaged answer must not end what is followed."""
+    instruments = InstrumentList(SYMBOLS)
+    with pytest.raises(ValueError, match="without one that can be read"):
+        instruments.read({})
+    assert not instruments.is_known
+    instruments.read(listing(BTCUSDT=(True, 1.0)))
+    with pytest.raises(ValueError, match="without one that can be read"):
+        instruments.read({})
+    assert instruments.followed == ("BTCUSDT",)

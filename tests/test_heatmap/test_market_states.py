@@ -1,0 +1,102 @@
+"""liqstream/heatmap/market_states.py: maps loaded from a real store, stepped in a thread, added up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from liqstream.heatmap.live_market import LiveMarkets
+from liqstream.heatmap.market_map import MapModel
+from liqstream.heatmap.market_states import MarketStates
+from liqstream.heatmap.symbol_state import SymbolState
+from liqstream.market import Candle, MarketKey
+from liqstream.model.kernel import tiered
+from liqstream.store.market_store import MarketStore
+from tests.support.markets import MINUTE_MS, walk
+
+KEY = MarketKey("binance", "BTCUSDT")
+INTERVAL_MS = 5 * MINUTE_MS
+BARS = walk(300)
+"""Open interest and bar in turn."""
+
+
+class Maps:
+    """States over a store, and the present they rest on."""
+
+    def __init__(self, store: MarketStore) -> None:
+        self.live = LiveMarkets(INTERVAL_MS, lambda: 0.0)
+        self.states = MarketStates(store, self.live, MapModel(tiered(), INTERVAL_MS, history_days=14))
+
+    async def state(self) -> SymbolState:
+        return await self.states.advance(KEY.symbol, self.live.of_symbol(KEY.symbol))
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[MarketStore]:
+    opened = await MarketStore.open(tmp_path / "market.duckdb")
+    yield opened
+    await opened.close()
+
+
+async def test_a_loaded_map_has_levels_at_the_last_price(store: MarketStore) -> None:
+    """The market's present goes on where its history ends, and every load and step is counted."""
+    await store.append(BARS)
+    maps = Maps(store)
+    await maps.states.load(KEY, None)
+    state = await maps.state()
+    last = BARS[-1]
+    assert isinstance(last, Candle)
+    assert state.price_usd == last.close
+    assert state.long.any() and state.short.any()  # noqa: PT018
+    assert (maps.states.loads, maps.states.steps) == (1, 1)
+    assert maps.states.step_seconds > 0
+
+
+async def test_the_grid_is_kept_while_it_serves(store: MarketStore) -> None:
+    """From state to state, not made anew for every price."""
+    await store.append(BARS[:-2])
+    maps = Maps(store)
+    await maps.states.load(KEY, None)
+    first = await maps.state()
+    maps.live.apply(BARS[-2:])
+    second = await maps.state()
+    assert second.mix.grid is first.mix.grid
+    assert not np.array_equal(second.mix.long_usd, first.mix.long_usd)
+
+
+async def test_a_gap_is_filled_from_the_store_and_only_a_gap(store: MarketStore) -> None:
+    """Bars that follow on cost no read; after a gap the map is what it is with all bars."""
+    await store.append(BARS[:400])
+    maps = Maps(store)
+    await maps.states.load(KEY, None)
+    maps.live.apply(BARS[400:404])
+    await maps.state()
+    assert maps.states.loads == 1
+    await store.append(BARS)
+    maps.live.apply(BARS[-2:])
+    filled = await maps.state()
+    assert maps.states.loads == 2
+    whole = Maps(store)
+    first = BARS[401]
+    assert isinstance(first, Candle)
+    await whole.states.load(KEY, first.open_time_ms)
+    whole.live.apply(BARS[400:404])
+    await whole.state()
+    whole.live.apply(BARS[404:])
+    np.testing.assert_allclose(filled.mix.long_usd, (await whole.state()).mix.long_usd, rtol=1e-9)
+    assert whole.states.loads == 1
+
+
+async def test_history_may_end_before_the_store_s(store: MarketStore) -> None:
+    """A replay's store knows the future; a map that loads itself reads none of it."""
+    await store.append(BARS)
+    maps = Maps(store)
+    cut = BARS[401]
+    assert isinstance(cut, Candle)
+    maps.states.end_history_at(KEY, cut.open_time_ms)
+    maps.live.market(KEY).price_usd = 100_000.0
+    await maps.state()
+    assert maps.live.market(KEY).data_time_ms == cut.open_time_ms

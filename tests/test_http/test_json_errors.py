@@ -1,0 +1,62 @@
+"""Errors that no handler made."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from structlog.testing import capture_logs
+
+from liqstream.http.json_errors import json_errors
+from liqstream.http.responses import not_found
+from liqstream.store.errors import StoreError
+
+
+async def fail(_request: web.Request) -> web.Response:
+    raise ZeroDivisionError("secret")
+
+
+async def fail_to_read(_request: web.Request) -> web.Response:
+    raise StoreError("secret")
+
+
+async def missing(_request: web.Request) -> web.Response:
+    raise not_found("no score yet")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "says"),
+    [
+        ("GET", "/nowhere", 404, "/openapi.json lists"),
+        ("GET", "/missing", 404, "no score yet"),
+        ("POST", "/missing", 405, "use GET, HEAD"),
+        ("GET", "/fails", 500, "its log has more"),
+        ("GET", "/damaged", 503, "cannot be read just now"),
+    ],
+)
+async def test_each_is_a_sentence_in_json(method: str, path: str, status: int, says: str) -> None:
+    """A sentence that was there stays; what went wrong inside is logged and not shown."""
+    app = web.Application(middlewares=[json_errors])
+    app.router.add_get("/missing", missing)
+    app.router.add_get("/fails", fail)
+    app.router.add_get("/damaged", fail_to_read)
+    async with TestClient(TestServer(app)) as client:
+        with capture_logs() as lines:
+            answer = await client.request(method, path)
+        body = await answer.json()
+    assert (answer.status, list(body)) == (status, ["error"])
+    assert says in body["error"]
+    assert "secret" not in body["error"]
+    assert (answer.headers.get("Allow") == "GET,HEAD") == (status == 405)
+    logged = {500: ["request_failed"], 503: ["request_not_served"]}.get(status, [])
+    assert [line["event"] for line in lines] == logged
+
+
+async def test_the_page_s_routes_keep_their_text() -> None:
+    """A person reads those."""
+    app = web.Application(middlewares=[json_errors])
+    app.router.add_get("/", fail)
+    async with TestClient(TestServer(app)) as client:
+        for path, status in (("/static/nothing.js", 404), ("/", 500)):
+            answer = await client.get(path)
+            assert (answer.status, answer.content_type) == (status, "text/plain")

@@ -1,0 +1,114 @@
+"""liqstream/ingest/market_table_loop.py: a row per market, of live prices, maps and the stored day."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liqstream.heatmap.market_table import FIELDS, MarketTable
+from liqstream.ingest.market_table_loop import DAY_EVERY_S, SIGN_OF_LIFE_S, MarketTableLoop
+from liqstream.market import HOUR_MS, FundingRate, Liquidation, MarkPrice
+from liqstream.store.errors import StoreError
+from liqstream.store.market_store import MarketStore
+from tests.support.fleet import END_MS, make_maps
+from tests.support.markets import START_MS
+
+
+@dataclass
+class Rig:
+    """A loop over real maps and a real store, on a clock of its own."""
+
+    store: MarketStore
+    loop: MarketTableLoop
+    tables: list[MarketTable]
+    now: list[float] = field(default_factory=lambda: [100.0])
+
+    async def step(self, after_s: float = 2.0) -> MarketTable:
+        """The newest table after some time."""
+        self.now[0] += after_s
+        await self.loop.step()
+        return self.tables[-1]
+
+    async def row(self, after_s: float = 2.0) -> dict[str, Any]:
+        """The first market's figures after some time."""
+        return (await self.step(after_s)).rows()[0]
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    """200 bars of 5 minutes, which end at END_MS with a price of 100,000."""
+    store = await MarketStore.open(tmp_path / "m.duckdb")
+    maps = await make_maps(store)
+    tables: list[MarketTable] = []
+    now = [100.0]
+
+    async def show(table: MarketTable) -> None:
+        tables.append(table)
+
+    loop = MarketTableLoop(store, maps, ("BTCUSDT", "ETHUSDT"), on_table=show, clock_s=lambda: now[0])
+    yield Rig(store, loop, tables, now)
+    maps.close()
+    await store.close()
+
+
+async def test_a_row_has_live_price_map_and_the_last_day(rig: Rig) -> None:
+    """What is stored and what has come since; a market without data is all unknown."""
+    maps = rig.loop._maps
+    await rig.store.append(
+        [
+            Liquidation("binance", "BTCUSDT", END_MS - HOUR_MS, "long", 100_000.0, 2.0),
+            FundingRate("binance", "BTCUSDT", END_MS - HOUR_MS, 0.0001),
+        ]
+    )
+    row = await rig.row()
+    assert row["price"] == 100_000
+    assert (row["long_liquidated_24h"], row["short_liquidated_24h"]) == (200_000, 0)
+    assert (row["funding"], row["funding_time"]) == (0.0001, END_MS - HOUR_MS)
+    assert row["price_24h"] is None, "200 bars of 5 minutes are 17 hours"
+    assert row["open_interest_1h"] == pytest.approx(100 * (0.001 * 12) / (1 + 0.001 * 187), abs=0.06)
+    assert row["above_price"] > 100_000 > row["below_price"]
+    assert -1 <= row["imbalance_2"] <= 1
+    assert (row["venues"], row["source"]) == (["binance"], "replay")
+    rig.loop.take([Liquidation("binance", "BTCUSDT", END_MS + 1, "short", 100_000.0, 1.0)])
+    maps.apply([MarkPrice("binance", "BTCUSDT", END_MS + 2, 100_500.0)])
+    later = await rig.row()
+    assert (later["price"], later["short_liquidated_24h"]) == (100_500, 100_000)
+    other = rig.tables[-1].rows()[1]
+    assert {other[name] for name in FIELDS if name not in ("venues", "source", "stale")} <= {None, 0}
+
+
+async def test_liquidations_are_counted_once_when_the_store_is_asked_again(rig: Rig) -> None:
+    """Those that came meanwhile are the store's from then on; where it fails, they are kept."""
+    await rig.row()
+    maps = rig.loop._maps
+    liquidation = Liquidation("binance", "BTCUSDT", END_MS + 1, "long", 100_000.0, 1.0)
+    rig.loop.take([liquidation])
+    rig.store.enqueue([liquidation])
+    assert (await rig.row())["long_liquidated_24h"] == 100_000
+    maps.apply([MarkPrice("binance", "BTCUSDT", END_MS + 5, 100_500.0)])
+    assert (await rig.row(DAY_EVERY_S))["long_liquidated_24h"] == 100_000
+    rig.loop.take([Liquidation("binance", "BTCUSDT", END_MS + 6, "long", 100_000.0, 1.0)])
+
+    async def fails(*_: object) -> None:
+        raise StoreError("full")
+
+    rig.store.day_figures = fails  # type: ignore[method-assign,assignment]
+    maps.apply([MarkPrice("binance", "BTCUSDT", END_MS + 9, 100_501.0)])
+    assert (await rig.row(DAY_EVERY_S))["long_liquidated_24h"] == 200_000
+
+
+async def test_tables_are_numbered_and_come_at_least_now_and_then(rig: Rig) -> None:
+    """One that is the same comes as a sign of life; a new epoch counts from 1; no snapshot is numbered."""
+    first = await rig.step()
+    assert (first.seq, first.timestamp_ms) == (1, END_MS)
+    assert await rig.step(1.0) is first
+    assert (await rig.step(SIGN_OF_LIFE_S)).seq == 2
+    rig.loop._maps.start_epoch(first.epoch + 5)
+    renewed = await rig.step()
+    assert (renewed.epoch, renewed.seq) == (first.epoch + 5, 1)
+    assert rig.loop._maps.last_snapshot("BTCUSDT") is None
+    assert renewed.timestamp_ms > START_MS

@@ -1,0 +1,295 @@
+"""The collector on a simulated Hyperliquid whose accounts are known: budget, coverage, levels, failures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from liqstream.positions.collector import PositionsCollector
+from liqstream.positions.measured import measured_cells
+from liqstream.simulator.fault_table import Fault, FaultKind
+from tests.support.position_rig import SYMBOL, PositionRig, fullest, position_rig
+from tests.support.virtual_clock import run_virtually
+
+pytestmark = pytest.mark.simulated
+
+
+@asynccontextmanager
+async def running(collector: PositionsCollector) -> AsyncIterator[asyncio.Task[None]]:
+    """The collector at work."""
+    task = asyncio.create_task(collector.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def virtually(folder: Path, job: Callable[[PositionRig], Coroutine[Any, Any, None]], **options: Any) -> None:
+    """Run a job with a rig in virtual time."""
+
+    async def run() -> None:
+        async with position_rig(folder, **options) as rig:
+            await job(rig)
+
+    run_virtually(run())
+
+
+def true_share(rig: PositionRig, symbol: str = SYMBOL) -> tuple[float, float]:
+    """The part of each side's open interest that the read accounts really hold."""
+    accounts, now_ms = rig.collector.tracker.accounts, rig.now_ms()
+    held = [0.0, 0.0]
+    for truth in rig.exchange.market.accounts.holdings(symbol, now_ms):
+        row = accounts.row_of.get(truth.address)
+        if row is not None and accounts.read_ms[row]:
+            held[truth.size < 0] += abs(truth.size)
+    total = rig.exchange.market.open_interest(symbol, now_ms)
+    return held[0] / total, held[1] / total
+
+
+def test_reads_stay_within_the_budget_and_coverage_is_true(tmp_path: Path) -> None:
+    """At most 800 weight in any minute by the exchange's own log, coverage within .01 of the truth at every
+    look, and no size that trades had not foretold."""
+
+    async def job(rig: PositionRig) -> None:
+        async with running(rig.collector):
+            seen = []
+            for _ in range(6):
+                await asyncio.sleep(15)
+                _, coverage = rig.measured()
+                expected = true_share(rig)
+                assert (coverage.long, coverage.short) == pytest.approx(expected, abs=0.01)
+                seen.append(coverage)
+            assert seen[-1].long > seen[0].long > 0
+            assert seen[-1].long <= 1.005
+        assert fullest(rig.asked) <= 800 + 20
+        assert rig.collector.tracker.counts.size_mismatches == 0
+        assert rig.collector.reads["first"] > 300
+        assert not rig.collector.refused.total()
+
+    virtually(tmp_path, job)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("leaderboard", [True, False])
+def test_a_quarter_of_an_hour(tmp_path: Path, leaderboard: bool) -> None:
+    """2,500 accounts: nine tenths of both sides known, levels near the price as they are, ages within what
+    is due; without the leaderboard, what traded since the start."""
+
+    async def job(rig: PositionRig) -> None:
+        async with running(rig.collector):
+            for _ in range(15):
+                await asyncio.sleep(60)
+                _, coverage = rig.measured()
+                assert (coverage.long, coverage.short) == pytest.approx(true_share(rig), abs=0.01)
+            _, coverage = rig.measured()
+            if leaderboard:
+                assert min(coverage.long, coverage.short) >= 0.9
+                _compare_near(rig)
+                near_ms = coverage.near_age_ms
+                assert near_ms is not None
+                assert near_ms <= 120_000 * rig.collector.schedule.factor
+            assert coverage.proves_one_side or not leaderboard
+        assert fullest(rig.asked) <= 800 + 20
+        assert rig.collector.tracker.counts.size_mismatches == 0
+
+    virtually(tmp_path, job, leaderboard=leaderboard)
+
+
+def _compare_near(rig: PositionRig) -> None:
+    """Cells within 5 % of the price beside those of the read accounts as they are: ranks alike, and within
+    5 % of the USD; beside everybody's, whom coverage says are not all known, the ranks still agree."""
+    levels, _ = rig.measured()
+    accounts = rig.collector.tracker.accounts
+    step = levels.mark / 1000
+    longs, shorts = measured_cells(levels, levels.mark - 50 * step, step, 101)
+    found = longs.sum(axis=0) + shorts.sum(axis=0)
+    known, everybody = np.zeros(101), np.zeros(101)
+    for truth in rig.exchange.market.accounts.holdings(SYMBOL, rig.now_ms()):
+        stands = truth.level is not None and (truth.level < levels.mark) == (truth.size > 0)
+        if truth.level is None or not stands:
+            continue
+        cell = round((truth.level - levels.mark) / step) + 50
+        if 0 <= cell <= 100:
+            usd = abs(truth.size) * truth.level
+            everybody[cell] += usd
+            row = accounts.row_of.get(truth.address)
+            known[cell] += usd * (row is not None and accounts.read_ms[row] > 0)
+    assert spearmanr(found, known).statistic >= 0.95
+    assert found.sum() == pytest.approx(known.sum(), rel=0.05)
+    assert spearmanr(found, everybody).statistic >= 0.85
+
+
+def test_levels_are_the_true_ones(tmp_path: Path) -> None:
+    """Of every account that was read and has not traded since, to 1 bp."""
+
+    async def job(rig: PositionRig) -> None:
+        async with running(rig.collector):
+            await asyncio.sleep(60)
+            tracker = rig.collector.tracker
+            compared = 0
+            for truth in rig.exchange.market.accounts.holdings(SYMBOL, rig.now_ms()):
+                row = tracker.accounts.row_of.get(truth.address)
+                if row is None or not tracker.accounts.read_ms[row] or tracker.accounts.is_dirty[row]:
+                    continue
+                assert not tracker.accounts.is_opaque[row]
+                (slot,) = tracker.positions.slots(row)
+                expected = np.nan if truth.level is None else truth.level
+                assert tracker.positions.level[slot] == pytest.approx(expected, rel=1e-4, nan_ok=True)
+                compared += 1
+            assert compared > 300
+
+    virtually(tmp_path, job)
+
+
+@pytest.mark.attack
+def test_after_a_hole_in_the_trades_sizes_are_healed_by_reads(tmp_path: Path) -> None:
+    """They age meanwhile; the mismatches are counted, and what is read is right again."""
+
+    async def job(rig: PositionRig) -> None:
+        collector = rig.collector
+        async with running(collector):
+            await asyncio.sleep(90)
+            heard = [collector.hears_trades]
+            rig.exchange.faults.refuse_connects = True
+            rig.exchange.drop_sockets()
+            await asyncio.sleep(30)
+            heard.append(collector.hears_trades)
+            _, coverage = rig.measured()
+            assert coverage.median_age_ms is not None
+            assert coverage.median_age_ms > 25_000
+            rig.exchange.faults.refuse_connects = False
+            await asyncio.sleep(150)
+            assert [*heard, collector.hears_trades] == [True, False, True]
+            assert collector.tracker.counts.size_mismatches > 0
+            assert not collector.ended
+
+    virtually(tmp_path, job)
+
+
+def test_after_429_reads_stop_and_come_back_slower(tmp_path: Path) -> None:
+    """Nothing for a minute, then at half the rate, which grows."""
+
+    async def job(rig: PositionRig) -> None:
+        async with running(rig.collector):
+            await asyncio.sleep(20)
+            rig.exchange.table.add(
+                Fault("hyperliquid", "clearinghouseState", FaultKind.TOO_MANY, times=1, lasts_s=100.0)
+            )
+            await asyncio.sleep(5)
+            count = len(rig.asked)
+            assert rig.collector.refused["429"] >= 1
+            await asyncio.sleep(50)
+            assert len(rig.asked) == count
+            await asyncio.sleep(40)
+            assert 60 < len(rig.asked) - count < 150
+            assert rig.collector.schedule.weight_per_minute == 400
+            await asyncio.sleep(60)
+            assert 430 < rig.collector.schedule.weight_per_minute < 500
+
+    virtually(tmp_path, job)
+
+
+def test_a_refusal_for_good_ends_the_layer(tmp_path: Path) -> None:
+    """With a sentence; the task ends by itself and asks nothing more."""
+
+    async def job(rig: PositionRig) -> None:
+        async with running(rig.collector) as task:
+            await asyncio.sleep(10)
+            rig.exchange.table.add(Fault("hyperliquid", "clearinghouseState", FaultKind.COUNTRY))
+            await asyncio.wait_for(task, 30)
+            assert rig.collector.state == "ended"
+            assert "not given to this address" in rig.collector.ended
+            count = len(rig.asked)
+            await asyncio.sleep(60)
+            assert len(rig.asked) == count
+
+    virtually(tmp_path, job)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.EMPTY_OBJECT, FaultKind.NOT_JSON])
+def test_a_bad_state_closes_no_position(tmp_path: Path, kind: FaultKind) -> None:
+    """It is counted and asked for again."""
+
+    async def job(rig: PositionRig) -> None:
+        async with running(rig.collector):
+            await asyncio.sleep(30)
+            held = len(rig.collector.tracker.positions)
+            rig.exchange.table.add(Fault("hyperliquid", "clearinghouseState", kind, lasts_s=30.0))
+            await asyncio.sleep(30)
+            assert len(rig.collector.tracker.positions) > held * 0.9
+            assert rig.collector.refused["unreadable"] + rig.collector.refused["unanswered"] > 10
+            reads = rig.collector.tracker.counts.reads
+            await asyncio.sleep(20)
+            assert rig.collector.tracker.counts.reads > reads + 50
+            assert rig.collector.tracker.counts.size_mismatches == 0
+
+    virtually(tmp_path, job)
+
+
+def test_without_a_leaderboard_trades_name_the_accounts(tmp_path: Path) -> None:
+    """It is gone: the collector goes on."""
+
+    async def job(rig: PositionRig) -> None:
+        async with running(rig.collector):
+            await asyncio.sleep(60)
+            assert len(rig.collector.tracker.accounts) >= 4
+            assert rig.collector.tracker.counts.reads >= 4
+            assert not rig.collector.ended
+
+    virtually(tmp_path, job, leaderboard=False)
+
+
+def test_a_restart_shows_what_was_known_at_once(tmp_path: Path) -> None:
+    """Before anything is read: the same levels, their ages gone on."""
+
+    async def job(rig: PositionRig) -> None:
+        async with running(rig.collector):
+            await asyncio.sleep(60)
+            await rig.collector.keeper.store_now(rig.now_ms())
+            before, _ = rig.measured()
+        await asyncio.sleep(100)
+        anew = PositionsCollector(rig.collector.setup, (SYMBOL,), rig.store, clock=rig.clock)
+        await anew.keeper.restore(rig.now_ms())
+        assert anew.tracker.counts.reads == 0
+        levels = anew.levels(SYMBOL, before.mark)
+        assert levels is not None
+        assert np.nansum(levels.usd[levels.has_level]) == pytest.approx(
+            np.nansum(before.usd[before.has_level])
+        )
+        assert levels.age_ms.min() >= 100_000
+        coverage = anew.coverage(SYMBOL, levels)
+        assert coverage is not None
+        assert coverage.long > 0.1
+        looks = await rig.store.measured_coverage(SYMBOL, start_ms=0, end_ms=2**60)
+        assert len(looks) == 1
+
+    virtually(tmp_path, job)
+
+
+def test_a_follower_reads_nothing(tmp_path: Path) -> None:
+    """Until it leads."""
+
+    async def job(rig: PositionRig) -> None:
+        leads = [False]
+        collector = PositionsCollector(
+            rig.collector.setup, (SYMBOL,), rig.store, clock=rig.clock, leads=lambda: leads[0]
+        )
+        async with running(collector):
+            await asyncio.sleep(20)
+            assert collector.state == "standby"
+            assert rig.asked == []
+            leads[0] = True
+            await asyncio.sleep(20)
+            assert collector.state == "reading"
+            assert len(rig.asked) > 20
+
+    virtually(tmp_path, job)

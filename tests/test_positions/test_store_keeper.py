@@ -1,0 +1,45 @@
+"""The keeper of a tracker: what the store does not take is written later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from liqstream.positions.store_keeper import StoreKeeper
+from liqstream.store.errors import StoreError
+from liqstream.store.market_store import MarketStore
+from liqstream.store.positions import PositionsBatch
+from tests.support.account_bodies import Held
+from tests.test_positions.test_tracker import ALICE, make_tracker, read
+
+
+async def test_what_the_store_does_not_take_is_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it takes rows again nothing is missing, and what proved one-sided open interest is kept."""
+    store = await MarketStore.open(tmp_path / "a.duckdb")
+    tracker = make_tracker()
+    read(tracker, ALICE, [Held("BTC", 60.0, 60e3, 60e3, -1.8e6)], 2000)
+    keeper = StoreKeeper(tracker, ("BTCUSDT",), store, days=30)
+
+    async def refuse(_batch: PositionsBatch) -> int:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "append_positions", refuse)
+        await keeper.store_now(5000)
+    assert await store.known_positions() == ([], [])
+    await keeper.store_now(6000)
+    accounts, positions = await store.known_positions()
+    assert [each.address for each in accounts] == [ALICE]
+    assert [each.size_base for each in positions] == [60.0]
+    assert keeper.one_sided == ("BTCUSDT", 5000)
+
+    anew = make_tracker()
+    again = StoreKeeper(anew, ("BTCUSDT",), store, days=30)
+    await again.restore(7000)
+    await again.restore(7000)
+    assert len(anew.positions) == 1
+    assert again.one_sided == ("BTCUSDT", 6000)
+    await store.close()

@@ -1,0 +1,97 @@
+"""What the log shows of what clients send, and how much of it: a process of its own, and its real stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from liqstream.server.logs import FLOOD_BURST, FloodFilter
+
+PREAMBLE = """
+import logging
+import structlog
+from liqstream.server.logs import configure_logs
+from liqstream.settings.table import Settings
+configure_logs(Settings(log_format={form!r}, _env_file=None))
+log = structlog.get_logger("x")
+stdlib = logging.getLogger("aiohttp.server")
+evil = "BTC\\r\\nERROR forged\\x1b[31m\\u202egnp" + "A" * 5000
+"""
+
+
+def _logged(code: str, form: str) -> list[str]:
+    """The lines `code` leaves on stderr."""
+    script = PREAMBLE.format(form=form) + code
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_client_cannot_forge_a_line(form: str) -> None:
+    """Line breaks, terminal escapes and text direction arrive as escapes, in one line, cut short."""
+    lines = _logged(
+        'log.warning("bad_message", symbol=evil, nested={"a": [evil]}); stdlib.warning("said %s", evil)', form
+    )
+    assert len(lines) == 2
+    for line in lines:
+        assert "\x1b[31m" not in line
+        assert "\u202e" not in line
+        assert len(line) < 1500
+
+
+def test_json_is_one_object_a_line() -> None:
+    """With the event's own fields."""
+    (line,) = _logged('log.info("ws_connect", peer="127.0.0.1")', "json")
+    event = json.loads(line)
+    assert (event["event"], event["peer"], event["level"]) == ("ws_connect", "127.0.0.1", "info")
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_flood_is_thinned_out(form: str) -> None:
+    """10,000 bad frames are under 100 lines, and other events beside them come through."""
+    lines = _logged(
+        'for n in range(10_000): log.warning("bad_frame", number=n)\nlog.warning("something_else")', form
+    )
+    assert FLOOD_BURST < len(lines) < 100
+    assert "something_else" in lines[-1]
+
+
+def test_what_was_left_out_is_counted() -> None:
+    """With the next line of its kind that is let through."""
+    now_s = 0.0
+    flood = FloodFilter(lambda: now_s)
+    records = [logging.makeLogRecord({"name": "x", "msg": "bad %d", "args": (n,)}) for n in range(51)]
+    assert sum(flood.filter(record) for record in records[:50]) == FLOOD_BURST
+    now_s = 1.0
+    assert flood.filter(records[50])
+    assert records[50].getMessage() == f"bad 50 ({50 - FLOOD_BURST} more of these were left out)"
+
+
+def test_many_kinds_do_not_fill_memory() -> None:
+    """Events named by an attacker would push one another out."""
+    flood = FloodFilter()
+    for number in range(5000):
+        flood.filter(logging.makeLogRecord({"name": "x", "msg": str(number)}))
+    assert len(flood) == 1000
+
+
+RAISE = """
+from aiohttp.http_exceptions import BadStatusLine
+try:
+    raise {error}
+except Exception:
+    stdlib.exception("Error handling request from %s", "127.0.0.1")
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_broken_request_has_no_traceback(form: str) -> None:
+    """What is the client's fault is one line; what is ours keeps its traceback."""
+    (line,) = _logged(RAISE.format(error=r"BadStatusLine('GET\r\nEVIL\x1b[31m')"), form)
+    assert "Traceback" not in line
+    assert "bad HTTP request" in line
+    assert "Traceback" in "".join(_logged(RAISE.format(error="ZeroDivisionError"), form))

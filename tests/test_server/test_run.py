@@ -1,0 +1,57 @@
+"""A server process: how it ends, and what it says when it cannot start."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SERVE = (sys.executable, "-m", "liqstream", "serve", "--demo", "--symbol", "BTCUSDT", "--port", "0")
+
+
+def spawn(folder: Path, **environment: str) -> subprocess.Popen[str]:
+    """A server in `folder`, with its database there."""
+    return subprocess.Popen(
+        [*SERVE, "--db", "x.duckdb"],
+        cwd=folder,
+        env={"LIQSTREAM_LOG_FORMAT": "json", "PATH": "/usr/bin:/bin", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_is_stopped_ends_with_0(number: signal.Signals, tmp_path: Path) -> None:
+    """It announces its address once its port is open, and names the signal that stops it."""
+    with spawn(tmp_path) as server:
+        assert server.stdout is not None
+        assert re.search(r"http://127\.0\.0\.1:[0-9]+", server.stdout.readline())
+        server.send_signal(number)
+        _, log = server.communicate(timeout=20)
+    assert server.returncode == 0, log
+    events = [json.loads(line) for line in log.splitlines()]
+    assert [e["signal"] for e in events if e["event"] == "stopping"] == [number.name]
+
+
+def test_a_server_that_cannot_start_ends_with_1_and_one_line(tmp_path: Path) -> None:
+    """The line says what is wrong, and no traceback follows."""
+    with spawn(tmp_path, LIQSTREAM_TLS_KEY="key.pem") as server:
+        _, log = server.communicate(timeout=20)
+    assert server.returncode == 1
+    (line,) = log.splitlines()
+    assert "LIQSTREAM_TLS_KEY without LIQSTREAM_TLS_CERT" in json.loads(line)["reason"]
+
+
+def test_a_port_is_shared_only_by_servers_of_one_stream(tmp_path: Path) -> None:
+    """Clients would get another stream each time they connect."""
+    with spawn(tmp_path, LIQSTREAM_REUSE_PORT="true") as server:
+        _, log = server.communicate(timeout=20)
+    assert server.returncode == 1
+    (line,) = log.splitlines()
+    assert "need REDIS_ENABLED=true, to have one stream" in json.loads(line)["reason"]

@@ -1,0 +1,103 @@
+"""The simulated accounts: one figure for longs, shorts and open interest; trades that lead to what is
+held."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+
+from liqstream.market import MINUTE_MS
+from liqstream.simulator.accounts import MAKER_SHARES, SimulatedAccounts, maker, maker_number
+from liqstream.simulator.market import SimulatedMarket
+from tests.support.market_start import START_MS
+
+pytestmark = pytest.mark.simulated
+SYMBOLS = ("ETHUSDT", "SOLUSDT", "XRPUSDT")
+
+
+@pytest.fixture(name="market")
+def _market() -> SimulatedMarket:
+    return SimulatedMarket(SYMBOLS, now_ms=START_MS, history_days=0)
+
+
+def sizes(accounts: SimulatedAccounts, symbol: str, at_ms: int) -> dict[str, float]:
+    """What every account holds."""
+    return {each.address: each.size for each in accounts.holdings(symbol, at_ms)}
+
+
+def test_trades_lead_from_what_was_held_to_what_is_held(market: SimulatedMarket) -> None:
+    """Of every account, over minutes, second by second, each trade once; longs and shorts stay equal."""
+    now_ms, accounts, symbol = START_MS, market.accounts, "SOLUSDT"
+    held = defaultdict(float, sizes(accounts, symbol, now_ms))
+    assert len(held) > 500
+    ids = set()
+    for _ in range(180):
+        since_ms, now_ms = now_ms, now_ms + 1000
+        market.advance(now_ms)
+        for each in accounts.prints(symbol, since_ms, now_ms):
+            assert each.trade_id not in ids
+            ids.add(each.trade_id)
+            signed = each.size if each.trader_buys else -each.size
+            held[each.trader] += signed
+            held[each.maker] -= signed
+    expected = sizes(accounts, symbol, now_ms)
+    assert ids
+    left = {address: size for address, size in held.items() if abs(size) > 1e-9}
+    assert left.keys() == expected.keys()
+    assert all(abs(left[address] - size) < 1e-6 for address, size in expected.items())
+    longs = sum(size for size in expected.values() if size > 0)
+    assert longs == pytest.approx(-sum(size for size in expected.values() if size < 0))
+    assert longs == pytest.approx(market.open_interest(symbol, now_ms))
+
+
+def test_an_account_answers_for_its_one_position(market: SimulatedMarket) -> None:
+    """The same position as among all; nothing once it is closed, and nothing of strangers."""
+    now_ms = START_MS + 4 * MINUTE_MS
+    market.advance(now_ms)
+    for truth in market.accounts.holdings("ETHUSDT", now_ms)[:50]:
+        assert market.accounts.of(truth.address, now_ms) == ("ETHUSDT", truth)
+    ended = market.accounts.prints("ETHUSDT", START_MS, now_ms)
+    standing = sizes(market.accounts, "ETHUSDT", now_ms)
+    gone = [each.trader for each in ended if each.trader not in standing]
+    assert gone
+    assert all(market.accounts.of(address, now_ms) is None for address in gone)
+    assert market.accounts.of("0x" + "0" * 40, now_ms) is None
+
+
+def test_forced_ends_name_their_level(market: SimulatedMarket) -> None:
+    """As many USD as the market's own liquidations; a fifth of a large one first."""
+    now_ms = START_MS + 180 * MINUTE_MS
+    market.advance(now_ms)
+    start_ms = START_MS + 30 * MINUTE_MS
+    found = 0
+    for symbol in SYMBOLS:
+        forced = [
+            each
+            for each in market.accounts.prints(symbol, start_ms - 1, now_ms - 1)
+            if each.level is not None
+        ]
+        fills = market.liquidations(symbol, start_ms=start_ms, end_ms=now_ms)
+        assert sum(each.size for each in forced) == pytest.approx(sum(fill.quantity for fill in fills))
+        assert len(forced) >= len(fills)
+        found += len(fills)
+    assert found
+
+
+def test_makers_share_the_traders() -> None:
+    """Each trader has one, by their shares."""
+    counts = [0] * len(MAKER_SHARES)
+    for number in range(20_000):
+        counts[maker_number(f"0x{(number * 2654435761) % 2**32:08x}{number:032x}")] += 1
+    for count, share in zip(counts, MAKER_SHARES, strict=True):
+        assert count / 20_000 == pytest.approx(share, abs=0.01)
+    assert maker(1, "BTCUSDT") != maker(1, "ETHUSDT")
+
+
+def test_the_leaderboard_names_the_larger_accounts(market: SimulatedMarket) -> None:
+    """60 % of them."""
+    now_ms = START_MS
+    rows = market.accounts.leaderboard(now_ms)
+    everyone = sum(len(market.accounts.holdings(symbol, now_ms)) for symbol in SYMBOLS)
+    assert len(rows) == round(0.6 * everyone)
+    assert rows == sorted(rows, key=lambda row: -row[1])

@@ -1,0 +1,59 @@
+"""liqstream/store/liquidation_totals.py: given totals and single events, none counted twice."""
+
+from __future__ import annotations
+
+from liqstream.market import Liquidation, LiquidationTotal, MarketEvent, MarketKey
+from liqstream.store.liquidation_totals import liquidation_totals
+from liqstream.store.queries import EARLIEST_MS, LATEST_MS
+from liqstream.store.results import LiquidationTotals
+from tests.support.store_connection import store_of
+from tests.support.store_records import MINUTE_MS, T0
+
+HALF_HOUR_MS = 30 * MINUTE_MS
+
+
+def totals_of(*records: MarketEvent, interval_ms: int = HALF_HOUR_MS) -> LiquidationTotals:
+    with store_of(records) as cursor:
+        markets = [(MarketKey(name, "BTCUSDT"), LATEST_MS) for name in ("binance", "okx")]
+        return liquidation_totals(cursor, markets, interval_ms, start_ms=EARLIEST_MS, end_ms=LATEST_MS)
+
+
+def event(time_ms: int, exchange: str = "binance") -> Liquidation:
+    return Liquidation(exchange, "BTCUSDT", time_ms, "long", 100.0, 1.0)
+
+
+def total(
+    interval_ms: int, open_time_ms: int, long_usd: float, exchange: str = "binance"
+) -> LiquidationTotal:
+    return LiquidationTotal(exchange, "BTCUSDT", interval_ms, open_time_ms, long_usd, 7.0)
+
+
+def test_an_event_counts_only_where_no_total_of_its_exchange_covers_it() -> None:
+    """Another exchange's events are added to the total."""
+    found = totals_of(
+        total(HALF_HOUR_MS, T0, 500.0), event(T0 + 1), event(T0 + HALF_HOUR_MS), event(T0 + 1, "okx")
+    )
+    assert found.open_time_ms.tolist() == [T0, T0 + HALF_HOUR_MS]
+    assert found.long_usd.tolist() == [600.0, 100.0]
+    assert found.short_usd.tolist() == [7.0, 0.0]
+    assert found.from_totals.tolist() == [True, False]
+
+
+def test_of_several_intervals_the_one_that_covers_most_is_taken() -> None:
+    """The finest of equals; longer ones than asked for are of no use."""
+    quarter_ms = HALF_HOUR_MS // 2
+    partly = totals_of(total(quarter_ms, T0, 1.0), total(HALF_HOUR_MS, T0, 500.0))
+    assert partly.long_usd.tolist() == [500.0]
+    whole = totals_of(
+        total(quarter_ms, T0, 1.0), total(quarter_ms, T0 + quarter_ms, 2.0), total(HALF_HOUR_MS, T0, 500.0)
+    )
+    assert whole.long_usd.tolist() == [3.0]
+    assert len(totals_of(total(HALF_HOUR_MS, T0, 500.0), interval_ms=quarter_ms)) == 0
+
+
+def test_impossible_figures_are_left_out() -> None:
+    """One forceOrder of 1e200 at 1e200, or a total of it, would make every figure infinite."""
+    wild = Liquidation("binance", "BTCUSDT", T0 + 2, "long", 1e200, 1e200)
+    found = totals_of(event(T0 + 1), wild, total(HALF_HOUR_MS, T0 + HALF_HOUR_MS, 1e200))
+    assert found.open_time_ms.tolist() == [T0]
+    assert found.long_usd.tolist() == [100.0]

@@ -1,0 +1,72 @@
+"""liqstream/store/open_database.py: opening a real file, and every way it fails."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from liqstream.store.errors import StoreError, StoreLocked
+from liqstream.store.open_database import backup_folder, open_connection
+from liqstream.store.schema import SCHEMA_VERSION
+
+HOLDS_IT = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+
+
+def test_a_new_file_has_the_tables_in_a_folder_that_is_made(tmp_path: Path) -> None:
+    """And an empty file, left by a kill in its first moment, is as good as none."""
+    path = tmp_path / "new" / "market.duckdb"
+    path.parent.mkdir()
+    path.touch()
+    connection, recoveries = open_connection(path, memory_limit="256MB")
+    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(SCHEMA_VERSION,)]
+    assert recoveries == 0
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY candles TO '/tmp/liqstream-stolen.csv'",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+        "SET memory_limit = '64GB'",
+    ],
+)
+def test_sql_reaches_neither_files_nor_settings(tmp_path: Path, sql: str) -> None:
+    """But for the folder backups are made in."""
+    path = tmp_path / "market.duckdb"
+    connection, _ = open_connection(path, memory_limit="256MB")
+    with pytest.raises(duckdb.Error):
+        connection.execute(sql)
+    backup_folder(path).mkdir()
+    connection.execute(f"COPY candles TO '{backup_folder(path)}/candles.csv'")
+    connection.close()
+
+
+def test_a_file_in_use_is_refused_with_its_holder(tmp_path: Path) -> None:
+    """By its process id: that is the one to stop."""
+    path = tmp_path / "market.duckdb"
+    command = [sys.executable, "-c", HOLDS_IT, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(StoreLocked, match=f"process {holder.pid}"):
+            open_connection(path, memory_limit="256MB")
+        holder.communicate()
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    """In one line that says what to do."""
+    path = tmp_path / "market.duckdb"
+    path.write_bytes(b"not a database" * 1000)
+    with pytest.raises(StoreError, match="is not a DuckDB file; move it away") as refused:
+        open_connection(path, memory_limit="256MB")
+    assert "\n" not in str(refused.value)
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot make"):
+        open_connection(tmp_path / "file" / "market.duckdb", memory_limit="256MB")

@@ -1,0 +1,72 @@
+"""A client's bytes pass unchanged up to its first frame without a mask, however they are cut."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from aiohttp import WebSocketError
+from aiohttp.http_websocket import WebSocketReader
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liqstream.ws.mask_check import MaskCheck
+from tests.attack.raw import PING, TEXT, frame
+
+CONTINUATION = 0x0
+
+
+class Recorder:
+    """Stands where aiohttp's reader and its queue are."""
+
+    def __init__(self) -> None:
+        self.passed = bytearray()
+        self.error: WebSocketError | None = None
+
+    def check(self) -> MaskCheck:
+        return MaskCheck(cast(WebSocketReader, self), fail=self.fail)
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.passed += data
+        return False, b""
+
+    def fail(self, error: WebSocketError) -> None:
+        self.error = error
+
+
+masked = st.builds(
+    frame, st.sampled_from((CONTINUATION, TEXT, PING)), st.binary(max_size=300) | st.just(b"x" * 70_000)
+)
+unmasked = st.builds(
+    lambda opcode, payload: frame(opcode, payload, masked=False),
+    st.sampled_from((CONTINUATION, TEXT, PING, 0xB)),
+    st.binary(max_size=200),
+)
+
+
+@given(st.lists(masked, max_size=5), unmasked, st.lists(st.integers(1, 400), max_size=12))
+def test_the_first_frame_without_a_mask_ends_it(frames: list[bytes], bad: bytes, cuts: list[int]) -> None:
+    """All before it has passed, nothing of what it holds, whatever its opcode and wherever reads are cut."""
+    good = b"".join(frames)
+    stream, recorder = good + bad + frame(TEXT, b"after"), Recorder()
+    check = recorder.check()
+    at, ended = 0, False
+    for size in [*cuts, len(stream)]:
+        ended, _ = check.feed_data(stream[at : at + size])
+        at += size
+    assert ended
+    assert good + bad[:1] == recorder.passed
+    assert recorder.error is not None
+    assert recorder.error.code == 1002
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 1000])
+def test_masked_frames_pass(chunk: int) -> None:
+    """Byte by byte, too."""
+    stream = b"".join(frame(TEXT, b"x" * size) for size in (0, 1, 125, 126, 65_535, 65_536))
+    recorder = Recorder()
+    check = recorder.check()
+    for at in range(0, len(stream), chunk):
+        assert check.feed_data(stream[at : at + chunk]) == (False, b"")
+    assert recorder.passed == stream
+    assert recorder.error is None

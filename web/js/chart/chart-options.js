@@ -1,0 +1,84 @@
+// @ts-check
+/**
+ * The options of the chart library: what a map's chart is like, and what of it follows the theme and price.
+ * @module
+ */
+
+import { price as priceText, priceDecimals } from "../data/format.js";
+import { ColorType, createChartEx, CrosshairMode } from "./chart-library.js";
+import { LocalTimeScale } from "./local-time-scale.js";
+
+/**
+ * @param {HTMLElement} element
+ * @param {import("./time-axis.js").TimeAxis} timeAxis that is to be the chart's
+ * @returns {import("./chart-library.js").IChartApi}
+ */
+export function createMapChart(element, timeAxis) {
+  const timeScale = new LocalTimeScale(() => timeAxis.clock);
+  const chart = /** @type {import("./chart-library.js").IChartApi} */ (
+    createChartEx(element, timeScale, chartOptions(timeAxis.formatters))
+  );
+  timeAxis.attach(chart);
+  return chart;
+}
+
+/** @param {import("./time-axis.js").TimeAxis["formatters"]} formatters */
+function chartOptions({ tickMarkFormatter, timeFormatter }) {
+  return {
+    autoSize: true,
+    layout: { attributionLogo: false, fontSize: 11 },
+    grid: { vertLines: { visible: false }, horzLines: { visible: false } },
+    crosshair: { mode: CrosshairMode.Normal },
+    rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.02, bottom: 0.02 }, minimumWidth: 60 },
+    timeScale: {
+      borderVisible: false,
+      minBarSpacing: 0.05,
+      lockVisibleTimeRangeOnResize: true,
+      timeVisible: true,
+      secondsVisible: false,
+      allowShiftVisibleRangeOnWhitespaceReplacement: true,
+      tickMarkFormatter,
+    },
+    localization: { timeFormatter },
+    // A double-click on the time axis shows the whole window (price-gestures.js), not the library's spacing.
+    handleScale: { axisDoubleClickReset: { time: false, price: true } },
+    kineticScroll: { mouse: false, touch: !matchMedia("(prefers-reduced-motion: reduce)").matches },
+  };
+}
+
+/** @param {import("./theme.js").Theme} theme */
+export function themeOptions({ light, background, muted, line, font }) {
+  const label = light ? "#3c4658" : "#2b3446";
+  return {
+    layout: {
+      background: { type: /** @type {const} */ (ColorType.Solid), color: background },
+      textColor: muted,
+      fontFamily: font,
+      panes: { separatorColor: line },
+    },
+    crosshair: {
+      vertLine: { color: muted, labelBackgroundColor: label },
+      horzLine: { color: muted, labelBackgroundColor: label },
+    },
+  };
+}
+
+/** @param {import("./theme.js").Theme} theme */
+export function priceLineOptions({ light, muted }) {
+  return {
+    color: muted,
+    axisLabelColor: light ? "#33415c" : "#c9d1e0",
+    axisLabelTextColor: light ? "#fff" : "#10141d",
+  };
+}
+
+/** @param {number} price of about the size to be written */
+export function priceFormat(price) {
+  const decimals = priceDecimals(price);
+  const shown = price >= 10_000 ? 0 : decimals; // on the axis, room is worth more than a tenth
+  return {
+    type: /** @type {const} */ ("custom"),
+    minMove: 10 ** -decimals,
+    formatter: (/** @type {number} */ value) => priceText(value, shown),
+  };
+}

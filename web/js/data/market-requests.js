@@ -1,0 +1,128 @@
+// @ts-check
+/**
+ * What is requested of the server beside the history: columns, the candles it keeps, realised liquidations.
+ * A request that fails leaves what was there; whoever made it makes it again when it is next due.
+ * @module
+ */
+
+import { historyOfTiers } from "./leverage-planes.js";
+import { fetchColumns, fetchHistory, fetchKlines, fetchLiquidations } from "./rest-client.js";
+import { INTERVALS_MS, WINDOWS } from "../state/time-windows.js";
+
+/** @typedef {import("./market.js").Market} Market */
+/** @typedef {import("../state/time-windows.js").WindowName} WindowName */
+/**
+ * @typedef {object} LoadedMarket times without a unit are of performance.now()
+ * @property {Market} market
+ * @property {AbortController | null} loading
+ * @property {string} error why its history did not come; empty: it did
+ * @property {number} reloadAt 0: not wanted
+ * @property {number} appended columns since the server's candles were fetched
+ * @property {number} klinesAt
+ * @property {{ address: string, history: import("./history-codec.js").History } | null} planes the history
+ * with its leverage tiers apart, by the address it came from
+ * @property {import("./rest-client.js").ColumnsResponse | null} columns the newest, with their mix
+ * @property {number} liquidationsTo UTC ms up to which they are complete; 0: none are
+ */
+
+const DAY_MS = 86_400_000;
+/** Tiers chosen a moment apart are one change. */
+const REFRESH_MS = 1500;
+
+/**
+ * @param {LoadedMarket} entry
+ * @param {boolean} asNow whether they stand for the snapshot that no socket brings
+ * @returns {Promise<boolean>} whether the server answered
+ */
+export async function requestColumns(entry, asNow) {
+  const { market } = entry;
+  const { symbol, chosen } = market;
+  const askedAt = performance.now();
+  try {
+    const columns = await fetchColumns(symbol, chosen);
+    if (!market.isOf(chosen)) return true;
+    entry.columns = columns;
+    market.takeColumns(columns, { asNow: asNow || market.tiers.length > 0, askedAt });
+    return true;
+  } catch {
+    return false; // the indicator goes by the age of the last response
+  }
+}
+
+/**
+ * Corrects the candles built of passing prices by those the server keeps.
+ * @param {LoadedMarket} entry
+ * @param {string} interval
+ */
+export async function requestCandles(entry, interval) {
+  const { symbol, chosen } = entry.market;
+  const limit = Math.min(50, entry.appended + 2);
+  entry.appended = 0;
+  entry.klinesAt = performance.now();
+  try {
+    const { data } = await fetchKlines(symbol, interval, limit, chosen);
+    if (!entry.market.isOf(chosen)) return;
+    const newest = entry.market.matrix && entry.market.matrix.timeOf(entry.market.matrix.end - 1);
+    for (const kline of data) {
+      const timeMs = typeof kline.timestamp === "number" ? kline.timestamp : Date.parse(kline.timestamp);
+      if (timeMs !== newest) entry.market.takeCandle(timeMs, kline);
+    }
+  } catch {
+    // The candles of passing prices stay; the next column tries again.
+  }
+}
+
+/**
+ * Adds the realised liquidations since the last answer, or those of the whole window.
+ * @param {LoadedMarket} entry
+ * @param {WindowName} window
+ * @param {string} interval
+ */
+export async function requestLiquidations(entry, window, interval) {
+  const { symbol, chosen, matrix, now } = entry.market;
+  if (!matrix || (now && now.timeMs < entry.liquidationsTo)) return;
+  const to = matrix.timeOf(matrix.end) + matrix.intervalMs;
+  const whole = entry.liquidationsTo === 0;
+  // The panel shows the last day whatever the window is.
+  const from = entry.liquidationsTo || to - Math.max(DAY_MS, WINDOWS[window].spanMs) - 2 * matrix.intervalMs;
+  try {
+    const response = await fetchLiquidations(symbol, from, to, interval, chosen);
+    if (!entry.market.isOf(chosen)) return;
+    // The newest interval's totals still grow, and an event may arrive late: request it again.
+    entry.liquidationsTo = matrix.timeOf(matrix.end) - 2 * (INTERVALS_MS[interval] ?? 0);
+    entry.market.takeLiquidations(response, { whole });
+  } catch {
+    entry.market.missLiquidations(); // requested again in a few seconds, from where it stood
+  }
+}
+
+/**
+ * The history with its leverage tiers apart, for a moment at which some of them are chosen.
+ * @param {LoadedMarket} entry
+ * @param {string} address
+ */
+export async function requestPlanes(entry, address) {
+  try {
+    entry.planes = { address, history: await fetchHistory(address) };
+    entry.columns ??= await fetchColumns(entry.market.symbol, entry.market.chosen);
+  } catch {
+    // Whoever chooses a tier asks again.
+  }
+}
+
+/**
+ * Shows other tiers of what is here; the history is loaded anew a moment later, for columns that came since.
+ * @param {LoadedMarket} entry
+ * @param {string[]} exchanges
+ * @param {number[]} tiers
+ * @returns {boolean} whether it is here
+ */
+export function takeTiers(entry, exchanges, tiers) {
+  if (!entry.planes || !entry.columns) return false;
+  entry.loading?.abort();
+  entry.loading = null;
+  entry.market.takeHistory(historyOfTiers(entry.planes.history, tiers), exchanges, tiers);
+  entry.market.takeColumns(entry.columns, { asNow: true });
+  entry.reloadAt ||= performance.now() + REFRESH_MS;
+  return true;
+}

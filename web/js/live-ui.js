@@ -1,0 +1,194 @@
+// @ts-check
+/**
+ * What stands around the maps and what keeps them live, brought in once the first picture is drawn: the
+ * socket, the indicator, the colour bar, the side panel, the tools.
+ * @module
+ */
+
+import { LiquidationsPrimitive } from "./chart/liquidations-primitive.js";
+import { token } from "./data/token.js";
+import { price as priceText, signedPercent, usd } from "./data/format.js";
+import { ConnectionIndicator } from "./panels/connection-indicator.js";
+import { find } from "./panels/dom.js";
+import { Legend } from "./panels/legend.js";
+import { LeverageTiers } from "./panels/leverage-tiers.js";
+import { Profile } from "./panels/profile.js";
+import { showReadout } from "./panels/readout.js";
+import { SidePanel } from "./panels/side-panel.js";
+import { MeasuredNote } from "./panels/measured-note.js";
+import { Tooltip } from "./panels/tooltip.js";
+import { LAYOUT } from "./map-grid.js";
+import { rememberedState, rememberSettings } from "./state/settings.js";
+import { onUnsaved } from "./state/storage.js";
+import { formatState } from "./state/view-state.js";
+import { WINDOWS } from "./state/time-windows.js";
+import { setUpTools } from "./tools/setup.js";
+import { LiqstreamClient } from "./websocket-client.js";
+
+/** @typedef {import("./data/clusters.js").Cluster} Cluster */
+/**
+ * @typedef {object} Page
+ * @property {import("./state/view-state.js").ViewStore} store
+ * @property {import("./map-grid.js").MapGrid} mapGrid
+ * @property {import("./data/market-loader.js").MarketLoader} loader
+ * @property {typeof import("./page-facts.js").facts} facts
+ */
+
+/**
+ * @param {Page} page
+ * @returns {{ client: LiqstreamClient, connection: ConnectionIndicator, legend: Legend }}
+ */
+export function startLiveUi({ store, mapGrid, loader, facts }) {
+  const client = new LiqstreamClient(socketAddress(), { token: token() });
+  const connection = new ConnectionIndicator(client, loader, (status) => {
+    for (const { view } of mapGrid.slots.values()) view.setGreyed(status === "disconnected");
+    showTitle();
+  });
+  const showTitle = () => showPrice(loader.market(store.state.symbol), loader.paused);
+  const legend = new Legend(find("#legend"), store);
+  const tiers = new LeverageTiers(store, () => loader.prepareTiers());
+  const ladder = {
+    onNext: (/** @type {Cluster | undefined} */ above, /** @type {Cluster | undefined} */ below) =>
+      summarise([above, below], loader.market(store.state.symbol).now?.price ?? NaN),
+    onChoose: (/** @type {number} */ price) => {
+      mapGrid.focus.view.viewport.showPrice(price);
+      requestAnimationFrame(() => mapGrid.focus.flash(price)); // where it is by then
+    },
+  };
+  const side = new SidePanel(find("#side-body"), ladder, tiers);
+  const aside = find("#side");
+
+  const showFocus = () => {
+    const market = loader.market(store.state.symbol);
+    legend.show(mapGrid.focus.view);
+    side.show(market, WINDOWS[store.state.window].spanMs);
+    connection.show(market);
+    drawSoon();
+  };
+
+  const drawSoon = oncePerFrame(() => {
+    const market = loader.market(store.state.symbol);
+    showReadout(find("#ohlc"), market, loader.interval, mapGrid.hovered);
+    if (!aside.hidden) side.draw();
+    showTitle();
+  });
+
+  mapGrid.forEachMap(addParts);
+  loader.subscribe(({ symbol }) => {
+    if (symbol !== store.state.symbol) return;
+    drawSoon();
+    if (document.hidden) showTitle(); // which has no frames to draw in
+  });
+  store.subscribe((state, changed) => {
+    aside.hidden = !state.panel;
+    if (LAYOUT.some((key) => changed.has(key))) showFocus();
+    legend.draw();
+    drawSoon();
+  });
+  store.subscribe(rememberSettings);
+  const writeAddress = keepAddress(store);
+  openSheet(aside);
+  showFocus();
+
+  const sentences = facts.unknown
+    ? [`${facts.unknown} is not followed by this server; showing ${store.state.symbol}.`, ...facts.unreadable]
+    : facts.unreadable;
+  if (sentences.length) connection.showMessage(sentences.join(" "));
+  onUnsaved(() =>
+    connection.showMessage("Not saved: this browser keeps nothing. It lasts as long as this page."),
+  );
+  mapGrid.setHooks({ onChange: drawSoon, onNotice: (text) => connection.showMessage(text) });
+  if (mapGrid.notice) {
+    connection.showMessage(mapGrid.notice);
+    writeAddress();
+  }
+  document.addEventListener("visibilitychange", () => loader.setHidden(document.hidden));
+  loader.attach(client);
+  client.connect();
+  setUpTools({ store, mapGrid, loader, client, facts });
+  return { client, connection, legend };
+}
+
+/** The stream's address: below the path that the page is served at, as all of its addresses are. */
+function socketAddress() {
+  const url = new URL("ws/heatmap", document.baseURI);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
+
+/**
+ * However often it is called, `draw` runs once in the next animation frame.
+ * @param {() => void} draw
+ * @returns {() => void}
+ */
+function oncePerFrame(draw) {
+  let frame = 0;
+  return () => {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      draw();
+    });
+  };
+}
+
+/**
+ * The price in the tab's title.
+ * @param {import("./data/market.js").Market} market
+ * @param {boolean} paused whether it is no longer followed
+ */
+function showPrice({ symbol, now }, paused) {
+  const text = now ? `${priceText(now.price)} ${symbol}` : symbol;
+  document.title = `${paused ? "(paused) " : ""}${text} · liqstream`;
+}
+
+/** @param {import("./panels/map-slot.js").MapSlot} slot */
+function addParts(slot) {
+  slot.addParts({
+    tooltip: new Tooltip(slot.chartElement, slot.view),
+    profile: new Profile(slot.profileElement, slot.view),
+    dots: new LiquidationsPrimitive(),
+  });
+  slot.addOverlay(new MeasuredNote(slot));
+}
+
+/**
+ * Writes the view into the address, a moment later: browsers refuse a hundred changes in a row, and a drag is
+ * that.
+ * @param {Page["store"]} store
+ */
+function keepAddress(store) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let writing;
+  const write = () => {
+    clearTimeout(writing);
+    writing = setTimeout(() => {
+      const query = formatState(store.state, location.search, rememberedState());
+      history.replaceState(null, "", query ? `?${query}` : location.pathname);
+    }, 120);
+  };
+  store.subscribe(write);
+  return write;
+}
+
+/** On a phone the details are a sheet. @param {HTMLElement} aside */
+function openSheet(aside) {
+  const handle = find("#sheet-handle");
+  handle.addEventListener("click", () => {
+    const open = aside.classList.toggle("open");
+    handle.setAttribute("aria-expanded", String(open));
+    find("#sheet-word").textContent = open ? "Hide the details" : "Show the details";
+  });
+}
+
+/**
+ * Names the next big clusters on the closed sheet.
+ * @param {(import("./data/clusters.js").Cluster | undefined)[]} next above, below
+ * @param {number} price
+ */
+function summarise(next, price) {
+  const texts = next.map(
+    (cluster, i) =>
+      cluster && `${i ? "▼" : "▲"} ${usd(cluster.usd)} at ${signedPercent(cluster.price / price - 1)}`,
+  );
+  find("#sheet-summary").textContent = texts.filter(Boolean).join("   ");
+}

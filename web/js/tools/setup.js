@@ -1,0 +1,234 @@
+// @ts-check
+/**
+ * What is not needed for the first picture: menus, alerts, export, measuring, keyboard, help.
+ * @module
+ */
+
+import { resolveTheme } from "../page-facts.js";
+import { displayMenu } from "../panels/display-menu.js";
+import { find } from "../panels/dom.js";
+import { closePopover, Popover } from "../panels/popover.js";
+import { TIER_SETS } from "../state/leverage-tiers.js";
+import { marketPatch } from "../state/price-range-choice.js";
+import { WINDOW_NAMES } from "../state/time-windows.js";
+import { AlertMarks } from "./alert-marks.js";
+import { Alerts } from "./alerts.js";
+import { exportMenu } from "./export.js";
+import { IfPriceLine } from "./if-price.js";
+import { helpDialog, listen } from "./keyboard.js";
+import { Measure } from "./measure.js";
+import { TouchTools } from "./touch-tools.js";
+
+/**
+ * @typedef {import("../live-ui.js").Page & { client: import("../websocket-client.js").LiqstreamClient }} Page
+ */
+
+/** @param {Page} page */
+export function setUpTools(page) {
+  const { store, mapGrid, loader, facts } = page;
+  const alerts = new Alerts();
+  loader.keepAwakeWhile(() => alerts.watching || store.state.background);
+  loader.subscribe((market) => alerts.look(market));
+
+  /** @type {Set<Measure>} of the maps in sight */
+  const measures = new Set();
+  /** @type {Map<import("../panels/map-slot.js").MapSlot, IfPriceLine>} of the maps in sight */
+  const ifPrices = new Map();
+  /** @param {import("../panels/map-slot.js").MapSlot} slot */
+  const addTools = (slot) => {
+    const measure = new Measure(slot.chartElement, slot.view, () => touch.release());
+    const marks = new AlertMarks(slot.chartElement, slot.view, alerts);
+    const ifPrice = new IfPriceLine(slot.chartElement, slot.view, store);
+    const touch = new TouchTools(slot.chartElement, measure, {
+      setAlert: (y) => marks.addAt(y),
+      setTarget: (y) => ifPrice.putAt(y),
+    });
+    measures.add(measure);
+    ifPrices.set(slot, ifPrice);
+    slot.addOverlay({
+      draw: () => ifPrice.draw(),
+      destroy: () => {
+        ifPrice.destroy();
+        ifPrices.delete(slot);
+      },
+    });
+    slot.addOverlay({ draw: () => marks.draw(), destroy: () => marks.leave() });
+    slot.addOverlay({ draw: () => measure.draw(), destroy: () => measures.delete(measure) });
+  };
+  mapGrid.forEachMap(addTools);
+
+  const display = new Popover(
+    find("#display-button"),
+    "Settings",
+    displayMenu(store, () => loader.knownExchanges(store.state.symbol)),
+  );
+  const exporting = new Popover(
+    find("#export-button"),
+    "Export",
+    exportMenu(
+      () => ({ slot: mapGrid.focus, state: store.state, interval: loader.interval }),
+      () => closePopover(),
+    ),
+  );
+  const here = () => {
+    const { symbol } = store.state;
+    return { symbol, price: loader.market(symbol).now?.price ?? 0 };
+  };
+  const alertPanel = new Popover(find("#alerts-button"), "Alerts", () => alerts.form(here()));
+  const follow = () => alertPanel.isOpen && alerts.follow(here());
+  loader.subscribe(follow);
+  store.subscribe(follow);
+  alerts.subscribe(() => alertPanel.refresh());
+  const lit = () => (find("#alerts-button").dataset.on = alerts.watching ? "1" : "0");
+  alerts.subscribe(lit);
+  lit();
+
+  const nextGrid = () =>
+    store.set({ grid: { 1: 4, 4: facts.symbols.length > 4 ? 9 : 1, 9: 1 }[store.state.grid] ?? 1 });
+  find("#grid-button").addEventListener("click", nextGrid);
+  const shortcuts = shortcutsOf(page, {
+    display,
+    exporting,
+    alertPanel,
+    nextGrid,
+    ifPrice: () => ifPrices.get(mapGrid.focus)?.toggle(),
+    help: () => help.showModal(),
+    escape: () => {
+      if (closePopover()) return;
+      for (const measure of measures) measure.clear();
+    },
+  });
+  const help = helpDialog(shortcuts, facts.version);
+  find("#help-button").addEventListener("click", () => help.showModal());
+  listen(shortcuts);
+}
+
+/**
+ * @template T
+ * @param {readonly T[]} values
+ * @param {T} value
+ * @returns {T} the one after it
+ */
+function after(values, value) {
+  return values[(values.indexOf(value) + 1) % values.length];
+}
+
+/**
+ * @param {Page} page
+ * @param {object} open
+ * @param {Popover} open.display
+ * @param {Popover} open.exporting
+ * @param {Popover} open.alertPanel
+ * @param {() => void} open.nextGrid
+ * @param {() => void} open.ifPrice
+ * @param {() => void} open.help
+ * @param {() => void} open.escape
+ * @returns {import("./keyboard.js").Shortcut[]}
+ */
+function shortcutsOf({ store, mapGrid, facts }, open) {
+  const turn = (
+    /** @type {string} */ key,
+    /** @type {string} */ name,
+    /** @type {keyof import("../state/view-state.js").ViewState} */ field,
+    /** @type {readonly unknown[]} */ values,
+  ) => ({
+    keys: [key],
+    name,
+    run: () => store.set({ [field]: after(values, store.state[field]) }),
+  });
+  const market = (/** @type {number} */ by) => {
+    const { symbols } = facts;
+    const at = symbols.indexOf(store.state.symbol);
+    store.set(marketPatch(store.state, symbols[(at + by + symbols.length) % symbols.length]));
+  };
+  const onOff = [true, false];
+  return [
+    {
+      keys: WINDOW_NAMES.map((_, i) => String(i + 1)),
+      shown: "1 – 9",
+      name: "Window from 12 h to 1 y",
+      run: (key) => store.set({ window: WINDOW_NAMES[Number(key) - 1], times: [] }),
+    },
+    { keys: ["["], name: "Previous market", run: () => market(-1) },
+    { keys: ["]"], name: "Next market", run: () => market(1) },
+    turn("v", "Clusters or all levels", "view", ["clusters", "density"]),
+    turn("b", "Both sides, longs, shorts", "side", ["both", "long", "short"]),
+    {
+      keys: ["k"],
+      name: "Leverage: all, ≤25x, ≥50x",
+      run: () => {
+        const at = TIER_SETS.findIndex((tiers) => tiers.join() === store.state.lev.join());
+        store.set({ lev: TIER_SETS[(at + 1) % TIER_SETS.length] });
+      },
+    },
+    turn("p", "Palette", "palette", ["viridis", "magma"]),
+    turn("s", "Colour scale: square root, linear, log, rank", "scale", ["sqrt", "linear", "log", "rank"]),
+    turn("l", "Lock colour scale", "lock", onOff),
+    turn("c", "Candles", "candles", onOff),
+    turn("o", "Liquidations", "dots", onOff),
+    turn("f", "Price range: near, candles, whole map", "fit", ["near", "candles", "map"]),
+    ...moveShortcuts(store, mapGrid),
+    { keys: ["i"], name: "If the price goes to: a line, its arrows move it", run: open.ifPrice },
+    { keys: ["g"], name: "Grid", run: open.nextGrid },
+    turn("n", "Side panel", "panel", onOff),
+    {
+      keys: ["t"],
+      name: "Dark or light",
+      run: () => store.set({ theme: resolveTheme(store.state.theme) === "dark" ? "light" : "dark" }),
+    },
+    turn("u", "Times in UTC", "utc", onOff),
+    { keys: ["d"], name: "Settings", run: () => open.display.toggle() },
+    { keys: ["a"], name: "Alerts", run: () => open.alertPanel.toggle() },
+    { keys: ["e"], name: "Export", run: () => open.exporting.toggle() },
+    { keys: ["?"], name: "This help", run: open.help },
+    { keys: ["Escape"], name: "", run: open.escape },
+  ];
+}
+
+/**
+ * Moving and zooming the map in focus, and back.
+ * @param {Page["store"]} store
+ * @param {Page["mapGrid"]} mapGrid
+ * @returns {import("./keyboard.js").Shortcut[]}
+ */
+function moveShortcuts(store, mapGrid) {
+  return [
+    {
+      keys: ["ArrowLeft", "ArrowRight"],
+      shown: "← →",
+      name: "Move in time",
+      run: (key) => mapGrid.focus.view.viewport.pan(key === "ArrowLeft" ? -0.1 : 0.1, 0),
+    },
+    {
+      keys: ["ArrowUp", "ArrowDown"],
+      shown: "↑ ↓",
+      name: "Move in price",
+      run: (key) => mapGrid.focus.view.viewport.pan(0, key === "ArrowUp" ? 0.1 : -0.1),
+    },
+    {
+      keys: ["+", "=", "-"],
+      shown: "+ −",
+      name: "Zoom in time",
+      run: (key) => mapGrid.focus.view.viewport.zoomTime(key === "-" ? 1.25 : 0.8),
+    },
+    {
+      keys: [".", ","],
+      shown: ", .",
+      name: "Zoom in price",
+      run: (key) =>
+        mapGrid.focus.view.viewport.zoomPrice(
+          key === "," ? 1.25 : 0.8,
+          mapGrid.focus.view.market?.now?.price,
+        ),
+    },
+    { keys: ["End"], name: "Back to now", run: () => mapGrid.focus.goLive() },
+    {
+      keys: ["r"],
+      name: "Reset view",
+      run: () => {
+        store.set({ times: [], prices: [], fit: store.state.fit === "free" ? "near" : store.state.fit });
+        for (const { view } of mapGrid.slots.values()) view.viewport.fitTime();
+      },
+    },
+  ];
+}
