@@ -20,10 +20,14 @@ globalThis.WebSocket ??= WebSocket;
 const { LiqstreamClient } = await import("%s");
 const client = new LiqstreamClient("%s/ws/heatmap");
 client.on("snapshot", (snapshot) => {
+  const { received } = client.account("BTC_USDT");
+  if (client.snapshot("btc-usdt") !== snapshot || received < 1) throw new Error("lost");
   console.log(snapshot.symbol, snapshot.currentPrice > 0, snapshot.levels.long.length > 0);
+  client.unsubscribe(["BTC-USDT-SWAP"]);
+  if (client.symbols.length) throw new Error("kept");
   client.close();
 });
-client.subscribe(["BTCUSDT"], { intervalS: 1 });
+client.subscribe(["BTC/USDT:USDT"], { intervalS: 1 });
 client.connect();
 """
 TYPED = """

@@ -10,6 +10,7 @@ import click
 
 from liqstream.feeds.raw_frame_replay import recorded_symbols
 from liqstream.feeds.raw_frames import FrameError
+from liqstream.market.identity import symbol_of
 from liqstream.server.logs import configure_logs
 from liqstream.server.run import serve
 from liqstream.settings.load import BadSettingError, load_settings
@@ -45,7 +46,7 @@ def command(
 ) -> None:
     """Play FRAMES, a recording of raw exchange frames, through the connector of its exchange."""
     try:
-        names = [name.strip().upper() for name in symbols.split(",") if name.strip()] or recorded_symbols(
+        names = [symbol_of(name.strip()) for name in symbols.split(",") if name.strip()] or recorded_symbols(
             frames, interval_ms=interval_ms(interval), exchange=exchange
         )
         if not names:

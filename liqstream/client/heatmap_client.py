@@ -26,6 +26,7 @@ from .rest import decode_latest, fetch
 from .snapshot import Snapshot
 from .subscription import Subscription
 from .subscriptions import Subscriptions
+from .symbol_names import symbol_of, symbols_of
 from .urls import Addresses
 
 log = logging.getLogger(__name__)
@@ -118,17 +119,19 @@ class HeatmapClient:
     ) -> Subscription:
         """Snapshots of `symbols`, at most one of each per `update_interval_s` (1 to 60 s).
 
-        With `ticks` the newest snapshot also comes again several times a second as the price moves, with the
+        A symbol may be named in every usual form (BTC/USDT:USDT, btc-usdt); what comes is of "BTCUSDT". With
+        `ticks` the newest snapshot also comes again several times a second as the price moves, with the
         tick's price and time and without the levels that were passed whole since (`Snapshot.tick`). The
         newest arrives at once; for a slow consumer the newest `keep` of each symbol wait. Raises ValueError
         for no symbol or one that is subscribed already; the iteration raises UnknownSymbolError for one that
         the server does not follow.
         """
-        held = [symbol for symbol in symbols if symbol in self._subscriptions.streams]
-        if not symbols or held:
+        wanted = symbols_of(symbols)
+        held = [symbol for symbol in wanted if symbol in self._subscriptions.streams]
+        if not wanted or held:
             raise ValueError(f"already subscribed: {', '.join(held)}" if held else "no symbol given")
         subscription = Subscription(
-            tuple(symbols), update_interval_s, keep=keep, ticks=ticks, on_close=self._subscriptions.remove
+            wanted, update_interval_s, keep=keep, ticks=ticks, on_close=self._subscriptions.remove
         )
         if self._task is not None and self._task.done():
             subscription.fail(ClientError("the connection has ended for good; make a new client"))
@@ -149,7 +152,7 @@ class HeatmapClient:
     async def latest(self, symbol: str, *, exchanges: Collection[str] = ()) -> Snapshot:
         """The newest map of a symbol, of all venues or of some, by REST. Raises ClientError."""
         query = {"columns": "1", **_of(exchanges)}
-        url = self._addresses.resource("/api/heatmap/{symbol}", symbol=symbol).with_query(query)
+        url = self._addresses.resource("/api/heatmap/{symbol}", symbol=symbol_of(symbol)).with_query(query)
         return decode_latest(await fetch(self._opened(), url))
 
     async def history(
@@ -165,24 +168,24 @@ class HeatmapClient:
         Raises ClientError.
         """
         query = {"window": window, **({"interval": interval} if interval else {}), **_of(exchanges)}
-        url = self._addresses.resource("/api/heatmap/{symbol}/history", symbol=symbol).with_query(query)
-        return decode_history(await fetch(self._opened(), url))
+        url = self._addresses.resource("/api/heatmap/{symbol}/history", symbol=symbol_of(symbol))
+        return decode_history(await fetch(self._opened(), url.with_query(query)))
 
     async def forecast(self, symbol: str) -> Forecast:
         """The newest forecasts of a symbol, by REST. Raises ClientError, also before the first was issued."""
-        url = self._addresses.resource("/api/forecast/{symbol}", symbol=symbol)
+        url = self._addresses.resource("/api/forecast/{symbol}", symbol=symbol_of(symbol))
         return decode_forecast(await fetch(self._opened(), url))
 
     def account(self, symbol: str) -> Account:
         """What arrived of a subscribed symbol and what did not. Raises KeyError for others."""
-        return self._subscriptions.streams[symbol].account
+        return self._subscriptions.streams[symbol_of(symbol)].account
 
     def is_confirmed(self, symbol: str) -> bool:
         """Whether the server of this connection is known to stand in the epoch of the state shown.
 
         By a state, a heartbeat, an ack or a pong; until then what is shown may be of another server.
         """
-        stream = self._subscriptions.streams.get(symbol)
+        stream = self._subscriptions.streams.get(symbol_of(symbol))
         return stream is not None and stream.is_confirmed
 
     @property

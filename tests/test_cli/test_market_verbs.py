@@ -26,7 +26,7 @@ LIQSTREAM = (sys.executable, "-m", "liqstream")
 @pytest.fixture(scope="module")
 def simulated_at() -> Iterator[str]:
     """Host and port of a `liqstream simulate`."""
-    command = [*LIQSTREAM, "simulate", "--port", "0", "--symbol", "BTCUSDT", "--tick", "0.1"]
+    command = [*LIQSTREAM, "simulate", "--port", "0", "--symbol", "BTC/USDT:USDT", "--tick", "0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         if process.stdout is None:
             raise RuntimeError("no pipe to the simulator")
@@ -53,7 +53,7 @@ def test_the_simulators_time_starts_where_it_is_asked_to(simulated_at: str) -> N
 def test_record_keeps_frames_and_fills_the_store(simulated_at: str, tmp_path: Path) -> None:
     """What goes over the wires is on disk as it came, and the store has the history."""
     done = run(
-        *("record", "--exchange", "binance", "--symbol", "BTCUSDT", "--for", "6"),
+        *("record", "--exchange", "binance", "--symbol", "btc-usdt", "--for", "6"),
         *("--binance-rest-url", f"http://{simulated_at}", "--binance-ws-url", f"ws://{simulated_at}"),
         *("--out", tmp_path / "frames", "--db", tmp_path / "market.duckdb"),
     )
@@ -77,8 +77,8 @@ def test_what_cannot_be_replayed_is_one_line(tmp_path: Path) -> None:
 
 
 def test_an_unlisted_symbol_is_one_line() -> None:
-    """The simulator says what it lists."""
-    done = run("simulate", "--port", "0", "--symbol", "PEPEUSDT")
+    """The simulator says what it lists; a market's name is taken in every usual form."""
+    done = run("simulate", "--port", "0", "--symbol", "kPEPE")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: the simulated exchange does not list PEPEUSDT")
 

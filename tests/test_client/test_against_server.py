@@ -18,14 +18,19 @@ async def test_who_comes_back_at_once_is_served_at_once(demo_url: str) -> None:
 
 
 async def test_stream_latest_and_history_agree(demo_url: str) -> None:
-    """Deltas are proved by checksum; REST tells the same map; the history has bands on both sides."""
+    """Deltas are proved by checksum; REST tells the same map; the history has bands on both sides.
+
+    The market is asked for in every usual form of its name.
+    """
     async with HeatmapClient(demo_url, compress=True) as client:
-        snapshots = client.subscribe("BTCUSDT", update_interval_s=1, keep=10)
+        snapshots = client.subscribe("BTC/USDT:USDT", update_interval_s=1, keep=10)
         async with asyncio.timeout(20):
             taken = [await anext(snapshots) for _ in range(3)]
-        latest = await client.latest("BTCUSDT")
-        history = await client.history("BTCUSDT", "12h")
-        account = client.account("BTCUSDT")
+        latest = await client.latest("btc-usdt")
+        history = await client.history("BTC-USDT-SWAP", "12h")
+        account = client.account("BTC_USDT")
+        assert client.is_confirmed("BTC/USDT")
+    assert {taken[0].symbol, latest.symbol, history.symbol} == {"BTCUSDT"}
     assert account.received >= 3
     assert (account.missed, account.resyncs) == (0, 0)
     assert latest.source == taken[-1].source == "simulated"

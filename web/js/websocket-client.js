@@ -18,6 +18,7 @@ import { Listeners } from "./wire/client-events.js";
 import { decode } from "./wire/messages.js";
 import { LONGEST_WAIT_MS, mayReconnect, retryInMs } from "./wire/reconnect.js";
 import { Subscriptions } from "./wire/subscriptions.js";
+import { symbolOf, symbolsOf } from "./wire/symbol-names.js";
 import { SymbolStream } from "./wire/symbol-stream.js";
 
 /** @typedef {import("./wire/symbol-stream.js").Account} Account */
@@ -133,7 +134,7 @@ export class LiqstreamClient {
    * @returns {boolean}
    */
   isConfirmed(symbol) {
-    return this.#subscriptions.streams.get(symbol)?.isConfirmed ?? false;
+    return this.#subscriptions.streams.get(symbolOf(symbol))?.isConfirmed ?? false;
   }
 
   /** @returns {string[]} */
@@ -146,7 +147,7 @@ export class LiqstreamClient {
    * @returns {Snapshot | null}
    */
   snapshot(symbol) {
-    return this.#subscriptions.streams.get(symbol)?.snapshot ?? null;
+    return this.#subscriptions.streams.get(symbolOf(symbol))?.snapshot ?? null;
   }
 
   /**
@@ -155,7 +156,7 @@ export class LiqstreamClient {
    * @returns {Account}
    */
   account(symbol) {
-    return { ...(this.#subscriptions.streams.get(symbol) ?? new SymbolStream(0)).account };
+    return { ...(this.#subscriptions.streams.get(symbolOf(symbol)) ?? new SymbolStream(0)).account };
   }
 
   /** Connects and stays connected until `close()` or until the server rules out another try. */
@@ -182,18 +183,19 @@ export class LiqstreamClient {
   }
 
   /**
-   * Asks for symbols, now and after every reconnect; a held one's interval is changed. With `ticks` the
-   * newest snapshot comes again as "tick" as the price moves, without levels that were passed whole since.
+   * Asks for symbols, in any usual form ("BTC/USDT:USDT" is "BTCUSDT"), now and after every reconnect; a
+   * held one's interval is changed. With `ticks` the newest snapshot comes again as "tick" as the price
+   * moves, without levels that were passed whole since.
    * @param {string[]} symbols
    * @param {{ intervalS?: number, ticks?: boolean }} [options]
    */
   subscribe(symbols, { intervalS = 5, ticks = false } = {}) {
-    this.#subscriptions.add(symbols, intervalS, ticks);
+    this.#subscriptions.add(symbolsOf(symbols), intervalS, ticks);
   }
 
   /** @param {string[]} symbols */
   unsubscribe(symbols) {
-    this.#subscriptions.remove(symbols);
+    this.#subscriptions.remove(symbolsOf(symbols));
   }
 
   /**
