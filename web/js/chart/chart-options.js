@@ -22,6 +22,19 @@ export function createMapChart(element, timeAxis) {
   return chart;
 }
 
+/**
+ * Takes a chart away, for good: whatever is still asked of it, nothing is drawn any more.
+ *
+ * The library takes back the frame that is pending, and no other: one asked for later would be drawn on
+ * canvases that are gone ("Object is disposed"). A frame asked for just before it goes stands as pending for
+ * ever, so that none is asked for again.
+ * @param {import("./chart-library.js").IChartApi} chart
+ */
+export function removeChart(chart) {
+  chart.applyOptions({});
+  chart.remove();
+}
+
 /** @param {import("./time-axis.js").TimeAxis["formatters"]} formatters */
 function chartOptions({ tickMarkFormatter, timeFormatter }) {
   return {

@@ -9,7 +9,7 @@ import { ColourRange } from "./colour-range.js";
 import { Gestures } from "./gestures.js";
 import { HeatPrimitive } from "./heat-primitive.js";
 import { PriceScaleMode } from "./chart-library.js";
-import { createMapChart, themeOptions } from "./chart-options.js";
+import { createMapChart, removeChart, themeOptions } from "./chart-options.js";
 import { PriceGestures } from "./price-gestures.js";
 import { fittedRange } from "./price-range.js";
 import { readTheme } from "./theme.js";
@@ -109,7 +109,8 @@ export class ChartView {
     this.#leave();
     this.#gestures.destroy();
     cancelAnimationFrame(this.#frame);
-    this.chart.remove();
+    this.colours.stop();
+    removeChart(this.chart);
   }
 
   /** @param {Market} market */
@@ -330,8 +331,7 @@ export class ChartView {
 
   #moved() {
     this.#gestures.settleSoon();
-    if (this.#frame) return;
-    this.#frame = requestAnimationFrame(() => {
+    this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
       this.#onMove();
     });

@@ -100,6 +100,11 @@ export class ColourRange {
     this.#fresh = true;
   }
 
+  /** Ends what is being eased, with the map. */
+  stop() {
+    cancelAnimationFrame(this.#frame);
+  }
+
   /** Cells in sight per index, as last observed. */
   get counts() {
     return this.#counts;
@@ -126,7 +131,7 @@ export class ColourRange {
     const fresh = this.#fresh;
     if (!guessed) this.#fresh = false;
     if (fresh && wanted !== this.#auto) {
-      if (this.#frame) cancelAnimationFrame(this.#frame);
+      this.stop();
       this.#auto = this.#target = wanted;
       return this.#paint();
     }
@@ -145,7 +150,7 @@ export class ColourRange {
    * @param {number} started
    */
   #ease(from, started) {
-    cancelAnimationFrame(this.#frame);
+    this.stop();
     const step = () => {
       const share = Math.min(1, (performance.now() - started) / EASE_MS);
       const eased = 1 - (1 - share) ** 3;

@@ -12,6 +12,8 @@ export class Gestures {
   #onEnd;
   #onSettled;
   #pointerDown = false;
+  /** Whether the map is gone: no timer begins any more. */
+  #gone = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
   /** @type {ReturnType<typeof setTimeout> | undefined} none while no gesture is ending */
@@ -33,6 +35,7 @@ export class Gestures {
   }
 
   destroy() {
+    this.#gone = true;
     clearTimeout(this.#settling);
     this.forget();
     removeEventListener("pointerup", this.#release);
@@ -42,6 +45,7 @@ export class Gestures {
   /** Part of a gesture came: it ends when no other follows. */
   endSoon() {
     clearTimeout(this.#ending);
+    if (this.#gone) return;
     this.#ending = setTimeout(() => this.finish(), GESTURE_MS);
   }
 
@@ -62,6 +66,7 @@ export class Gestures {
   /** Something moved: the map is at rest when nothing else does. */
   settleSoon() {
     clearTimeout(this.#settling);
+    if (this.#gone) return;
     this.#settling = setTimeout(() => {
       if (this.#pointerDown) this.settleSoon();
       else this.#onSettled();

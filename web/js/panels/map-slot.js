@@ -92,7 +92,7 @@ export class MapSlot {
     // The chart keeps its range through a resize, so that nothing else tells of it; it lays itself out a
     // frame later.
     this.#resized = new ResizeObserver(() =>
-      requestAnimationFrame(() => requestAnimationFrame(() => this.#moved())),
+      requestAnimationFrame(() => requestAnimationFrame(() => this.element.isConnected && this.#moved())),
     );
     this.#resized.observe(this.chartElement);
     const notes = [this.#caption, this.#empty, this.#veil, estimateNote()];
