@@ -40,7 +40,7 @@ def test_a_restarted_server_needs_no_reload(
         server.start()
         opened.until_indicator("live", timeout_s=40)
         opened.until("market.now.epoch > arg", epoch)
-        assert opened.page.is_hidden("#notice")
+        page.wait_for_selector("#notice", state="hidden")
 
 
 def test_without_websocket_it_polls_and_comes_back(
@@ -253,6 +253,7 @@ def test_a_page_hidden_for_eight_minutes_asks_for_nothing(
     """No socket and no request in all that time; shown again, the newest state is there in three seconds."""
     opened = open_page(replay_url)
     opened.until_indicator("live")
+    page.wait_for_selector("#export-button[aria-expanded]")
     page.evaluate(HIDE, True)
     page.evaluate(LATER, 31_000)
     opened.until_indicator("paused")

@@ -102,7 +102,10 @@ export function startLiveUi({ store, mapGrid, loader, facts }) {
     connection.showMessage(mapGrid.notice);
     writeAddress();
   }
-  document.addEventListener("visibilitychange", () => loader.setHidden(document.hidden));
+  document.addEventListener("visibilitychange", () => {
+    loader.setHidden(document.hidden);
+    drawSoon();
+  });
   loader.attach(client);
   client.connect();
   setUpTools({ store, mapGrid, loader, client, facts });

@@ -83,7 +83,7 @@ export class AccuracyPanel {
     }
     // Not before the map is live, unless it does not become live.
     const begun = market.now || performance.now() > this.#sinceMs + LIVE_WITHIN_MS;
-    if (begun && performance.now() >= this.#nextAt) {
+    if (begun && !document.hidden && performance.now() >= this.#nextAt) {
       this.#nextAt = performance.now() + SCORE_MS;
       void this.#load(market);
     }

@@ -42,7 +42,7 @@ export class ForecastPanel {
       this.#forecast = null;
       this.#nextAt = -Infinity;
     }
-    if (market.now && performance.now() >= this.#nextAt) {
+    if (market.now && !document.hidden && performance.now() >= this.#nextAt) {
       this.#nextAt = performance.now() + FETCH_MS;
       void this.#load(market);
     }

@@ -103,9 +103,9 @@ export class SidePanel {
     this.draw();
   }
 
-  /** Draws, at most twice a second: figures that flicker cannot be read. */
+  /** Draws, at most twice a second: figures that flicker cannot be read. Out of sight it asks for nothing. */
   draw() {
-    if (!this.#market) return;
+    if (!this.#market || document.hidden) return;
     const tooEarlyMs = this.#drawnAt + DRAW_MS - performance.now();
     if (tooEarlyMs > 0) {
       this.#later ||= setTimeout(() => this.draw(), tooEarlyMs + 1);
