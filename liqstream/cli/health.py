@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import ssl
 from dataclasses import dataclass
@@ -12,15 +13,21 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPHandler, HTTPSHandler, ProxyHandler, Request, build_opener
+from urllib.request import (
+    HTTPHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    build_opener,
+)
 
 import click
 
 from liqstream.client.env_proxy import env_proxy
 from liqstream.client.errors import ClientError
 from liqstream.client.urls import Addresses
-from liqstream.settings.load import BadSettingError, load_settings
-from liqstream.settings.table import Settings
+from liqstream.settings.own_address import OwnAddress, own_address
 
 _LONGEST_BODY_BYTES = 1_000_000
 
@@ -37,6 +44,8 @@ class _Question:
     """Whether the certificate must be right for the address."""
     socket_path: str = ""
     """The Unix socket to ask on instead of the address's host."""
+    of_settings: bool = False
+    """Whether the settings name the address: a misspelt one may be why nobody answers."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -86,38 +95,54 @@ def command(
 ) -> None:
     """Ask whether the server at URL, or the one of these settings, is alive; exit code 1 if it is not.
 
-    Without URL the settings name scheme, host and port, or LIQSTREAM_HEALTH_SOCKET, which is asked first; the
-    certificate may then be of any name, since it is this machine that is asked. With --ready, a server
+    Without URL, --host and --port it is LIQSTREAM_URL, and without that the server of these settings: scheme,
+    host and port, or LIQSTREAM_HEALTH_SOCKET, which is asked first. Its certificate may be of any name, since
+    it is this machine that is asked. With --ready, a server
     without any map, or one that stops, is not ready.
     """
     path = "/ready" if ready else "/health"
+    # An address of the environment is for a caller who names nothing of this machine's own.
+    url = url or (os.environ.get("LIQSTREAM_URL") if host is None and port is None else None)
     try:
-        if url is not None:
-            asked = _Question(str(Addresses.of(url).resource(path)), {}, verify=not insecure)
-        else:
-            settings = load_settings(host=host, port=port)
-            if settings.health_socket and host is None and port is None:
-                where = settings.health_socket
-                asked = _Question(f"http://localhost{path}", {}, verify=False, socket_path=where)
-            else:
-                asked = _own(settings, path, verify=host is not None and not insecure)
+        asked = _named(url, path, verify=not insecure) if url else _own(path, host, port, insecure=insecure)
         if token:
             asked.headers["Authorization"] = f"Bearer {token}"
         click.echo(_sentence(asked.url, _answer(asked, timeout_s)))
-    except (BadSettingError, ClientError, NotWellError) as error:
+    except (ClientError, NotWellError) as error:
         raise click.ClickException(str(error)) from None
 
 
-def _own(settings: Settings, path: str, *, verify: bool) -> _Question:
+def _named(url: str, path: str, *, verify: bool) -> _Question:
+    return _Question(str(Addresses.of(url).resource(path)), {}, verify)
+
+
+def _own(path: str, host: str | None, port: int | None, *, insecure: bool) -> _Question:
     """Where the server of these settings is to be asked: one that listens to all, on the loopback address."""
-    if settings.port == 0:
+    settings = own_address() or _checked()
+    if settings.health_socket and host is None and port is None:
+        where = settings.health_socket
+        return _Question(f"http://localhost{path}", {}, verify=False, socket_path=where, of_settings=True)
+    verify = host is not None and not insecure
+    host, port = host or settings.host, port or settings.port
+    if port == 0:
         raise NotWellError("LIQSTREAM_PORT=0 takes any free port; name the one it took with --port")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.host, settings.host)  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
     scheme = "https" if settings.tls_cert else "http"
     where = f"[{host}]" if ":" in host else host
     # A name that needs no entry in LIQSTREAM_HOSTS; an address needs none anyway.
     headers = {} if _is_address(host) or verify else {"Host": "localhost"}
-    return _Question(f"{scheme}://{where}:{settings.port}{path}", headers, verify)
+    return _Question(f"{scheme}://{where}:{port}{path}", headers, verify, of_settings=True)
+
+
+def _checked() -> OwnAddress:
+    """By the whole table. Raises NotWellError for a wrong value, and for a name that is no setting."""
+    from liqstream.settings.load import BadSettingError, load_settings
+
+    try:
+        settings = load_settings()
+    except BadSettingError as error:
+        raise NotWellError(str(error)) from None
+    return OwnAddress(settings.host, settings.port, settings.tls_cert, settings.health_socket)
 
 
 def _is_address(host: str) -> bool:
@@ -130,30 +155,39 @@ def _is_address(host: str) -> bool:
 
 def _answer(asked: _Question, timeout_s: float) -> dict[str, Any]:
     """The JSON the server answers with 200. Raises NotWellError."""
-    context = ssl.create_default_context()
-    if not asked.verify:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    if asked.socket_path:
-        opener = build_opener(ProxyHandler({}), _UnixHandler(asked.socket_path))
-    else:
-        proxy = env_proxy(asked.url)
-        opener = build_opener(
-            ProxyHandler({urlsplit(asked.url).scheme: proxy} if proxy else {}), HTTPSHandler(context=context)
-        )
     request = Request(asked.url, headers=asked.headers)  # noqa: S310  http or https, by Addresses and _own
     try:
-        with opener.open(request, timeout=timeout_s) as response:
+        with _opener(asked).open(request, timeout=timeout_s) as response:
             body = response.read(_LONGEST_BODY_BYTES)
     except HTTPError as error:
         with error:
             raise NotWellError(_refusal(asked.url, error.code, error.read(_LONGEST_BODY_BYTES))) from None
     except (URLError, OSError, http.client.HTTPException) as error:
+        if asked.of_settings:
+            _checked()
         reason = getattr(error, "reason", None) or error
         raise NotWellError(f"{asked.url} does not answer: {reason}") from None
     content = _object(body)
     if "status" not in content:
         raise NotWellError(f"{asked.url} answers, but is no liqstream server")
     return content
+
+
+def _opener(asked: _Question) -> OpenerDirector:
+    if asked.socket_path:
+        return build_opener(ProxyHandler({}), _UnixHandler(asked.socket_path))
+    scheme, proxy = urlsplit(asked.url).scheme, env_proxy(asked.url)
+    proxies = ProxyHandler({scheme: proxy} if proxy else {})
+    return build_opener(
+        proxies, *([HTTPSHandler(context=_context(asked.verify))] if scheme == "https" else [])
+    )
+
+
+def _context(verify: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()  # reads every authority of this machine: only where it is needed
+    if not verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _refusal(url: str, status: int, body: bytes) -> str:

@@ -28,7 +28,9 @@ _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{40}\b")
 
 
 @click.group(invoke_without_command=True)
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The server.")
+@click.option(
+    "--url", envvar="LIQSTREAM_URL", default=DEFAULT_URL, show_default=True, help="Or LIQSTREAM_URL."
+)
 @click.option("--symbol", default="BTCUSDT", show_default=True, help="The symbol.")
 @click.option("--top", type=click.IntRange(1, 200), default=10, show_default=True, help="Positions at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

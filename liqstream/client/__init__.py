@@ -5,21 +5,25 @@ async with HeatmapClient("ws://127.0.0.1:8000") as client:
         print(snapshot.symbol, snapshot.current_price, snapshot.long_usd.sum())
 """
 
-from .account import Account
-from .errors import (
-    CannotConnectError,
-    ClientError,
-    OldServerError,
-    RefusedError,
-    UnknownSymbolError,
-)
-from .forecast import Chance, ExpectedSide, Forecast, HorizonForecast, Skill
-from .heatmap_client import HeatmapClient, Status
-from .history import History
-from .levels import Level, Levels
-from .market_table import MarketTable, MarketTables
-from .snapshot import Snapshot, Tick
-from .subscription import Subscription
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .account import Account
+    from .errors import (
+        CannotConnectError,
+        ClientError,
+        OldServerError,
+        RefusedError,
+        UnknownSymbolError,
+    )
+    from .forecast import Chance, ExpectedSide, Forecast, HorizonForecast, Skill
+    from .heatmap_client import HeatmapClient, Status
+    from .history import History
+    from .levels import Level, Levels
+    from .market_table import MarketTable, MarketTables
+    from .snapshot import Snapshot, Tick
+    from .subscription import Subscription
 
 __all__ = [
     "Account",
@@ -44,3 +48,43 @@ __all__ = [
     "Tick",
     "UnknownSymbolError",
 ]
+
+_MODULES = {
+    "Account": "account",
+    "CannotConnectError": "errors",
+    "Chance": "forecast",
+    "ClientError": "errors",
+    "ExpectedSide": "forecast",
+    "Forecast": "forecast",
+    "HeatmapClient": "heatmap_client",
+    "History": "history",
+    "HorizonForecast": "forecast",
+    "Level": "levels",
+    "Levels": "levels",
+    "MarketTable": "market_table",
+    "MarketTables": "market_table",
+    "OldServerError": "errors",
+    "RefusedError": "errors",
+    "Skill": "forecast",
+    "Snapshot": "snapshot",
+    "Status": "heatmap_client",
+    "Subscription": "subscription",
+    "Tick": "snapshot",
+    "UnknownSymbolError": "errors",
+}
+"""Where each name is. A module is imported when it is asked for: whoever needs an address alone does not wait
+for aiohttp and NumPy."""
+
+
+def __getattr__(name: str) -> Any:
+    """A name of this package, from its module."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Every name of this package."""
+    return sorted({*globals(), *__all__})

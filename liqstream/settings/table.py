@@ -9,12 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationInfo, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from liqstream.market.identity import canonical, contract_name
 from liqstream.settings.exchange_settings import ExchangeSettings
@@ -29,6 +24,7 @@ from liqstream.settings.fields import (
     WsUrl,
 )
 from liqstream.settings.fields import setting as _setting
+from liqstream.settings.own_address import HOST, PORT
 from liqstream.settings.secret_files import SECRETS_DIR_HELP
 from liqstream.settings.server_role import ServerRole
 from liqstream.settings.utc_time import OptionalTime
@@ -102,8 +98,8 @@ class Settings(BaseSettings):
     )
 
     # The server
-    host: str = _setting("LIQSTREAM_HOST", "127.0.0.1", "Address to listen on.")
-    port: int = _setting("LIQSTREAM_PORT", 8000, "Port to listen on; 0 takes a free one.", "", ge=0, le=65535)
+    host: str = _setting("LIQSTREAM_HOST", HOST, "Address to listen on.")
+    port: int = _setting("LIQSTREAM_PORT", PORT, "Port to listen on; 0 takes a free one.", "", ge=0, le=65535)
     reuse_port: bool = _setting(
         "LIQSTREAM_REUSE_PORT", False, "Share the port with other processes of this user and fleet."
     )

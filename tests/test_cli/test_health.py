@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import ssl
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from click.testing import CliRunner, Result
 from liqstream.cli import main
 from liqstream.http.pages import health
 from tests.support.forward_proxy import forward_proxy, without_proxies
+from tests.test_cli.test_start import HEAVY, OF_A_SERVER
 
 STARTING: dict[str, object] = {"status": "starting", "symbols": {}, "feeds": {}}
 DEGRADED: dict[str, object] = {
@@ -60,10 +63,42 @@ def test_a_running_server(demo_url: str) -> None:
         ((demo_url,), {}),
         (("--ready", demo_url.replace("http", "ws")), {}),
         (("--ready",), {"LIQSTREAM_PORT": port, "LIQSTREAM_HOST": "0.0.0.0"}),
-        (("--host", "localhost", "--port", port), {}),
+        (("--host", "localhost", "--port", port), {"LIQSTREAM_URL": "http://127.0.0.1:1"}),
+        ((), {"LIQSTREAM_URL": demo_url, "LIQSTREAM_PORT": "1"}),
     ):
         done = CliRunner().invoke(main, ["health", *arguments], env=variables)
         assert done.exit_code == 0, done.output
+
+
+ASKING = """
+import sys
+from liqstream.cli import main
+main(["health", *sys.argv[1].split()], standalone_mode=False)
+print([name for name in sys.argv[2:] if name in sys.modules])
+"""
+
+
+def test_a_question_waits_for_no_part_of_a_server(demo_url: str) -> None:
+    """By an address or by the settings, from the first import to the answer."""
+    port = demo_url.rpartition(":")[2]
+    for arguments in (demo_url, f"--ready --port {port}"):
+        command = [sys.executable, "-c", ASKING, arguments, *HEAVY, *OF_A_SERVER, "click"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout.splitlines()[1:] == ["['click']"]
+
+
+@pytest.mark.attack
+def test_a_question_takes_less_than_a_fifth_of_a_second(demo_url: str) -> None:
+    """Time of a processor, so that what else the machine does is not counted; the least of five."""
+    spent = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(
+            [sys.executable, "-m", "liqstream", "health", demo_url], check=True, capture_output=True
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(spent) < 0.2
 
 
 async def test_a_server_that_is_not_ready_or_lacks_something() -> None:

@@ -62,7 +62,7 @@ def test_positions_are_printed(url: str) -> None:
     for words in ("(simulated)", "38 % of longs", "stretched by 1.5", "0x1234..abcd", "1,234,567", "61 s"):
         assert words in done.stdout
     assert "moves with its other positions" in done.stdout
-    done = CliRunner().invoke(main, ["positions", "--url", url, "--json"])
+    done = CliRunner().invoke(main, ["positions", "--json"], env={"LIQSTREAM_URL": url})
     assert json.loads(done.stdout) == BODY
 
 

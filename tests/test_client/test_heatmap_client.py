@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
+from liqstream import client as client_package
 from liqstream.client import (
     CannotConnectError,
     ClientError,
@@ -48,11 +49,19 @@ async def answering(status: int, path: str = "/ws/heatmap", **answer: Any) -> As
 def test_importing_the_client_loads_none_of_the_servers_parts() -> None:
     """A bot's process carries neither DuckDB nor Redis nor SciPy."""
     code = (
-        "import sys, liqstream.client; "
+        "import sys; from liqstream.client import *; assert HeatmapClient; "
         "print([name for name in ('duckdb', 'redis', 'scipy', 'pydantic') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_name_of_the_client_is_there() -> None:
+    """Each is imported when it is asked for; one that is none is refused as everywhere."""
+    assert {name: type(getattr(client_package, name)).__name__ for name in client_package.__all__}
+    assert set(client_package.__all__) <= set(dir(client_package))
+    with pytest.raises(AttributeError, match="no attribute 'Heatmap'"):
+        client_package.Heatmap  # noqa: B018
 
 
 async def test_nobody_at_the_address() -> None:
