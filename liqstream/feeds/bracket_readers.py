@@ -6,6 +6,7 @@ without a public table (Binance and Aster show theirs to key holders alone) have
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeAlias
 
@@ -24,6 +25,7 @@ _NO_CAP_USD = 1e13
 """Of the last bracket where the exchange names none."""
 _FLAT_BELOW = 50
 """A margin table of Hyperliquid with a smaller id is that leverage for every size."""
+_LINEAR = ("-USDT-SWAP", "-USDC-SWAP")
 _IN_ONE = 10_000.0
 """Lighter's fractions count ten thousandths."""
 _MAX_PAGES = 200
@@ -53,7 +55,8 @@ async def bybit(rest: RestClient, contracts: Contracts) -> Rows:
         more = {"cursor": cursor} if cursor else {}
         result = (await rest.get("/v5/market/risk-limit", category="linear", **more))["result"]
         for row in result["list"]:
-            by_contract.setdefault(str(row["symbol"]), []).append(row)
+            # BTCPERP is settled in USDC.
+            by_contract.setdefault(re.sub(r"PERP\Z", "USDC", str(row["symbol"])), []).append(row)
         cursor = str(result.get("nextPageCursor") or "")
         if not cursor:
             break
@@ -74,7 +77,7 @@ async def okx(rest: RestClient, contracts: Contracts) -> Rows:
     prices = {str(row["instId"]): float(row["markPx"]) for row in marks if row["markPx"]}
     found: Rows = {}
     for symbol, contract in contracts.items():
-        family = f"{contract.removesuffix('USDT')}-USDT"
+        family = f"{contract[:-4]}-{contract[-4:]}"
         usd = base.get(f"{family}-SWAP", 0.0) * prices.get(f"{family}-SWAP", 0.0)
         if not usd:
             continue
@@ -94,7 +97,7 @@ async def _okx(rest: RestClient, path: str, **params: str) -> Json:
 
 
 def _sized(listed: Json) -> Iterable[Json]:
-    return (row for row in listed if row.get("ctVal") and str(row["instId"]).endswith("-USDT-SWAP"))
+    return (row for row in listed if row.get("ctVal") and str(row["instId"]).endswith(_LINEAR))
 
 
 async def hyperliquid(rest: RestClient, contracts: Contracts) -> Rows:

@@ -1,8 +1,13 @@
-"""A Venue by coin: contracts listed by the thousand appear under their coin, in single coins."""
+"""A Venue by coin: the symbols a user may ask for, over the contracts that the exchange lists.
+
+Contracts listed by the thousand appear under their coin, in single coins. Of a coin's contracts the one
+settled in USDT is the coin's (BTCUSDT), where there is none that in USDC, then that in USD; each is also a
+symbol of its own. Never the other way: BTCUSDC is only the contract that is settled in USDC.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cache
@@ -12,7 +17,7 @@ from liqstream.feeds.parsing import Parsed, Trade
 from liqstream.feeds.rest_client import RestClient
 from liqstream.feeds.venue import Instrument, Topic, Venue
 from liqstream.market import Candle, MarketEvent
-from liqstream.market.identity import canonical, contract_of, in_coins
+from liqstream.market.identity import QUOTES, Record, as_symbol, canonical, contract_of
 
 
 class _ByCoin(Venue):
@@ -20,36 +25,50 @@ class _ByCoin(Venue):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Coin's symbol -> the exchange's contract, where they differ; None before `instruments`, as in a
-        # recording: then every contract by the thousand is its coin's.
+        # Symbol -> the exchange's contract, where they differ; None before `instruments`, as in a recording:
+        # then every contract by the thousand is its coin's.
         self._contracts: dict[str, str] | None = None
+        # The exchange's contract -> the symbols its records are of, where these are not just its own.
+        self._symbols: dict[str, tuple[str, ...]] = {}
 
     def _above(self) -> Any:
         """The methods of the exchange's own class, which stands behind this one (see by_coin)."""
         return super()
 
     def contract(self, symbol: str) -> str:
-        """The exchange's own contract of a coin, by the thousand where it lists no other."""
-        return (self._contracts or {}).get(symbol, symbol)
+        """The exchange's own contract of a symbol, by the thousand where it lists no other."""
+        if self._contracts is None:
+            return _renamed(symbol, self.margin_coin, "USDT") if self.margin_coin else symbol
+        return self._contracts.get(symbol, symbol)
 
     async def instruments(self, rest: RestClient) -> Mapping[str, Instrument]:
-        """As the exchange lists them, those by the thousand under their coin."""
+        """What may be asked for, over what the exchange lists."""
         listed: Mapping[str, Instrument] = await self._above().instruments(rest)
-        contracts = {
-            canonical(name): name
-            for name in listed
-            if canonical(name) != name and canonical(name) not in listed
+        own = _by_coin(listed)
+        others = _named_otherwise(own, self.margin_coin)
+        contracts = own | others
+        self._contracts = {symbol: name for symbol, name in contracts.items() if symbol != name}
+        self._symbols = {
+            name: tuple(symbol for symbol, each in contracts.items() if each == name)
+            for name in self._contracts.values()
         }
-        renamed = {ours: replace(listed[name], symbol=ours) for ours, name in contracts.items()}
-        single = {name: each for name, each in listed.items() if name not in contracts.values()}
-        self._contracts = contracts
-        return single | renamed
+        stand_ins = {} if self.margin_coin else others
+        return {
+            symbol: replace(listed[name], symbol=symbol, stands_in=stand_ins.get(symbol, ""))
+            for symbol, name in contracts.items()
+        }
 
     def topics(self, symbols: Sequence[str], interval_ms: int) -> list[Topic]:
-        """Of the exchange's contracts of these coins."""
-        theirs = {self.contract(symbol): symbol for symbol in symbols}
-        topics: list[Topic] = self._above().topics(list(theirs), interval_ms)
-        return [replace(topic, symbol=theirs.get(topic.symbol, topic.symbol)) for topic in topics]
+        """Of the exchange's contracts of these symbols."""
+        asked: dict[str, list[str]] = {}
+        for symbol in symbols:
+            asked.setdefault(self.contract(symbol), []).append(symbol)
+        topics: list[Topic] = self._above().topics(list(asked), interval_ms)
+        return [
+            replace(topic, symbol=symbol)
+            for topic in topics
+            for symbol in asked.get(topic.symbol, [topic.symbol])
+        ]
 
     def read(self, text: str | bytes) -> Parsed:
         """In single coins."""
@@ -58,27 +77,42 @@ class _ByCoin(Venue):
             return parsed
         return replace(
             parsed,
-            events=[self._ours(event) for event in parsed.events],
-            trades=[self._our_trade(trade) for trade in parsed.trades],
+            events=self._ours(parsed.events),
+            trades=[each for trade in parsed.trades for each in self._our_trades(trade)],
         )
 
-    def _ours(self, event: MarketEvent) -> MarketEvent:
-        return in_coins(event) if self._is_renamed(event.symbol) else event
+    def _ours(self, events: Iterable[MarketEvent]) -> list[MarketEvent]:
+        return [
+            event if symbol == event.symbol else as_symbol(event, symbol)
+            for event in events
+            for symbol in self._symbols_of(event.symbol)
+        ]
 
-    def _our_trade(self, trade: Trade) -> Trade:
-        if not self._is_renamed(trade.symbol):
-            return trade
-        contract = contract_of(trade.symbol)
-        return replace(
-            trade,
-            symbol=contract.symbol,
-            price_usd=trade.price_usd / contract.coins,
-            quantity_base=trade.quantity_base * contract.coins,
-        )
+    def _our_trades(self, trade: Trade) -> list[Trade]:
+        coins = contract_of(trade.symbol).coins
+        return [
+            trade
+            if symbol == trade.symbol
+            else replace(
+                trade,
+                symbol=symbol,
+                price_usd=trade.price_usd / coins,
+                quantity_base=trade.quantity_base * coins,
+            )
+            for symbol in self._symbols_of(trade.symbol)
+        ]
 
-    def _is_renamed(self, name: str) -> bool:
+    def _symbols_of(self, name: str) -> tuple[str, ...]:
+        """The symbols that records of a contract are of."""
+        if self._contracts is not None:
+            return self._symbols.get(name, (name,))
         coin = canonical(name)
-        return coin != name and (self._contracts is None or self._contracts.get(coin) == name)
+        return (coin, _renamed(coin, "USDT", self.margin_coin)) if self.margin_coin else (coin,)
+
+    def _of(self, symbol: str, records: Iterable[Record]) -> list[Record]:
+        """Records that were asked for: those of the symbol's contract are of the symbol."""
+        contract = self.contract(symbol)
+        return [as_symbol(each, symbol) if each.symbol == contract != symbol else each for each in records]
 
     async def candles(
         self, rest: RestClient, symbol: str, interval_ms: int, *, start_ms: int, end_ms: int
@@ -89,7 +123,7 @@ class _ByCoin(Venue):
         )
         async with aclosing(pages):
             async for page in pages:
-                yield [in_coins(bar) if self._is_renamed(bar.symbol) else bar for bar in page]
+                yield self._of(symbol, page)
 
     async def open_interest(
         self, rest: RestClient, symbol: str, interval_ms: int, *, start_ms: int, end_ms: int
@@ -100,16 +134,16 @@ class _ByCoin(Venue):
         )
         async with aclosing(pages):
             async for page in pages:
-                yield [self._ours(event) for event in page]
+                yield self._of(symbol, page)
 
     async def funding(
         self, rest: RestClient, symbol: str, *, start_ms: int, end_ms: int
     ) -> AsyncGenerator[Sequence[MarketEvent]]:
-        """Of the exchange's contract of this coin."""
+        """Of the exchange's contract of this symbol."""
         pages = self._above().funding(rest, self.contract(symbol), start_ms=start_ms, end_ms=end_ms)
         async with aclosing(pages):
             async for page in pages:
-                yield [self._ours(event) for event in page]
+                yield self._of(symbol, page)
 
     async def past_liquidations(
         self, rest: RestClient, symbol: str, *, start_ms: int, end_ms: int
@@ -118,23 +152,46 @@ class _ByCoin(Venue):
         pages = self._above().past_liquidations(rest, self.contract(symbol), start_ms=start_ms, end_ms=end_ms)
         async with aclosing(pages):
             async for page in pages:
-                yield [self._ours(event) for event in page]
+                yield self._of(symbol, page)
 
     async def examine(self, rest: RestClient, symbols: Sequence[str], now_ms: int) -> Sequence[MarketEvent]:
         """In single coins."""
-        theirs = [self.contract(symbol) for symbol in symbols]
-        return [self._ours(event) for event in await self._above().examine(rest, theirs, now_ms)]
+        theirs = list(dict.fromkeys(self.contract(symbol) for symbol in symbols))
+        return self._ours(await self._above().examine(rest, theirs, now_ms))
 
     async def present(self, rest: RestClient, symbol: str) -> Sequence[MarketEvent]:
         """In single coins."""
-        return [self._ours(event) for event in await self._above().present(rest, self.contract(symbol))]
+        return self._of(symbol, await self._above().present(rest, self.contract(symbol)))
 
     async def poll(self, rest: RestClient, symbol: str) -> Sequence[MarketEvent]:
         """In single coins."""
-        return [self._ours(event) for event in await self._above().poll(rest, self.contract(symbol))]
+        return self._of(symbol, await self._above().poll(rest, self.contract(symbol)))
+
+
+def _by_coin(listed: Collection[str]) -> dict[str, str]:
+    """Symbol -> contract: each listed one under its own name, or its coin's where it has no other."""
+    thousands = {
+        canonical(name): name for name in listed if canonical(name) != name and canonical(name) not in listed
+    }
+    return {name: name for name in listed if name not in thousands.values()} | thousands
+
+
+def _named_otherwise(contracts: Mapping[str, str], margin_coin: str) -> dict[str, str]:
+    """Further symbols of the contracts: those the margin coin gives them, or the coin's own, USDT."""
+    found: dict[str, str] = {}
+    for quote in [margin_coin] if margin_coin else QUOTES[1:]:
+        for symbol, name in contracts.items():
+            other = _renamed(symbol, "USDT", quote) if margin_coin else _renamed(symbol, quote, "USDT")
+            if other not in contracts:
+                found.setdefault(other, name)
+    return found
+
+
+def _renamed(symbol: str, quote: str, other: str) -> str:
+    return f"{symbol.removesuffix(quote)}{other}" if symbol.endswith(quote) else symbol
 
 
 @cache
 def by_coin(venue: type[Venue]) -> type[Venue]:
-    """The same exchange by coin: its contract in single coins if it lists one, else by the thousand."""
+    """The same exchange by coin, whose symbols are those that a user may ask for."""
     return type(venue.__name__, (_ByCoin, venue), {})

@@ -196,12 +196,9 @@ class ExchangeFeed(ExchangeFacts):
 
     def _hold(self, pace: Pace) -> None:
         followed = self._instruments.followed
-        topics = [
-            topic
-            for topic in self._venue.topics(followed, self._interval_ms)
-            if topic.name not in self._refused
-        ]
-        sockets = self._venue.sockets(topics, self._access.ws_url) if followed else []
+        asked = self._venue.topics(followed, self._interval_ms)
+        topics = {topic.name: topic for topic in asked if topic.name not in self._refused}
+        sockets = self._venue.sockets(list(topics.values()), self._access.ws_url) if followed else []
         hooks = SocketHooks(self.on_message, self._on_break, self._on_refused, self._on_alive, self._on_ask)
         self._sockets.hold(sockets, self._access.socket_means(pace), hooks)
         self._watch.follow(followed, self._interval_ms, self._access.their_now_ms())
@@ -296,6 +293,7 @@ class ExchangeFeed(ExchangeFacts):
         self._instruments.read(listed)
         self._reporter.show("symbol ", self._instruments.problems(self.exchange), READ_EVERY_S)
         self._reporter.note("delisting", self._instruments.announced(self.exchange))
+        self._reporter.note("settlement", self._instruments.stand_ins(self.exchange))
         self._reporter.clear("instruments")
         self._reporter.clear("REST")
         if self._refused or before != self._instruments.followed:

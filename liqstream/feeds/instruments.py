@@ -90,6 +90,15 @@ class InstrumentList:
             if ends_ms is not None
         )
 
+    def stand_ins(self, exchange: str) -> str:
+        """Which of the symbols it has only as a contract settled in another coin; "" for none."""
+        found = {symbol: (self._listed or {}).get(symbol) for symbol in self.symbols}
+        return "; ".join(
+            f"{exchange} lists no {symbol}: its {one.stands_in} is taken"
+            for symbol, one in found.items()
+            if one is not None and one.stands_in
+        )
+
     def _is_traded(self, symbol: str) -> bool:
         one = (self._listed or {}).get(symbol)
         return one is not None and one.tradable

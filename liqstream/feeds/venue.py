@@ -28,7 +28,8 @@ RecordKind: TypeAlias = Literal["bars", "marks", "open_interest", "liquidations"
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One thing to subscribe to: the exchange's `name` for it, our `symbol` ("" for the whole exchange), the
-    kinds of records it carries. `words` all stand in a refusal that means it."""
+    kinds of records it carries. `words` all stand in a refusal that means it. Symbols of one contract have
+    a Topic each, of one name, which is subscribed to once."""
 
     name: str
     symbol: str
@@ -52,7 +53,8 @@ class Instrument:
     """A listed contract. `state` is the exchange's own word for it; one that is not `tradable` is waited for.
 
     `contract_base` is what a contract holds in base coin where sizes are in contracts, else 1.
-    `delists_at_ms` is when it will be delisted, UTC, None while nothing is announced.
+    `delists_at_ms` is when it will be delisted, UTC, None while nothing is announced. `stands_in` names the
+    contract that is followed for want of the symbol's own, settled in another coin.
     """
 
     symbol: str
@@ -60,6 +62,7 @@ class Instrument:
     state: str
     contract_base: float = 1.0
     delists_at_ms: int | None = None
+    stands_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class Venue(ABC):
     """Sides and units that no document states and nothing can prove; users see them flagged."""
     questions: ClassVar[Mapping[str, Question]] = {}
     """Those that a second source can prove: the records are held back until `examine` has compared them."""
+    margin_coin: ClassVar[str] = ""
+    """The coin that all its contracts are settled in, where their names (BTCUSDT) do not say it."""
     intervals_ms: ClassVar[frozenset[int]] = frozenset(INTERVALS_MS.values())
     """Bars it offers."""
     ping_path: ClassVar[str] = "/"

@@ -130,6 +130,11 @@ def in_coins(record: Record) -> Record:
     return _scaled(record, contract)
 
 
+def as_symbol(record: Record, symbol: str) -> Record:
+    """A contract's record as one of `symbol`, in single coins."""
+    return _scaled(record, Contract(symbol, contract_of(record.symbol).coins))
+
+
 def _scaled(record: Record, contract: Contract) -> Record:
     coins = contract.coins
     match record:

@@ -72,14 +72,17 @@ def connector(
     connects_per_s: float = 10.0,
     clock: Clock = SYSTEM_CLOCK,
     state_path: Path | None = None,
+    below: str = "",
 ) -> ExchangeFeed:
-    """A feed of the simulated exchange that gives up in a fraction of the usual time."""
+    """A feed of the simulated exchange, or of what is `below` a path of it, that gives up in less time."""
     return ExchangeFeed(
         venue or Binance(),
         symbols,
         interval_ms=interval_ms,
         history_days=1 + SHORT_HISTORY_DAYS,
-        endpoints=Endpoints(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}", state_path=state_path),
+        endpoints=Endpoints(
+            f"http://127.0.0.1:{port}{below}", f"ws://127.0.0.1:{port}{below}", state_path=state_path
+        ),
         timing=FeedTiming(
             stale_after_s=stale_after_s,
             max_age_s=max_age_s,

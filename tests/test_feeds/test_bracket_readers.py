@@ -18,7 +18,7 @@ from liqstream.feeds.rest_client import RestClient, RestRefusedError
 from liqstream.model.margin import bracket_table
 from tests.support.exchange_rig import serving
 
-CONTRACTS = {"BTCUSDT": "BTCUSDT", "PEPEUSDT": "1000PEPEUSDT"}
+CONTRACTS = {"BTCUSDT": "BTCUSDT", "PEPEUSDT": "1000PEPEUSDT", "ETHUSDC": "ETHUSDC"}
 
 
 def bybit_row(symbol: str, limit: int, rate: str, leverage: str) -> dict[str, str]:
@@ -71,6 +71,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
                 "list": [
                     bybit_row("BTCUSDT", 2_000_000, "0.5", "100.00"),
                     bybit_row("1000PEPEUSDT", 50_000, "2", "25"),
+                    bybit_row("ETHPERP", 60_000, "2", "25"),
                 ],
                 "nextPageCursor": "",
             }
@@ -81,12 +82,17 @@ ANSWERS: dict[str, dict[str, Any]] = {
             "data": [
                 {"instId": "BTC-USDT-SWAP", "ctVal": "0.01", "ctMult": "1"},
                 {"instId": "BTC-USD-SWAP", "ctVal": "100", "ctMult": "1"},
+                {"instId": "ETH-USDC-SWAP", "ctVal": "0.1", "ctMult": "1"},
                 {"instId": "X-USDT-SWAP", "ctVal": "", "ctMult": ""},
             ]
         },
         "/api/v5/public/mark-price?instType=SWAP": {
-            "data": [{"instId": "BTC-USDT-SWAP", "markPx": "100000"}]
+            "data": [
+                {"instId": "BTC-USDT-SWAP", "markPx": "100000"},
+                {"instId": "ETH-USDC-SWAP", "markPx": "10000"},
+            ]
         },
+        "/api/v5/public/position-tiers?instType=SWAP&tdMode=cross&instFamily=ETH-USDC": {"data": OKX},
         "/api/v5/public/position-tiers?instType=SWAP&tdMode=cross&instFamily=BTC-USDT": {"data": OKX},
     },
     "hyperliquid": {
@@ -122,8 +128,12 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "bitget": {"/api/v3/market/position-tier?category=USDT-FUTURES&symbol=BTCUSDT": {"data": BITGET}},
 }
 WANTED: dict[str, dict[str, list[list[float]]]] = {
-    "bybit": {"BTCUSDT": TWO_STEPS, "PEPEUSDT": [[0.0, 50_000.0, 0.02, 25.0, 0.0]]},
-    "okx": {"BTCUSDT": TWO_STEPS},
+    "bybit": {
+        "BTCUSDT": TWO_STEPS,
+        "PEPEUSDT": [[0.0, 50_000.0, 0.02, 25.0, 0.0]],
+        "ETHUSDC": [[0.0, 60_000.0, 0.02, 25.0, 0.0]],
+    },
+    "okx": {"BTCUSDT": TWO_STEPS, "ETHUSDC": TWO_STEPS},
     "hyperliquid": {
         "BTCUSDT": [[0.0, 1.5e8, 0.0125, 40.0, 0.0], [1.5e8, 1e13, 0.025, 20.0, 1_875_000.0]],
         "PEPEUSDT": [[0.0, 1e13, 0.05, 10.0, 0.0]],

@@ -77,3 +77,15 @@ def test_a_list_without_contracts_is_none() -> None:
     with pytest.raises(ValueError, match="without one that can be read"):
         instruments.read({})
     assert instruments.followed == ("BTCUSDT",)
+
+
+def test_a_contract_that_stands_in_is_named() -> None:
+    """Of what is followed only, and as long as it is listed."""
+    known = InstrumentList(("BTCUSDT", "ETHUSDT"))
+    other = Instrument("BTCUSDT", tradable=True, state="TRADING", stands_in="BTCUSDC")
+    unasked = Instrument("XUSDT", tradable=True, state="TRADING", stands_in="XUSDC")
+    own = Instrument("ETHUSDT", tradable=True, state="TRADING")
+    known.read({"BTCUSDT": other, "XUSDT": unasked, "ETHUSDT": own})
+    assert known.stand_ins("binance") == "binance lists no BTCUSDT: its BTCUSDC is taken"
+    known.read({"ETHUSDT": own})
+    assert known.stand_ins("binance") == ""

@@ -2,7 +2,8 @@
 
 Every liquidation is sent, in batches twice a second, at its bankruptcy price. `S` is the side of the
 *position* there: "Buy" is a long, the opposite of Binance. Tickers send only what changed. `openInterest`
-counts both sides; `singleOpenInterest` (since 2026-06-11) one, as every record of ours does.
+counts both sides; `singleOpenInterest` (since 2026-06-11) one, as every record of ours does. BTCPERP is
+settled in USDC.
 """
 
 from __future__ import annotations
@@ -80,10 +81,8 @@ class Bybit(Venue):
         "ge": Region("https://api.bybitgeorgia.ge", ws_url),
     }
     checked_on: ClassVar[date] = date(2026, 11, 26)
-    documents: ClassVar[tuple[str, ...]] = (
-        "https://bybit-exchange.github.io/docs/v5/guide",
-        "https://bybit-exchange.github.io/docs/v5/ws/connect",
-        "https://bybit-exchange.github.io/docs/changelog/v5",
+    documents: ClassVar[tuple[str, ...]] = tuple(
+        f"https://bybit-exchange.github.io/docs/{at}" for at in ("v5/guide", "v5/ws/connect", "changelog/v5")
     )
     unproven: ClassVar[tuple[str, ...]] = ("sockets of the regions tr, nl, ae, id, ge",)
     ping_path: ClassVar[str] = "/v5/market/time"
@@ -103,6 +102,7 @@ class Bybit(Venue):
         super().__init__(exchange)
         self._funding = AnnouncedFunding(self.exchange)
         self._ticker: dict[str, dict[str, Json]] = {}
+        self._listed_as: dict[str, str] = {}
 
     def topics(self, symbols: Sequence[str], interval_ms: int) -> list[Topic]:
         """Three topics a symbol."""
@@ -112,9 +112,10 @@ class Bybit(Venue):
             "allLiquidation": ("liquidations",),
         }
         return [
-            Topic(f"{name}.{symbol}", symbol, carried, (f"{name}.{symbol}",))
+            Topic(name, symbol, carried, (name,))
             for symbol in symbols
-            for name, carried in kinds.items()
+            for channel, carried in kinds.items()
+            for name in (f"{channel}.{self._contract(symbol)}",)
         ]
 
     def sockets(self, topics: Sequence[Topic], ws_url: str) -> list[Socket]:
@@ -136,9 +137,9 @@ class Bybit(Venue):
             return self._control(message)
         kind, _, rest = str(topic).partition(".")
         if kind == "kline":
-            return self._klines(message, *rest.split(".", 1))
+            return self._klines(message, *_symbol(rest).split(".", 1))
         if kind == "tickers":
-            return self._tickers(message, rest)
+            return self._tickers(message, _symbol(rest))
         if kind == "allLiquidation":
             return self._liquidations(message)
         if kind in ("publicTrade", "trade"):
@@ -208,10 +209,11 @@ class Bybit(Venue):
         return Parsed("data", events, sent_ms=utc_ms(message["ts"]))
 
     def _liquidation(self, fill: Json) -> Liquidation | None:
-        if not is_symbol(fill["s"]):
+        symbol = _symbol(fill["s"])
+        if not is_symbol(symbol):
             return None
         price, quantity = positive(fill["p"]), positive(fill["v"])
-        return Liquidation(self.exchange, fill["s"], utc_ms(fill["T"]), _POSITION[fill["S"]], price, quantity)
+        return Liquidation(self.exchange, symbol, utc_ms(fill["T"]), _POSITION[fill["S"]], price, quantity)
 
     def _trades(self, message: Json) -> Parsed:
         trades = self.bad_items.each(message["data"], self._trade)
@@ -222,12 +224,15 @@ class Bybit(Venue):
             return None
         return Trade(
             self.exchange,
-            trade["s"],
+            _symbol(trade["s"]),
             utc_ms(trade["T"]),
             positive(trade["p"]),
             positive(trade["v"]),
             taker_is_buyer=trade["S"] == "Buy",
         )
+
+    def _contract(self, symbol: str) -> str:
+        return self._listed_as.get(symbol, symbol)
 
     async def _get(self, rest: RestClient, path: str, **params: str | int) -> Json:
         return (await rest.get(path, **params))["result"]
@@ -238,7 +243,7 @@ class Bybit(Venue):
         return utc_ms(int(response["timeNano"]) // 1_000_000)
 
     async def instruments(self, rest: RestClient) -> Mapping[str, Instrument]:
-        """Linear USDT perpetuals, page by page; what is not trading yet or any more is not in the list."""
+        """Linear perpetuals, page by page; what is not trading yet or any more is not in the list."""
         listed: dict[str, Instrument] = {}
         cursor = ""
         while True:
@@ -257,15 +262,15 @@ class Bybit(Venue):
                 return listed
 
     def _instrument(self, contract: Json) -> Instrument | None:
-        symbol = contract["symbol"]
-        if contract["contractType"] != "LinearPerpetual" or contract["quoteCoin"] != "USDT":
+        symbol = _symbol(contract["symbol"])
+        is_linear = contract["contractType"] == "LinearPerpetual" and symbol.endswith(contract["quoteCoin"])
+        if not is_linear or not is_symbol(symbol):
             return None
-        if not is_symbol(symbol):
-            return None
+        self._listed_as[symbol] = contract["symbol"]
         state = str(contract["status"])
         # A perpetual that has a delivery time will be delisted then.
-        ends_ms = int(contract.get("deliveryTime") or 0)
-        return Instrument(symbol, state == "Trading", state, delists_at_ms=ends_ms or None)
+        ends_ms = int(contract.get("deliveryTime") or 0) or None
+        return Instrument(symbol, state == "Trading", state, delists_at_ms=ends_ms)
 
     async def candles(
         self, rest: RestClient, symbol: str, interval_ms: int, *, start_ms: int, end_ms: int
@@ -276,7 +281,7 @@ class Bybit(Venue):
                 rest,
                 "/v5/market/kline",
                 category="linear",
-                symbol=symbol,
+                symbol=self._contract(symbol),
                 interval=_KLINE_NAME[interval_ms],
                 start=page_ms,
                 end=min(end_ms, page_ms + _KLINES_PAGE * interval_ms) - 1,
@@ -298,7 +303,7 @@ class Bybit(Venue):
                 rest,
                 "/v5/market/open-interest",
                 category="linear",
-                symbol=symbol,
+                symbol=self._contract(symbol),
                 intervalTime=_OPEN_INTEREST_PERIODS[period_ms],
                 startTime=page_ms,
                 endTime=min(end_ms, page_ms + _OPEN_INTEREST_PAGE * period_ms) - 1,
@@ -319,7 +324,7 @@ class Bybit(Venue):
                 rest,
                 "/v5/market/funding/history",
                 category="linear",
-                symbol=symbol,
+                symbol=self._contract(symbol),
                 startTime=page_ms,
                 endTime=min(end_ms, page_ms + page_span_ms) - 1,
                 limit=_FUNDING_PAGE,
@@ -328,7 +333,7 @@ class Bybit(Venue):
 
     async def present(self, rest: RestClient, symbol: str) -> Sequence[MarketEvent]:
         """GET /v5/market/tickers."""
-        response = await rest.get("/v5/market/tickers", category="linear", symbol=symbol)
+        response = await rest.get("/v5/market/tickers", category="linear", symbol=self._contract(symbol))
         (row,), time_ms = response["result"]["list"], utc_ms(response["time"])
         return [*self._held(symbol, time_ms, row, row), *self._mark(symbol, time_ms, row, row)]
 
@@ -338,4 +343,8 @@ class Bybit(Venue):
 
     def _funding_rate(self, row: Json) -> FundingRate:
         time_ms, rate = utc_ms(row["fundingRateTimestamp"]), signed(row["fundingRate"])
-        return FundingRate(self.exchange, row["symbol"], time_ms, rate)
+        return FundingRate(self.exchange, _symbol(row["symbol"]), time_ms, rate)
+
+
+def _symbol(contract: str) -> str:
+    return f"{contract.removesuffix('PERP')}USDC" if contract.endswith("PERP") else contract

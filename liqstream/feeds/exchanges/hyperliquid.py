@@ -56,6 +56,7 @@ class Hyperliquid(Venue):
     display_name: ClassVar[str] = "Hyperliquid"
     rest_url: ClassVar[str] = "https://api.hyperliquid.xyz"
     ws_url: ClassVar[str] = "wss://api.hyperliquid.xyz"
+    margin_coin: ClassVar[str] = "USDC"
     checked_on: ClassVar[date] = date(2026, 11, 26)
     documents: ClassVar[tuple[str, ...]] = (
         "https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint",

@@ -68,6 +68,7 @@ class Lighter(Venue):
     display_name: ClassVar[str] = "Lighter"
     rest_url: ClassVar[str] = "https://mainnet.zklighter.elliot.ai"
     ws_url: ClassVar[str] = "wss://mainnet.zklighter.elliot.ai"
+    margin_coin: ClassVar[str] = "USDC"
     checked_on: ClassVar[date] = date(2026, 11, 26)
     documents: ClassVar[tuple[str, ...]] = (
         "https://apidocs.lighter.xyz/docs/websocket-reference",

@@ -1,4 +1,4 @@
-"""OKX USDT-margined perpetual swaps. https://www.okx.com/docs-v5/en/
+"""OKX perpetual swaps settled in USDT or USDC. https://www.okx.com/docs-v5/en/
 
 Sizes are in contracts and are turned into base coin with the contract value from the list of instruments. At
 most one liquidation per contract and second is sent, at its bankruptcy price. Port 8443 has been off since
@@ -59,7 +59,7 @@ _RECENT_BARS = 1200
 """Younger bars are in /market/candles, older ones in /market/history-candles."""
 _OPEN_INTEREST_KEPT, _LIQUIDATIONS_PAGE = 1440, 100
 _NOT_NEEDED = frozenset(["books", "books5", "bbo-tbt", "tickers", "index-tickers", "orders", "price-limit"])
-_ALL = "SWAP"
+_ALL, _LINEAR = "SWAP", ("-USDT-SWAP", "-USDC-SWAP")
 _POSITION: dict[str, Side] = {"long": "long", "short": "short", "sell": "long", "buy": "short"}
 """By the position's side, else by the order's, which is opposite."""
 
@@ -163,7 +163,7 @@ class Okx(Venue):
             return Parsed("data", [event for events in each for event in events])
         if channel.startswith("candle"):
             return self._candles(channel.removeprefix("candle"), contract, rows)
-        if not contract.endswith("-USDT-SWAP"):
+        if not contract.endswith(_LINEAR):
             return IGNORED
         symbol = _symbol(contract)
         if channel == "mark-price":
@@ -180,7 +180,7 @@ class Okx(Venue):
 
     def _liquidations(self, row: Json) -> list[Liquidation]:
         contract = row["instId"]
-        if not contract.endswith("-USDT-SWAP") or contract not in self._contract_base:
+        if not contract.endswith(_LINEAR) or contract not in self._contract_base:
             return []
         return self.bad_items.each(row["details"], lambda fill: self._liquidation(contract, fill))
 
@@ -193,7 +193,7 @@ class Okx(Venue):
         return MarkPrice(self.exchange, symbol, utc_ms(row["ts"]), positive(row["markPx"]))
 
     def _candles(self, bar: str, contract: str, rows: Json) -> Parsed:
-        if not contract.endswith("-USDT-SWAP") or bar not in _BAR_OF:
+        if not contract.endswith(_LINEAR) or bar not in _BAR_OF:
             return IGNORED
         read = partial(self.read_candle, _symbol(contract), _BAR_OF[bar])
         return Parsed("data", self.bad_items.each(rows, read))
@@ -227,7 +227,7 @@ class Okx(Venue):
         return utc_ms((await self._get(rest, "/api/v5/public/time"))[0]["ts"])
 
     async def instruments(self, rest: RestClient) -> Mapping[str, Instrument]:
-        """Linear USDT swaps; their contract values are kept."""
+        """Linear swaps; their contract values are kept."""
         return self.read_instruments(await self._get(rest, "/api/v5/public/instruments", instType="SWAP"))
 
     def learn(self, url: str, text: str) -> None:
@@ -236,13 +236,13 @@ class Okx(Venue):
             self.read_instruments(read_json(text)["data"])
 
     def read_instruments(self, rows: Json) -> Mapping[str, Instrument]:
-        """The linear USDT swaps by our symbols; their contract values are kept."""
+        """The linear swaps by our symbols; their contract values are kept."""
         listed = self.bad_items.each(rows, self._instrument)
         self._contract_base |= {_contract(one.symbol): one.contract_base for one in listed}
         return {one.symbol: one for one in listed}
 
     def _instrument(self, row: Json) -> Instrument | None:
-        if row["ctType"] != "linear" or row["settleCcy"] != "USDT":
+        if row["ctType"] != "linear" or not row["instId"].endswith(_LINEAR):
             return None
         state = str(row["state"])
         size = positive(row["ctVal"]) * positive(row["ctMult"])
@@ -343,7 +343,7 @@ class Okx(Venue):
 
 
 def _contract(symbol: str) -> str:
-    return f"{symbol.removesuffix('USDT')}-USDT-SWAP"
+    return f"{symbol[:-4]}-{symbol[-4:]}-SWAP"
 
 
 def _symbol(contract: str) -> str:

@@ -132,3 +132,42 @@ def test_recorded_bybit_open_interest_is_the_tickers(shared_data: Path) -> None:
     ]
     closed = [event for event in events if isinstance(event, Candle) and event.closed]
     assert len({event.open_time_ms for event in closed}) == len(closed) == 1
+
+
+async def test_bybit_contracts_settled_in_usdc() -> None:
+    """BTCPERP is asked for and read as BTCUSDC, beside BTCUSDT; one that says its coin is taken too."""
+    names = {"BTCUSDT": "USDT", "BTCPERP": "USDC", "SOLUSDC": "USDC", "BTCUSD": "USDT", "ETHUSDT": "USDC"}
+    rows = [
+        {"symbol": name, "contractType": "LinearPerpetual", "quoteCoin": quote, "status": "Trading"}
+        for name, quote in names.items()
+    ]
+    venue = Bybit()
+    bar = ["1791565500000", "1", "2", "1", "2", "3", "4"]
+    pages = [{"list": rows}, {"list": [bar]}]
+    async with answering(*(web.json_response({"retCode": 0, "result": page}) for page in pages)) as (
+        rest,
+        asked,
+    ):
+        assert set(await venue.instruments(rest)) == {"BTCUSDT", "BTCUSDC", "SOLUSDC"}
+        span = {"start_ms": 1791565500000, "end_ms": 1791565800000}
+        bars = [each async for page in venue.candles(rest, "BTCUSDC", 300_000, **span) for each in page]
+    assert [each.symbol for each in bars] == ["BTCUSDC"]
+    assert "symbol=BTCPERP" in asked[-1]
+    names_of = {
+        topic.symbol: topic.name for topic in venue.topics(["BTCUSDC", "SOLUSDC", "BTCUSDT"], 300_000)
+    }
+    assert names_of == {
+        "BTCUSDC": "allLiquidation.BTCPERP",
+        "SOLUSDC": "allLiquidation.SOLUSDC",
+        "BTCUSDT": "allLiquidation.BTCUSDT",
+    }
+    fill = {"T": 1791565600992, "s": "BTCPERP", "S": "Buy", "v": "0.006", "p": "82396.90"}
+    bar_ = {"start": 1791565500000, "open": "1", "high": "2", "low": "1", "close": "2", "volume": "3"}
+    messages: list[dict[str, object]] = [
+        {"topic": "allLiquidation.BTCPERP", "data": [fill]},
+        {"topic": "kline.5.BTCPERP", "data": [bar_ | {"turnover": "4", "confirm": True}]},
+        {"topic": "tickers.BTCPERP", "type": "snapshot", "data": {"markPrice": "82396"}},
+    ]
+    for message in messages:
+        (event,) = venue.read(orjson.dumps({"ts": 1791565601482, **message})).events
+        assert event.symbol == "BTCUSDC"

@@ -66,6 +66,27 @@ def test_okx_contracts_that_do_not_trade_now_are_in_the_list() -> None:
     assert venue.bad_items.take()[0] == 1
 
 
+def test_okx_contracts_settled_in_usdc() -> None:
+    """BTC-USDC-SWAP is BTCUSDC, with a size of its own; what is settled in the coin itself is not ours."""
+    venue = Okx()
+    live = {"ctVal": "0.0001", "ctMult": "1", "ctType": "linear", "settleCcy": "USDC", "state": "live"}
+    rows = [{"instId": name, **live} for name in ("BTC-USDC-SWAP", "BTC-USD_UM-SWAP")]
+    assert set(venue.read_instruments(rows)) == {"BTCUSDC"}
+    topics = [topic.name for topic in venue.topics(["BTCUSDC"], 300_000) if topic.symbol]
+    assert all("BTC-USDC-SWAP" in name for name in topics)
+    arg = {"channel": "mark-price", "instId": "BTC-USDC-SWAP"}
+    mark = {"arg": arg, "data": [{"markPx": "9", "ts": "1791565600771"}]}
+    (event,) = venue.read(orjson.dumps(mark)).events
+    assert event.symbol == "BTCUSDC"
+    fill = {"bkPx": "150", "posSide": "short", "side": "buy", "sz": "7", "ts": "1791565600771"}
+    row = {"instId": "BTC-USDC-SWAP", "details": [fill]}
+    push = {"arg": {"channel": "liquidation-orders", "instType": "SWAP"}, "data": [row]}
+    (fills,) = venue.read(orjson.dumps(push)).events
+    assert fills == Liquidation("okx", "BTCUSDC", 1791565600771, "short", 150.0, 7 * 0.0001)
+    arg = {"channel": "mark-price", "instId": "BTC-USD-SWAP"}
+    assert venue.read(orjson.dumps({"arg": arg, "data": mark["data"]})).kind == "ignored"
+
+
 def test_port_8443_is_warned_of() -> None:
     """It was switched off; the address without it is named."""
     assert Okx.ws_url == "wss://ws.okx.com"
