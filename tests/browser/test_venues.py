@@ -178,7 +178,9 @@ def test_the_map_of_some_venues_lives(open_page: Open, venues_url: str) -> None:
     times = "[...liqstream.mapGrid.slots.values()].map(slot => slot.view.market.now.timeMs)"
     before = opened.page.evaluate(times)
     opened.page.wait_for_function(f"before => {times}.every((time, i) => time > before[i])", arg=before)
-    assert opened.page.inner_text(".map .caption >> nth=1").endswith("simulated-2")
+    opened.page.wait_for_function(  # the words are drawn in the frame after
+        "() => [...document.querySelectorAll('.map .caption')].every(each => each.innerText.endsWith('simulated-2'))"
+    )
 
 
 def test_a_reload_keeps_the_venues(open_page: Open, venues_url: str) -> None:
