@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
 
 from tests.browser.servers import replay_server
@@ -31,6 +34,17 @@ DRAWN = """() => {
   const view = page?.mapGrid.focus?.view;
   return Boolean(view?.market?.now && view.heat.frames > 1 && view.colours.high);
 }"""
+
+# Every 7th pixel of `view`, as RGBA words.
+PIXELS = """(() => { const canvas = view.chart.takeScreenshot();
+  const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return new Uint32Array(image.data.buffer).filter((_, i) => i % 7 === 0); })()"""
+AS_BASE64 = """(words => { let text = '';
+  const bytes = new Uint8Array(words.buffer);
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return btoa(text); })"""
+COUNT_OFF = """((one, other) => one.length !== other.length ? Infinity
+  : one.reduce((off, word, i) => off + (word !== other[i]), 0))"""
 
 pytestmark = pytest.mark.browser
 
@@ -86,15 +100,17 @@ class Opened:
         wrapped = f"arg => {{ const view = liqstream.mapGrid.focus.view, market = view.market; return {expression}; }}"
         self.page.wait_for_function(wrapped, arg=arg, timeout=timeout_s * 1000)
 
-    def picture(self) -> list[int]:
+    def picture(self) -> NDArray[np.uint32]:
         """Every 7th pixel of the map as drawn, as RGBA words, without crosshair and controls."""
-        pixels: list[int] = self.view(
-            """(() => { const canvas = view.chart.takeScreenshot();
-               const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-               const words = new Uint32Array(image.data.buffer);
-               return Array.from({length: Math.floor(words.length / 7)}, (_, i) => words[7 * i]); })()"""
-        )
-        return pixels
+        return np.frombuffer(base64.b64decode(self.view(f"{AS_BASE64}({PIXELS})")), np.uint32)
+
+    def keep_picture(self) -> None:
+        """Keep the map as drawn, for `until_it_looks_different`."""
+        self.view(f"void (globalThis.kept = {PIXELS})")
+
+    def until_it_looks_different(self) -> None:
+        """Wait until the map as drawn is another one than was kept."""
+        self.until(f"{COUNT_OFF}(globalThis.kept, {PIXELS}) > 60")
 
     def settle(self) -> None:
         """Let what was changed be drawn: two frames, and the colours at rest."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page
 
@@ -24,7 +25,7 @@ def test_it_draws_live_and_says_what_it_is(open_page: Open, demo_url: str) -> No
     assert "BTCUSDT" in opened.page.inner_text("#ohlc")
     seq = opened.view("market.now.seq")
     opened.until("market.now.seq > arg + 1", seq)
-    assert len(set(opened.picture())) > 20
+    assert len(np.unique(opened.picture())) > 20
 
 
 def test_each_cell_is_drawn_in_the_colour_of_its_figure(open_page: Open, demo_url: str) -> None:
@@ -91,22 +92,14 @@ def test_keys_change_state_address_and_picture(open_page: Open, demo_url: str) -
     opened.until("view.dots && market.liquidations.length")
     initial = opened.page.evaluate("liqstream.store.state")
     for key, field, value in KEYS:
-        before = opened.picture()
+        opened.keep_picture()
         opened.page.keyboard.press(key)
         assert opened.state(field) == value
         said = str(int(value)) if isinstance(value, bool) else value
         opened.page.wait_for_function("part => location.search.includes(part)", arg=f"{field}={said}")
         opened.settle()
         if field not in ("lock", "utc"):
-            opened.page.wait_for_function(
-                """before => { const canvas = liqstream.mapGrid.focus.view.chart.takeScreenshot();
-                   const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-                   const words = new Uint32Array(image.data.buffer); let off = 0;
-                   if (Math.floor(words.length / 7) !== before.length) return true;
-                   for (let i = 0; i < before.length; i++) if (words[7 * i] !== before[i]) off++;
-                   return off > 60; }""",
-                arg=before,
-            )
+            opened.until_it_looks_different()
         opened.page.evaluate("state => liqstream.store.set(state)", initial)
         opened.page.wait_for_function("part => !location.search.includes(part)", arg=f"{field}=")
         opened.page.wait_for_function("() => !liqstream.loader.isLoading")
@@ -245,9 +238,8 @@ def test_the_replay_appends_columns_and_repairs_candles(open_page: Open, replay_
 
 def drawn_pixels(opened: Opened) -> int:
     """How many pixels differ from the background."""
-    picture = opened.picture()
-    background = max(set(picture), key=picture.count)
-    return sum(word != background for word in picture)
+    _, counts = np.unique(opened.picture(), return_counts=True)
+    return int(counts.sum() - counts.max())
 
 
 def test_the_colour_bar_is_the_threshold(open_page: Open, demo_url: str) -> None:
