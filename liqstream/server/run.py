@@ -33,6 +33,7 @@ from liqstream.server.app import MakeFeeds, make_app
 from liqstream.server.app_keys import METRICS, SUPERVISOR
 from liqstream.server.early_stop import STOPS, stop_at_once
 from liqstream.server.fd_limit import make_room_for
+from liqstream.server.late_stop import STOP_WITHIN_S, late_stop
 from liqstream.server.loop_lag import measure_lag
 from liqstream.server.sd_notify import STOPPING, ServiceManager
 from liqstream.server.tls import ServerTls, TlsError
@@ -45,8 +46,14 @@ from liqstream.supervision.error_log import in_words
 
 log = structlog.get_logger(__name__)
 
-SHUTDOWN_TIMEOUT_S = 5.0
-"""For handlers to end; the sockets were closed before, so nothing that works takes this long."""
+SHUTDOWN_TIMEOUT_S = 2.0
+"""For handlers to end; the sockets were closed before, so only an answer that is not read takes this long.
+
+aiohttp waits twice: for the handler, and for its end once it is cancelled.
+"""
+
+SIDE_SHUTDOWN_TIMEOUT_S = 0.5
+"""The same on the ports of metrics and health."""
 
 KEEPALIVE_TIMEOUT_S = 75.0
 """Longer than the 60 s for which a proxy keeps an idle connection, so that none is closed under it."""
@@ -87,24 +94,8 @@ async def serve(
     manager = ServiceManager()
     _stop_at_once_on_signals(manager)
     try:
-        async with AsyncExitStack() as parts:
-            check_exchange_urls(settings)
-            _check_shared_port(settings)
-            tls = await asyncio.to_thread(ServerTls.of, settings)
-            app = make_app(settings, make_feeds)
-            _tell_names(app, settings, tls)
-            site, address = await parts.enter_async_context(_listening(app, settings, tls))
-            await parts.enter_async_context(_watched(app, manager))
-            stop = _stop_on_signals()
-            _reload_and_back_up_on_signals(app, tls, manager, address)
-            announce(address)
-            manager.ready(f"at {address}")
-            await stop
-            manager.notify(STOPPING)
-            if settings.reuse_port:
-                site.leave()
-                await asyncio.sleep(DRAIN_S)
-            return 0
+        with late_stop() as begin_stop:
+            return await _served(settings, manager, announce, make_feeds, begin_stop)
     except _ONE_LINE_ERRORS as error:
         log.error("cannot start", reason=str(error))
     except OSError as error:
@@ -114,6 +105,34 @@ async def serve(
         log.error("cannot start", reason=in_words(error))
         log.debug("cannot start", exc_info=error)
     return 1
+
+
+async def _served(
+    settings: Settings,
+    manager: ServiceManager,
+    announce: Callable[[str], None],
+    make_feeds: MakeFeeds,
+    begin_stop: Callable[[float], None],
+) -> int:
+    async with AsyncExitStack() as parts:
+        check_exchange_urls(settings)
+        _check_shared_port(settings)
+        tls = await asyncio.to_thread(ServerTls.of, settings)
+        app = make_app(settings, make_feeds)
+        _tell_names(app, settings, tls)
+        site, address = await parts.enter_async_context(_listening(app, settings, tls))
+        await parts.enter_async_context(_watched(app, manager))
+        stop = _stop_on_signals()
+        _reload_and_back_up_on_signals(app, tls, manager, address)
+        announce(address)
+        manager.ready(f"at {address}")
+        await stop
+        manager.notify(STOPPING)
+        if settings.reuse_port:
+            site.leave()
+            await asyncio.sleep(DRAIN_S)
+        begin_stop(STOP_WITHIN_S)
+        return 0
 
 
 def _check_shared_port(settings: Settings) -> None:
@@ -181,7 +200,9 @@ async def _listening(
 
 @asynccontextmanager
 async def _metrics_port(app: web.Application, settings: Settings) -> AsyncIterator[None]:
-    runner = web.AppRunner(metrics_app(app[METRICS], app[ADMISSION]), access_log=None)
+    runner = web.AppRunner(
+        metrics_app(app[METRICS], app[ADMISSION]), access_log=None, shutdown_timeout=SIDE_SHUTDOWN_TIMEOUT_S
+    )
     try:
         await runner.setup()
         await web.TCPSite(runner, settings.metrics_host, settings.metrics_port).start()
@@ -193,7 +214,9 @@ async def _metrics_port(app: web.Application, settings: Settings) -> AsyncIterat
 
 @asynccontextmanager
 async def _health_socket(app: web.Application, path: str) -> AsyncIterator[None]:
-    runner = web.AppRunner(health_app(app, app[METRICS]), access_log=None)
+    runner = web.AppRunner(
+        health_app(app, app[METRICS]), access_log=None, shutdown_timeout=SIDE_SHUTDOWN_TIMEOUT_S
+    )
     try:
         await runner.setup()
         await web.UnixSite(runner, path).start()

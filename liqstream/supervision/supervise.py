@@ -18,7 +18,7 @@ from liqstream.supervision.error_log import ErrorLog, in_words
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 300.0
-CANCEL_AGAIN_S = 2.0
+CANCEL_AGAIN_S = 0.5
 """A task that goes on for so long after its cancellation is cancelled again."""
 TRIAL_S = 10.0
 """What runs so long after its last failure is well again."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,35 @@ def test_a_server_that_is_stopped_ends_with_0(number: signal.Signals, tmp_path: 
     assert server.returncode == 0, log
     events = [json.loads(line) for line in log.splitlines()]
     assert [e["signal"] for e in events if e["event"] == "stopping"] == [number.name]
+
+
+def test_answers_that_nobody_reads_do_not_hold_up_a_stop(tmp_path: Path) -> None:
+    """A history and metrics, of which the peers take the first bytes alone."""
+    history = "/liquidations/heatmap-timeseries?symbol=BTCUSDT&time_window=7d&interval=5m"
+    with (
+        spawn(tmp_path, LIQSTREAM_METRICS_HOST="127.0.0.1", LIQSTREAM_METRICS_PORT="0") as server,
+        closing(socket.socket()) as reader,
+        closing(socket.socket()) as scraper,
+    ):
+        assert server.stdout is not None
+        assert server.stderr is not None
+        found = re.search(r"http://127\.0\.0\.1:([0-9]+)", server.stdout.readline())
+        assert found is not None
+        lines = (json.loads(line) for line in server.stderr)
+        metrics_port = next(line["address"] for line in lines if line["event"] == "metrics_port").rsplit(":")[
+            -1
+        ]
+        for peer, port, path, count in (
+            (reader, found[1], history, 3),
+            (scraper, metrics_port, "/metrics", 200),
+        ):
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            peer.connect(("127.0.0.1", int(port)))
+            peer.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() * count)
+            assert peer.recv(12) == b"HTTP/1.1 200"
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=40)
+    assert server.returncode == 0
 
 
 def test_a_server_that_cannot_start_ends_with_1_and_one_line(tmp_path: Path) -> None:
