@@ -15,11 +15,12 @@ from liqstream.feeds.exchange_access import ExchangeAccess
 from liqstream.feeds.feed import FeedBase
 from liqstream.feeds.gap_filler import GapFiller
 from liqstream.feeds.instruments import InstrumentList
+from liqstream.feeds.minute_bars import MinuteBars
 from liqstream.feeds.parsing import UNREADABLE
 from liqstream.feeds.rest_client import RestError
-from liqstream.feeds.venue import Venue
+from liqstream.feeds.venue import Topic, Venue
 from liqstream.feeds.weight_ledger import WeightLedger
-from liqstream.market import MarketEvent
+from liqstream.market import Candle, MarketEvent
 
 
 class ExchangeFacts(FeedBase):
@@ -33,6 +34,7 @@ class ExchangeFacts(FeedBase):
     _deduplicator: Deduplicator
     _gaps: GapFiller
     _watch: ChannelWatch
+    _minutes: MinuteBars
     # Topics the exchange will not have, by name.
     _refused: set[str]
 
@@ -59,18 +61,29 @@ class ExchangeFacts(FeedBase):
             return set()  # what is held back may stay off
         if not self._refused:
             return set(followed)
-        topics = [
-            topic
-            for topic in self._venue.topics(followed, self._interval_ms)
-            if "liquidations" in topic.kinds and topic.name not in self._refused
-        ]
+        topics = [topic for topic in self._topics(followed) if "liquidations" in topic.kinds]
         return set(followed) if any(not each.symbol for each in topics) else {each.symbol for each in topics}
 
+    def _topics(self, followed: tuple[str, ...]) -> list[Topic]:
+        """What is subscribed to for some symbols, but what the exchange will not have."""
+        topics = (*self._venue.topics(followed, self._interval_ms), *self._minutes.topics(followed))
+        # A topic of several symbols is named for each of them.
+        return list({topic.name: topic for topic in topics if topic.name not in self._refused}.values())
+
     def note_refused(self, record: MarketEvent) -> None:
-        """It is forgotten, and asked for by REST."""
+        """It is forgotten, and asked for by REST; bars beside the feed's own are left out."""
+        if isinstance(record, Candle) and record.interval_ms != self._interval_ms:
+            return
         self._deduplicator.forget(record)
         self._watch.liveness.note_refused(record, self._access.their_now_ms())
         self._gaps.note_refused(record)
+
+    def _show_flags(self) -> None:
+        found: dict[str, set[str]] = {}
+        for flags in (self._instruments.flags(), self._watch.flags(), self._gaps.flags()):
+            for symbol, names in flags.items():
+                found.setdefault(symbol, set()).update(names)
+        self._status.flags = {symbol: frozenset(names) for symbol, names in found.items()}
 
     async def recent_prices(self, symbol: str) -> tuple[float, float] | None:
         """The range of the forming bar and the one before it, by REST; None where it does not answer."""

@@ -22,6 +22,7 @@ from liqstream.feeds.gap_filler import GapFiller
 from liqstream.feeds.history_backfill import BackfillSpan, HistoryBackfill
 from liqstream.feeds.instruments import LEAST_READ_EVERY_S, READ_EVERY_S, InstrumentList
 from liqstream.feeds.liveness import Liveness, kind_of
+from liqstream.feeds.minute_bars import MinuteBars
 from liqstream.feeds.pacing import FEED_TIMING, FeedTiming, Pace
 from liqstream.feeds.parsing import UNREADABLE, Parsed
 from liqstream.feeds.poller import Poller
@@ -87,6 +88,8 @@ class ExchangeFeed(ExchangeFacts):
             self._take_present,
             self._on_mute,
         )
+        # Bars of a minute, where the feed's own are longer.
+        self._minutes = MinuteBars(venue, interval_ms, self._reporter, timing)
         # The sockets of `events`.
         self._sockets = SocketGroup()
         # From the tasks of `events` to its reader.
@@ -142,6 +145,9 @@ class ExchangeFeed(ExchangeFacts):
             "instruments": self._keep_instruments,
             "channels": self._watch_channels,
             "state": self._access.keep_state,
+            "minutes": lambda: self._minutes.run(
+                self._access.client, self.clock_ms, self._pending.put_nowait
+            ),
         }
         await self._gaps.recall()
         tasks = [asyncio.create_task(self._go_on(name, job)) for name, job in jobs.items()]
@@ -196,12 +202,11 @@ class ExchangeFeed(ExchangeFacts):
 
     def _hold(self, pace: Pace) -> None:
         followed = self._instruments.followed
-        asked = self._venue.topics(followed, self._interval_ms)
-        topics = {topic.name: topic for topic in asked if topic.name not in self._refused}
-        sockets = self._venue.sockets(list(topics.values()), self._access.ws_url) if followed else []
+        sockets = self._venue.sockets(self._topics(followed), self._access.ws_url) if followed else []
         hooks = SocketHooks(self.on_message, self._on_break, self._on_refused, self._on_alive, self._on_ask)
         self._sockets.hold(sockets, self._access.socket_means(pace), hooks)
         self._watch.follow(followed, self._interval_ms, self._access.their_now_ms())
+        self._minutes.follow(followed)
         self._show_flags()
 
     def on_message(self, text: str) -> Parsed | None:
@@ -224,8 +229,10 @@ class ExchangeFeed(ExchangeFacts):
 
     def _take(self, parsed: Parsed) -> None:
         self._status.last_message_s = asyncio.get_running_loop().time()
+        followed = self._instruments.followed
+        minutes, parsed = self._minutes.take(parsed, followed)
         self._watch.note(parsed.events)
-        records = self._deduplicator.new_records(parsed, self._instruments.followed)
+        records = [*minutes, *self._deduplicator.new_records(parsed, followed)]
         self._status.duplicates = self._deduplicator.duplicates
         if self._deduplicator.has_gap:
             self._deduplicator.has_gap = False
@@ -339,10 +346,3 @@ class ExchangeFeed(ExchangeFacts):
             async for batch in batches:
                 self._pending.put_nowait(batch)
                 yield batch
-
-    def _show_flags(self) -> None:
-        found: dict[str, set[str]] = {}
-        for flags in (self._instruments.flags(), self._watch.flags(), self._gaps.flags()):
-            for symbol, names in flags.items():
-                found.setdefault(symbol, set()).update(names)
-        self._status.flags = {symbol: frozenset(names) for symbol, names in found.items()}

@@ -15,6 +15,7 @@ import structlog
 
 from liqstream.heatmap.price_track import NOTHING_PASSED, Passed
 from liqstream.market import (
+    MINUTE_MS,
     Bars,
     Candle,
     FloatArray,
@@ -88,6 +89,8 @@ class LiveMarket:
     _newest_closed_ms: int = -1
     # Low and high, USD, of the bars that have not closed yet, by open time: as far as they cleared the map.
     _cleared: dict[int, Passed] = field(default_factory=dict)
+    # The forming bar of a minute, where the model's are longer; None once it has closed.
+    forming_minute: Candle | None = None
     # Open, high, low, close by open time, ascending, of the last _REMEMBERED_BARS closed bars.
     _closed_prices: dict[int, tuple[float, float, float, float]] = field(default_factory=dict)
     # Spans in which liquidations were listened to, by their start; the last few.
@@ -100,6 +103,10 @@ class LiveMarket:
     def apply(self, record: MarketEvent, now_s: float) -> None:
         """Take one record; of another interval than the model's it only keeps the market from being stale."""
         self.last_event_s = now_s
+        if isinstance(record, Candle) and record.interval_ms != self.interval_ms:
+            if record.interval_ms == MINUTE_MS:
+                self.forming_minute = None if record.closed else record
+            return
         self.records += 1
         match record:
             case Candle():
@@ -147,8 +154,6 @@ class LiveMarket:
         return math.nan, math.nan
 
     def _take_candle(self, candle: Candle, now_s: float) -> None:
-        if candle.interval_ms != self.interval_ms:
-            return
         if candle.open_time_ms <= self._newest_closed_ms:
             self._check_late_bar(candle)
             return
@@ -255,6 +260,19 @@ class LiveMarket:
         return Bars.from_candles(
             (self.forming,),
             self.interval_ms,
+            open_interest_base=self.open_interest_base,
+            reported_open_interest=self.reported_open_interest,
+        )
+
+    def forming_minute_bars(self) -> Bars | None:
+        """The forming bar of a minute as a single row, or None."""
+        if self.interval_ms == MINUTE_MS:
+            return self.forming_bars()
+        if self.forming_minute is None:
+            return None
+        return Bars.from_candles(
+            (self.forming_minute,),
+            MINUTE_MS,
             open_interest_base=self.open_interest_base,
             reported_open_interest=self.reported_open_interest,
         )

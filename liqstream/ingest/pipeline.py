@@ -17,10 +17,11 @@ from functools import partial
 
 import structlog
 
-from liqstream.feeds.feed import Feed, FeedError, FeedStatus, History
+from liqstream.feeds.feed import Feed, FeedError, FeedStatus
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.ingest.liquidation_spans import LiquidationSpans
-from liqstream.market import Candle, LiquidationSpan, MarketEvent, MarketKey
+from liqstream.ingest.own_bars import OwnBars, market_of
+from liqstream.market import LiquidationSpan, MarketEvent, MarketKey
 from liqstream.store.errors import StoreError
 from liqstream.store.market_store import MarketStore
 from liqstream.supervision.backoff import FullJitter
@@ -29,8 +30,6 @@ from liqstream.supervision.supervise import Supervisor, raise_if_cancelled
 
 log = structlog.get_logger(__name__)
 
-_MANY_BARS = 20
-"""A batch with more closed bars is history: applied one by one it would hold up the event loop."""
 FLAGS_EVERY_S = 1.0
 MAX_UNSTORED = 500_000
 """Records of the past that wait for a store that takes none; beyond it the oldest are lost, and counted."""
@@ -64,8 +63,8 @@ class IngestPipeline:
         self._interval_ms = interval_ms  # of the feeds' bars
         self._await_history = await_history  # see the class
         self._listeners = tuple(listeners)  # called in order, with live batches
-        # Open time of each market's newest closed bar, UTC ms: what is older is history.
-        self._newest_ms: dict[MarketKey, int] = {}
+        # What of a batch the maps rest on.
+        self._own_bars = OwnBars(interval_ms)
         # By exchange; a replay's maps must not see what it has not played.
         self._history_end_ms = {feed.exchange: feed.history_end_ms for feed in self._feeds}
         # Markets with history in the store that their maps lack; emptied by renew.
@@ -73,6 +72,7 @@ class IngestPipeline:
         # Judges every record before anything else sees it; the store's, which judges what it reads by it too.
         self._guard = store.guard
         self._guard.run_on(clock.now_ms, clock.time_s)
+        self._guard.own_interval_ms = interval_ms
         by_exchange = {feed.exchange: feed for feed in self._feeds}
         self._guard.on_refused = lambda record: _tell(by_exchange.get(record.exchange), record)
         self._spans = LiquidationSpans()  # of every feed's liquidation channels
@@ -186,7 +186,7 @@ class IngestPipeline:
             async for batch in batches:
                 self._maps.set_source(feed.exchange, feed.source)
                 self._cover(self._spans.note(feed))
-                if self._is_history(batch):
+                if self._own_bars.is_history(batch):
                     await self._append(self._admitted(feed, batch, past=True))
                     continue
                 await self.renew(self._to_rebuild & set(_markets(feed)))
@@ -207,7 +207,7 @@ class IngestPipeline:
         for listener in self._listeners:
             listener(records)
         self._store.enqueue(records)
-        self._note(records)
+        self._own_bars.note(records)
 
     def _admitted(self, feed: Feed, records: Sequence[MarketEvent], *, past: bool) -> Sequence[MarketEvent]:
         """The records that the guard does not refuse; what it refused last is in the feed's status."""
@@ -221,8 +221,7 @@ class IngestPipeline:
         """An exchange's clock has become known: what was taken meanwhile and is ahead of it goes."""
         for key in _markets(feed):
             latest_ms = self._guard.latest_ms(key)
-            if self._newest_ms.get(key, 0) > latest_ms:
-                del self._newest_ms[key]
+            self._own_bars.forget_later(key, latest_ms)
             if self._maps.forget_later(key, latest_ms):
                 self._to_rebuild.add(key)
 
@@ -243,7 +242,7 @@ class IngestPipeline:
         await self._clock.sleep(_CONFIRM_EVERY_S)
 
     async def _append(self, batch: Sequence[MarketEvent]) -> None:
-        self._note(batch)
+        self._own_bars.note(batch)
         if self._unstored or not await self._try_to_store(batch):
             self._keep_for_later(batch)
 
@@ -253,12 +252,12 @@ class IngestPipeline:
         except StoreError as error:
             log.warning("history not stored", reason=str(error), records=len(batch))
             return False
-        self._to_rebuild.update(map(_market, batch))
+        self._to_rebuild.update(self._own_bars.changes(batch))
         return True
 
     def _keep_for_later(self, batch: Sequence[MarketEvent]) -> None:
         self._unstored.append(batch)
-        self._to_rebuild.update(map(_market, batch))
+        self._to_rebuild.update(self._own_bars.changes(batch))
         while sum(map(len, self._unstored)) > MAX_UNSTORED:
             self.records_lost += len(self._unstored.popleft())
             log.error("history lost", records=self.records_lost)
@@ -309,7 +308,7 @@ class IngestPipeline:
 
     def _waiting(self, key: MarketKey) -> list[MarketEvent]:
         """A market's records that the store could not take: its map is made of them too."""
-        past = [each for batch in self._unstored for each in batch if _market(each) == key]
+        past = [each for batch in self._unstored for each in batch if market_of(each) == key]
         return past + self._store.waiting(key) if past or self._store.condition != "ok" else []
 
     async def _flush(self) -> None:
@@ -318,25 +317,6 @@ class IngestPipeline:
             await self._store.flush()
         except StoreError as error:
             log.warning("store does not take what waits", reason=str(error))
-
-    def _is_history(self, batch: Sequence[MarketEvent]) -> bool:
-        if isinstance(batch, History):
-            return True
-        closed = [event for event in batch if isinstance(event, Candle) and event.closed]
-        return len(closed) > _MANY_BARS or any(
-            candle.open_time_ms < self._newest_ms.get(MarketKey(candle.exchange, candle.symbol), 0)
-            for candle in closed
-        )
-
-    def _note(self, batch: Sequence[MarketEvent]) -> None:
-        for event in batch:
-            if isinstance(event, Candle) and event.closed:
-                key = MarketKey(event.exchange, event.symbol)
-                self._newest_ms[key] = max(self._newest_ms.get(key, 0), event.open_time_ms)
-
-
-def _market(event: MarketEvent) -> MarketKey:
-    return MarketKey(event.exchange, event.symbol)
 
 
 def _markets(feed: Feed) -> list[MarketKey]:

@@ -91,6 +91,8 @@ class RecordGuard:
         """Records taken without a price or an open interest to judge by, by exchange, symbol and kind."""
         self.last_refusal = self._counts.last_refusal
         """By exchange, what was refused last, in words."""
+        self.own_interval_ms: int | None = None
+        """Of the bars that prices are judged by; shorter ones beside them move nothing. None: all are."""
         self._now_ms, self._clock_s = now_ms, clock_s  # see the class
         # By exchange: how far it was off from ours when that was last measured, and its clock less our
         # monotonic one, ms.
@@ -151,7 +153,7 @@ class RecordGuard:
         at = self._clock_s() * 1000
         for record in records:
             past = self._past.get(MarketKey(record.exchange, record.symbol))
-            if past is not None and past.held and isinstance(record, Candle):
+            if past is not None and past.held and isinstance(record, Candle) and not self._is_beside(record):
                 admitted += self._decide_held(record, past, record.open_time_ms)
             admitted += self._judge(record, self._known(self._live, record), at, at)
         return admitted
@@ -233,6 +235,9 @@ class RecordGuard:
             self._refuse(record, reason)
             return []
         match record:
+            case Candle() if self._is_beside(record):
+                is_known = abs(at - known.price_at) <= FRESH_MS
+                return [] if is_known and _is_beyond(record, known.price_usd) else [record]
             case Candle():
                 return self._judge_candle(record, known, at, ends)
             case OpenInterest():
@@ -241,6 +246,9 @@ class RecordGuard:
                 return [record] if self._is_near(record, known, at) else []
             case _:
                 return [record]
+
+    def _is_beside(self, candle: Candle) -> bool:
+        return self.own_interval_ms is not None and candle.interval_ms < self.own_interval_ms
 
     def _too_late(self, record: MarketEvent) -> str:
         return "time" if time_of(record) > self.latest_ms(MarketKey(record.exchange, record.symbol)) else ""
@@ -291,8 +299,7 @@ class RecordGuard:
         if abs(at - known.price_at) > FRESH_MS:
             self._count_unjudged(record)
             return False
-        lowest, highest = price_range(record)
-        return highest > known.price_usd * PRICE_STEP or lowest * PRICE_STEP < known.price_usd
+        return _is_beyond(record, known.price_usd)
 
     def _is_steady(self, record: OpenInterest, known: _Known, at: float) -> bool:
         value = record.open_interest_base
@@ -332,3 +339,9 @@ class RecordGuard:
         self._flagged_until_s[key] = self._clock_s() + FLAGGED_S
         self._counts.add(Refusal(key.exchange, key.symbol, kind_of(record), reason), 1, repr(record))
         self.on_refused(record)
+
+
+def _is_beyond(record: Candle | MarkPrice | Liquidation, price_usd: float) -> bool:
+    """Whether a record's prices are a step from `price_usd` that has to be confirmed."""
+    lowest, highest = price_range(record)
+    return highest > price_usd * PRICE_STEP or lowest * PRICE_STEP < price_usd

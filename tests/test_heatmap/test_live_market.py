@@ -151,3 +151,17 @@ def test_a_bar_is_a_true_zero_only_where_liquidations_were_listened_to(market: L
         market.apply(Candle(KEY.exchange, KEY.symbol, MINUTE, minute * MINUTE, 1.0, 1.0, 1.0, 1.0), 0.0)
     usd = [bar.liquidated_long_usd for bar in market.take_closed()]
     assert [str(each) for each in usd] == ["0.0", "200.0", "nan", "10.0", "nan"]
+
+
+def test_a_minute_beside_longer_bars_is_kept_until_it_closes() -> None:
+    """It changes no map: neither the price nor what counts as new."""
+    market = LiveMarket(KEY, 5 * MINUTE)
+    assert market.forming_minute_bars() is None
+    market.apply(candle(MINUTE, closed=False), 1.0)
+    forming = market.forming_minute_bars()
+    assert forming is not None
+    assert (forming.interval_ms, forming.open_time_ms.tolist()) == (MINUTE, [MINUTE])
+    assert (market.records, market.last_event_s) == (0, 1.0)
+    assert math.isnan(market.price_usd)
+    market.apply(candle(MINUTE), 2.0)
+    assert market.forming_minute_bars() is None

@@ -223,3 +223,18 @@ def test_the_clocks_can_be_changed_before_the_first_record(guard: RecordGuard) -
     guard.run_on(lambda: other.now_ms, lambda: other.monotonic_s)
     other.pass_s(400 * 86_400)
     assert guard.latest_ms(KEY) == other.now_ms + DAY_MS
+
+
+def test_shorter_bars_beside_the_models_own_move_nothing(guard: RecordGuard) -> None:
+    """A far one is left out without a word, and what waits is confirmed by bars of its own length alone."""
+    guard.own_interval_ms = FIVE_MS
+    minute = replace(bar(1), interval_ms=FIVE_MS // 5)
+    assert guard.admit([bar(0), minute]) == [bar(0), minute]
+    far = replace(bar(1), high=bar(1).high * 10, close=bar(1).close * 10)
+    assert guard.admit([far]) == []
+    assert guard.unconfirmed(KEY.exchange) == [KEY]
+    late = replace(minute, open_time_ms=minute.open_time_ms + FIVE_MS)
+    far_minute = replace(late, high=late.high * 10)
+    assert guard.admit([far_minute, late]) == [late]
+    assert guard.unconfirmed(KEY.exchange) == [KEY]
+    assert reasons(guard) == {}
