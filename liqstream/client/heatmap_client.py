@@ -162,12 +162,19 @@ class HeatmapClient:
         *,
         interval: str | None = None,
         exchanges: Collection[str] = (),
+        prices: tuple[float, float] | None = None,
+        price_step: float | None = None,
     ) -> History:
-        """The map over the last `window` (12h, 24h, 48h, 3d, 7d, ... 1y), of all venues or of some, by REST.
+        """The map over the last `window` (1h, 4h, 12h, 24h, 3d, ... 1y), of all venues or of some, by REST.
 
+        `prices` are the lowest and highest to be given, in USD: of these alone `price_step` may be fine.
         Raises ClientError.
         """
         query = {"window": window, **({"interval": interval} if interval else {}), **_of(exchanges)}
+        if prices is not None:
+            query |= {"min_price": repr(prices[0]), "max_price": repr(prices[1])}
+        if price_step is not None:
+            query["price_bin_size"] = repr(price_step)
         url = self._addresses.resource("/api/heatmap/{symbol}/history", symbol=symbol_of(symbol))
         return decode_history(await fetch(self._opened(), url.with_query(query)))
 

@@ -67,8 +67,7 @@ class ExchangeFacts(FeedBase):
     def _topics(self, followed: tuple[str, ...]) -> list[Topic]:
         """What is subscribed to for some symbols, but what the exchange will not have."""
         topics = (*self._venue.topics(followed, self._interval_ms), *self._minutes.topics(followed))
-        # A topic of several symbols is named for each of them.
-        return list({topic.name: topic for topic in topics if topic.name not in self._refused}.values())
+        return [topic for topic in topics if topic.name not in self._refused]
 
     def note_refused(self, record: MarketEvent) -> None:
         """It is forgotten, and asked for by REST; bars beside the feed's own are left out."""

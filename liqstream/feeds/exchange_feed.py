@@ -202,7 +202,8 @@ class ExchangeFeed(ExchangeFacts):
 
     def _hold(self, pace: Pace) -> None:
         followed = self._instruments.followed
-        sockets = self._venue.sockets(self._topics(followed), self._access.ws_url) if followed else []
+        topics = {topic.name: topic for topic in self._topics(followed)}
+        sockets = self._venue.sockets(list(topics.values()), self._access.ws_url) if followed else []
         hooks = SocketHooks(self.on_message, self._on_break, self._on_refused, self._on_alive, self._on_ask)
         self._sockets.hold(sockets, self._access.socket_means(pace), hooks)
         self._watch.follow(followed, self._interval_ms, self._access.their_now_ms())

@@ -25,6 +25,7 @@ from liqstream.heatmap.warmup import Warmup, read_bars
 from liqstream.market import DAY_MS, Bars, as_one_bar, join_bars
 from liqstream.model.density import LEVERAGE_GROUPS
 from liqstream.model.estimator import Estimator
+from liqstream.model.spread import BIN_WIDTH
 from liqstream.store.market_store import MarketStore
 from liqstream.symbols import INTERVALS_MS
 
@@ -54,7 +55,8 @@ class _Key:
     """What a track is kept for; windows of up to `size` columns share one.
 
     `start_ms` is the window's start where it does not reach the present, which needs a track of its own;
-    `bar_ms` the length of the bars it is made of.
+    `bar_ms` the length of the bars it is made of, longer than the columns where these are finer than the
+    model's; `prices` the lowest and highest, where not all are shown.
     """
 
     symbol: str
@@ -65,6 +67,7 @@ class _Key:
     size: int
     start_ms: int | None
     by_leverage: bool = False
+    prices: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,13 +98,17 @@ class Histories:
         exchanges: Collection[str] | None = None,
         step: float | None = None,
         by_leverage: bool = False,
+        prices: tuple[float, float] | None = None,
     ) -> HistoryMatrix | None:
         """The matrix of columns that open from `start_ms` (a multiple of `interval_ms`) to before `end_ms`.
 
-        `interval_ms` is a multiple of the model's bar interval. `step` is the price step in USD, by default
-        the live map's; where it would make too many cells, a whole multiple of it is taken. Several exchanges
-        are added up; the candles are the first one's; `by_leverage` keeps the leverage groups apart. None
-        while nothing is known of the symbol; a span without data has no columns. Raises StoreError.
+        `interval_ms` is a multiple of the model's bar interval, or a minute: columns of a minute need bars of
+        one, and are gaps where there are none. `step` is the price step in USD, by default the live map's;
+        where it would make too many cells, a whole multiple of it is taken. `prices` are the lowest and
+        highest to be shown, all by default; only with them may the step be finer, down to the model's own
+        bins. Several exchanges are added up; the candles are the first one's; `by_leverage` keeps the
+        leverage groups apart. None while nothing is known of the symbol; a span without data has no columns.
+        Raises StoreError.
         """
         now, markets = (
             await self._maps.snapshot_of_exchanges(symbol, exchanges),
@@ -122,6 +129,7 @@ class Histories:
             1 << (columns - 1).bit_length(),
             None if end_ms >= snapshot.timestamp_ms else start_ms,
             by_leverage,
+            prices,
         )
         lock = self._locks[key]
         try:
@@ -140,17 +148,28 @@ class Histories:
         forming = [await self._forming(market, key.bar_ms, end_ms) for market in markets]
         track = self._usable(key, snapshot.grid, start_ms)
         new_bars = await self._new_bars(key.bar_ms, track, markets, start_ms, end_ms)
-        if track is not None and not track.covers(*_prices(new_bars[0].bars, forming[0], start_ms, _NEAREST)):
+        if (
+            key.prices is None
+            and track is not None
+            and not track.covers(*_prices(new_bars[0].bars, forming[0], start_ms, _NEAREST))
+        ):
             track, new_bars = None, await self._new_bars(key.bar_ms, None, markets, start_ms, end_ms)
         if track is None:
             shown = _prices(new_bars[0].bars, forming[0], start_ms, _MARGIN)
             if not math.isfinite(shown[0]):
                 return None
-            grid = _grid(shown, snapshot.grid, key.step)
+            grid = (
+                _grid(shown, snapshot.grid, key.step)
+                if key.prices is None
+                else fine_grid(*key.prices, key.step)
+            )
             kernels = [self._maps.kernel_of(snapshot.symbol, each.key.exchange) for each in markets]
             estimators = [Estimator(kernel, interval_ms=key.bar_ms) for kernel in kernels]
             track = Track(key.interval_ms, start_ms, grid, estimators, by_leverage=key.by_leverage)
-        columns = await asyncio.to_thread(_brought_up_to_date, track, new_bars, forming, start_ms, end_ms)
+        fine = await self._fine_bars(track, markets, end_ms) if track.is_fine else []
+        columns = await asyncio.to_thread(
+            _brought_up_to_date, track, (new_bars, forming, fine), start_ms, end_ms
+        )
         track.drop_before(end_ms - key.size * key.interval_ms)
         self._keep(key, _Kept(track, loads))
         return _matrix_of(key, track.grid, snapshot, start_ms, end_ms, columns)
@@ -160,7 +179,7 @@ class Histories:
         kept = self._kept.pop(key, None)
         if kept is None or kept.loads != self._maps.loads or kept.track.t0_ms > start_ms:
             return None
-        return kept.track if kept.track.covers(live.p0, live.top) else None
+        return kept.track if key.prices is not None or kept.track.covers(live.p0, live.top) else None
 
     async def _new_bars(
         self, bar_ms: int, track: Track | None, markets: list[LiveMarket], start_ms: int, end_ms: int
@@ -172,12 +191,29 @@ class Histories:
                 self._store,
                 market.key,
                 interval_ms=bar_ms,
-                start_ms=start_ms - WARM_UP_MS if track is None else track.next_ms,
+                start_ms=start_ms - WARM_UP_MS if track is None else track.first_bar_ms,
                 # A replay's store knows the future: only bars that have closed by then.
                 end_ms=end_ms - bar_ms + 1,
             )
             for market in markets
         ]
+
+    async def _fine_bars(self, track: Track, markets: list[LiveMarket], end_ms: int) -> list[Bars]:
+        """Each exchange's bars of a column's length that the next columns need, the open one among them."""
+        found = []
+        for market in markets:
+            bars = await self._store.bars(
+                market.key.exchange,
+                market.key.symbol,
+                track.interval_ms,
+                start_ms=track.first_bar_ms,
+                end_ms=end_ms - track.interval_ms + 1,
+            )
+            forming = market.forming_minute_bars()
+            if forming is not None and not (bars.open_time_ms >= forming.open_time_ms[0]).any():
+                bars = join_bars(bars, forming) if forming.open_time_ms[0] < end_ms else bars
+            found.append(bars)
+        return found
 
     async def _forming(self, market: LiveMarket, bar_ms: int, end_ms: int) -> Bars | None:
         """The bar of that length which is still open at `end_ms`, as far as it has come."""
@@ -211,15 +247,22 @@ class Histories:
 
 
 def _brought_up_to_date(
-    track: Track, new_bars: Sequence[Warmup], forming: Sequence[Bars | None], start_ms: int, end_ms: int
+    track: Track,
+    bars: tuple[Sequence[Warmup], Sequence[Bars | None], Sequence[Bars]],
+    start_ms: int,
+    end_ms: int,
 ) -> list[Column]:
-    """Finish what has ended and return the window's columns, the last as far as it has come."""
-    rest = track.finish(new_bars, end_ms - SETTLE_MS)
+    """Finish what has ended and return the window's columns, the last as far as it has come.
+
+    `bars` are each exchange's new ones, the one that forms, and those as short as the columns.
+    """
+    new_bars, forming, fine = bars
+    rest = track.finish(new_bars, end_ms - SETTLE_MS, fine)
     open_bars = [
         bars if bars is not None and not (closed.bars.open_time_ms >= bars.open_time_ms[0]).any() else None
         for bars, closed in zip(forming, new_bars, strict=True)
     ]
-    columns = track.columns + track.provisional(rest, open_bars, end_ms)
+    columns = track.columns + track.provisional(rest, open_bars, end_ms, fine)
     first = (start_ms - track.t0_ms) // track.interval_ms
     return columns[first : first - (-(end_ms - start_ms) // track.interval_ms)]
 
@@ -247,8 +290,22 @@ def _grid(shown: tuple[float, float], live: Grid, step: float | None) -> Grid:
     return grid_over(low, high, step=finest * factor)
 
 
+def fine_grid(low: float, high: float, step: float | None) -> Grid:
+    """The grid from `low` to `high` at `step` USD or coarser: no finer than the model's bins."""
+    least = max(step or 0.0, low * BIN_WIDTH, (high - low) / (MAX_GRID_CELLS - 2))
+    if least != step:
+        decade = 10.0 ** math.floor(math.log10(least))
+        least = next(
+            mantissa * decade for mantissa in (1, 2, 5, 10) if mantissa * decade >= least * (1 - 1e-9)
+        )
+    return grid_over(low, high, step=least)
+
+
 def _bar_ms(model_ms: int, column_ms: int, span_ms: int) -> int:
-    """The shortest bars, of the model's or a longer interval, of which no more than may be fill `span_ms`."""
+    """The shortest bars, of the model's or a longer interval, of which no more than may be fill `span_ms`;
+    of columns shorter than the model's bars these."""
+    if column_ms < model_ms:
+        return model_ms
     fitting = (
         bar_ms
         for bar_ms in INTERVALS_MS.values()

@@ -22,6 +22,7 @@ from liqstream.http.params import (
     Span,
     exchanges_param,
     flag_param,
+    price_range_param,
     price_step_param,
     required,
     span_param,
@@ -137,6 +138,9 @@ async def _history(
     if layer is not None and by_leverage:
         raise bad_request("leverage=1 is of estimated levels; measured positions have their own leverage")
     exchanges, step = exchanges_param(request, symbol), price_step_param(request)
+    prices = price_range_param(request)
+    if layer is not None and prices is not None:
+        raise bad_request("min_price and max_price are of the estimate: measured positions have one grid")
     span = span_param(request, symbol, exchanges)
 
     async def parts() -> Iterable[bytes]:
@@ -150,6 +154,7 @@ async def _history(
             exchanges=exchanges,
             step=step,
             by_leverage=by_leverage,
+            prices=prices,
         )
         if matrix is None:
             raise NoAnswerYetError(f"no data for {symbol} yet")

@@ -101,14 +101,16 @@ async def _enough_bars(
 async def _open_bar(request: web.Request, market: MarketKey, step_ms: int, open_ms: int) -> Bars:
     """The bar that is still open, made of the model's own bars so far; none where there is none of them."""
     maps, store = request.app[MAPS], request.app[STORE]
+    own_ms = min(step_ms, maps.interval_ms)
     fine = await store.bars(
         market.exchange,
         market.symbol,
-        maps.interval_ms,
+        own_ms,
         start_ms=open_ms,
         end_ms=maps.data_time_ms(market.symbol, (market.exchange,)),
     )
-    forming = maps.market(market).forming_bars()
+    live = maps.market(market)
+    forming = live.forming_bars() if own_ms == maps.interval_ms else live.forming_minute_bars()
     if forming is not None and forming.open_time_ms[0] >= open_ms:
         fine = join_bars(fine, forming)
     return as_one_bar(fine, step_ms) if len(fine) else fine

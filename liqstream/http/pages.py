@@ -18,12 +18,11 @@ import liqstream
 from liqstream.admission.http_guard import host_guard
 from liqstream.admission.policy import ADMISSION, AdmissionPolicy
 from liqstream.http.content_coding import accepted_coding
-from liqstream.http.params import WINDOWS
+from liqstream.http.params import WINDOWS, column_interval
 from liqstream.http.responses import cacheable, compress
 from liqstream.http.static_files import PageFiles, read_templates, web_root
 from liqstream.market.identity import symbol_of
 from liqstream.metrics import Metrics
-from liqstream.symbols import interval_ms
 
 _log = structlog.get_logger(__name__)
 
@@ -115,7 +114,7 @@ def first_history(query: Mapping[str, str], facts: PageFacts) -> str | None:
         return None
     symbol = query.get("symbol", "")
     symbol = symbol if symbol in facts.symbols else facts.symbols[0]
-    interval = max(WINDOWS[window][1], facts.interval, key=interval_ms)
+    interval = column_interval(window, facts.interval)
     return f"api/heatmap/{symbol}/history?window={window}&interval={interval}"
 
 

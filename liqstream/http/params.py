@@ -12,11 +12,13 @@ from aiohttp import web
 from liqstream.http.app_keys import MAPS, MEASURED_LAYER, SYMBOLS
 from liqstream.http.responses import bad_request, unavailable
 from liqstream.ingest.measured_layer import MEASURED
-from liqstream.market import DAY_MS, HOUR_MS, MarketKey
+from liqstream.market import DAY_MS, HOUR_MS, MINUTE_MS, MarketKey
 from liqstream.market.identity import offered, symbol_of
 from liqstream.symbols import INTERVALS_MS, interval_ms, interval_name
 
 WINDOWS: dict[str, tuple[int, str]] = {
+    "1h": (HOUR_MS, "1m"),
+    "4h": (4 * HOUR_MS, "1m"),
     "12h": (12 * HOUR_MS, "5m"),
     "24h": (24 * HOUR_MS, "5m"),
     "48h": (48 * HOUR_MS, "15m"),
@@ -32,9 +34,12 @@ WINDOWS: dict[str, tuple[int, str]] = {
 """Window -> (span in ms, the interval that gives a readable number of columns)."""
 
 MAX_COLUMNS = 10_000
+MAX_MINUTE_COLUMNS = 2880
+"""Of a minute where the model's bars are longer: each costs a look at every exchange's book."""
 MAX_TIME_MS = 253_402_300_799_999
 """The end of the year 9999, the last that a timestamp can be written of."""
 MIN_PRICE_STEP, MAX_PRICE_STEP = 1e-12, 1e9
+MAX_PRICE_RATIO = 100.0
 MAX_USD = 1e15
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -126,15 +131,22 @@ def span_param(request: web.Request, symbol: str, exchanges: Collection[str] | N
         window = query.get("time_window", query.get("window", "24h"))
         if window not in WINDOWS:
             raise bad_request(f"unknown time_window; one of {', '.join(WINDOWS)}")
-        span_ms, usual = WINDOWS[window]
-        step_ms = interval_param(request, interval_name(max(maps.interval_ms, interval_ms(usual))))
+        span_ms = WINDOWS[window][0]
+        step_ms = interval_param(request, column_interval(window, interval_name(maps.interval_ms)))
         start_ms = max(0, -(-end_ms // step_ms) * step_ms - span_ms)
     start_ms -= start_ms % step_ms
     end_ms = max(start_ms, end_ms)
     span = Span(start_ms, end_ms, step_ms)
-    if span.columns > MAX_COLUMNS:
-        raise bad_request(_too_many_columns(span))
+    most = MAX_COLUMNS if step_ms >= maps.interval_ms else MAX_MINUTE_COLUMNS
+    if span.columns > most:
+        raise bad_request(_too_many_columns(span, most))
     return span
+
+
+def column_interval(window: str, own: str) -> str:
+    """The interval of a window's columns, where the model's own is `own`: that at least, or a minute."""
+    usual = WINDOWS[window][1]
+    return usual if interval_ms(usual) == MINUTE_MS else max(usual, own, key=interval_ms)
 
 
 def start_param(request: web.Request) -> int | None:
@@ -160,24 +172,24 @@ def time_range_param(request: web.Request) -> tuple[int | None, int | None]:
     return start_ms, end_ms
 
 
-def _too_many_columns(span: Span) -> str:
-    least_ms = (span.end_ms - span.start_ms) / MAX_COLUMNS
+def _too_many_columns(span: Span, most: int) -> str:
+    least_ms = (span.end_ms - span.start_ms) / most
     fitting = next((name for name, ms in INTERVALS_MS.items() if ms >= least_ms), "")
     longer = f"interval={fitting}, or " if fitting else ""
     return (
-        f"{span.columns} columns, more than {MAX_COLUMNS}; {longer}a span of at most "
-        f"{MAX_COLUMNS * span.interval_ms // HOUR_MS} hours at this interval would fit"
+        f"{span.columns} columns, more than {most}; {longer}a span of at most "
+        f"{most * span.interval_ms // HOUR_MS} hours at this interval would fit"
     )
 
 
 def interval_param(request: web.Request, default: str) -> int:
-    """The bar interval of `?interval=` in ms: a whole multiple of the model's own."""
+    """The bar interval of `?interval=` in ms: a whole multiple of the model's own, or a minute."""
     name = request.query.get("interval", default)
     if name not in INTERVALS_MS:
         raise bad_request(f"unknown interval; one of {', '.join(INTERVALS_MS)}")
     own_ms = request.app[MAPS].interval_ms
-    if interval_ms(name) % own_ms:
-        raise bad_request(f"interval must be a multiple of {interval_name(own_ms)}, the model's own")
+    if interval_ms(name) % own_ms and interval_ms(name) != MINUTE_MS:
+        raise bad_request(f"interval must be 1m, or a multiple of {interval_name(own_ms)}, the model's own")
     return interval_ms(name)
 
 
@@ -215,6 +227,20 @@ def price_step_param(request: web.Request) -> float | None:
     if not MIN_PRICE_STEP <= value <= MAX_PRICE_STEP:
         raise bad_request(f"price_bin_size must be a number from {MIN_PRICE_STEP:g} to {MAX_PRICE_STEP:g}")
     return value
+
+
+def price_range_param(request: web.Request) -> tuple[float, float] | None:
+    """`min_price` and `max_price` in USD, or None without both; a 400 for one alone or in the wrong order."""
+    texts = [request.query.get(name) for name in ("min_price", "max_price")]
+    if texts == [None, None]:
+        return None
+    low, high = (_number(text or "") for text in texts)
+    if not MIN_PRICE_STEP <= low < high <= MAX_PRICE_STEP or high > MAX_PRICE_RATIO * low:
+        raise bad_request(
+            f"min_price and max_price must be numbers from {MIN_PRICE_STEP:g} to {MAX_PRICE_STEP:g}, both "
+            f"given, the second the higher by a factor of at most {MAX_PRICE_RATIO:g}"
+        )
+    return low, high
 
 
 def _number(text: str) -> float:

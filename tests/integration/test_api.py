@@ -246,11 +246,15 @@ async def test_a_window_can_end_in_the_past(client: Client) -> None:
         ("/api/heatmap/<script>", {}, "one of BTCUSDT"),
         ("/prices/klines", {}, "symbol is missing"),
         ("/prices/klines", {"symbol": "BTCUSDT", "interval": "7m"}, "one of 1m"),
-        ("/prices/klines", {"symbol": "BTCUSDT", "interval": "1m"}, "multiple of 5m"),
+        ("/prices/klines", {"symbol": "BTCUSDT", "interval": "3m"}, "1m, or a multiple of 5m"),
         ("/prices/klines", {"symbol": "BTCUSDT", "limit": "-1"}, "from 1 to 1500"),
         ("/prices/klines", {"symbol": "BTCUSDT", "limit": "9" * 400}, "from 1 to 1500"),
         ("/prices/klines", {"symbol": "BTCUSDT", "exchange": "mtgox"}, "one of binance"),
-        ("/liquidations/heatmap-timeseries", {"symbol": "BTCUSDT", "time_window": "8d"}, "one of 12h"),
+        (
+            "/liquidations/heatmap-timeseries",
+            {"symbol": "BTCUSDT", "time_window": "8d"},
+            "one of 1h, 4h, 12h",
+        ),
         ("/liquidations/heatmap-timeseries", {"symbol": "BTCUSDT", "price_bin_size": "NaN"}, "1e-12 to"),
         ("/api/heatmap/BTCUSDT/history", {"start_time": "5", "end_time": "4"}, "start_time must be before"),
         (

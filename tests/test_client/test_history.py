@@ -23,6 +23,10 @@ async def test_compact_and_json_agree(aiohttp_client: AiohttpClient, tmp_path: P
     url = str(server.make_url("/"))
     async with HeatmapClient(url, patient=True) as client:
         history = await client.history("BTCUSDT", "24h", interval="15m")
+        part = await client.history(
+            "BTCUSDT", "4h", interval="5m", prices=(99_000.0, 101_000.0), price_step=50.0
+        )
+    assert (part.prices[0], part.prices[1]) == (99_000.0, 99_050.0)
     async with aiohttp.ClientSession(url) as session:
         query = {"window": "24h", "interval": "15m"}
         headers = {"Accept": "application/json"}

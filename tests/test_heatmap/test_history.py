@@ -15,6 +15,7 @@ from liqstream.heatmap.history import Histories
 from liqstream.heatmap.history_matrix import HistoryMatrix
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.market_map import MapModel
+from liqstream.heatmap.quantise import dequantise
 from liqstream.http.params import WINDOWS
 from liqstream.market import DAY_MS, HOUR_MS, Candle, LiquidationTotal, MarketKey
 from liqstream.model.kernel import tiered
@@ -242,3 +243,102 @@ def test_no_window_is_made_of_too_many_bars(window: str, model: str, exchanges: 
     assert span_ms / bar_ms <= history.MAX_STEPPED_BARS
     shorter = [each for each in INTERVALS_MS.values() if each < bar_ms and each % model_ms == 0]
     assert all(column_ms % each or span_ms / each > history.MAX_STEPPED_BARS for each in shorter)
+
+
+def minutes_within(bars: list[Candle]) -> list[Candle]:
+    """Bars of a minute that make these up: the low in the second minute, the high in the fourth."""
+    found = []
+    for bar in bars:
+        paths = [
+            (bar.open, bar.open),
+            (bar.open, bar.low),
+            (bar.low, bar.low),
+            (bar.low, bar.high),
+            (bar.high, bar.close),
+        ]
+        for i, (open_, close) in enumerate(paths):
+            prices = {"open": open_, "high": max(open_, close), "low": min(open_, close), "close": close}
+            at_ms = bar.open_time_ms + i * MINUTE_MS
+            found.append(replace(bar, interval_ms=MINUTE_MS, open_time_ms=at_ms, **prices))
+    return found
+
+
+CANDLES = [event for event in WALK if isinstance(event, Candle)]
+LAST_MS = CANDLES[-1].open_time_ms + BAR_MS
+
+
+async def the_minutes(histories: Histories, **others: Any) -> HistoryMatrix:
+    found = await histories.matrix(
+        KEY.symbol, start_ms=LAST_MS - HOUR_MS, end_ms=LAST_MS, interval_ms=MINUTE_MS, **others
+    )
+    assert found is not None
+    return found
+
+
+async def test_columns_of_a_minute_show_the_models_bars_as_they_formed(
+    store: MarketStore, maps: LiveMaps
+) -> None:
+    """Their own candles; at each bar's end its levels, and what it swept gone from the very minute on."""
+    await store.append(minutes_within(CANDLES[-36:]))
+    found = await the_minutes(Histories(store, maps))
+    assert (found.columns, found.interval_ms, found.partial) == (60, MINUTE_MS, False)
+    assert not found.gaps.any()
+    np.testing.assert_array_equal(found.candles[3, 4::5], [bar.close for bar in CANDLES[-12:]])
+    own = await Histories(store, maps).matrix(
+        KEY.symbol, start_ms=LAST_MS - HOUR_MS, end_ms=LAST_MS, interval_ms=BAR_MS
+    )
+    assert own is not None
+    assert own.grid == found.grid
+    moved = np.abs(found.long[4::5].astype(int) - own.long)
+    assert moved.max() <= 2, "at a bar's end they differ by their dead bands alone"
+    prices, stood = found.grid.prices(), 0
+    for number, bar in enumerate(CANDLES[-12:]):
+        before, swept = found.long[5 * number], found.long[5 * number + 1]
+        crossed = (prices > bar.low + found.grid.step) & (prices < bar.open - found.grid.step)
+        assert not swept[crossed].any()
+        stood += bool(before[crossed].any())
+    assert stood, "some levels stood until the minute that swept them"
+
+
+async def test_columns_of_a_minute_are_kept_up_to_date(store: MarketStore, maps: LiveMaps) -> None:
+    """A history asked for again equals one that is made anew; where bars of a minute lack there is a gap."""
+    await store.append(minutes_within(CANDLES[-36:-1]))
+    histories = Histories(store, maps)
+    early = await histories.matrix(
+        KEY.symbol, start_ms=LAST_MS - HOUR_MS, end_ms=LAST_MS - 11 * MINUTE_MS, interval_ms=MINUTE_MS
+    )
+    assert early is not None
+    kept, fresh = await the_minutes(histories), await the_minutes(Histories(store, maps))
+    np.testing.assert_array_equal(kept.candles, fresh.candles)
+    assert np.abs(kept.long.astype(int) - fresh.long).max() <= 2
+    assert kept.gaps.tolist() == [False] * 55 + [True] * 5
+    assert not kept.long[kept.gaps].any()
+
+
+async def test_a_part_of_the_prices_may_be_as_fine_as_the_model(store: MarketStore, maps: LiveMaps) -> None:
+    """Never finer; and its levels add up to those of the whole."""
+    await store.append(minutes_within(CANDLES[-36:]))
+    histories = Histories(store, maps)
+    whole = await the_minutes(histories)
+    low, high = whole.grid.price(40), whole.grid.price(100)
+    part = await the_minutes(histories, prices=(low, high), step=1.0)
+    assert part.grid.p0 <= low < high <= part.grid.top
+    assert low * history.BIN_WIDTH <= part.grid.step <= 3 * low * history.BIN_WIDTH
+    inside = (whole.grid.prices() > low) & (whole.grid.prices() < high)
+    coarse = dequantise(whole.long[-1])[inside].sum()
+    prices = part.grid.prices()
+    edge = whole.grid.step / 2
+    fine = dequantise(part.long[-1])[(prices > low + edge) & (prices < high - edge)].sum()
+    assert coarse > 0
+    assert fine == pytest.approx(coarse, rel=0.1)
+
+
+@pytest.mark.parametrize("step", [None, 1.0, 30.0, 37.0, 900.0])
+def test_a_grid_of_some_prices_has_round_steps(step: float | None) -> None:
+    """The one asked for, unless it is finer than the model's bins or makes too many cells."""
+    for low, high in ((99_000.0, 101_000.0), (50_000.0, 200_000.0)):
+        grid = history.fine_grid(low, high, step)
+        assert grid.p0 <= low < high <= grid.top
+        assert grid.cells <= history.MAX_GRID_CELLS
+        least = max(low * history.BIN_WIDTH, (high - low) / history.MAX_GRID_CELLS)
+        assert grid.step == step if step and step > 1.1 * least else least <= grid.step <= 2.6 * least

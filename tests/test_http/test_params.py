@@ -10,6 +10,8 @@ from aiohttp.test_utils import make_mocked_request
 
 from liqstream.http.app_keys import SYMBOLS
 from liqstream.http.params import (
+    column_interval,
+    price_range_param,
     price_step_param,
     required,
     symbol_param,
@@ -86,3 +88,22 @@ def test_a_span_of_time_is_in_order() -> None:
     with pytest.raises(web.HTTPBadRequest) as refused:
         time_range_param(request("start_time=5&end_time=5"))
     assert error_of(refused) == "start_time must be before end_time"
+
+
+def test_a_part_of_the_prices_has_two_ends() -> None:
+    """One alone, the wrong order, or more than anybody looks at is a 400."""
+    assert price_range_param(request()) is None
+    assert price_range_param(request("min_price=1e2&max_price=250.5")) == (100.0, 250.5)
+    for wrong in ("min_price=1", "max_price=1", "min_price=2&max_price=1", "min_price=0&max_price=1"):
+        with pytest.raises(web.HTTPBadRequest) as refused:
+            price_range_param(request(wrong))
+        assert "both given" in error_of(refused)
+    with pytest.raises(web.HTTPBadRequest):
+        price_range_param(request("min_price=1&max_price=101"))
+
+
+def test_short_windows_are_of_minutes_whatever_the_models_bars_are() -> None:
+    """All others never finer than these."""
+    assert column_interval("1h", "5m") == column_interval("4h", "1h") == "1m"
+    assert column_interval("12h", "1m") == "5m"
+    assert column_interval("12h", "1h") == "1h"
