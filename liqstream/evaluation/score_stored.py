@@ -24,7 +24,7 @@ from liqstream.evaluation.scoring_data import (
     ScoringData,
     Span,
 )
-from liqstream.market import Bars, MarketKey
+from liqstream.market import MINUTE_MS, Bars, MarketKey
 from liqstream.market.coverage import is_covered
 from liqstream.model.calibration import CALIBRATING_MS
 from liqstream.model.forecast_ridge import YEAR_MS
@@ -53,9 +53,9 @@ async def score_stored(
     """Score a market's map on its stored liquidations, in a worker thread.
 
     `interval_ms` is the scored interval; by default that of the stored totals, or half an hour where there
-    are only single events. The bars are the finest stored ones that divide it. Two weeks before the span
-    are read for warm-up. `progress` is called from the worker thread too. Raises ScoreError with what is
-    missing, StoreError where it cannot be read.
+    are only single events. The bars are the finest stored ones that divide it, but minutes that are kept
+    beside longer ones. Two weeks before the span are read for warm-up. `progress` is called from the worker
+    thread too. Raises ScoreError with what is missing, StoreError where it cannot be read.
     """
     progress("reading the store")
     data = await scoring_data(store, market, span=span, interval_ms=interval_ms)
@@ -190,7 +190,18 @@ async def _markets_with_bars(store: MarketStore, market: MarketKey, span: Span) 
             f"no bars of {symbol} on {exchange} in the store for that span; import some with "
             "`liqstream import bars`"
         )
-    return with_bars
+    return [found for found in with_bars if not _is_beside(found, with_bars)]
+
+
+def _is_beside(bars: MarketSummary, others: list[MarketSummary]) -> bool:
+    """Whether these are the minutes collected beside longer bars, which hold their time and more: the model
+    runs on those."""
+    return bars.interval_ms == MINUTE_MS and any(
+        (longer.interval_ms or 0) > MINUTE_MS
+        and longer.first_ms <= bars.first_ms
+        and longer.last_ms + 2 * (longer.interval_ms or 0) > bars.last_ms
+        for longer in others
+    )
 
 
 def _reaches(market: MarketSummary, span: Span) -> bool:

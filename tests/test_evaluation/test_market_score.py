@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from liqstream.evaluation.market_score import BY_PRICE, FORECAST, MAP, Asked, method_of_score, score_market
+from liqstream.evaluation.score_stored import scoring_data
 from liqstream.evaluation.scoring_data import ScoreError
 from liqstream.market import Candle, Liquidation, LiquidationSpan, MarketEvent, MarketKey
 from liqstream.model.kernel import tiered
@@ -53,6 +54,19 @@ async def test_what_the_store_allows_is_scored_and_the_rest_named(store: MarketS
     assert found["sides"] is None
     assert "too short a span" in found["reason"]
     assert found["by_price"]["bits"]["map"] is not None
+
+
+async def test_minutes_beside_the_models_bars_change_no_score(store: MarketStore) -> None:
+    """Where longer bars hold their time too, they are the ones that are scored."""
+    before = (await scoring_data(store, MARKET)).bars
+    last_ms = int(before.open_time_ms[-1])
+    minutes = [
+        Candle("binance", "BTCUSDT", 60_000, last_ms + (i - 200) * 60_000, 1e5, 1e5, 1e5, 1e5)
+        for i in range(214)
+    ]
+    await store.append(minutes)
+    after = (await scoring_data(store, MARKET)).bars
+    assert (after.interval_ms, len(after)) == (QUARTER_MS, len(before))
 
 
 async def test_nothing_at_all_is_an_error(store: MarketStore) -> None:
