@@ -19,6 +19,7 @@ from liqstream.heatmap.quantise import dequantise
 from liqstream.http.params import WINDOWS
 from liqstream.market import DAY_MS, HOUR_MS, Candle, LiquidationTotal, MarketKey
 from liqstream.model.kernel import tiered
+from liqstream.model.spread import BIN_WIDTH
 from liqstream.store.market_store import MarketStore
 from liqstream.symbols import INTERVALS_MS
 from liqstream.wire.history_codec import encode_history
@@ -257,9 +258,9 @@ def minutes_within(bars: list[Candle]) -> list[Candle]:
             (bar.high, bar.close),
         ]
         for i, (open_, close) in enumerate(paths):
-            prices = {"open": open_, "high": max(open_, close), "low": min(open_, close), "close": close}
-            at_ms = bar.open_time_ms + i * MINUTE_MS
-            found.append(replace(bar, interval_ms=MINUTE_MS, open_time_ms=at_ms, **prices))
+            minute = replace(bar, interval_ms=MINUTE_MS, open_time_ms=bar.open_time_ms + i * MINUTE_MS)
+            high, low = max(open_, close), min(open_, close)
+            found.append(replace(minute, open=open_, high=high, low=low, close=close))
     return found
 
 
@@ -323,7 +324,7 @@ async def test_a_part_of_the_prices_may_be_as_fine_as_the_model(store: MarketSto
     low, high = whole.grid.price(40), whole.grid.price(100)
     part = await the_minutes(histories, prices=(low, high), step=1.0)
     assert part.grid.p0 <= low < high <= part.grid.top
-    assert low * history.BIN_WIDTH <= part.grid.step <= 3 * low * history.BIN_WIDTH
+    assert low * BIN_WIDTH <= part.grid.step <= 3 * low * BIN_WIDTH
     inside = (whole.grid.prices() > low) & (whole.grid.prices() < high)
     coarse = dequantise(whole.long[-1])[inside].sum()
     prices = part.grid.prices()
@@ -340,5 +341,5 @@ def test_a_grid_of_some_prices_has_round_steps(step: float | None) -> None:
         grid = history.fine_grid(low, high, step)
         assert grid.p0 <= low < high <= grid.top
         assert grid.cells <= history.MAX_GRID_CELLS
-        least = max(low * history.BIN_WIDTH, (high - low) / history.MAX_GRID_CELLS)
+        least = max(low * BIN_WIDTH, (high - low) / history.MAX_GRID_CELLS)
         assert grid.step == step if step and step > 1.1 * least else least <= grid.step <= 2.6 * least
