@@ -34,6 +34,7 @@ class MinuteBars:
         self._reporter = reporter  # shows what could not be fetched
         self._clock = timing.clock  # of the waits
         self._schedule = timing.make_schedule()  # of the fetches that failed
+        # Whether there are any; see the class.
         self._is_on = interval_ms > MINUTE_MS and MINUTE_MS in venue.intervals_ms
         # Open time of each symbol's newest closed bar, UTC ms.
         self._closed_ms: dict[str, int] = {}

@@ -16,16 +16,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from liqstream.heatmap.history_matrix import HistoryMatrix
+from liqstream.heatmap.history_rows import ALL_ROWS, Rows, grid_of_rows
 from liqstream.heatmap.history_track import Column, Track
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.live_market import LiveMarket
-from liqstream.heatmap.price_grid import Grid, grid_over
+from liqstream.heatmap.price_grid import Grid
 from liqstream.heatmap.snapshot import HeatmapSnapshot
 from liqstream.heatmap.warmup import Warmup, read_bars
 from liqstream.market import DAY_MS, Bars, as_one_bar, join_bars
 from liqstream.model.density import LEVERAGE_GROUPS
 from liqstream.model.estimator import Estimator
-from liqstream.model.spread import BIN_WIDTH
 from liqstream.store.market_store import MarketStore
 from liqstream.symbols import INTERVALS_MS
 
@@ -39,7 +39,6 @@ MAX_STEPPED_BARS = 250_000
 """Bars of all exchanges that one history is made of, about 4 s of work; where there would be more, longer
 ones are taken, of which the columns are whole multiples."""
 
-MAX_GRID_CELLS = 600
 MAX_KEPT_VALUES = 24_000_000
 """Quantised values of all histories kept, about 50 MB; the one not asked for longest is forgotten first."""
 MAX_TRACKS = 64
@@ -56,18 +55,17 @@ class _Key:
 
     `start_ms` is the window's start where it does not reach the present, which needs a track of its own;
     `bar_ms` the length of the bars it is made of, longer than the columns where these are finer than the
-    model's; `prices` the lowest and highest, where not all are shown.
+    model's.
     """
 
     symbol: str
     exchanges: tuple[str, ...]
     interval_ms: int
     bar_ms: int
-    step: float | None
+    rows: Rows
     size: int
     start_ms: int | None
     by_leverage: bool = False
-    prices: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,19 +94,15 @@ class Histories:
         end_ms: int,
         interval_ms: int,
         exchanges: Collection[str] | None = None,
-        step: float | None = None,
+        rows: Rows = ALL_ROWS,
         by_leverage: bool = False,
-        prices: tuple[float, float] | None = None,
     ) -> HistoryMatrix | None:
         """The matrix of columns that open from `start_ms` (a multiple of `interval_ms`) to before `end_ms`.
 
         `interval_ms` is a multiple of the model's bar interval, or a minute: columns of a minute need bars of
-        one, and are gaps where there are none. `step` is the price step in USD, by default the live map's;
-        where it would make too many cells, a whole multiple of it is taken. `prices` are the lowest and
-        highest to be shown, all by default; only with them may the step be finer, down to the model's own
-        bins. Several exchanges are added up; the candles are the first one's; `by_leverage` keeps the
-        leverage groups apart. None while nothing is known of the symbol; a span without data has no columns.
-        Raises StoreError.
+        one, and are gaps where there are none. `rows` are the prices shown and how fine. Several exchanges
+        are added up; the candles are the first one's; `by_leverage` keeps the leverage groups apart. None
+        while nothing is known of the symbol; a span without data has no columns. Raises StoreError.
         """
         now, markets = (
             await self._maps.snapshot_of_exchanges(symbol, exchanges),
@@ -125,11 +119,10 @@ class Histories:
             tuple(market.key.exchange for market in markets),
             interval_ms,
             _bar_ms(self._maps.interval_ms, interval_ms, len(markets) * (end_ms - start_ms + WARM_UP_MS)),
-            step,
+            rows,
             1 << (columns - 1).bit_length(),
             None if end_ms >= snapshot.timestamp_ms else start_ms,
             by_leverage,
-            prices,
         )
         lock = self._locks[key]
         try:
@@ -149,7 +142,7 @@ class Histories:
         track = self._usable(key, snapshot.grid, start_ms)
         new_bars = await self._new_bars(key.bar_ms, track, markets, start_ms, end_ms)
         if (
-            key.prices is None
+            key.rows.prices is None
             and track is not None
             and not track.covers(*_prices(new_bars[0].bars, forming[0], start_ms, _NEAREST))
         ):
@@ -158,11 +151,7 @@ class Histories:
             shown = _prices(new_bars[0].bars, forming[0], start_ms, _MARGIN)
             if not math.isfinite(shown[0]):
                 return None
-            grid = (
-                _grid(shown, snapshot.grid, key.step)
-                if key.prices is None
-                else fine_grid(*key.prices, key.step)
-            )
+            grid = grid_of_rows(shown, snapshot.grid, key.rows)
             kernels = [self._maps.kernel_of(snapshot.symbol, each.key.exchange) for each in markets]
             estimators = [Estimator(kernel, interval_ms=key.bar_ms) for kernel in kernels]
             track = Track(key.interval_ms, start_ms, grid, estimators, by_leverage=key.by_leverage)
@@ -179,7 +168,7 @@ class Histories:
         kept = self._kept.pop(key, None)
         if kept is None or kept.loads != self._maps.loads or kept.track.t0_ms > start_ms:
             return None
-        return kept.track if key.prices is not None or kept.track.covers(live.p0, live.top) else None
+        return kept.track if key.rows.prices is not None or kept.track.covers(live.p0, live.top) else None
 
     async def _new_bars(
         self, bar_ms: int, track: Track | None, markets: list[LiveMarket], start_ms: int, end_ms: int
@@ -276,31 +265,6 @@ def _prices(bars: Bars, forming: Bars | None, start_ms: int, margin: float) -> t
     return low * (1 - margin), high * (1 + margin)
 
 
-def _grid(shown: tuple[float, float], live: Grid, step: float | None) -> Grid:
-    """The live grid's prices and the window's on round prices: whole multiples of `step` or the live step."""
-    low, high = min(live.p0, shown[0]), max(live.top, shown[1])
-    finest = step or live.step
-    # From the first cell at or below `low` to the first at or above `high`: one more than there are steps,
-    # and one more again where neither end is a cell's price.
-    least = math.floor(math.log10(max(1.0, (high - low) / (finest * MAX_GRID_CELLS))))
-    factors = (mantissa * 10**decade for decade in range(least, least + 2) for mantissa in (1, 2, 5))
-    factor = next(
-        f for f in (*factors, 10 ** (least + 2)) if (high - low) / (finest * f) <= MAX_GRID_CELLS - 2
-    )
-    return grid_over(low, high, step=finest * factor)
-
-
-def fine_grid(low: float, high: float, step: float | None) -> Grid:
-    """The grid from `low` to `high` at `step` USD or coarser: no finer than the model's bins."""
-    least = max(step or 0.0, low * BIN_WIDTH, (high - low) / (MAX_GRID_CELLS - 2))
-    if least != step:
-        decade = 10.0 ** math.floor(math.log10(least))
-        least = next(
-            mantissa * decade for mantissa in (1, 2, 5, 10) if mantissa * decade >= least * (1 - 1e-9)
-        )
-    return grid_over(low, high, step=least)
-
-
 def _bar_ms(model_ms: int, column_ms: int, span_ms: int) -> int:
     """The shortest bars, of the model's or a longer interval, of which no more than may be fill `span_ms`;
     of columns shorter than the model's bars these."""
@@ -319,7 +283,7 @@ def _empty(
 ) -> HistoryMatrix:
     """A matrix of no columns, on the live grid."""
     key = _Key(
-        symbol, tuple(market.key.exchange for market in markets), interval_ms, interval_ms, None, 0, None
+        symbol, tuple(market.key.exchange for market in markets), interval_ms, interval_ms, ALL_ROWS, 0, None
     )
     return _matrix_of(key, snapshot.grid, snapshot, start_ms, start_ms, [])
 

@@ -12,8 +12,8 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from liqstream.heatmap.history import MAX_GRID_CELLS
 from liqstream.heatmap.history_matrix import HistoryMatrix
+from liqstream.heatmap.history_rows import MAX_GRID_CELLS, Rows
 from liqstream.heatmap.symbol_state import LevelMix
 from liqstream.http.app_keys import HISTORIES, LATEST, MAPS, STORE
 from liqstream.http.klines_api import klines
@@ -152,9 +152,8 @@ async def _history(
             end_ms=span.end_ms,
             interval_ms=span.interval_ms,
             exchanges=exchanges,
-            step=step,
+            rows=Rows(step, prices),
             by_leverage=by_leverage,
-            prices=prices,
         )
         if matrix is None:
             raise NoAnswerYetError(f"no data for {symbol} yet")

@@ -14,6 +14,7 @@ import numpy as np
 
 from liqstream.heatmap.history import Histories
 from liqstream.heatmap.history_matrix import HistoryMatrix
+from liqstream.heatmap.history_rows import Rows
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.price_grid import Grid, cells_usd, keep_to_their_side
 from liqstream.heatmap.quantise import QuantisedArray, dequantise, quantise
@@ -96,7 +97,7 @@ class MeasuredLayer:
         """The measured levels at the end of each column, on the grid and beside the candles of the live map's
         history; empty where nothing was looked at. Raises StoreError."""
         base = await self._histories.matrix(
-            symbol, start_ms=start_ms, end_ms=end_ms, interval_ms=interval_ms, step=step
+            symbol, start_ms=start_ms, end_ms=end_ms, interval_ms=interval_ms, rows=Rows(step)
         )
         if base is None:
             return None

@@ -13,6 +13,7 @@ import pytest
 from liqstream.heatmap import history
 from liqstream.heatmap.history import Histories
 from liqstream.heatmap.history_matrix import HistoryMatrix
+from liqstream.heatmap.history_rows import Rows
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.market_map import MapModel
 from liqstream.heatmap.quantise import dequantise
@@ -322,7 +323,7 @@ async def test_a_part_of_the_prices_may_be_as_fine_as_the_model(store: MarketSto
     histories = Histories(store, maps)
     whole = await the_minutes(histories)
     low, high = whole.grid.price(40), whole.grid.price(100)
-    part = await the_minutes(histories, prices=(low, high), step=1.0)
+    part = await the_minutes(histories, rows=Rows(1.0, (low, high)))
     assert part.grid.p0 <= low < high <= part.grid.top
     assert low * BIN_WIDTH <= part.grid.step <= 3 * low * BIN_WIDTH
     inside = (whole.grid.prices() > low) & (whole.grid.prices() < high)
@@ -332,14 +333,3 @@ async def test_a_part_of_the_prices_may_be_as_fine_as_the_model(store: MarketSto
     fine = dequantise(part.long[-1])[(prices > low + edge) & (prices < high - edge)].sum()
     assert coarse > 0
     assert fine == pytest.approx(coarse, rel=0.1)
-
-
-@pytest.mark.parametrize("step", [None, 1.0, 30.0, 37.0, 900.0])
-def test_a_grid_of_some_prices_has_round_steps(step: float | None) -> None:
-    """The one asked for, unless it is finer than the model's bins or makes too many cells."""
-    for low, high in ((99_000.0, 101_000.0), (50_000.0, 200_000.0)):
-        grid = history.fine_grid(low, high, step)
-        assert grid.p0 <= low < high <= grid.top
-        assert grid.cells <= history.MAX_GRID_CELLS
-        least = max(low * BIN_WIDTH, (high - low) / history.MAX_GRID_CELLS)
-        assert grid.step == step if step and step > 1.1 * least else least <= grid.step <= 2.6 * least
