@@ -14,9 +14,11 @@ from liqstream.cli.console import make_console, working
 from liqstream.cli.forecast_tables import show_forecast
 from liqstream.cli.map_tables import closing_line, show_ablation, show_map
 from liqstream.cli.market_options import markets_options, open_store, settings_for
+from liqstream.cli.measured_tables import show_measured
 from liqstream.cli.price_tables import show_prices
 from liqstream.evaluation.market_score import (
     ABLATION,
+    AGAINST_MEASURED,
     BY_PRICE,
     FORECAST,
     PARTS,
@@ -24,6 +26,7 @@ from liqstream.evaluation.market_score import (
     method_of_score,
     score_market,
 )
+from liqstream.evaluation.measured_stored import EXCHANGE
 from liqstream.evaluation.scoring_data import ScoreError, Span
 from liqstream.heatmap.market_map import MapModel
 from liqstream.ingest.bracket_loop import brackets_path, read_kept_brackets
@@ -50,12 +53,18 @@ from liqstream.symbols import INTERVALS_MS
     multiple=True,
     help="Only what each part of the best prediction does.",
 )
+@click.option(
+    "--against",
+    type=click.Choice(["measured"]),
+    help="Judge the map of Hyperliquid's market by measured positions instead.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     db_path: Path | None, exchange: str, symbols: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
     """Score map, single levels and forecast on liquidations that really happened, beside naive baselines.
 
+    With --against measured: the map's levels on positions that were measured (serve --positions).
     Walk-forward: what is scored was known before. Every figure has a 95 % interval from resampled days.
     """
     from_ms, to_ms, interval = options["from_ms"], options["to_ms"], options["interval"]
@@ -65,8 +74,9 @@ def command(
     asked = Asked(
         Span(from_ms, to_ms),
         INTERVALS_MS[interval] if interval else None,
-        frozenset(options["parts"]) or PARTS,
+        _parts(options),
     )
+    exchange = EXCHANGE if asked.parts == {AGAINST_MEASURED} else exchange
     try:
         kernel, brackets = load_kernel(settings.kernel), load_brackets(settings.brackets)
         own = read_kept_brackets(brackets_path(settings.db_path))
@@ -82,6 +92,18 @@ def command(
         return
     for content in scored.values():
         show_score(content)
+
+
+def _parts(options: Mapping[str, Any]) -> frozenset[str]:
+    """What is asked for. Raises ClickException for what cannot be asked together."""
+    parts = frozenset(options["parts"])
+    if options["against"] is None:
+        return parts or PARTS
+    if parts or options["interval"] is not None:
+        raise click.ClickException(
+            "--against measured stands alone: it judges the map of Hyperliquid's market every half hour"
+        )
+    return frozenset({AGAINST_MEASURED})
 
 
 async def _score(
@@ -114,6 +136,9 @@ async def _score(
 def show_score(content: dict[str, Any]) -> None:
     """Print a market's score, part by part, and its closing line."""
     console = make_console(pipe_width=150)
+    if content.get("measured"):
+        show_measured(console, content["measured"])
+        return
     if content.get("reason"):
         console.print(f"{content['symbol']} on {content['exchange']}: {content['reason']}", soft_wrap=True)
     if content.get("sides"):

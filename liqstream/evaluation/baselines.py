@@ -7,6 +7,7 @@ ones; `one_sided` is how public heatmaps are commonly made.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,8 +87,18 @@ def uniform(bars: Bars) -> tuple[SidePair, StandingLevels]:
 
 
 def one_sided(bars: Bars) -> tuple[SidePair, StandingLevels]:
-    """The public ancestor: gains of USD open interest, on the side of the candle's colour alone; per bar
-    what its extremes sweep, and what is left standing after the last.
+    """The public ancestor: per bar what its extremes sweep, and what is left standing after the last."""
+    out = np.zeros((2, len(bars)))
+    standing = StandingLevels(bars, 0)
+    for row, (left, swept) in enumerate(one_sided_steps(bars)):
+        standing = left
+        out[:, row] = swept
+    return SidePair(out[0], out[1]), standing
+
+
+def one_sided_steps(bars: Bars) -> Iterator[tuple[StandingLevels, tuple[float, float]]]:
+    """Gains of USD open interest, on the side of the candle's colour alone: per bar what stands after it (the
+    same object each time) and what it swept of longs and shorts.
 
     Entries at the close, equal parts at 5, 10, 25, 50 and 100x, maintenance margin divided by leverage.
     Bars without open interest add nothing.
@@ -100,14 +111,13 @@ def one_sided(bars: Bars) -> tuple[SidePair, StandingLevels]:
     gained = np.nan_to_num(np.maximum(np.diff(open_interest_usd, prepend=np.nan), 0.0)) / len(leverages)
     standing = StandingLevels(bars, int(max(below.max(), above.max())))
     rising = (bars.close >= bars.open).tolist()
-    out = np.zeros((2, len(bars)))
     for row, (low, high, close) in enumerate(zip(standing.low, standing.high, standing.close, strict=True)):
-        out[:, row] = standing.sweep(low, high)
+        swept = standing.sweep(low, high)
         if rising[row]:
             standing.long[int(close) - below] += gained[row]
         else:
             standing.short[int(close) + above] += gained[row]
-    return SidePair(out[0], out[1]), standing
+        yield standing, swept
 
 
 def _uniform_range(uniform_sums: SidePair, intervals: Intervals) -> SidePair:

@@ -8,10 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from liqstream.evaluation import price_score, price_windows
+from liqstream.evaluation import (
+    measured_figures,
+    measured_looks,
+    measured_score,
+    price_score,
+    price_windows,
+)
 from liqstream.evaluation.bootstrap import CONFIDENCE, DEFAULT_BOOTSTRAP, LOG_OFFSET_USD, TOP_SHARE
 from liqstream.evaluation.forecast_score import method_of_forecast
 from liqstream.evaluation.liquidation_levels import PRICE_KINDS
+from liqstream.evaluation.measured_stored import score_measured_stored
 from liqstream.evaluation.score_stored import (
     score_ablation_stored,
     score_forecasts_stored,
@@ -30,10 +37,12 @@ from liqstream.store.market_store import MarketStore
 METHOD = "score-2"
 
 MAP, BY_PRICE, FORECAST, ABLATION = "map", "by_price", "forecast", "ablation"
+AGAINST_MEASURED = "measured"
 PARTS = frozenset({MAP, BY_PRICE, FORECAST})
 """What is scored unless less is asked for: the map against realised totals, single prices, the forecast.
 
-Besides, what each part of the best prediction does (ABLATION)."""
+Besides, what each part of the best prediction does (ABLATION), and the map's levels against measured
+positions (AGAINST_MEASURED, of Hyperliquid's market alone)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,21 @@ def method_of_score() -> dict[str, str]:
             price_score.OUTSIDE,
             price_score.MOST_EVENTS,
             dict(PRICE_KINDS),
+        ],
+        "measured": [
+            measured_looks.ROWS,
+            measured_looks.CELLS,
+            measured_looks.CELL_WIDTH,
+            measured_looks.MOST_OF_SIDE,
+            measured_looks.EVEN_SHARE,
+            measured_looks.MIN_COVERAGE,
+            measured_looks.MIN_ACCOUNTS,
+            measured_looks.PERMUTATION_SEED,
+            measured_score.LOOK_EVERY_MS,
+            measured_figures.HALF_LIFE_MS,
+            measured_score.BLOCK_MS,
+            measured_score.DAYS_TO_SETTLE,
+            list(measured_score.CLASSES.values()),
         ],
     }
     text = json.dumps(constants, sort_keys=True)
@@ -110,6 +134,10 @@ async def score_market(
     if ABLATION in asked.parts:
         content["ablation"] = await score_ablation_stored(
             store, market, kernel, (asked.span, asked.interval_ms), progress=progress
+        )
+    if AGAINST_MEASURED in asked.parts:
+        content["measured"] = await score_measured_stored(
+            store, market.symbol, kernel, span=asked.span, progress=progress
         )
     if missing is not None and not _has_figures(content):
         raise missing

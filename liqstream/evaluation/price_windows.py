@@ -134,17 +134,19 @@ class _Maps:
         """By name of _MAPS, the log price of the first bin edge and cumulated USD (longs, shorts)."""
         own = self._map.standing(by_group=False)
         densities = {MAP: own, "flat": self._flat.standing(by_group=False), "B3": self._uniform.standing()}
-        found = {name: _cumulated(density) for name, density in densities.items()}
-        return found | {"smeared": (found[MAP][0], _smeared(found[MAP][1]))}
+        found = {name: cumulated(density) for name, density in densities.items()}
+        return found | {"smeared": (found[MAP][0], smeared(found[MAP][1]))}
 
 
-def _cumulated(density: LevelDensity) -> tuple[float, FloatArray]:
+def cumulated(density: LevelDensity) -> tuple[float, FloatArray]:
+    """The log price of the first bin edge, and the USD of longs and shorts below each edge, all groups of a
+    density in one row."""
     usd = np.stack((density.long_usd[0], density.short_usd[0]))
     return density.low_log_price, np.concatenate((np.zeros((2, 1)), np.cumsum(usd, axis=1)), axis=1)
 
 
-def _smeared(cumulated: FloatArray) -> FloatArray:
-    """The cumulated USD under a moving mean over SMEAR_BINS bins."""
+def smeared(cumulated: FloatArray) -> FloatArray:
+    """Cumulated USD under a moving mean over SMEAR_BINS bins."""
     half = SMEAR_BINS // 2
     padded = np.pad(cumulated, ((0, 0), (half, half)), mode="edge")
     sums = np.concatenate((np.zeros((2, 1)), np.cumsum(padded, axis=1)), axis=1)

@@ -1,4 +1,7 @@
-"""GET /api/score/{symbol}: how good this server's own map and forecast have been, worked out now and then."""
+"""GET /api/score/{symbol}: how good this server's own map and forecast have been, worked out now and then.
+
+With `?against=measured` by measured positions instead of realised liquidations.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,21 @@ import structlog
 from aiohttp import web
 
 from liqstream.evaluation.forecast_score import nothing_scored
-from liqstream.evaluation.market_score import FORECAST, MAP, Asked, method_of_score, score_market
+from liqstream.evaluation.market_score import (
+    AGAINST_MEASURED,
+    FORECAST,
+    MAP,
+    Asked,
+    method_of_score,
+    score_market,
+)
+from liqstream.evaluation.measured_stored import EXCHANGE, nothing_measured
 from liqstream.evaluation.scoring_data import ScoreError, Span
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.http.app_keys import MAPS, STORE
 from liqstream.http.params import market_param, symbol_param
 from liqstream.http.positions_api import asks_for_measured
-from liqstream.http.responses import json_response, not_found, unavailable
+from liqstream.http.responses import bad_request, json_response, not_found, unavailable
 from liqstream.market import MarketKey
 from liqstream.model.forecast_features import HORIZONS
 from liqstream.store.errors import StoreError
@@ -52,6 +63,10 @@ class NotScoredYetError(Exception):
     """The score is being worked out, and this is the first one."""
 
 
+_Scored = tuple[MarketKey, str]
+"""A market and what is scored of it: MAP or AGAINST_MEASURED."""
+
+
 @dataclass(slots=True)
 class _Kept:
     until_s: float
@@ -70,11 +85,11 @@ class Scores:
     store: MarketStore
     maps: LiveMaps
     clock_s: Callable[[], float] = time.monotonic
-    _kept: dict[MarketKey, _Kept] = field(default_factory=dict)
+    _kept: dict[_Scored, _Kept] = field(default_factory=dict)
     _graded: dict[MarketKey, _Kept] = field(default_factory=dict)
     _grades: dict[MarketKey, dict[str, Any]] = field(default_factory=dict)
-    # By market, the score before the one that is being worked out.
-    _before: dict[MarketKey, dict[str, Any]] = field(default_factory=dict)
+    # The score before the one that is being worked out.
+    _before: dict[_Scored, dict[str, Any]] = field(default_factory=dict)
     _one_map: asyncio.Lock = field(default_factory=asyncio.Lock)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ending: threading.Event = field(default_factory=threading.Event)
@@ -84,25 +99,40 @@ class Scores:
 
         Raises ScoreError with what is missing, NotScoredYetError where the first one takes more than WAIT_S.
         """
-        kept = self._kept.get(market)
-        if kept is None or kept.until_s <= self.clock_s():
-            work = asyncio.create_task(self._score_map(market), name="score")
-            kept = _Kept(self.clock_s() + KEEP_S, work)
-            self._kept[market] = kept
-        if kept.work.done() or market not in self._before:
-            # Not cancelled with the waiting: who hangs up must not take the answer from others who wait.
-            await asyncio.wait([kept.work], timeout=WAIT_S)
-        if not kept.work.done() and market not in self._before:
-            raise NotScoredYetError(
-                f"the score of {market.symbol} is being worked out: ask again in a moment"
-            )
-        content = kept.work.result() if kept.work.done() else self._before[market]
+        content = await self._worked_out((market, MAP))
         return {**content, "forecast": self._forecast(market), **method_of_score()}
 
-    async def _score_map(self, market: MarketKey) -> dict[str, Any]:
+    async def against_measured(self, symbol: str) -> dict[str, Any]:
+        """The score of Hyperliquid's map of a symbol against measured positions.
+
+        Where there is none, or not yet, its keys are there and `reason` says why: a page asks for both.
+        """
+        try:
+            content = await self._worked_out((MarketKey(EXCHANGE, symbol), AGAINST_MEASURED))
+            measured: dict[str, Any] = content[AGAINST_MEASURED]
+        except (ScoreError, NotScoredYetError) as error:
+            measured = nothing_measured(symbol, self.maps.kernel_of(symbol, EXCHANGE), str(error))
+        return {**measured, **method_of_score()}
+
+    async def _worked_out(self, what: _Scored) -> dict[str, Any]:
+        kept = self._kept.get(what)
+        if kept is None or kept.until_s <= self.clock_s():
+            work = asyncio.create_task(self._score_one(what), name="score")
+            kept = _Kept(self.clock_s() + KEEP_S, work)
+            self._kept[what] = kept
+        if kept.work.done() or what not in self._before:
+            # Not cancelled with the waiting: who hangs up must not take the answer from others who wait.
+            await asyncio.wait([kept.work], timeout=WAIT_S)
+        if not kept.work.done() and what not in self._before:
+            raise NotScoredYetError(
+                f"the score of {what[0].symbol} is being worked out: ask again in a moment"
+            )
+        return kept.work.result() if kept.work.done() else self._before[what]
+
+    async def _score_one(self, what: _Scored) -> dict[str, Any]:
         async with self._one_map:
-            content = await self._score(market, MAP)
-        self._before[market] = content
+            content = await self._score(*what)
+        self._before[what] = content
         return content
 
     async def graded(self, market: MarketKey) -> None:
@@ -133,7 +163,7 @@ class Scores:
     async def _score(self, market: MarketKey, part: str) -> dict[str, Any]:
         to_ms = self.maps.data_time_ms(market.symbol)
         # Grades of the forecast learn from all there is, and nobody waits for them.
-        span = map_span(to_ms, self.maps.interval_ms) if part == MAP else Span(to_ms=to_ms)
+        span = Span(to_ms=to_ms) if part == FORECAST else map_span(to_ms, self.maps.interval_ms)
         kernel = self.maps.kernel_of(market.symbol, market.exchange)
         asked = Asked(span, parts=frozenset({part}))
         return await score_market(self.store, market, kernel, asked, progress=self._go_on)
@@ -165,13 +195,30 @@ async def score_of_map(request: web.Request) -> web.Response:
     """
     symbol = symbol_param(request, request.match_info["symbol"])
     if asks_for_measured(request):
-        raise not_found("measured positions are no estimate: there is nothing to score")
+        raise not_found(
+            "measured positions are no estimate: there is nothing to score; against=measured judges the "
+            "estimate by them"
+        )
     try:
+        if _is_against_measured(request):
+            return json_response(request, await request.app[SCORES].against_measured(symbol))
         return json_response(request, await request.app[SCORES].of(market_param(request, symbol)))
     except ScoreError as error:
         raise not_found(str(error)) from None
     except NotScoredYetError as error:
         raise unavailable(str(error), retry_after_s=_RETRY_AFTER_S) from None
+
+
+def _is_against_measured(request: web.Request) -> bool:
+    """Whether measured positions are to judge; 400 for anything else to be judged by, or another market."""
+    against = request.query.get("against")
+    if against is None:
+        return False
+    if against != AGAINST_MEASURED:
+        raise bad_request("against must be measured, or left out")
+    if request.query.get("exchange", EXCHANGE) != EXCHANGE:
+        raise bad_request(f"positions are measured on {EXCHANGE}, and judge the map of its market alone")
+    return True
 
 
 async def _scores_ctx(app: web.Application) -> AsyncIterator[None]:

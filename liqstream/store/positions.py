@@ -96,6 +96,17 @@ class CellColumns:
     looks_ms: TimeArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PositionColumns:
+    """States of one symbol's positions, ascending by time (UTC ms): the account by number, signed base coin
+    (0: closed), level in USD (NaN: none)."""
+
+    time_ms: TimeArray
+    account: NDArray[np.int64]
+    size_base: FloatArray
+    level: FloatArray
+
+
 POSITION_TIMES = {
     "accounts": "last_ms",
     "positions": "read_ms",
@@ -173,6 +184,26 @@ def read_known(
     ).fetchall()
     open_ones = (StoredPosition(*row) for row in positions)
     return [StoredAccount(*row) for row in accounts], [each for each in open_ones if each.size_base]
+
+
+def read_states(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, *, end_ms: int, every_ms: int
+) -> PositionColumns:
+    """A symbol's position states before `end_ms`; of each position the last within every span of
+    `every_ms`."""
+    found = cursor.execute(
+        """SELECT read_ms, CAST(dense_rank() OVER (ORDER BY address) AS BIGINT) AS account, size_base,
+        coalesce(liquidation_price, 'NaN'::DOUBLE) AS level FROM positions WHERE symbol = ? AND read_ms < ?
+        QUALIFY row_number() OVER (PARTITION BY address, read_ms // ? ORDER BY read_ms DESC) = 1
+        ORDER BY read_ms""",
+        [symbol, end_ms, every_ms],
+    ).fetchnumpy()
+    return PositionColumns(
+        np.asarray(found["read_ms"]),
+        np.asarray(found["account"]),
+        np.asarray(found["size_base"]),
+        np.asarray(found["level"]),
+    )
 
 
 def read_cells(cursor: duckdb.DuckDBPyConnection, symbol: str, *, start_ms: int, end_ms: int) -> CellColumns:

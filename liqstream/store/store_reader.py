@@ -16,7 +16,13 @@ from liqstream.store.database import Database
 from liqstream.store.day_figures import DayFigures, day_figures
 from liqstream.store.guarded_rows import newest_times, refused_rows
 from liqstream.store.liquidation_totals import liquidation_totals
-from liqstream.store.positions import CellColumns, StoredAccount, StoredCoverage, StoredPosition
+from liqstream.store.positions import (
+    CellColumns,
+    PositionColumns,
+    StoredAccount,
+    StoredCoverage,
+    StoredPosition,
+)
 from liqstream.store.queries import EARLIEST_MS, LATEST_MS
 from liqstream.store.results import FundingColumns, LiquidationColumns, LiquidationTotals, MarketSummary
 from liqstream.store.summary import summary
@@ -182,6 +188,12 @@ class StoreReader:
     async def known_positions(self) -> tuple[list[StoredAccount], list[StoredPosition]]:
         """Every account, and the newest state of every position that is open."""
         return await self._read(positions.read_known)
+
+    async def position_states(self, symbol: str, *, end_ms: int, every_ms: int) -> PositionColumns:
+        """A symbol's position states before `end_ms` (UTC); of each the last within every `every_ms`."""
+        return await self._read(
+            lambda cursor: positions.read_states(cursor, symbol, end_ms=end_ms, every_ms=every_ms)
+        )
 
     async def measured_cells(self, symbol: str, *, start_ms: int, end_ms: int) -> CellColumns:
         """A symbol's measured cells of looks in [start_ms, end_ms), UTC ms."""

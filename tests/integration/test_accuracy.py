@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from liqstream.evaluation.market_score import FORECAST, MAP, Asked
 from liqstream.evaluation.scoring_data import Span
 from liqstream.feeds.bar_replay import ReplayFeed
 from liqstream.http import score_api
-from liqstream.http.app_keys import MAPS
+from liqstream.http.app_keys import MAPS, STORE
 from liqstream.http.score_api import KEEP_S, MAX_SCORED_BARS, SCORES, WORKED_OUT, map_span
 from liqstream.market import DAY_MS, Candle, LiquidationTotal, MarketEvent, MarketKey
 from liqstream.server.app import make_app
 from liqstream.settings.load import load_settings
 from liqstream.settings.table import Settings
+from liqstream.store.positions import PositionsBatch, StoredCoverage, StoredPosition
 from liqstream.symbols import INTERVALS_MS
 from tests.support.markets import MINUTE_MS, walk
 
@@ -178,3 +180,46 @@ async def test_a_request_waits_for_no_long_score(
     async with asyncio.timeout(10):
         while (await scored(client))["number"] == first:
             pass
+
+
+async def test_measured_positions_judge_the_map(client: TestClient[Any, Any]) -> None:
+    """Every key is there, before there is anything to look at too; nothing else can judge it."""
+    path = "/api/score/BTCUSDT?against=measured"
+    async with client.get(path) as answer:
+        before = await answer.json()
+        assert answer.status == 200
+    assert before["mean"] is None
+    assert "no bars of BTCUSDT on hyperliquid" in before["reason"]
+    for query in ("against=liquidations", "against=measured&exchange=binance"):
+        async with client.get(f"/api/score/BTCUSDT?{query}") as answer:
+            assert answer.status == 400
+
+    store, scores = client.app[STORE], client.app[SCORES]
+    end_ms = client.app[MAPS].data_time_ms("BTCUSDT") // (30 * MINUTE_MS) * 30 * MINUTE_MS
+    bars = walk(2 * 288, start_ms=end_ms - 2 * DAY_MS, exchange="hyperliquid")
+    await store.append(bars)
+    close = next(bar.close for bar in reversed(bars) if isinstance(bar, Candle))
+    positions = [
+        StoredPosition(
+            "BTCUSDT", f"0x{number:040x}", end_ms - DAY_MS // 2, 1.0, close, close * (0.99 - number / 400),
+            10.0, isolated=True,
+        )
+        for number in range(20)
+    ]  # fmt: skip
+    covered = [
+        StoredCoverage("BTCUSDT", end_ms - ago * 30 * MINUTE_MS - 1, 0.4, 0.1, 0.4, 0.1, 1.0, 1e4, 20)
+        for ago in range(12)
+    ]
+    await store.append_positions(PositionsBatch((), positions, (), covered))
+    scores.clock_s = lambda: time.monotonic() + KEEP_S
+    async with client.get(path) as answer:
+        found = await answer.json()
+    while "being worked out" in str(found["reason"]):
+        async with client.get(path) as answer:
+            found = await answer.json()
+    assert set(found) == set(before)
+    assert found["looks"] == found["judged"]["long"] == 12
+    assert found["judged"]["short"] == 0
+    assert found["sides"]["long"]["accounts"] == 20
+    assert found["verdict"] == "settling: 1 of 14 days"
+    assert "40 % of longs" in found["sentence"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import shutil
@@ -13,6 +14,8 @@ from click.testing import CliRunner, Result
 
 from liqstream.cli import main
 from liqstream.model.kernel import load_kernel
+from liqstream.store.market_store import MarketStore
+from tests.support.markets import walk
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOURLY = "btc_1h_price_oi_liquidations_20251204_20260401.csv"
@@ -222,3 +225,21 @@ def test_several_symbols_are_one_object_each(with_prices: Path) -> None:
     missing = content["symbols"]["ETHUSDT"]
     assert "no bars of ETHUSDT on binance" in missing["reason"]
     assert missing["by_price"] is None
+
+
+def test_measured_positions_judge_alone(tmp_path: Path) -> None:
+    """--against measured is of Hyperliquid's market, stands alone, and says what it lacks."""
+    path = tmp_path / "empty.duckdb"
+    asyncio.run(_write_bars(path))
+    result = run("score", "--db", path, "--against", "measured")
+    assert result.exit_code == 1
+    assert "no measured positions of BTCUSDT in the store" in result.stderr
+    both = run("score", "--db", path, "--against", "measured", "--forecast")
+    assert both.exit_code == 1
+    assert "stands alone" in both.stderr
+
+
+async def _write_bars(path: Path) -> None:
+    store = await MarketStore.open(path)
+    await store.append(walk(2 * 288, exchange="hyperliquid"))
+    await store.close()

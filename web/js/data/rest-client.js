@@ -223,6 +223,15 @@ export function fetchScore(symbol, exchanges) {
   return json(addressOf(`api/score/${encodeURIComponent(symbol)}`, exchangeParam(exchanges)));
 }
 
+/** @typedef {{ sentence: string | null, reason: string | null, looks: number }} MeasuredScore */
+/**
+ * @param {string} symbol
+ * @returns {Promise<MeasuredScore>} the estimate judged by measured positions
+ */
+export function fetchMeasuredScore(symbol) {
+  return json(addressOf(`api/score/${encodeURIComponent(symbol)}`, { against: "measured" }));
+}
+
 /**
  * @param {string} symbol
  * @returns {Promise<Forecast>}

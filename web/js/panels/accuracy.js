@@ -11,6 +11,7 @@ import { duration } from "../data/format.js";
 import { fetchScore, RestError } from "../data/rest-client.js";
 import { h, put } from "./dom.js";
 import { nextHourOf } from "./forecast.js";
+import { MeasuredAccuracy } from "./measured-accuracy.js";
 import { PUBLISHED, PUBLISHED_NOTE, publishedSpan } from "./published-score.js";
 
 /** @typedef {import("../data/market.js").Market} Market */
@@ -55,6 +56,7 @@ export class AccuracyPanel {
     h("h3", {}, "This simulated market"),
   );
   #nextHour = h("p", { class: "next-hour", hidden: true });
+  #measured = new MeasuredAccuracy();
   #body = h("div");
   #details = h("details", { hidden: true }, h("summary", {}, "Details"), this.#body);
   /** @type {Outcome | null} null: on its way */
@@ -65,7 +67,8 @@ export class AccuracyPanel {
   #sinceMs = performance.now();
 
   constructor() {
-    put(this.element, h("h2", {}, "Accuracy"), this.#simulated, this.#lead, this.#nextHour, this.#details);
+    const blocks = [this.#simulated, this.#lead, this.#nextHour, this.#measured.element, this.#details];
+    put(this.element, h("h2", {}, "Accuracy"), ...blocks);
   }
 
   /**
@@ -93,6 +96,7 @@ export class AccuracyPanel {
     const next = nextHourOf(this.#outcome?.score?.forecast);
     if (this.#nextHour.textContent !== next) this.#nextHour.textContent = next;
     this.#nextHour.hidden = !next;
+    if (this.#outcome?.score) this.#measured.draw(market.symbol);
   }
 
   /** @param {Market} market */
