@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -72,6 +73,12 @@ async def _measured(intake: Intake) -> list[Figure]:
         Figure("parse one message and know it is new", spent_s["parse"] * per_message, "us"),
         Figure("apply its records to the maps", spent_s["apply"] * per_message, "us"),
         Figure("step a map, thread and back", 1e6 * median(steps_s), "us"),
+        Figure(
+            "a closed bar's levels: apply, step, encode, write",
+            await _closed_bar_ms(intake),
+            "ms",
+            at_most=300,
+        ),
         Figure("encode a delta", timed_us(lambda: _delta(made[-1], base)), "us"),
         Figure("a tick: price, extremes, message, frame", timed_us(tick), "us"),
         Figure("write and read a tick, one socket", write_us, "us"),
@@ -94,6 +101,29 @@ async def _stepped(intake: Intake, texts: list[str]) -> tuple[list[HeatmapSnapsh
                 made.append(snapshot)
         await asyncio.sleep(0)
     return made, spent_s
+
+
+async def _closed_bar_ms(intake: Intake) -> float:
+    """Median of a bar's end, from its record to the frame in the socket's buffer, a round's wait aside."""
+    last = await intake.maps.get_latest_heatmap_snapshot(SYMBOL)
+    market = intake.maps.markets(SYMBOL)[0]
+    if last is None or market.forming is None:
+        raise RuntimeError("no bar is forming")
+    bar, base, spent_s = market.forming, EncodedSnapshot(last), []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for _ in range(ROUNDS // 10):
+            began_s = time.perf_counter()
+            intake.maps.apply([replace(bar, closed=True)])
+            made = await intake.maps.get_latest_heatmap_snapshot(SYMBOL)
+            if made is None:
+                raise RuntimeError("no map")
+            ours.send(_delta(made, base))
+            spent_s.append(time.perf_counter() - began_s)
+            theirs.recv(1_000_000)
+            base = EncodedSnapshot(made)
+            bar = replace(bar, open_time_ms=bar.open_time_ms + bar.interval_ms, open=bar.close)
+    return 1e3 * median(spent_s)
 
 
 def _delta(snapshot: HeatmapSnapshot, base: EncodedSnapshot) -> bytes:

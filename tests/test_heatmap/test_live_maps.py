@@ -114,6 +114,31 @@ async def test_bars_from_memory_and_bars_from_the_store_make_the_same_map(
     assert one.timestamp == other.timestamp
 
 
+async def test_a_closed_bar_s_levels_are_in_the_first_map_asked_for_after_it(
+    store: MarketStore, make_maps: MakeMaps
+) -> None:
+    """Not in the one after: whoever asks waits for the step, and one that was under way takes in no less."""
+    await store.append(BARS)
+    lived, closed = make_maps(), [index for index, event in enumerate(BARS) if isinstance(event, Candle)][-4:]
+    await lived.reload(KEY, end_ms=_open_ms(BARS[closed[0]]))
+    created = [(await latest(lived)).positions_created]
+    for index in closed:
+        under_way = asyncio.create_task(latest(lived))
+        await asyncio.sleep(0)
+        lived.apply(BARS[index - 1 : index + 1])
+        first = await latest(lived)
+        await under_way
+        whole = make_maps()
+        await whole.reload(KEY, end_ms=_open_ms(BARS[index]) + INTERVAL_MS)
+        expected = await latest(whole)
+        _, mine, theirs = np.intersect1d(first.grid.prices(), expected.grid.prices(), return_indices=True)
+        assert len(mine) > 0.9 * expected.grid.cells
+        assert np.array_equal(first.long[mine], expected.long[theirs])
+        assert np.array_equal(first.short[mine], expected.short[theirs])
+        created.append(first.positions_created)
+    assert len(set(created)) > 1, "bars that add nothing would prove nothing"
+
+
 async def test_a_level_the_forming_bar_crosses_vanishes_at_once(
     store: MarketStore, make_maps: MakeMaps
 ) -> None:
