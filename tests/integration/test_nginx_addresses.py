@@ -28,9 +28,9 @@ SHIPPED = {"127.0.0.1:8001": "127.0.0.2", "127.0.0.1:8002": "127.0.0.3"}
 pytestmark = pytest.mark.nginx
 
 
-def composed_conf(folder: Path) -> str:
+def composed_conf(folder: Path, file: str = "docker-compose.multi.yml") -> str:
     """The conf as the container's own command makes it of config/nginx.conf."""
-    compose = yaml.safe_load((CONFIG / "docker-compose.multi.yml").read_text())
+    compose = yaml.safe_load((CONFIG / file).read_text())
     shell, flag, command = compose["services"]["nginx"]["command"]
     made, _, started = command.partition(" && exec ")
     assert started == "nginx -c /tmp/nginx.conf -g 'daemon off;'"
@@ -61,6 +61,30 @@ def test_the_addresses_are_those_of_the_servers(tmp_path: Path) -> None:
     for address, place in SHIPPED.items():
         shipped = shipped.replace(address, place)
     assert conf == shipped
+
+
+def test_a_name_that_is_looked_up_stands_for_all_that_fan_out(tmp_path: Path) -> None:
+    """In the one upstream, and nothing else is changed; nginx takes the rest of it.
+
+    Looking a name up again is nginx's since 1.27.3, which the image has and this machine may not.
+    """
+    conf = composed_conf(tmp_path, "docker-compose.scale.yml")
+    (line,) = re.findall(r"^ *(zone .*)$", conf, re.MULTILINE)
+    looked_up = "resolver 127.0.0.11 valid=5s; server fanout:8000 resolve max_fails=1 fail_timeout=2s;"
+    assert line == f"zone liqstream 256k; {looked_up}"
+    shipped = (CONFIG / "nginx.conf").read_text()
+    servers = re.findall(r"^ *server 127\.0\.0\.1:\d+ .*\n", shipped, re.MULTILINE)
+    assert conf.replace(line, "") == shipped.replace(
+        "".join(servers), f"{servers[0].partition('server')[0]}\n"
+    )
+    image = yaml.safe_load((CONFIG / "docker-compose.multi.yml").read_text())["services"]["nginx"]["image"]
+    assert tuple(map(int, re.findall(r"\d+", image))) >= (1, 27, 3)
+    plain = conf.replace("resolver 127.0.0.11 valid=5s;", "").replace("fanout:8000 resolve", "127.0.0.2:8000")
+    (tmp_path / "plain.conf").write_text(plain.replace("/tmp/liqstream-nginx.pid", str(tmp_path / "pid")))
+    done = subprocess.run(
+        (NGINX, "-t", "-c", str(tmp_path / "plain.conf")), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @asynccontextmanager
