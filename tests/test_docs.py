@@ -34,7 +34,6 @@ from tests.test_api_schemas import check_message
 API_PAGE = (ROOT / "docs" / "websocket_api.md").read_text()
 TRIED_PAGES = (
     "README.md",
-    "docs/quickstart.md",
     "docs/websocket_api.md",
     "docs/websocket_troubleshooting.md",
     "docs/alerts.md",
@@ -134,6 +133,16 @@ def test_variables_that_are_named_exist(page: str) -> None:
     known |= {"LIQSTREAM_SERVICE_HOST", "LIQSTREAM_EXCHANGE"}
     named = set(re.findall(r"LIQSTREAM_[A-Z_]*", (ROOT / page).read_text()))
     assert named - known == set()
+
+
+def test_the_readme_is_one_screen_before_its_picture_and_names_every_reader() -> None:
+    """Each part of the quick start is linked there, to its heading."""
+    before, picture, _ = (ROOT / "README.md").read_text().partition("\n![")
+    assert picture
+    assert before.count("\n") <= 25
+    readers = re.findall(r"^## (\d\. .*)$", (ROOT / "docs" / "quickstart.md").read_text(), re.MULTILINE)[1:]
+    assert len(readers) == 6
+    assert [name for name in readers if f"(docs/quickstart.md#{_anchor(name)})" not in before] == []
 
 
 def _tried(info: str) -> list[Block]:
