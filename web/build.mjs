@@ -1,7 +1,8 @@
 // Prepares what the page is served with, out of node_modules and the sources beside this file:
 //   vendor/  lightweight-charts, cut down to what js/chart/chart-library.js names
 //   built/   every module and style sheet without its comments and long names, one file each; in the place of
-//            js/app.js and js/live-ui.js two bundles: the first picture, and all that comes after it;
+//            js/app.js and js/live-ui.js two bundles: the first picture, and all that comes after it; in that
+//            of js/markets-app.js one with all of its page;
 //            js/liqstream-client.mjs is the client in one file, for other people's pages and programs
 // All with brotli siblings (.br), so that a server never compresses a large file at run time.
 import { createHash } from "node:crypto";
@@ -19,6 +20,7 @@ const MODULE = "lightweight-charts.mjs";
 const BROWSERS = "es2022";
 const FIRST = "js/app.js";
 const REST = "js/live-ui.js";
+const MARKETS = "js/markets-app.js";
 const CLIENT = "js/liqstream-client.mjs";
 /** What stays a file of its own beside the bundles: both are scripts of the page's head. */
 const APART = ["js/data/first-history.js", `vendor/${MODULE}`];
@@ -140,7 +142,9 @@ async function buildBundles() {
   write(join(built, FIRST), one.outputFiles[0].contents);
   write(join(built, REST), two.outputFiles[0].contents);
   const rest = Object.keys(two.metafile.inputs).filter((path) => !path.startsWith("first:"));
-  return { [FIRST]: first, [REST]: rest };
+  const { metafile, outputFiles } = await build({ ...options, entryPoints: [MARKETS] });
+  write(join(built, MARKETS), outputFiles[0].contents);
+  return { [FIRST]: first, [REST]: rest, [MARKETS]: Object.keys(metafile.inputs) };
 }
 
 /** @returns {Promise<string[]>} the names under built/ of what has no source of that name */

@@ -23,7 +23,7 @@ STATIC_PATH = "/static/"
 """Not limited either: one visit asks for dozens of files, which are in memory."""
 
 
-PAGE_PATHS = ("/", "/coinglass")
+PAGE_PATHS = ("/", "/coinglass", "/markets")
 """What a person opens: a refusal is a page to be read."""
 ANY_HOST_PATHS = ("/health",)
 """Asked by machines that may call this server anything, and tells nothing."""

@@ -91,6 +91,7 @@ def _page(_settings: Settings) -> Check:
     root = web_root()
     wanted = (
         root / "templates" / "coinglass_heatmap.html",
+        root / "templates" / "markets.html",
         root / "vendor" / "lightweight-charts.mjs",
     )
     missing = [str(path) for path in wanted if not path.is_file()]

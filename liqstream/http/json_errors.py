@@ -12,7 +12,7 @@ from liqstream.store.errors import StoreError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_PAGE_PATHS = ("/", "/coinglass")
+_PAGE_PATHS = ("/", "/coinglass", "/markets")
 _STATIC_PATH = "/static/"
 
 _log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""The dashboard, its files and /metrics; /health and /ready for whoever supervises the server."""
+"""The dashboard, the page of markets, their files and /metrics; /health and /ready for supervisors."""
 
 from __future__ import annotations
 
@@ -99,6 +99,20 @@ async def dashboard(request: web.Request) -> web.Response:
     return response
 
 
+async def markets_page(request: web.Request) -> web.Response:
+    """The table of all markets, whose rows open the dashboard; its addresses are relative too."""
+    facts = request.app[PAGE]
+    context = {
+        "interval": facts.interval,
+        "source": facts.source(),
+        "version": liqstream.__version__,
+        "static": f"static/~{request.app[_FILES].digest}",
+    }
+    response = aiohttp_jinja2.render_template("markets.html", request, context)
+    compress(request, response)
+    return response
+
+
 def _symbol_meant(query: Mapping[str, str], facts: PageFacts) -> str | None:
     """The followed symbol that the address names in another form than its own; None where it does not."""
     name = query.get("symbol", "")
@@ -165,6 +179,7 @@ def add_page_routes(app: web.Application, facts: PageFacts, metrics: Metrics | N
     app.on_startup.append(read_files)
     app.router.add_get("/", dashboard, name="dashboard")
     app.router.add_get("/coinglass", dashboard)
+    app.router.add_get("/markets", markets_page)
     app.router.add_get("/static/{path:.+}", static)
     app.router.add_get("/health", health)
     app.router.add_get("/ready", ready)

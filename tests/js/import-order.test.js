@@ -14,7 +14,7 @@ const MODULES = fileURLToPath(new URL("../../web/js/", import.meta.url));
 
 /** Top to bottom: folders, and the modules beside them. A row imports only rows below it. */
 const ROWS = [
-  ["app"],
+  ["app", "markets-app"],
   ["live-ui"],
   ["tools", "map-grid"],
   ["panels"],

@@ -46,4 +46,6 @@ test("where they were built, two bundles hold every module, each once, and impor
   assert.deepEqual(bundles["js/live-ui.js"].toSorted(), rest.sort());
   assert.deepEqual([...importsOf("js/app.js")].sort(), head);
   assert.deepEqual([...importsOf("js/live-ui.js")], ["js/app.js"]);
+  assert.deepEqual(bundles["js/markets-app.js"].toSorted(), [...imports("js/markets-app.js")].sort());
+  assert.deepEqual([...importsOf("js/markets-app.js")], []);
 });

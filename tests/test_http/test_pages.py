@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from aiohttp import web
 from pytest_aiohttp import AiohttpClient
@@ -100,3 +102,21 @@ async def test_an_address_with_another_form_of_a_symbol_leads_to_its_own(
     async with client.get(asked, allow_redirects=False) as answer:
         assert answer.headers.get("Location") == sent_to
         assert answer.status == (200 if sent_to is None else 302)
+
+
+async def test_the_table_of_markets_names_its_addresses_below_the_page_s_path(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    """All addresses of /markets are relative, and every file it names is there."""
+    app = web.Application()
+    add_page_routes(app, FACTS, None)
+    client = await aiohttp_client(app)
+    async with client.get("/markets") as answer:
+        html = await answer.text()
+    addresses = re.findall(r'(?:href|src)="([^"]+)"', html)
+    assert not [address for address in addresses if address.startswith(("/", "http"))]
+    files = [address for address in addresses if address.startswith("static/")]
+    assert len(files) >= 4
+    for address in files:
+        async with client.get(f"/{address}") as file:
+            assert file.status == 200, address

@@ -11,6 +11,8 @@ import { WINDOW_NAMES } from "../state/time-windows.js";
 /** @typedef {import("../state/time-windows.js").WindowName} WindowName */
 /** @typedef {import("../state/view-state.js").ViewStore} ViewStore */
 
+/** The choice that leads to the page of all markets. */
+const ALL = "";
 const QUOTES = ["USDT", "USDC", "USD"];
 
 /**
@@ -28,7 +30,11 @@ export function showControls(store, symbols) {
       h("button", { type: "button", title: symbol, data: { value: symbol } }, named(symbol)),
     ),
   );
-  put(select, ...symbols.map((symbol) => h("option", { value: symbol }, symbol)));
+  put(
+    select,
+    h("option", { value: ALL }, "Markets"),
+    ...symbols.map((symbol) => h("option", { value: symbol }, symbol)),
+  );
   put(
     find("#windows"),
     ...WINDOW_NAMES.map((name) => h("button", { type: "button", data: { value: name } }, name)),
@@ -42,7 +48,11 @@ export function showControls(store, symbols) {
   collapseTabs(markets, store, named);
   choose(find("#windows"), store, "window");
   choose(find("#view"), store, "view");
-  select.addEventListener("change", () => store.set(marketPatch(store.state, select.value)));
+  select.addEventListener("change", () => {
+    if (select.value === ALL) location.assign("markets");
+    else store.set(marketPatch(store.state, select.value));
+    sync();
+  });
   const sync = () => {
     select.value = store.state.symbol;
     windows.value = store.state.window;

@@ -94,7 +94,7 @@ export function helpDialog(shortcuts, version) {
 }
 
 /** @param {Shortcut[]} shortcuts those without a name are left out */
-function shortcutList(shortcuts) {
+export function shortcutList(shortcuts) {
   const key = (/** @type {string} */ name) => h("kbd", {}, name.length === 1 ? name.toUpperCase() : name);
   const rows = shortcuts
     .filter(({ name }) => name)

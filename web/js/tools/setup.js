@@ -149,6 +149,7 @@ function shortcutsOf({ store, mapGrid, facts }, open) {
       name: "Window from 12 h to 1 y",
       run: (key) => store.set({ window: WINDOW_NAMES[Number(key) - 1], times: [] }),
     },
+    { keys: ["m"], name: "All markets", run: () => location.assign("markets") },
     { keys: ["["], name: "Previous market", run: () => market(-1) },
     { keys: ["]"], name: "Next market", run: () => market(1) },
     turn("v", "Clusters or all levels", "view", ["clusters", "density"]),
