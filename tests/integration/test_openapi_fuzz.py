@@ -23,7 +23,7 @@ LEFT_OUT = (
 )
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_schema_and_server_agree(demo_url: str, tmp_path: Path) -> None:
     """50 examples of each operation; LIQSTREAM_TEST_FUZZ_SEED repeats a run."""
     sys.stdout.write(f"LIQSTREAM_TEST_FUZZ_SEED={SEED}\n")
