@@ -7,6 +7,7 @@ Every name of ours begins with `liqstream_`, but for two that others rely on: `w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from prometheus_client import (
     CollectorRegistry,
@@ -118,6 +119,9 @@ class Metrics:
         )
 
     def _add_markets(self, registry: CollectorRegistry) -> None:
+        self.markets_followed = Gauge(
+            "liqstream_markets_followed", "Markets that are followed now.", registry=registry
+        )
         self.markets_subscribers = Gauge(
             "liqstream_markets_subscribers", "Open sockets sent the table of markets.", registry=registry
         )
@@ -202,3 +206,9 @@ class Metrics:
                 family.labels(symbol)
         for code in close_codes:
             self.ws_disconnects.labels(code)
+
+    def forget(self, symbol: str) -> None:
+        """End the series of a symbol that is followed no more."""
+        for family in (*self._by_symbol, self.last_broadcast, self.redis_received):
+            with suppress(KeyError):
+                family.remove(symbol)

@@ -44,7 +44,7 @@ class AlertMonitor:
         self._sender = sender  # queues at once
         self._maps = maps  # read only
         self._liquidations = liquidations  # listened to
-        self._symbols = tuple(symbols)  # whose maps are looked at
+        self._symbols = symbols  # whose maps are looked at; the list may change
         self._clock_s = clock_s  # monotonic, s
 
     def loops(self) -> dict[str, Work]:

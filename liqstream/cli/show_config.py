@@ -24,6 +24,7 @@ from liqstream.settings.load import (
     load_settings,
     setting_variable,
 )
+from liqstream.settings.symbol_names import ChosenSymbols
 from liqstream.settings.table import Settings
 
 _ENV_HEAD = """\
@@ -89,6 +90,8 @@ def _row(variable: str, value: Any, default: Any, unit: str, meaning: str) -> Se
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, ChosenSymbols):
+        return str(value.choice)
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 

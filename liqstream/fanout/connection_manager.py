@@ -154,6 +154,14 @@ class ConnectionManager:
             connection = self._connections[ws]
             return self._leave(connection, [each for each in symbols if each in connection.subscriptions])
 
+    async def end_market(self, symbol: str, farewell: bytes) -> None:
+        """Forget a symbol that is followed no more; whoever subscribed to it is sent `farewell`."""
+        async with self._lock:
+            for ws in list(self.active_connections.get(symbol, ())):
+                self._leave(self._connections[ws], [symbol])
+                self._connections[ws].send_message(farewell)
+            self._hub.forget(symbol)
+
     async def disconnect(self, ws: web.WebSocketResponse) -> None:
         """Unsubscribe a socket from everything and write nothing more to it; unknown ones are no error."""
         async with self._lock:

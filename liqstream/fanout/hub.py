@@ -106,6 +106,11 @@ class Hub:
         for symbol in [symbol for symbol in self.current if not self.followers[symbol]]:
             del self.current[symbol]
 
+    def forget(self, symbol: str) -> None:
+        """Drop what is kept of a symbol that nobody follows and that is made no more."""
+        for kept in (self.latest, self.current, self._checksums):
+            kept.pop(symbol, None)
+
     # Membership of groups
 
     def leave(self, connection: Connection) -> None:

@@ -42,6 +42,13 @@ class Deduplicator:
         self._stored_ms[symbol] = open_time_ms
         self._contiguous_ms[symbol] = max(self._contiguous_ms.get(symbol, 0), open_time_ms)
 
+    def forget_symbol(self, symbol: str) -> None:
+        """A symbol is not followed any more: what is known of it is not known up to its return."""
+        for table in (self._contiguous_ms, self._stored_ms, self._closed_ms, self._forming, self._builders):
+            table.pop(symbol, None)
+        self._has_klines.discard(symbol)
+        self._newest = {key: at for key, at in self._newest.items() if key[0] != symbol}
+
     def contiguous_ms(self, symbol: str) -> int | None:
         """Open time of the newest bar before which none is missing; None if nothing is known yet."""
         return self._contiguous_ms.get(symbol)

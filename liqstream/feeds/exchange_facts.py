@@ -4,7 +4,7 @@ what it does about a record that was refused."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 
 from liqstream.feeds.bracket_readers import READERS, Rows
@@ -14,11 +14,12 @@ from liqstream.feeds.error_reporter import ErrorReporter
 from liqstream.feeds.exchange_access import ExchangeAccess
 from liqstream.feeds.feed import FeedBase
 from liqstream.feeds.gap_filler import GapFiller
-from liqstream.feeds.instruments import InstrumentList
+from liqstream.feeds.instruments import READ_EVERY_S, InstrumentList
 from liqstream.feeds.minute_bars import MinuteBars
 from liqstream.feeds.parsing import UNREADABLE
 from liqstream.feeds.rest_client import RestError
-from liqstream.feeds.venue import Topic, Venue
+from liqstream.feeds.size_readers import SIZE_READERS, MarketSize
+from liqstream.feeds.venue import Instrument, Topic, Venue
 from liqstream.feeds.weight_ledger import WeightLedger
 from liqstream.market import Candle, MarketEvent
 
@@ -37,6 +38,8 @@ class ExchangeFacts(FeedBase):
     _minutes: MinuteBars
     # Topics the exchange will not have, by name.
     _refused: set[str]
+    # Set when the sockets may have to carry other topics.
+    _plan_changed: asyncio.Event
 
     @property
     def ledger(self) -> WeightLedger | None:
@@ -103,6 +106,28 @@ class ExchangeFacts(FeedBase):
             return None
         self._reporter.clear(thing)
         return (min(bar.low for bar in bars), max(bar.high for bar in bars)) if bars else None
+
+    def listed(self) -> Mapping[str, Instrument] | None:
+        """What the exchange lists, by our symbols; None before the list was read."""
+        return self._instruments.listed
+
+    async def sizes(self) -> Mapping[str, MarketSize] | None:
+        """How large its markets are now, all by one request or two."""
+        reader = SIZE_READERS.get(self._venue.name)
+        return None if reader is None else await reader(self._access.client())
+
+    def follow(self, symbols: Sequence[str], newest_ms: Mapping[str, int | None]) -> None:
+        """Sockets are handed over to other topics, and the past of what is new is fetched."""
+        for symbol in {*self._symbols, *newest_ms} - (set(symbols) - newest_ms.keys()):
+            self._deduplicator.forget_symbol(symbol)
+        for symbol, newest in newest_ms.items():
+            if newest is not None:
+                self._deduplicator.known_until(symbol, newest)
+        self._symbols = tuple(symbols)
+        self._instruments.follow(self._symbols)
+        self._gaps.follow(self._symbols)
+        self._reporter.show("symbol ", self._instruments.problems(self.exchange), READ_EVERY_S)
+        self._plan_changed.set()
 
     async def brackets(self) -> Rows | None:
         """The exchange's margin brackets by REST, of the symbols it lists."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from liqstream.feeds.bracket_readers import Rows
+from liqstream.feeds.size_readers import MarketSize
+from liqstream.feeds.venue import Instrument
 from liqstream.market import MarketEvent, MarketKey, Source
 
 
@@ -101,6 +103,21 @@ class Feed(Protocol):
         Raises RestError, and what a response of another form raises.
         """
 
+    def listed(self) -> Mapping[str, Instrument] | None:
+        """What the exchange lists, by our symbols; None before that was read, and where nothing is listed.
+
+        Another object after each reading.
+        """
+
+    async def sizes(self) -> Mapping[str, MarketSize] | None:
+        """How large each of the exchange's markets is now, by our symbols; None where nobody says.
+
+        Raises RestError, and what a response of another form raises.
+        """
+
+    def follow(self, symbols: Sequence[str], newest_ms: Mapping[str, int | None]) -> None:
+        """Deliver these symbols from now on; `newest_ms` has the newest stored bar of each that is new."""
+
     async def close(self) -> None:
         """Let go of what the feed holds (sockets, a server of its own); may be called more than once."""
 
@@ -160,6 +177,17 @@ class FeedBase:
     async def brackets(self) -> Rows | None:
         """None unless a subclass has somebody to ask."""
         return None
+
+    def listed(self) -> Mapping[str, Instrument] | None:
+        """None unless a subclass reads a list."""
+        return None
+
+    async def sizes(self) -> Mapping[str, MarketSize] | None:
+        """None unless a subclass has somebody to ask."""
+        return None
+
+    def follow(self, symbols: Sequence[str], newest_ms: Mapping[str, int | None]) -> None:
+        """Nothing: what is not an exchange's has the symbols it began with."""
 
     async def close(self) -> None:
         """Release what the feed holds; nothing unless a subclass holds something."""

@@ -52,6 +52,11 @@ class GapFiller:
         """Records may be missing: look."""
         self._found.set()
 
+    def follow(self, symbols: Sequence[str]) -> None:
+        """These symbols may be followed from now on, and no others: look what is missing of them."""
+        self._backfill.follow(symbols)
+        self._found.set()
+
     def note_break(self) -> None:
         """Messages may have been missed just now."""
         now_ms = self._access.their_now_ms()

@@ -81,6 +81,13 @@ class HistoryBackfill:
             for span in spans:
                 self.missing.add(symbol, kind, *span)
 
+    def follow(self, symbols: Sequence[str]) -> None:
+        """These symbols may be followed from now on; nothing is missed of the others."""
+        for symbol in self.missing.symbols() - set(symbols):
+            self.missing.forget(symbol)
+        self._symbols = tuple(symbols)
+        self._save()
+
     def note_gaps(self, symbols: Sequence[str], now_ms: int, expected_ms: int) -> None:
         """Remember as missing what lies between the newest known bar of each symbol and `now_ms`.
 

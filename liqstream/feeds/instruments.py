@@ -29,6 +29,16 @@ class InstrumentList:
         return self._listed is not None
 
     @property
+    def listed(self) -> Mapping[str, Instrument] | None:
+        """Everything the exchange listed when it was read last, and what has left the list; None before."""
+        return self._listed
+
+    def follow(self, symbols: tuple[str, ...]) -> None:
+        """Ask for these symbols from now on."""
+        self.symbols = symbols
+        self._resized = {symbol: text for symbol, text in self._resized.items() if symbol in symbols}
+
+    @property
     def followed(self) -> tuple[str, ...]:
         """The symbols that trade."""
         if self._listed is None:
@@ -63,7 +73,7 @@ class InstrumentList:
         for symbol in self.symbols:
             one = (self._listed or {}).get(symbol)
             if self._listed is not None and not self._is_traded(symbol):
-                listed = one is not None and one.state != _GONE
+                listed = one is not None and one.state != GONE
                 found.setdefault(symbol, set()).add(NOT_TRADING if listed else NOT_LISTED)
             if symbol in self._resized:
                 found.setdefault(symbol, set()).add(CONTRACT_CHANGED)
@@ -74,7 +84,7 @@ class InstrumentList:
         found = dict(self._resized)
         for symbol in self.symbols if self._listed is not None else ():
             one = (self._listed or {}).get(symbol)
-            if one is None or one.state == _GONE:
+            if one is None or one.state == GONE:
                 found[symbol] = f"{exchange} does not list {symbol}"
             elif not one.tradable:
                 found[symbol] = f"{exchange} does not trade {symbol} now ({one.state})"
@@ -104,8 +114,9 @@ class InstrumentList:
         return one is not None and one.tradable
 
 
-_GONE = "gone"
+GONE = "gone"
+"""The state of what has left the list."""
 
 
 def _gone(instrument: Instrument) -> Instrument:
-    return Instrument(instrument.symbol, False, _GONE, instrument.contract_base)
+    return Instrument(instrument.symbol, False, GONE, instrument.contract_base)

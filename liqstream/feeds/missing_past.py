@@ -40,6 +40,10 @@ class MissingPast:
         if left := [(start, end) for start, end in left if start < end]:
             self._spans[symbol, kind] = left
 
+    def forget(self, symbol: str) -> None:
+        """Nothing of a symbol is missed any more."""
+        self._spans = {key: spans for key, spans in self._spans.items() if key[0] != symbol}
+
     def spans(self, symbol: str, kind: str) -> list[Span]:
         """What is missing, ascending."""
         return list(self._spans.get((symbol, kind), []))

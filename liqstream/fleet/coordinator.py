@@ -76,13 +76,13 @@ class Coordinator:
         self.fleet_demand = self._membership.demand  # of all servers' clients
         # An epoch further ahead no server of the fleet would take (snapshot_codec.py); clients then go back.
         lowest_epoch = min(epochs.highest, timing.now_ms() + MAX_EPOCH_AHEAD_MS)
-        self._latest = LatestSnapshots(epochs.keep, lowest_epoch=lowest_epoch)  # decides what clients may get
+        self.snapshots = LatestSnapshots(epochs.keep, lowest_epoch=lowest_epoch)  # what clients may get
         self._generator: LocalGenerator | None = None  # None where there are no maps
         if maps is not None:
             # Never replaced: its terms come and go.
             self._generator = LocalGenerator(
                 maps,
-                self._latest,
+                self.snapshots,
                 demand=self._membership.demand,
                 publish=self._membership.publish,
                 on_refused=self._lose_lease,
@@ -95,7 +95,7 @@ class Coordinator:
 
     def batches(self) -> AsyncIterator[SnapshotBatch]:
         """What is new of the active symbols, without end; a slow reader gets the newest of each."""
-        return self._latest.batches()
+        return self.snapshots.batches()
 
     @asynccontextmanager
     async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
@@ -166,7 +166,7 @@ class Coordinator:
 
     def newest(self, symbol: str) -> HeatmapSnapshot | None:
         """The symbol's newest snapshot so far, without a request to anybody."""
-        return self._latest.newest.get(symbol)
+        return self.snapshots.newest.get(symbol)
 
     async def latest(self, symbol: str) -> HeatmapSnapshot | None:
         """The symbol's map now, also if no client subscribes to it; None if the fleet has none.
@@ -178,7 +178,7 @@ class Coordinator:
         if self.mode == StreamMode.FOLLOWER and not self._is_current(symbol):
             self._membership.sync_now.set()
             await self._wait_until_current(symbol)
-        newest = self._latest.newest.get(symbol)
+        newest = self.snapshots.newest.get(symbol)
         if self.mode == StreamMode.FOLLOWER and self._is_current(symbol):
             return newest
         if self._generator is not None:
@@ -186,7 +186,7 @@ class Coordinator:
         return replace(newest, stale=True) if newest else None
 
     def _is_current(self, symbol: str) -> bool:
-        return self._membership.is_current(self._latest.newest.get(symbol))
+        return self._membership.is_current(self.snapshots.newest.get(symbol))
 
     async def _wait_until_current(self, symbol: str) -> None:
         with suppress(TimeoutError):
@@ -216,7 +216,7 @@ class Coordinator:
 
     def _needed_epoch(self) -> int:
         """As high as what this server's clients have seen, and above every epoch of its own that is over."""
-        return max(self._latest.highest_epoch, self._last_used_epoch + 1)
+        return max(self.snapshots.highest_epoch, self._last_used_epoch + 1)
 
     def _on_redis_down(self, error: BaseException) -> None:
         if self._membership.redis_is_up or self.mode not in (StreamMode.FALLBACK, StreamMode.CUT_OFF):
@@ -296,10 +296,10 @@ class Coordinator:
             return
         epoch = self._start_alone()
         self._enter(StreamMode.CUT_OFF, epoch)
-        for snapshot in list(self._latest.newest.values()):
+        for snapshot in list(self.snapshots.newest.values()):
             marked = replace(snapshot, epoch=epoch, seq=1, stale=True)
             log_produced(marked)
-            self._latest.offer(marked)
+            self.snapshots.offer(marked)
 
     def _enter(self, mode: StreamMode, epoch: int | None) -> None:
         log.info("fleet mode", mode=mode, was=self.mode, epoch=epoch)
@@ -313,17 +313,17 @@ class Coordinator:
         while True:
             await self._demand.changed.wait()
             self._demand.changed.clear()
-            self._latest.set_active(self._demand.active_symbols())
+            self.snapshots.set_active(self._demand.active_symbols())
             self._offer_unsent()
             self._membership.demand.changed.set()
             self._membership.sync_now.set()
 
     def _offer_unsent(self) -> None:
         """Send symbols that became active their newest snapshot, if it is known to be current."""
-        for symbol in list(self._latest.unsent):
-            newest = self._latest.newest.get(symbol)
+        for symbol in list(self.snapshots.unsent):
+            newest = self.snapshots.newest.get(symbol)
             if newest is not None and (self.mode == StreamMode.CUT_OFF or self._is_current(symbol)):
-                self._latest.offer(newest)
+                self.snapshots.offer(newest)
 
     async def _receive(self) -> None:
         snapshots = subscribe_to_symbols(
@@ -345,6 +345,6 @@ class Coordinator:
     def _take(self, snapshot: HeatmapSnapshot) -> None:
         if self.mode == StreamMode.FOLLOWER:
             self._membership.observe_published(snapshot)
-        if self._latest.offer(snapshot):
+        if self.snapshots.offer(snapshot):
             self._metrics.redis_received.labels(snapshot.symbol).inc()
         self._progress.set()

@@ -57,11 +57,19 @@ class LatestSnapshots:
             self._has_waiting.set()
         return True
 
+    def forget(self, symbol: str) -> None:
+        """Drop the newest of a symbol that is not followed any more, also where it waits to be sent."""
+        self.newest.pop(symbol, None)
+        self._waiting.pop(symbol, None)
+        self.unsent.discard(symbol)
+
     async def batches(self) -> AsyncGenerator[SnapshotBatch]:
         """Yield what is new of the active symbols, without end; a slow reader gets the newest of each."""
         while True:
             await self._has_waiting.wait()
             self._has_waiting.clear()
             waiting, self._waiting = self._waiting, {}
+            if not waiting:
+                continue  # what waited was forgotten
             await self.keep_epoch(max(snapshot.epoch for snapshot in waiting.values()))
             yield tuple(waiting.values())

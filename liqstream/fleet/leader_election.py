@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from liqstream.fleet.leader_lease import FleetState
 from liqstream.heatmap.live_maps import LiveMaps
@@ -22,14 +22,14 @@ class LeaderElection:
     def __init__(
         self,
         maps: LiveMaps | None,
-        symbols: Iterable[str],
+        symbols: Sequence[str],
         *,
         lease_s: float,
         stale_after_s: float,
         clock_s: Callable[[], float],
     ) -> None:
         self._maps = maps  # read only
-        self._symbols = tuple(symbols)  # all that the fleet may serve, with demand or without
+        self._symbols = symbols  # all that the fleet may serve now, with demand or without
         self._lease_s = lease_s  # s; how long others wait for a fit server, and how long a resignation lasts
         self._fresh_s = stale_after_s / 2  # s; half, so that a leader is replaced before its maps are stale
         self._clock_s = clock_s  # monotonic seconds

@@ -85,11 +85,10 @@ class Lease:
         self.server = server
         self._redis = redis  # the coordinator's, which closes it
         self._names = names  # of the keys, and of the wake channel
-        self._symbols = tuple(symbols)  # in the order of the script's keys and results
+        self._symbols = symbols  # all that may be served now; the list may change
         self._lease_s = lease_s  # s; the lease's life in Redis after each sync of its holder
         self._clock_s = clock_s  # monotonic, s
         self._valid_until_s = 0.0  # clock_s; set by a sync that finds this server leading, 0 by `release`
-        self._keys = [names.lease, names.epoch, names.demand, *map(names.latest, symbols)]  # sync.lua's
 
     @property
     def latest_ttl_ms(self) -> int:
@@ -111,7 +110,8 @@ class Lease:
         """
         # The lease runs from when Redis took the command, which is after this moment: counting from here,
         # this server gives up first.
-        sent_s = self._clock_s()
+        sent_s, symbols = self._clock_s(), tuple(self._symbols)
+        keys = [self._names.lease, self._names.epoch, self._names.demand, *map(self._names.latest, symbols)]
         args: list[str | bytes | int] = [
             self.server,
             int(may_lead),
@@ -121,9 +121,9 @@ class Lease:
             demand.line(),
             MAX_EPOCH_AHEAD_MS,
             self.latest_ttl_ms,
-            *self._symbols,
+            *symbols,
         ]
-        found, epoch, others, published = await run_script(self._redis, "sync", self._keys, args)
+        found, epoch, others, published = await run_script(self._redis, "sync", keys, args)
         try:
             leader, leads_in = found.decode(), int(epoch)
         except ValueError as error:
@@ -131,8 +131,8 @@ class Lease:
             raise ResponseError(f"the lease is no server's: {found[:40]!r}") from error
         if leader == self.server:
             self._valid_until_s = sent_s + self._lease_s * LOCALLY_VALID_SHARE
-        demands = [Demand.read(line, self._symbols) for line in others]
-        positions = zip(self._symbols, map(_position, published), strict=True)
+        demands = [Demand.read(line, symbols) for line in others]
+        positions = zip(symbols, map(_position, published), strict=True)
         return FleetState(
             leader,
             leads_in,

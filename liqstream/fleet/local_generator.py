@@ -7,7 +7,7 @@ the model or a command to Redis that is under way is let finish, and its result 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
@@ -108,7 +108,7 @@ class LocalGenerator:
                     async for batch in batches:
                         await self._send(term, batch)
 
-    async def keep_warm(self, symbols: tuple[str, ...]) -> None:
+    async def keep_warm(self, symbols: Sequence[str]) -> None:
         """Bring the maps up to date once a minute while another server generates, until cancelled."""
         while True:
             await asyncio.sleep(WARM_EVERY_S)

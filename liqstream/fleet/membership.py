@@ -8,7 +8,7 @@ coordinator's business.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -34,14 +34,14 @@ REST_DEMAND_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class FleetConfig:
-    """A server's place in its fleet: `server` names it there, `symbols` is all that may be served.
+    """A server's place in its fleet: `server` names it there, `symbols` is all that may be served now.
 
     `lease_s` is the lease time; data that is older than `stale_after_s` is stale.
     """
 
     names: RedisNames
     server: str
-    symbols: tuple[str, ...]
+    symbols: Sequence[str]
     lease_s: float
     stale_after_s: float
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import structlog
 from redis import asyncio as aioredis
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from liqstream.fleet.scripts import closed_is_broken, run_script
@@ -70,6 +71,16 @@ class RedisNames:
         return f"{self.prefix}:{quote(symbol)}:forecast"
 
     @property
+    def market_list(self) -> str:
+        """Which markets are followed, where the leader chooses them."""
+        return f"{self.prefix}:market-list:latest"
+
+    @property
+    def market_list_channel(self) -> str:
+        """Where lists of markets are published."""
+        return f"{self.prefix}:market-list"
+
+    @property
     def markets(self) -> str:
         """The newest table of markets."""
         return f"{self.prefix}:markets:latest"
@@ -81,7 +92,7 @@ class RedisNames:
 
     def prices(self, symbol: str) -> str:
         """Where the symbol's prices are published, of which ticks are made."""
-        return f"{self.prefix}:{symbol}:prices"
+        return f"{self.prefix}:{quote(symbol)}:prices"
 
     def channel(self, symbol: str) -> str:
         """Where the symbol's snapshots are published."""
@@ -119,18 +130,20 @@ async def subscribe_to_symbols(
     It never ends and raises nothing of Redis'. While Redis is away, or refuses, it yields nothing and keeps
     connecting; it goes on with the newest. `on_reception` is called with each failure, and with None whenever
     the newest were read. What is no snapshot is passed over, its reason goes to `on_garbage`. `on_wake` is
-    called for each message of the wake channel.
+    called for each message of the wake channel. What is received changes with the list of `symbols`.
     """
-    reader = _Reader(redis, tuple(symbols), names, on_garbage)
+    reader = _Reader(redis, names, on_garbage)
     while True:
         pubsub = redis.pubsub()
         try:
             with closed_is_broken():
-                await pubsub.subscribe(names.wake_channel, *map(names.channel, symbols))
+                reader.follow(symbols)
+                await pubsub.subscribe(names.wake_channel, *reader.channels)
             due_s, subscribed = 0.0, False
             while True:
                 raise_swallowed_cancellation()
                 with closed_is_broken():
+                    await _follow_list(pubsub, reader, symbols)
                     message = await pubsub.get_message(timeout=_wait_s(due_s))
                 kind = message["type"] if message else ""
                 if kind == "message" and message["channel"].decode() == names.wake_channel:
@@ -159,6 +172,15 @@ async def subscribe_to_symbols(
         await asyncio.sleep(RECONNECT_S)
 
 
+async def _follow_list(pubsub: PubSub, reader: _Reader, symbols: Sequence[str]) -> None:
+    """Subscribe to the channels of symbols that are new in the list, leave those that are not in it now."""
+    added, ended = reader.follow(symbols)
+    if added:
+        await pubsub.subscribe(*added)
+    if ended:
+        await pubsub.unsubscribe(*ended)
+
+
 def _wait_s(due_s: float) -> float:
     return max(0.0, due_s - asyncio.get_running_loop().time())
 
@@ -166,25 +188,36 @@ def _wait_s(due_s: float) -> float:
 class _Reader:
     """The positions one subscriber has reached, and the snapshots in the bytes that come in."""
 
-    def __init__(
-        self,
-        redis: aioredis.Redis,
-        symbols: tuple[str, ...],
-        names: RedisNames,
-        on_garbage: Callable[[str], None],
-    ) -> None:
+    def __init__(self, redis: aioredis.Redis, names: RedisNames, on_garbage: Callable[[str], None]) -> None:
         # True after a message that was not the next one of its epoch: reread, for one was lost.
         self.gap = False
         self._redis = redis
-        self._symbols = symbols
-        self._keys = [names.latest(symbol) for symbol in symbols]
-        self._of_channel = {names.channel(symbol): symbol for symbol in symbols}
+        self._names = names
+        self._symbols: tuple[str, ...] = ()
+        self._of_channel: dict[str, str] = {}
         self._on_garbage = on_garbage
         self._positions: dict[str, StreamPosition] = {}
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Where the symbols that are followed are published."""
+        return tuple(self._of_channel)
+
+    def follow(self, symbols: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Read these symbols from now on: the channels to subscribe to, and those to leave."""
+        wanted = tuple(symbols)
+        if wanted == self._symbols:
+            return (), ()
+        before, self._symbols = self._of_channel, wanted
+        self._of_channel = {self._names.channel(symbol): symbol for symbol in wanted}
+        self._positions = {s: at for s, at in self._positions.items() if s in set(wanted)}
+        added = tuple(channel for channel in self._of_channel if channel not in before)
+        return added, tuple(channel for channel in before if channel not in self._of_channel)
+
     def receive(self, channel: str, payload: bytes) -> SnapshotBatch:
         """The snapshot a message carries, if it is one and new."""
-        snapshot = self._read(self._of_channel[channel], payload)
+        symbol = self._of_channel.get(channel)
+        snapshot = None if symbol is None else self._read(symbol, payload)
         if snapshot is None:
             return ()
         epoch, seq = self._positions.get(snapshot.symbol, NO_POSITION)
@@ -193,10 +226,11 @@ class _Reader:
 
     async def reread(self) -> SnapshotBatch:
         """The snapshots in Redis that are newer than those received."""
-        self.gap = False
-        known = [number for s in self._symbols for number in self._positions.get(s, NO_POSITION)]
-        payloads = await run_script(self._redis, "newer", self._keys, [*known, MAX_PAYLOAD_BYTES])
-        found = zip(self._symbols, payloads, strict=True)
+        self.gap, symbols = False, self._symbols
+        known = [number for s in symbols for number in self._positions.get(s, NO_POSITION)]
+        keys = [self._names.latest(symbol) for symbol in symbols]
+        payloads = await run_script(self._redis, "newer", keys, [*known, MAX_PAYLOAD_BYTES])
+        found = zip(symbols, payloads, strict=True)
         read = [self._read(symbol, payload) for symbol, payload in found if payload]
         return self._new([snapshot for snapshot in read if snapshot])
 

@@ -44,7 +44,7 @@ class SharedForecasts:
     ) -> None:
         self._redis = redis
         self._names = names  # the fleet's keys
-        self._symbols = tuple(symbols)  # whose forecasts are read
+        self._symbols = symbols  # whose forecasts are read; the list may change
         self._loop = loop  # this server's own forecasts
         self._leads = leads  # whether this server issues for the fleet now
         loop.on_issued = self.publish
@@ -77,9 +77,10 @@ class SharedForecasts:
 
     async def read(self) -> None:
         """Take in what is new in the keys. Raises what redis-py raises, and StoreError."""
+        symbols = tuple(self._symbols)
         with closed_is_broken():
-            found = await self._redis.mget([self._names.forecast(symbol) for symbol in self._symbols])
-        for symbol, payload in zip(self._symbols, found, strict=True):
+            found = await self._redis.mget([self._names.forecast(symbol) for symbol in symbols])
+        for symbol, payload in zip(symbols, found, strict=True):
             content = _decoded(symbol, payload)
             if content is not None:
                 await self._loop.adopt(*content)

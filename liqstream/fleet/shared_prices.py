@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import structlog
 from redis import asyncio as aioredis
+from redis.asyncio.client import PubSub
 
 from liqstream.fleet.redis_pubsub import RECONNECT_S, REDIS_ERRORS, RedisNames
 from liqstream.fleet.scripts import closed_is_broken
@@ -47,7 +48,9 @@ class SharedPrices:
         self.track_of: Callable[[str], PriceTrack | None] = lambda _symbol: None
         self.on_price: Callable[[Iterable[str]], None] = lambda _symbols: None
         self._redis = redis  # the caller closes it
-        self._of_channel = {names.prices(symbol): symbol for symbol in symbols}  # all that is received
+        self._symbols = symbols  # all that is received; the list may change
+        self._followed: tuple[str, ...] = ()  # what `_of_channel` was made of
+        self._of_channel: dict[str, str] = {}  # of the channels that are subscribed to
         self._names = names  # of the channels
         self._leads = leads  # whether this server publishes now
         self._demanded = demanded  # symbols that some client of the fleet follows
@@ -96,8 +99,9 @@ class SharedPrices:
             pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
             try:
                 with closed_is_broken():
-                    await pubsub.subscribe(*self._of_channel)
+                    self._followed, self._of_channel = (), {}
                     while True:
+                        await self._follow_list(pubsub)
                         message = await pubsub.get_message(timeout=_WAIT_S)
                         if message is not None:
                             self._take(message["channel"].decode(), message["data"])
@@ -109,8 +113,24 @@ class SharedPrices:
                     await pubsub.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(RECONNECT_S)
 
+    async def _follow_list(self, pubsub: PubSub) -> None:
+        """Receive what the list names now, and keep nothing of what it does not."""
+        if tuple(self._symbols) == self._followed:
+            return
+        self._followed = tuple(self._symbols)
+        wanted = {self._names.prices(symbol): symbol for symbol in self._followed}
+        before, self._of_channel = self._of_channel, wanted
+        if added := wanted.keys() - before.keys():
+            await pubsub.subscribe(*added)
+        if ended := before.keys() - wanted.keys():
+            await pubsub.unsubscribe(*ended)
+            for channel in ended:
+                self._tracks.pop(before[channel], None)
+
     def _take(self, channel: str, payload: bytes) -> None:
-        symbol = self._of_channel[channel]
+        symbol = self._of_channel.get(channel)
+        if symbol is None:
+            return  # of a market that has just left the list
         try:
             prices = decode_prices(payload, symbol)
         except BadPricesError as error:

@@ -27,7 +27,6 @@ from liqstream.store.market_store import MarketStore
 
 log = structlog.get_logger(__name__)
 
-
 NOT_THERE = frozenset({"not_trading", "not_listed"})
 """An exchange that has no such contract now is silent about it by right."""
 
@@ -110,6 +109,15 @@ class LiveMaps:
         for span in spans:
             self._live.market(MarketKey(span.exchange, span.symbol)).cover(span.start_ms, span.end_ms)
 
+    async def forget(self, market: MarketKey) -> None:
+        """Drop a market that is not followed any more; a symbol's numbers go on should it return."""
+        async with self._locks[market.symbol]:
+            self._markets.forget(market)
+            self._inputs_seen.pop(market.symbol, None)
+            if not self._live.of_symbol(market.symbol):
+                self._builder.forget(market.symbol)
+                self._tracks.pop(market.symbol, None)
+
     def set_source(self, exchange: str, source: Source) -> None:
         """Set what an exchange's data is: live, replay or simulated."""
         self._sources[exchange] = source
@@ -134,10 +142,9 @@ class LiveMaps:
 
     def markets(self, symbol: str, exchanges: Collection[str] | None = None) -> list[LiveMarket]:
         """The present of each of a symbol's markets, or of those on some exchanges; none of another coin."""
-        markets = self._live.of_symbol(symbol)
         return [
             market
-            for market in markets
+            for market in self._live.of_symbol(symbol)
             if not market.other_coin and (exchanges is None or market.key.exchange in exchanges)
         ]
 
@@ -193,10 +200,8 @@ class LiveMaps:
     async def reload(
         self, market: MarketKey, end_ms: int | None = None, waiting: Sequence[MarketEvent] = ()
     ) -> None:
-        """Make a market's map anew from stored history: bars that open before `end_ms`, if given.
-
-        And from records of it that are `waiting` for a store that takes none. Raises StoreError.
-        """
+        """Make a market's map anew from stored bars that open before `end_ms`, if given, and from records of
+        it that are `waiting` for a store that takes none. Raises StoreError."""
         self._markets.end_history_at(market, end_ms)
         async with self._locks[market.symbol]:
             await self._markets.load(market, end_ms, waiting)

@@ -302,6 +302,10 @@ class LiveMarkets:
             self.by_key[key] = LiveMarket(key, self.interval_ms)
         return self.by_key[key]
 
+    def forget(self, key: MarketKey) -> None:
+        """Drop a market that is not followed any more; its next record begins it anew."""
+        self.by_key.pop(key, None)
+
     def of_symbol(self, symbol: str) -> list[LiveMarket]:
         """The markets of a symbol, in the order their first records came."""
         return [market for key, market in self.by_key.items() if key.symbol == symbol]

@@ -79,6 +79,15 @@ class MarketStates:
         """From now on read only a market's stored bars that open before `end_ms`; None: all of them."""
         self._end_ms[market] = end_ms
 
+    def forget(self, market: MarketKey) -> None:
+        """Drop what is kept of a market that is not followed any more, its present too."""
+        self._live.forget(market)
+        self._maps.pop(market, None)
+        self._end_ms.pop(market, None)
+        self._not_loaded.pop(market, None)
+        if not any(key.symbol == market.symbol for key in self._maps):
+            self._grids.pop(market.symbol, None)
+
     async def load(self, market: MarketKey, end_ms: int | None, waiting: Sequence[MarketEvent] = ()) -> None:
         """Make a market's map anew from stored history: bars that open before `end_ms`, if given.
 

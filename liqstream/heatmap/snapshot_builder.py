@@ -33,10 +33,20 @@ class SnapshotBuilder:
         self._states: dict[str, SymbolState] = {}
         self._previous: dict[str, SymbolState] = {}
         self._last: dict[str, HeatmapSnapshot] = {}
+        # Of symbols that were forgotten, the last number of this epoch: a symbol that returns goes on there.
+        self._last_seq: dict[str, int] = {}
 
     def last(self, symbol: str) -> HeatmapSnapshot | None:
         """The snapshot made last of a symbol; None before the first."""
         return self._last.get(symbol)
+
+    def forget(self, symbol: str) -> None:
+        """Drop a symbol's states and its last snapshot; should it return, its numbers go on."""
+        last = self._last.pop(symbol, None)
+        if last is not None:
+            self._last_seq[symbol] = last.seq
+        self._states.pop(symbol, None)
+        self._previous.pop(symbol, None)
 
     def cap_time(self, symbol: str, latest_ms: int) -> None:
         """The symbol's last snapshot was of a later time than data can be: the next ones need not follow."""
@@ -46,6 +56,7 @@ class SnapshotBuilder:
     def start_epoch(self, epoch: int) -> None:
         """Number everything anew under a larger epoch: each symbol's last snapshot is its first there."""
         self.epoch = epoch
+        self._last_seq = {}
         self._last = {symbol: replace(last, epoch=epoch, seq=1) for symbol, last in self._last.items()}
 
     def snapshot_of(self, symbol: str, state: SymbolState, status: DataStatus) -> HeatmapSnapshot:
@@ -62,7 +73,7 @@ class SnapshotBuilder:
             # An exchange that joins late may bring older data; readers expect time to grow with the position.
             timestamp_ms=max(status.time_ms, last.timestamp_ms if last else 0),
             epoch=self.epoch,
-            seq=last.seq + 1 if last else 1,
+            seq=(last.seq if last else self._last_seq.pop(symbol, 0)) + 1,
             grid=state.mix.grid,
             long=dequantise(state.long),
             short=dequantise(state.short),

@@ -67,6 +67,8 @@ def _shown(name: str) -> str:
 async def describe(request: web.Request) -> web.Response:
     """GET /openapi.json, /asyncapi.json: the files of docs/, with the symbols this server follows."""
     description = request.app[DESCRIPTIONS][request.path]
+    if SYMBOLS in request.app and request.path == OPEN_API_PATH:
+        description["components"]["schemas"]["symbol"]["enum"] = [*request.app[SYMBOLS]]
     return cacheable(request, orjson.dumps(description), content_type="application/json")
 
 
@@ -97,8 +99,6 @@ def _with_plain_keys(node: Any) -> Any:
 
 async def _descriptions_ctx(app: web.Application) -> AsyncIterator[None]:
     app[DESCRIPTIONS] = await asyncio.to_thread(read_descriptions)
-    if SYMBOLS in app:
-        app[DESCRIPTIONS][OPEN_API_PATH]["components"]["schemas"]["symbol"]["enum"] = app[SYMBOLS]
     yield
 
 

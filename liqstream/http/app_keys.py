@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
@@ -20,6 +20,7 @@ STORE = web.AppKey("store", MarketStore)
 HISTORIES = web.AppKey("histories", Histories)
 MEASURED_LAYER = web.AppKey("measured_layer", MeasuredLayer)
 """Set where positions are measured."""
-SYMBOLS = web.AppKey("symbols", tuple[str, ...])
+SYMBOLS: web.AppKey[Sequence[str]] = web.AppKey("symbols")
+"""The symbols that are followed now; the list may change."""
 MARKETS = web.AppKey("markets", MarketStream)
 """The newest table of markets, this server's own or the fleet's."""

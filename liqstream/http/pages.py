@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +35,11 @@ PAGE: web.AppKey[PageFacts] = web.AppKey("page")
 class PageFacts:
     """What the page must know before its first request."""
 
-    symbols: tuple[str, ...]
+    symbols: Sequence[str]
     interval: str
     source: Callable[[], str]
+    chosen: bool = False
+    """Whether the symbols are chosen by size while the server runs."""
     private: bool = False
     """Whether the data is only for those who show a token, which the page itself does not carry."""
 
@@ -86,6 +88,7 @@ async def dashboard(request: web.Request) -> web.Response:
         raise web.HTTPFound(str(URL().with_query(request.query).update_query(symbol=meant)))
     context = {
         "symbols": facts.symbols,
+        "chosen": facts.chosen,
         "interval": facts.interval,
         "source": facts.source(),
         "embed": request.query.get("embed") == "1",

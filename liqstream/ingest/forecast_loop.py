@@ -69,7 +69,7 @@ class ForecastLoop:
     ) -> None:
         self._store = store  # bars in, forecasts out
         self._maps = maps  # which exchanges a symbol has, and its kernel
-        self._symbols = frozenset(symbols)  # others' bars are passed over
+        self._symbols = symbols  # others' bars are passed over; the list may change
         self._priors = priors  # where a new market starts, by horizon
         self._clock_s = clock_s  # monotonic seconds
         self._leads = leads  # whether this server issues; in a fleet one does
@@ -107,6 +107,11 @@ class ForecastLoop:
                 self._due_s.setdefault(symbol, self._clock_s())
         self._woken.set()
 
+    def forget(self, symbol: str) -> None:
+        """Drop what is kept of a symbol that is not followed any more; what was issued stays in the store."""
+        for kept in (self._forecasts, self._newest, self._closed, self._due_s):
+            kept.pop(symbol, None)
+
     def newest(self, symbol: str) -> dict[str, Any] | None:
         """What was issued last for a symbol, None before anything was."""
         return self._newest.get(symbol)
@@ -120,8 +125,8 @@ class ForecastLoop:
                 self._due_s |= dict.fromkeys(due, self._clock_s() + ASK_AGAIN_S)
                 due = []
             for symbol in due:
-                del self._due_s[symbol]
-                await self._issue_safely(symbol)
+                if self._due_s.pop(symbol, None) is not None:
+                    await self._issue_safely(symbol)
             if not due:
                 await self._wait()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from liqstream.feeds.feed import Feed, FeedBase
@@ -43,9 +44,10 @@ class LiquidationSpans:
             given += self._longer(key, known, end_ms)
         return given
 
-    def end(self, exchange: str) -> list[LiquidationSpan]:
-        """The spans of an exchange as they end now."""
-        keys = [key for key in self._open if key.exchange == exchange]
+    def end(self, exchange: str, markets: Collection[MarketKey] | None = None) -> list[LiquidationSpan]:
+        """The spans of an exchange, or of some of its markets, as they end now."""
+        of_exchange = [key for key in self._open if key.exchange == exchange]
+        keys = [key for key in of_exchange if markets is None or key in markets]
         return [span for key in keys for span in self._ended(key, self._open[key])]
 
     def _longer(self, key: MarketKey, known: _Open, end_ms: int) -> list[LiquidationSpan]:

@@ -70,7 +70,7 @@ class MarketTableLoop:
     ) -> None:
         self._store = store  # asked about the last day
         self._maps = maps  # live prices, and the maps
-        self._symbols = tuple(symbols)  # rows, in this order
+        self._symbols = symbols  # rows, in this order; the list may change
         self.on_table = on_table  # gets every table
         self._clock_s = clock_s  # monotonic seconds
         self._leads = leads  # whether this server makes the table; in a fleet one does
@@ -105,17 +105,25 @@ class MarketTableLoop:
         await self._read_day()
         for symbol in self._symbols:
             await self._read_map(symbol)
-        now_ms = max(map(self._maps.data_time_ms, self._symbols), default=0)
+        symbols = tuple(self._symbols)
+        for ended in self._figures.keys() - set(symbols):
+            del self._figures[ended]
+        now_ms = max(map(self._maps.data_time_ms, symbols), default=0)
         if not now_ms:
             return
-        rows = [self._row(symbol) for symbol in self._symbols]
+        rows = [self._row(symbol) for symbol in symbols]
         fields = {name: [row.get(name) for row in rows] for name in FIELDS}
         last, now_s = self._last, self._clock_s()
-        is_same = last is not None and last.epoch == self._maps.epoch and last.fields == fields
+        is_same = (
+            last is not None
+            and last.epoch == self._maps.epoch
+            and last.symbols == symbols
+            and last.fields == fields
+        )
         if is_same and now_s - self._made_s < SIGN_OF_LIFE_S:
             return
         seq = 1 if last is None or last.epoch != self._maps.epoch else last.seq + 1
-        self._last = MarketTable(now_ms, self._maps.epoch, seq, self._symbols, fields)
+        self._last = MarketTable(now_ms, self._maps.epoch, seq, symbols, fields)
         self._made_s = now_s
         await self.on_table(self._last)
 

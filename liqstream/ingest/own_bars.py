@@ -35,6 +35,10 @@ class OwnBars:
             key = market_of(bar)
             self._newest_ms[key] = max(self._newest_ms.get(key, 0), bar.open_time_ms)
 
+    def forget(self, key: MarketKey) -> None:
+        """Nothing is known of a market that is followed no more."""
+        self._newest_ms.pop(key, None)
+
     def forget_later(self, key: MarketKey, latest_ms: int) -> None:
         """Nothing is known of a market whose newest bar is later than a record can be."""
         if self._newest_ms.get(key, 0) > latest_ms:

@@ -19,6 +19,7 @@ import structlog
 
 from liqstream.feeds.feed import Feed, FeedError, FeedStatus
 from liqstream.heatmap.live_maps import LiveMaps
+from liqstream.ingest.followed_markets import FollowedMarkets, markets_of
 from liqstream.ingest.liquidation_spans import LiquidationSpans
 from liqstream.ingest.own_bars import OwnBars, market_of
 from liqstream.market import LiquidationSpan, MarketEvent, MarketKey
@@ -76,6 +77,9 @@ class IngestPipeline:
         by_exchange = {feed.exchange: feed for feed in self._feeds}
         self._guard.on_refused = lambda record: _tell(by_exchange.get(record.exchange), record)
         self._spans = LiquidationSpans()  # of every feed's liquidation channels
+        places = (self._feeds, store, maps, self._spans)
+        self.markets = FollowedMarkets(*places, interval_ms, renew=self.renew, forget=self._forget)
+        """Changes what is collected."""
         # By market, the question by REST whether a far price is real; one at a time.
         self._confirmations: dict[MarketKey, asyncio.Task[None]] = {}
         self._clock = clock  # of the waits
@@ -104,10 +108,10 @@ class IngestPipeline:
         """
         for feed in self._feeds:
             self._maps.set_source(feed.exchange, feed.source)
-            await self.renew(_markets(feed))
+            await self.renew(markets_of(feed))
             if self._await_history:
                 await self._backfill(feed)
-                for key in _markets(feed):
+                for key in markets_of(feed):
                     self._maps.mark_fresh(key)
 
     async def run(self, supervisor: Supervisor | None = None) -> None:
@@ -168,7 +172,7 @@ class IngestPipeline:
     async def _backfill(self, feed: Feed) -> None:
         newest = {
             key: await self._store.newest_bar_ms(key.exchange, key.symbol, self._interval_ms)
-            for key in _markets(feed)
+            for key in markets_of(feed)
         }
         count = 0
         async with aclosing(feed.backfill(newest)) as batches:
@@ -176,23 +180,28 @@ class IngestPipeline:
                 await self._append(self._admitted(feed, batch, past=True))
                 count += len(batch)
         self._guard.end_past(feed.exchange)
-        await self.renew(self._to_rebuild & set(_markets(feed)))
+        await self.renew(self._to_rebuild & set(markets_of(feed)))
         self._maps.set_source(feed.exchange, feed.source)
         if count:
             log.info("history is in", exchange=feed.exchange, records=count)
 
     async def _collect(self, feed: Feed) -> None:
         async with aclosing(feed.events()) as batches:
-            async for batch in batches:
+            async for collected in batches:
+                batch = self.markets.of(collected)
                 self._maps.set_source(feed.exchange, feed.source)
                 self._cover(self._spans.note(feed))
                 if self._own_bars.is_history(batch):
                     await self._append(self._admitted(feed, batch, past=True))
                     continue
-                await self.renew(self._to_rebuild & set(_markets(feed)))
+                await self.renew(self._to_rebuild & set(markets_of(feed)))
                 self._take(self._admitted(feed, batch, past=False))
                 for key in self._guard.unconfirmed(feed.exchange):
                     self._confirm(feed, key)
+
+    def _forget(self, key: MarketKey) -> None:
+        self._own_bars.forget(key)
+        self._to_rebuild.discard(key)
 
     def _cover(self, spans: Sequence[LiquidationSpan]) -> None:
         """Liquidation channels were connected: to the maps and to the store."""
@@ -219,7 +228,7 @@ class IngestPipeline:
 
     def _forget_later(self, feed: Feed) -> None:
         """An exchange's clock has become known: what was taken meanwhile and is ahead of it goes."""
-        for key in _markets(feed):
+        for key in markets_of(feed):
             latest_ms = self._guard.latest_ms(key)
             self._own_bars.forget_later(key, latest_ms)
             if self._maps.forget_later(key, latest_ms):
@@ -281,7 +290,7 @@ class IngestPipeline:
         while True:
             for feed in self._feeds:
                 flags = feed.status.flags
-                for key in _markets(feed):
+                for key in markets_of(feed):
                     self._maps.set_flags(key, flags.get(key.symbol, frozenset()))
             await self._clock.sleep(FLAGS_EVERY_S)
 
@@ -317,10 +326,6 @@ class IngestPipeline:
             await self._store.flush()
         except StoreError as error:
             log.warning("store does not take what waits", reason=str(error))
-
-
-def _markets(feed: Feed) -> list[MarketKey]:
-    return [MarketKey(feed.exchange, symbol) for symbol in feed.symbols]
 
 
 def _tell(feed: Feed | None, record: MarketEvent) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from liqstream.alerts.config import read_alerts
@@ -24,6 +24,7 @@ async def alerts_sent(
     maps: LiveMaps,
     liquidations: LiquidationBus,
     *,
+    symbols: Sequence[str],
     metrics: Metrics,
     supervisor: Supervisor,
 ) -> AsyncIterator[None]:
@@ -38,7 +39,7 @@ async def alerts_sent(
         Sender(config.target, metrics),
         maps=maps,
         liquidations=liquidations,
-        symbols=settings.symbols,
+        symbols=symbols,
         on_failure=supervisor.report,
     )
     async with AsyncExitStack() as loops:

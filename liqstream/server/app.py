@@ -43,12 +43,13 @@ from liqstream.http.symbols_api import add_symbols_route
 from liqstream.ingest.feed_factory import make_feeds, waits_for_history
 from liqstream.ingest.forecast_loop import ForecastLoop
 from liqstream.ingest.pipeline import IngestPipeline
+from liqstream.market.market_list import MarketList
 from liqstream.metrics import NAMESPACE, Metrics
 from liqstream.model.forecast_priors import shipped_priors
 from liqstream.model.kernel import load_kernel
 from liqstream.model.margin import load_brackets
 from liqstream.server.alert_setup import alerts_sent
-from liqstream.server.app_keys import EPOCHS, FLEET, METRICS, PIPELINE, SETTINGS, SUPERVISOR, WATCH
+from liqstream.server.app_keys import EPOCHS, FLEET, FOLLOWED, METRICS, PIPELINE, SETTINGS, SUPERVISOR, WATCH
 from liqstream.server.bracket_setup import brackets_read, kept_brackets
 from liqstream.server.coin_verdicts import coins_kept
 from liqstream.server.fleet_setup import (
@@ -60,6 +61,12 @@ from liqstream.server.fleet_setup import (
 )
 from liqstream.server.http_metrics import http_metrics
 from liqstream.server.map_proof import prove_maps, try_map
+from liqstream.server.market_list_setup import (
+    first_list_ctx,
+    follow_first_list,
+    report_choice,
+    running_market_list,
+)
 from liqstream.server.market_table_setup import MARKET_TABLE, market_table_ctx, running_market_table
 from liqstream.server.positions_setup import positions_ctx, report_positions
 from liqstream.server.readiness import Readiness
@@ -90,9 +97,9 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
     metrics = Metrics()
     app = web.Application(middlewares=[http_metrics(metrics), json_errors, http_guard, known_parameters])
     app[SETTINGS] = settings
-    app[SYMBOLS] = settings.symbols
+    app[SYMBOLS] = app[FOLLOWED] = MarketList(settings.symbols)
     app[METRICS] = metrics
-    metrics.expect(settings.symbols, (*map(str, CLOSE_CODES), "other"))
+    metrics.expect((), (*map(str, CLOSE_CODES), "other"))
     app[ADMISSION] = AdmissionPolicy(settings)
     app.on_response_prepare.extend((security_headers(settings.frame_ancestors), cors_headers))
     app[SUPERVISOR] = Supervisor(on_failure=lambda name: metrics.task_failures.labels(name).inc())
@@ -106,25 +113,22 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
     app[MANAGER].ticks.per_s = settings.ticks_per_s
     app[WATCH] = StreamWatch(app[SUPERVISOR], app[MANAGER], lambda: ("stream",))
     app[ADMISSION].stream_is_down = app[WATCH].is_down
-    readiness = Readiness(settings.symbols, app[SUPERVISOR], app[WATCH].is_down)
+    readiness = Readiness(app[SYMBOLS], app[SUPERVISOR], app[WATCH].is_down)
     app[READINESS] = readiness.report
     app.on_shutdown.append(readiness.stopping)
     # In a fleet another server is there at once; alone, this one may be gone for good.
     close_with = RESTART if settings.redis_enabled else GOING_AWAY
     app[CONFIG] = WsConfig(
-        symbols=settings.symbols,
+        symbols=app[SYMBOLS],
         close_with=close_with,
         max_lifetime_s=settings.max_lifetime_s or math.inf,
     )
     add_ws_routes(app)
     add_description_routes(app)
-    facts = PageFacts(
-        settings.symbols, settings.interval, readiness.source, private=bool(settings.tokens_file)
-    )
-    add_page_routes(app, facts, None if settings.metrics_host else metrics)
+    add_page_routes(app, _page_facts(app, readiness), None if settings.metrics_host else metrics)
     add_symbols_route(app)
     add_markets_route(app, app[MANAGER].markets)
-    app.cleanup_ctx.extend((_tokens_ctx, _epochs_ctx))
+    app.cleanup_ctx.extend((_tokens_ctx, _epochs_ctx, first_list_ctx))
     if settings.role == ServerRole.FANOUT:
         add_latest_route(app, snapshot_of_exchanges=forward)
         add_forwarded_routes(app, settings.history_url)
@@ -142,8 +146,14 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
         add_accuracy_route(app)
         add_forecast_route(app)
     stream_ctx = _fleet_ctx if settings.redis_enabled else _alone_ctx
-    app.cleanup_ctx.extend((stream_ctx, running_market_table, _ready_ctx(readiness)))
+    app.cleanup_ctx.extend((stream_ctx, running_market_table, running_market_list, _ready_ctx(readiness)))
     return app
+
+
+def _page_facts(app: web.Application, readiness: Readiness) -> PageFacts:
+    settings = app[SETTINGS]
+    is_chosen, is_private = settings.market_choice is not None, bool(settings.tokens_file)
+    return PageFacts(app[SYMBOLS], settings.interval, readiness.source, is_chosen, is_private)
 
 
 async def _tokens_ctx(app: web.Application) -> AsyncIterator[None]:
@@ -186,7 +196,7 @@ async def _forecasts_ctx(app: web.Application) -> AsyncIterator[None]:
     app[FORECASTS] = ForecastLoop(
         app[STORE],
         app[MAPS],
-        app[SETTINGS].symbols,
+        app[SYMBOLS],
         priors=await asyncio.to_thread(shipped_priors),
         clock_s=time.monotonic,
         leads=lambda: issues_forecasts(app[SETTINGS], app.get(FLEET)),
@@ -200,6 +210,7 @@ def _feeds_ctx(make_feeds: MakeFeeds) -> Callable[[web.Application], AsyncIterat
         settings = app[SETTINGS]
         trace = PrometheusTraceConfig(namespace=NAMESPACE, registry=app[METRICS].registry)
         feeds = await make_feeds(settings, app[STORE], [trace])
+        follow_first_list(app, feeds)
         app[PIPELINE] = IngestPipeline(
             feeds,
             app[STORE],
@@ -229,7 +240,12 @@ def _feeds_ctx(make_feeds: MakeFeeds) -> Callable[[web.Application], AsyncIterat
 
 async def _alerts_ctx(app: web.Application) -> AsyncIterator[None]:
     async with alerts_sent(
-        app[SETTINGS], app[MAPS], app[LIQUIDATION_BUS], metrics=app[METRICS], supervisor=app[SUPERVISOR]
+        app[SETTINGS],
+        app[MAPS],
+        app[LIQUIDATION_BUS],
+        symbols=app[SYMBOLS],
+        metrics=app[METRICS],
+        supervisor=app[SUPERVISOR],
     ):
         yield
 
@@ -273,13 +289,16 @@ async def _fleet_ctx(app: web.Application) -> AsyncIterator[None]:
         maps=app.get(MAPS),
         epochs=app[EPOCHS],
         metrics=app[METRICS],
+        symbols=app[SYMBOLS],
     )
     app[LATEST] = app[FLEET].latest
     app[WATCH].needed = app[FLEET].needed_tasks
     async with (
         app[FLEET].running(app[SUPERVISOR]),
-        shared_forecasts(app[SETTINGS], app[FLEET], app.get(FORECASTS), app[SUPERVISOR]),
-        shared_prices(app[SETTINGS], app[FLEET], app.get(MAPS), app[MANAGER].ticks, app[SUPERVISOR]),
+        shared_forecasts(app[SETTINGS], app[FLEET], app.get(FORECASTS), app[SUPERVISOR], app[SYMBOLS]),
+        shared_prices(
+            app[SETTINGS], app[FLEET], app.get(MAPS), app[MANAGER].ticks, app[SUPERVISOR], app[SYMBOLS]
+        ),
         _streaming(app, lambda: _stream(app, app[FLEET].batches())),
     ):
         yield
@@ -305,6 +324,7 @@ def _ready_ctx(readiness: Readiness) -> Callable[[web.Application], AsyncIterato
         if STORE in app:
             readiness.store_condition = lambda: app[STORE].condition
         readiness.positions = lambda: report_positions(app)
+        readiness.market_choice = lambda: report_choice(app)
         readiness.watch(maps, statuses, app.get(FLEET))
         metrics, store = app[METRICS], app.get(STORE)
         files = None if store is None else StoreFiles(store.path)

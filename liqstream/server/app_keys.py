@@ -6,6 +6,7 @@ from aiohttp import web
 
 from liqstream.fleet.coordinator import Coordinator
 from liqstream.ingest.pipeline import IngestPipeline
+from liqstream.market.market_list import MarketList
 from liqstream.metrics import Metrics
 from liqstream.server.stream_watch import StreamWatch
 from liqstream.settings.table import Settings
@@ -13,6 +14,8 @@ from liqstream.store.epoch_file import EpochFile
 from liqstream.supervision.supervise import Supervisor
 
 SETTINGS = web.AppKey("settings", Settings)
+FOLLOWED = web.AppKey("followed", MarketList)
+"""The list that SYMBOLS shows, for who changes it."""
 METRICS = web.AppKey("metrics", Metrics)
 PIPELINE = web.AppKey("pipeline", IngestPipeline)
 EPOCHS = web.AppKey("epochs", EpochFile)

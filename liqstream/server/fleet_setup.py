@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -41,6 +41,7 @@ def make_coordinator(
     maps: LiveMaps | None,
     epochs: EpochFile,
     metrics: Metrics,
+    symbols: Sequence[str],
 ) -> Coordinator:
     """The stream shared through Redis; `maps` is None on a server that only fans out.
 
@@ -50,7 +51,7 @@ def make_coordinator(
     config = FleetConfig(
         names=RedisNames(settings.redis_channel_prefix),
         server=_server_name(),
-        symbols=settings.symbols,
+        symbols=symbols,
         lease_s=settings.lease_s,
         stale_after_s=settings.stale_after_s,
     )
@@ -77,7 +78,11 @@ def issues_forecasts(settings: Settings, coordinator: Coordinator | None) -> boo
 
 @asynccontextmanager
 async def shared_forecasts(
-    settings: Settings, coordinator: Coordinator, forecasts: ForecastLoop | None, supervisor: Supervisor
+    settings: Settings,
+    coordinator: Coordinator,
+    forecasts: ForecastLoop | None,
+    supervisor: Supervisor,
+    symbols: Sequence[str],
 ) -> AsyncIterator[None]:
     """Share the leader's forecasts meanwhile; `forecasts` is None on a server without any of its own."""
     if forecasts is None:
@@ -87,7 +92,7 @@ async def shared_forecasts(
     shared = SharedForecasts(
         redis,
         RedisNames(settings.redis_channel_prefix),
-        settings.symbols,
+        symbols,
         forecasts,
         leads=lambda: issues_forecasts(settings, coordinator),
     )
@@ -98,7 +103,12 @@ async def shared_forecasts(
 
 @asynccontextmanager
 async def shared_prices(
-    settings: Settings, coordinator: Coordinator, maps: LiveMaps | None, ticks: Ticks, supervisor: Supervisor
+    settings: Settings,
+    coordinator: Coordinator,
+    maps: LiveMaps | None,
+    ticks: Ticks,
+    supervisor: Supervisor,
+    symbols: Sequence[str],
 ) -> AsyncIterator[None]:
     """Make ticks of what the fleet's leader publishes meanwhile, and publish while this server leads.
 
@@ -108,7 +118,7 @@ async def shared_prices(
     shared = SharedPrices(
         redis,
         RedisNames(settings.redis_channel_prefix),
-        settings.symbols,
+        symbols,
         leads=lambda: coordinator.role == NodeRole.LEADER,
         demanded=coordinator.fleet_demand.active_symbols,
         per_s=settings.ticks_per_s,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from liqstream.heatmap.live_maps import LiveMaps
 
 
-async def prove_maps(maps: LiveMaps, symbols: tuple[str, ...]) -> None:
+async def prove_maps(maps: LiveMaps, symbols: Sequence[str]) -> None:
     """Raise what keeps every map from being made: a stream that nobody follows would not meet it."""
     failed = [error for symbol in symbols if (error := await try_map(maps, symbol)) is not None]
     if failed and len(failed) == len(symbols):

@@ -13,7 +13,7 @@ from liqstream.fleet.redis_pubsub import RedisNames
 from liqstream.fleet.roles import NodeRole
 from liqstream.fleet.shared_market_table import SharedMarketTable
 from liqstream.heatmap.market_table import MarketTable
-from liqstream.http.app_keys import MAPS, MARKETS, STORE
+from liqstream.http.app_keys import MAPS, MARKETS, STORE, SYMBOLS
 from liqstream.ingest.market_table_loop import MarketTableLoop
 from liqstream.server.app_keys import FLEET, SETTINGS, SUPERVISOR
 from liqstream.server.fleet_setup import connect_redis, issues_forecasts
@@ -31,7 +31,7 @@ async def market_table_ctx(app: web.Application) -> AsyncIterator[None]:
     app[MARKET_TABLE] = MarketTableLoop(
         app[STORE],
         app[MAPS],
-        app[SETTINGS].symbols,
+        app[SYMBOLS],
         on_table=show,
         clock_s=time.monotonic,
         leads=lambda: _makes_its_own(app),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ class Readiness:
     It is failed while the stream is down: clients are then better served elsewhere.
     """
 
-    symbols: tuple[str, ...]
+    symbols: Sequence[str]
     tasks: Supervisor = field(default_factory=Supervisor)
     stream_is_down: Callable[[], bool] = lambda: False
     store_condition: Callable[[], str] = lambda: "ok"
@@ -33,6 +33,8 @@ class Readiness:
     """Whether other processes serve the same port, each with caps of its own."""
     positions: Callable[[], dict[str, Any]] = dict
     """What is reported of measured positions; {} where none are measured."""
+    market_choice: Callable[[], dict[str, Any]] = dict
+    """How the symbols are chosen; {} where they are named."""
     _maps: LiveMaps | None = None
     _statuses: Callable[[], dict[str, FeedStatus]] = dict
     _fleet: Coordinator | None = None
@@ -68,6 +70,7 @@ class Readiness:
             "redis": self._fleet.redis if self._fleet else "off",
             **(_fleet(self._fleet) if self._fleet else {}),
             **({"caps": "per process"} if self.shares_port else {}),
+            **({"markets": chosen} if (chosen := self.market_choice()) else {}),
             "symbols": symbols,
             "feeds": feeds,
             **({"tasks": tasks} if tasks else {}),

@@ -67,6 +67,9 @@ def _values_in_files(settings: Settings, given: Collection[str]) -> dict[str, An
 
 def _refuse_unknown_symbols(settings: Settings) -> None:
     """An exchange says itself which perpetuals it lists; a simulated market or a recording has known ones."""
+    if settings.market_choice is not None:
+        _refuse_choice_without_exchanges(settings)
+        return
     unknown = [symbol for symbol in settings.symbols if symbol not in settings.known_symbols]
     if settings.exchanges:
         unknown = [symbol for symbol in unknown if not symbol.endswith(QUOTES)]
@@ -75,6 +78,13 @@ def _refuse_unknown_symbols(settings: Settings) -> None:
         right = f"one of {', '.join(settings.known_symbols)}, or add it to LIQSTREAM_EXTRA_SYMBOLS"
     if unknown:
         raise BadSettingError(f"LIQSTREAM_SYMBOLS={','.join(unknown)}: not supported; {right}")
+
+
+def _refuse_choice_without_exchanges(settings: Settings) -> None:
+    """Who chooses markets asks exchanges for them; a server that only fans out takes the leader's list."""
+    cause = "a replay has its own" if settings.replay else "needs LIQSTREAM_EXCHANGES to choose from"
+    if settings.replay or not (settings.exchanges or settings.role == ServerRole.FANOUT):
+        raise BadSettingError(f"LIQSTREAM_SYMBOLS={settings.market_choice}: {cause}")
 
 
 def _refuse_unknown_names() -> None:

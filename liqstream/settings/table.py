@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from liqstream.market.identity import canonical, contract_name
+from liqstream.market.ranking import MarketChoice
 from liqstream.settings.exchange_settings import ExchangeSettings
 from liqstream.settings.fields import (
     LEADERBOARD_URL,
@@ -27,8 +27,9 @@ from liqstream.settings.fields import setting as _setting
 from liqstream.settings.own_address import HOST, PORT
 from liqstream.settings.secret_files import SECRETS_DIR_HELP
 from liqstream.settings.server_role import ServerRole
+from liqstream.settings.symbol_names import ChosenSymbols, FollowedSymbols, SymbolNames
 from liqstream.settings.utc_time import OptionalTime
-from liqstream.symbols import SUPPORTED_SYMBOLS, is_symbol
+from liqstream.symbols import SUPPORTED_SYMBOLS
 
 
 class Settings(BaseSettings):
@@ -162,13 +163,14 @@ class Settings(BaseSettings):
     )
 
     # The market
-    symbols: Names = _setting(
+    symbols: FollowedSymbols = _setting(
         "LIQSTREAM_SYMBOLS",
         ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"),
-        "Symbols to follow, in any usual form (BTC/USDT:USDT, kPEPE); of exchanges any perpetual.",
+        "Symbols to follow, in any usual form (BTC/USDT:USDT, kPEPE), of exchanges any perpetual; or top:N, "
+        "the N of most open interest on the exchanges; or all.",
         "comma-separated",
     )
-    extra_symbols: Names = _setting(
+    extra_symbols: SymbolNames = _setting(
         "LIQSTREAM_EXTRA_SYMBOLS",
         (),
         "Symbols beyond the supported ones that may be followed where there is no exchange to list them.",
@@ -293,8 +295,6 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "symbols",
-        "extra_symbols",
         "exchanges",
         "hosts",
         "allowed_origins",
@@ -303,20 +303,10 @@ class Settings(BaseSettings):
         mode="before",
     )
     @classmethod
-    def _split(cls, value: object, info: ValidationInfo) -> object:
+    def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            parts = dict.fromkeys(part.strip() for part in value.split(",") if part.strip())
-            upper = info.field_name in ("symbols", "extra_symbols")
-            return tuple(contract_name(part) if upper else part.lower() for part in parts)
+            return tuple(dict.fromkeys(part.strip().lower() for part in value.split(",") if part.strip()))
         return value
-
-    @field_validator("symbols", "extra_symbols")
-    @classmethod
-    def _symbols_look_right(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for symbol in value:
-            if not is_symbol(symbol):
-                raise ValueError(f"{symbol!r} is no symbol; 2 to 20 capital letters and digits, e.g. BTCUSDT")
-        return tuple(dict.fromkeys(map(canonical, value)))
 
     @classmethod
     def settings_customise_sources(
@@ -339,6 +329,11 @@ class Settings(BaseSettings):
     def serves_stream(self) -> bool:
         """Whether clients may open sockets: they are switched on, and the role has them."""
         return self.ws_enabled and self.role != ServerRole.PRODUCER
+
+    @property
+    def market_choice(self) -> MarketChoice | None:
+        """How the symbols are chosen while the server runs; None where they are named."""
+        return self.symbols.choice if isinstance(self.symbols, ChosenSymbols) else None
 
     @property
     def known_symbols(self) -> tuple[str, ...]:

@@ -69,6 +69,18 @@ async def _klines(request: web.Request) -> web.Response:
     return _json([wire.kline_row(interval_ms, bar) for bar in bars])
 
 
+async def _day_tickers(request: web.Request) -> web.Response:
+    """Of all contracts at once: the turnover of a day, two and a half times the open interest."""
+    state = request.app[STATE]
+    now_ms = state.now_ms()
+    rows = []
+    for symbol in state.market.listed:
+        price_usd = state.market.price(symbol, now_ms)
+        turnover_usd = 2.5 * price_usd * state.market.open_interest(symbol, now_ms)
+        rows.append({"symbol": symbol, "lastPrice": text(price_usd), "quoteVolume": text(turnover_usd)})
+    return _json(rows)
+
+
 async def _open_interest(request: web.Request) -> web.Response:
     state, symbol = request.app[STATE], _symbol(request)
     now_ms = state.now_ms()
@@ -245,6 +257,7 @@ def make_dialect(
         prefix=prefix,
         routes=[
             *(web.get(f"{prefix}{path}", _ANSWERS[path]) for path in endpoints),
+            web.get(f"{prefix}/fapi/v1/ticker/24hr", _day_tickers),
             web.get(f"{prefix}{stream_path}", stream),
             *legacy,
         ],

@@ -157,7 +157,7 @@ def exchange_info(market: SimulatedMarket, now_ms: int) -> Message:
                 "quoteAsset": "USDT",
                 "marginAsset": "USDT",
             }
-            for symbol in market.symbols
+            for symbol in market.listed
         ],
     }
 

@@ -140,5 +140,5 @@ def instruments(market: SimulatedMarket) -> list[Message]:
             "quantityMultiplier": text(CONTRACTS[symbol].quantity_step),
             "offTime": "",
         }
-        for symbol in market.symbols
+        for symbol in market.listed
     ]

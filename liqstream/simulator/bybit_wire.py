@@ -144,6 +144,6 @@ def instruments(market: SimulatedMarket) -> Message:
                 "baseCoin": symbol.removesuffix("USDT"),
                 "quoteCoin": "USDT",
             }
-            for symbol in market.symbols
+            for symbol in market.listed
         ],
     }

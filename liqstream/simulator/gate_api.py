@@ -72,7 +72,7 @@ async def _contracts(request: web.Request) -> web.Response:
                 "status": "trading",
                 "in_delisting": False,
             }
-            for symbol in request.app[STATE].market.symbols
+            for symbol in request.app[STATE].market.listed
         ]
     )
 

@@ -72,6 +72,8 @@ class SimulatedMarket:
                 f"the simulated exchange does not list {', '.join(unknown)}; it lists {', '.join(CONTRACTS)}"
             )
         self.symbols = tuple(symbols)
+        self.unlisted: set[str] = set()
+        """Symbols that the exchange does not list just now; their market goes on."""
         self._row = {symbol: row for row, symbol in enumerate(self.symbols)}
         listed = (CONTRACTS[symbol] for symbol in symbols)
         contracts = [replace(each, open_interest_usd=share * each.open_interest_usd) for each in listed]
@@ -82,6 +84,11 @@ class SimulatedMarket:
         self.changes = self._engine.changes
         self.accounts = SimulatedAccounts(self, seed)
         self.advance(now_ms)
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The symbols that the exchange lists now."""
+        return tuple(symbol for symbol in self.symbols if symbol not in self.unlisted)
 
     @property
     def first_ms(self) -> int:

@@ -179,7 +179,7 @@ def instruments(market: SimulatedMarket) -> list[Message]:
             "lotSz": "0.01",
             "expTime": "",
         }
-        for symbol in market.symbols
+        for symbol in market.listed
     ]
 
 

@@ -12,7 +12,12 @@ from liqstream.wire.close_codes import UNSUPPORTED_PROTOCOL, CloseCode
 
 ErrorCode = Literal["INVALID_SYMBOL", "INVALID_ACTION", "INVALID_MESSAGE", "RATE_LIMITED", "SERVER_ERROR"]
 WarningCode = Literal[
-    "SLOW_CONSUMER", "CONNECTION_UNSTABLE", "SERVER_SHUTDOWN", "NO_DATA_YET", "STREAM_FAILED"
+    "SLOW_CONSUMER",
+    "CONNECTION_UNSTABLE",
+    "SERVER_SHUTDOWN",
+    "NO_DATA_YET",
+    "STREAM_FAILED",
+    "MARKET_ENDED",
 ]
 
 RequestId: TypeAlias = int | str
@@ -209,6 +214,12 @@ def no_data_message(symbols: list[str]) -> bytes:
     """That there is no map of these symbols yet (proto 2); it comes by itself once there is one."""
     text = f"no map of {', '.join(symbols)} yet: the server waits for its data"
     return _warning("NO_DATA_YET", text, symbols=symbols)
+
+
+def market_ended_message(symbol: str, reason: str) -> bytes:
+    """That a symbol is not followed any more, and why; whoever subscribed to it is sent no more of it."""
+    text = f"{symbol} is not followed any more: {reason}; you are not subscribed to it any longer"
+    return _warning("MARKET_ENDED", text, symbols=[symbol])
 
 
 def shutdown_message(*, retry_after_ms: int) -> bytes:

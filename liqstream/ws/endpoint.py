@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import structlog
@@ -35,7 +36,7 @@ class WsConfig:
     `close_with` and `shutdown_grace_s` to answer.
     """
 
-    symbols: tuple[str, ...] = SUPPORTED_SYMBOLS
+    symbols: Sequence[str] = SUPPORTED_SYMBOLS
     max_message_bytes: int = 4096
     heartbeat_s: float = 27.0
     idle_s: float = 60.0

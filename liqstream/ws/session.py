@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from aiohttp import web
@@ -56,12 +56,12 @@ class Session:
         manager: ConnectionManager,
         connection: Connection,
         *,
-        symbols: tuple[str, ...],
+        symbols: Sequence[str],
         clock: Callable[[], float],
     ) -> None:
         self._manager = manager  # keeps the subscriptions
         self._connection = connection  # takes the answers
-        self._symbols = symbols  # that may be subscribed to
+        self._symbols = symbols  # that may be subscribed to; the list may change
         self._clock = clock  # monotonic, in seconds
         self._errors: list[float] = []  # times of refused messages within the window
         self._over_rate = 0  # messages over the rate; 0 again after a time without one

@@ -50,7 +50,7 @@ class Scripted:
         failure: str = "",
     ) -> None:
         self.exchange = exchange
-        self.symbols = ("BTCUSDT",)
+        self.symbols: tuple[str, ...] = ("BTCUSDT",)
         self.status = FeedStatus()
         self.asked: dict[MarketKey, int | None] = {}
         self.prices: tuple[float, float] | None = None
@@ -88,6 +88,15 @@ class Scripted:
 
     async def brackets(self) -> None:
         return None
+
+    def listed(self) -> None:
+        return None
+
+    async def sizes(self) -> None:
+        return None
+
+    def follow(self, symbols: Sequence[str], newest_ms: Mapping[str, int | None]) -> None:
+        self.symbols = tuple(symbols)
 
     async def close(self) -> None:
         self.closed = True

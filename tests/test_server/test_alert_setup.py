@@ -44,11 +44,15 @@ async def test_the_files_rules_are_watched(settings: Settings, tmp_path: Path) -
     store = await MarketStore.open(tmp_path / "x.duckdb")
     maps, bus, supervisor = await make_maps(store), LiquidationBus(), Supervisor()
     with pytest.raises(BadAlertsError):
-        async with alerts_sent(settings, maps, bus, metrics=Metrics(), supervisor=supervisor):
+        async with alerts_sent(
+            settings, maps, bus, symbols=settings.symbols, metrics=Metrics(), supervisor=supervisor
+        ):
             pass
     async with receiver([]) as (url, received), asyncio.timeout(20):
         await asyncio.to_thread(Path(settings.alerts_file).write_text, FILE.format(url=url))
-        async with alerts_sent(settings, maps, bus, metrics=Metrics(), supervisor=supervisor):
+        async with alerts_sent(
+            settings, maps, bus, symbols=settings.symbols, metrics=Metrics(), supervisor=supervisor
+        ):
             await asyncio.sleep(0)
             assert {"alerts-maps", "alerts-liquidations", "alerts-sending"} <= supervisor.names
             bus.take([Liquidation("binance", SYMBOL, END_MS, "long", 100.0, 2.0)])

@@ -23,6 +23,7 @@ async def test_each_process_has_a_name_of_its_own() -> None:
             maps=None,
             epochs=EpochFile(None, on_failure=lambda: None),
             metrics=Metrics(),
+            symbols=settings.symbols,
         )
         for _ in range(2)
     )

@@ -1,0 +1,171 @@
+"""liqstream/server/market_list_setup.py: markets are chosen by size, come and go while the server runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from liqstream.feeds import exchange_feed
+from liqstream.http.app_keys import MAPS, STORE
+from liqstream.ingest import market_list_loop, market_table_loop
+from liqstream.market import MarketKey
+from liqstream.server.app import make_app
+from liqstream.settings.load import load_settings
+from liqstream.simulator.exchange_server import SimulatedExchange
+from liqstream.ws.endpoint import MANAGER
+from tests.support.exchange_rig import serving
+
+LISTED = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "LTCUSDT")
+"""By size, the largest first, as the simulated exchange has them."""
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists are read and looked at ten times a second."""
+    monkeypatch.setattr(exchange_feed, "LEAST_READ_EVERY_S", 0.05)
+    monkeypatch.setattr(exchange_feed, "READ_EVERY_S", 0.1)
+    monkeypatch.setattr(market_list_loop, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(market_table_loop, "EVERY_S", 0.2)
+
+
+@pytest.fixture
+async def exchange() -> AsyncIterator[tuple[SimulatedExchange, str]]:
+    """A simulated exchange and where it is."""
+    found = await SimulatedExchange.open(LISTED, history_days=1, round_s=0.1)
+    async with serving(found.app) as port:
+        yield found, f"127.0.0.1:{port}"
+
+
+@pytest.fixture
+async def lists() -> AsyncIterator[str]:
+    """Where an exchange is that lists and sizes these markets, the smallest first, and knows nothing else."""
+    listed = [{"symbol": symbol, "contractType": "PERPETUAL", "status": "TRADING"} for symbol in LISTED]
+    sized = [{"symbol": symbol, "quoteVolume": str(9 - place)} for place, symbol in enumerate(LISTED)]
+
+    async def answer(request: web.Request) -> web.Response:
+        known = {"/fapi/v1/exchangeInfo": {"symbols": listed}, "/fapi/v1/ticker/24hr": sized[::-1]}
+        return web.json_response(known.get(request.path, {}))
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with serving(app) as port:
+        yield f"127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def server_of(address: str, folder: Path, symbols: str) -> AsyncIterator[TestClient[Any, Any]]:
+    """A client of a server that follows the exchange at `address`."""
+    given = {
+        "db_path": folder / "m.duckdb",
+        "exchanges": "binance",
+        "binance_rest_url": f"http://{address}",
+        "binance_ws_url": f"ws://{address}",
+        "symbols": symbols,
+    }
+    settings = await asyncio.to_thread(lambda: load_settings(**given))
+    async with TestClient(TestServer(make_app(settings))) as client:
+        yield client
+
+
+async def until(client: TestClient[Any, Any], path: str, is_right: Callable[[Any], bool]) -> Any:
+    """The first answer that is right."""
+    async with asyncio.timeout(60):
+        while True:
+            async with client.get(path) as answer:
+                if (answer.status == 200 or path == "/ready") and is_right(body := await answer.json()):
+                    return body
+            await asyncio.sleep(0.05)
+
+
+def names(body: dict[str, Any], key: str = "symbols") -> list[str]:
+    """The markets of /api/symbols, or of /api/markets."""
+    return [row["symbol"] for row in body[key]]
+
+
+async def test_the_largest_are_followed(lists: str, tmp_path: Path) -> None:
+    """Named everywhere; the list is kept, and a restart begins with it before it has asked anybody."""
+    async with server_of(lists, tmp_path, "top:3") as client:
+        await until(client, "/api/symbols", lambda body: names(body) == list(LISTED[:3]))
+        ready = await until(client, "/ready", lambda body: bool(body["markets"]["ranked"]))
+        assert (ready["markets"]["choice"], ready["markets"]["followed"]) == ("top:3", 3)
+        assert list(ready["symbols"]) == list(LISTED[:3])
+        async with client.get("/metrics") as answer:
+            assert "liqstream_markets_followed 3.0" in await answer.text()
+        async with client.get("/api/heatmap/LTCUSDT") as answer:
+            assert answer.status == 400
+        page = await (await client.get("/")).text()
+        assert 'data-symbols="BTCUSDT,ETHUSDT,SOLUSDT"' in page
+    kept = json.loads(await asyncio.to_thread((tmp_path / "m.symbols.json").read_text))
+    assert list(kept["markets"]) == list(LISTED[:3])
+    async with server_of("127.0.0.1:9", tmp_path, "top:3") as client:
+        assert list((await until(client, "/ready", bool))["symbols"]) == list(LISTED[:3])
+
+
+async def test_a_listing_and_a_delisting_while_running(
+    exchange: tuple[SimulatedExchange, str], tmp_path: Path
+) -> None:
+    """A new market appears, a delisted one ends with a sentence and is let go of; the store keeps it.
+
+    One that returns goes on in its numbers.
+    """
+    market = exchange[0].market
+    market.unlisted = {"LTCUSDT"}
+    async with server_of(exchange[1], tmp_path, "all") as client:
+        app = client.app
+        assert app is not None
+        await until(client, "/api/markets", lambda body: names(body, "markets") == list(LISTED[:4]))
+        async with client.ws_connect("/ws/heatmap") as ws, asyncio.timeout(60):
+            await ws.send_json({"action": "subscribe", "symbols": ["XRPUSDT", "BTCUSDT"], "proto": 2})
+            await ws.send_json({"action": "subscribe", "stream": "markets", "proto": 2})
+            at: dict[str, int] = {}
+            types = set()
+            while "XRPUSDT" not in at or "markets" not in types:
+                message = await ws.receive_json()
+                types.add(message["type"])
+                if message["type"] == "snapshot":
+                    at[message["symbol"]] = message["seq"]
+            market.unlisted = {"XRPUSDT"}
+            tables: list[dict[str, Any]] = []
+            ended: list[dict[str, Any]] = []
+            while not ended or not tables or "LTCUSDT" not in tables[-1]["symbols"]:
+                message = await ws.receive_json()
+                if message["type"] == "markets" and "symbols" in message:
+                    tables.append(message)
+                elif message["type"] == "warning":
+                    ended.append(message)
+            assert tables[-1]["symbols"] == ["BTCUSDT", "ETHUSDT", "SOLUSDT", "LTCUSDT"]
+            assert [(each["code"], each["symbols"]) for each in ended] == [("MARKET_ENDED", ["XRPUSDT"])]
+            assert "no exchange that is followed lists it" in ended[0]["message"]
+            await ws.send_json({"action": "subscribe", "symbols": ["LTCUSDT", "XRPUSDT"], "proto": 2})
+            seen: dict[str, Any] = {}
+            while not {"snapshot", "error"} <= seen.keys():
+                message = await ws.receive_json()
+                if message.get("symbol") == "LTCUSDT" or message["type"] == "error":
+                    seen[message["type"]] = message
+            assert "unknown symbol 'XRPUSDT'" in seen["error"]["message"]
+            assert set(app[MANAGER].active_connections) == {"BTCUSDT", "LTCUSDT"}
+        symbols = await until(client, "/api/symbols", lambda body: "LTCUSDT" in names(body))
+        assert "XRPUSDT" not in names(symbols)
+        gone = MarketKey("binance", "XRPUSDT")
+        maps, store = app[MAPS], app[STORE]
+        assert maps.markets("XRPUSDT") == []
+        assert maps.last_snapshot("XRPUSDT") is None
+        assert gone not in maps._markets._maps
+        assert await store.newest_bar_ms("binance", "XRPUSDT", maps.interval_ms) is not None
+        async with client.get("/metrics") as answer:
+            assert 'ws_active_connections{symbol="XRPUSDT"}' not in await answer.text()
+        market.unlisted = set()
+        await until(client, "/api/symbols", lambda body: "XRPUSDT" in names(body))
+        async with client.ws_connect("/ws/heatmap") as ws, asyncio.timeout(60):
+            await ws.send_json({"action": "subscribe", "symbols": ["XRPUSDT"], "proto": 2})
+            while "seq" not in (message := await ws.receive_json()):
+                pass
+            assert message["seq"] > at["XRPUSDT"]  # of the same epoch: who held the last one can take it
