@@ -151,7 +151,7 @@ class _Tail:
 
 def _print_notice(code: str, message: str) -> None:
     """On stderr: a pipe gets snapshots alone."""
-    if code == "NO_DATA_YET":
+    if code in ("NO_DATA_YET", "MARKET_ENDED"):
         click.echo(message, err=True)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .errors import (
         CannotConnectError,
         ClientError,
+        MarketEndedError,
         OldServerError,
         RefusedError,
         UnknownSymbolError,
@@ -37,6 +38,7 @@ __all__ = [
     "HorizonForecast",
     "Level",
     "Levels",
+    "MarketEndedError",
     "MarketTable",
     "MarketTables",
     "OldServerError",
@@ -61,6 +63,7 @@ _MODULES = {
     "HorizonForecast": "forecast",
     "Level": "levels",
     "Levels": "levels",
+    "MarketEndedError": "errors",
     "MarketTable": "market_table",
     "MarketTables": "market_table",
     "OldServerError": "errors",

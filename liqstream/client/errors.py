@@ -24,5 +24,9 @@ class UnknownSymbolError(ClientError):
     """The server does not follow a symbol that was asked for."""
 
 
+class MarketEndedError(UnknownSymbolError):
+    """The server does not follow a subscribed symbol any more; the message says why."""
+
+
 class OldServerError(ClientError):
     """The server speaks only the first protocol."""

@@ -124,7 +124,7 @@ class HeatmapClient:
         tick's price and time and without the levels that were passed whole since (`Snapshot.tick`). The
         newest arrives at once; for a slow consumer the newest `keep` of each symbol wait. Raises ValueError
         for no symbol or one that is subscribed already; the iteration raises UnknownSymbolError for one that
-        the server does not follow.
+        the server does not follow, MarketEndedError when it follows none of them any more.
         """
         wanted = symbols_of(symbols)
         held = [symbol for symbol in wanted if symbol in self._subscriptions.streams]

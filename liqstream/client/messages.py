@@ -127,13 +127,14 @@ class ErrorMessage(Struct, frozen=True, tag="error"):
 class WarningMessage(Struct, frozen=True, tag="warning"):
     """Something is not well.
 
-    SLOW_CONSUMER, CONNECTION_UNSTABLE, SERVER_SHUTDOWN, NO_DATA_YET or STREAM_FAILED.
+    SLOW_CONSUMER, CONNECTION_UNSTABLE, SERVER_SHUTDOWN, NO_DATA_YET, STREAM_FAILED or MARKET_ENDED.
     """
 
     code: str
     message: str = ""
     dropped_messages: Count = 0
     dropped_by_symbol: dict[str, Count] = {}
+    symbols: list[str] = []
     retry_after_ms: _Milliseconds = 0
 
 

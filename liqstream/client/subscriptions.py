@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any
 
 from .connection import Connection
-from .errors import ClientError, UnknownSymbolError
+from .errors import ClientError, MarketEndedError, UnknownSymbolError
 from .market_table import MarketTables
 from .messages import (
     DeltaMessage,
@@ -191,12 +191,24 @@ class Subscriptions:
             if symbol in self.streams:
                 self.streams[symbol].take_dropped(count)
         self.retry_after_s = message.retry_after_ms / 1000
+        if message.code == "MARKET_ENDED":
+            self._end_markets(message)
         log.info("%s: %s", message.code, message.message)
         if self._on_warning is not None:
             try:
                 self._on_warning(message.code, message.message)
             except Exception:
                 log.exception("the listener of warnings failed")
+
+    def _end_markets(self, message: WarningMessage) -> None:
+        """Go on without symbols that the server follows no more; a subscription of no other ends."""
+        for symbol in message.symbols:
+            subscription = self._by_symbol.pop(symbol, None)
+            if subscription is not None:
+                del self.streams[symbol]
+                subscription.symbols = tuple(each for each in subscription.symbols if each != symbol)
+                if not subscription.symbols:
+                    subscription.fail(MarketEndedError(message.message))
 
     async def _take_state(self, connection: Connection, message: StateMessage) -> None:
         stream = self.streams.get(message.symbol)

@@ -36,12 +36,12 @@ if (facts.embed) {
   // A frame has no room for the controls; what must never be missing moves to the line above the map.
   find(".readout").append(find("#labels"), find("#connection"), fullPageLink());
 }
-showControls(store, facts.symbols);
+const showMarkets = showControls(store, facts.symbols);
 find("#side").hidden = !store.state.panel;
 mapGrid.layOut();
 
 /** What the page consists of, for the console, for scripts that drive it, and for its tests. */
-const page = { store, mapGrid, loader, facts };
+const page = { store, mapGrid, loader, facts, showMarkets };
 Object.assign(globalThis, { liqstream: page });
 
 void goLive();

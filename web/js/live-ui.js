@@ -22,6 +22,7 @@ import { rememberedState, rememberSettings } from "./state/settings.js";
 import { onUnsaved } from "./state/storage.js";
 import { formatState } from "./state/view-state.js";
 import { WINDOWS } from "./state/time-windows.js";
+import { followMarketList } from "./tools/market-list.js";
 import { setUpTools } from "./tools/setup.js";
 import { LiqstreamClient } from "./websocket-client.js";
 
@@ -35,10 +36,10 @@ import { LiqstreamClient } from "./websocket-client.js";
  */
 
 /**
- * @param {Page} page
+ * @param {Page & { showMarkets: () => void }} page showMarkets shows the markets of `facts` in the controls
  * @returns {{ client: LiqstreamClient, connection: ConnectionIndicator, legend: Legend }}
  */
-export function startLiveUi({ store, mapGrid, loader, facts }) {
+export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
   const client = new LiqstreamClient(socketAddress(), { token: token() });
   const connection = new ConnectionIndicator(client, loader, (status) => {
     for (const { view } of mapGrid.slots.values()) view.setGreyed(status === "disconnected");
@@ -109,6 +110,7 @@ export function startLiveUi({ store, mapGrid, loader, facts }) {
   loader.attach(client);
   client.connect();
   setUpTools({ store, mapGrid, loader, client, facts });
+  followMarketList({ store, mapGrid, facts, showMarkets }, client, (text) => connection.showMessage(text));
   return { client, connection, legend };
 }
 

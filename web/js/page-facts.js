@@ -17,6 +17,8 @@ export const facts = {
   symbols,
   interval: dataset.interval ?? "5m",
   source: dataset.source ?? "",
+  /** Whether the server chooses its markets while it runs. */
+  chosen: dataset.chosen === "1",
   embed: dataset.embed === "1",
   version: dataset.version ?? "",
   /** The market the address names, if this server does not follow it. */

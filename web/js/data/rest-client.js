@@ -266,6 +266,14 @@ export function fetchPositions(symbol) {
   return json(addressOf(`api/positions/${encodeURIComponent(symbol)}`, { limit: 200 }));
 }
 
+/**
+ * @returns {Promise<string[]>} the markets that are followed now
+ */
+export async function fetchSymbols() {
+  const { symbols } = await json("api/symbols");
+  return symbols.map((/** @type {{ symbol: string }} */ row) => row.symbol);
+}
+
 /** @returns {Promise<Ready>} the body of /ready, also of a 503 */
 export async function fetchReady() {
   return (await fetch("ready", { headers: { accept: "application/json" } })).json();

@@ -18,23 +18,30 @@ const QUOTES = ["USDT", "USDC", "USD"];
 /**
  * @param {ViewStore} store
  * @param {string[]} symbols
+ * @returns {() => void} shows the markets that are in `symbols` by then
  */
 export function showControls(store, symbols) {
   const markets = find("#markets");
   const select = /** @type {HTMLSelectElement} */ (find("#market-select"));
-  const quote = commonQuote(symbols);
+  let quote = "";
   const named = (/** @type {string} */ symbol) => symbol.slice(0, symbol.length - quote.length);
-  put(
-    markets,
-    ...symbols.map((symbol) =>
-      h("button", { type: "button", title: symbol, data: { value: symbol } }, named(symbol)),
-    ),
-  );
-  put(
-    select,
-    h("option", { value: ALL }, "Markets"),
-    ...symbols.map((symbol) => h("option", { value: symbol }, symbol)),
-  );
+  const more = h("select", { class: "more-markets", "aria-label": "More markets", hidden: true });
+  const showMarkets = () => {
+    quote = commonQuote(symbols);
+    put(
+      markets,
+      ...symbols.map((symbol) =>
+        h("button", { type: "button", title: symbol, data: { value: symbol } }, named(symbol)),
+      ),
+      more,
+    );
+    put(
+      select,
+      h("option", { value: ALL }, "Markets"),
+      ...symbols.map((symbol) => h("option", { value: symbol }, symbol)),
+    );
+  };
+  showMarkets();
   put(
     find("#windows"),
     ...WINDOW_NAMES.map((name) => h("button", { type: "button", data: { value: name } }, name)),
@@ -44,8 +51,8 @@ export function showControls(store, symbols) {
   windows.addEventListener("change", () =>
     store.set({ window: /** @type {WindowName} */ (windows.value), times: [] }),
   );
-  choose(markets, store, "symbol");
-  collapseTabs(markets, store, named);
+  const press = choose(markets, store, "symbol");
+  const fit = collapseTabs(markets, more, store, named);
   choose(find("#windows"), store, "window");
   choose(find("#view"), store, "view");
   select.addEventListener("change", () => {
@@ -59,6 +66,12 @@ export function showControls(store, symbols) {
   };
   store.subscribe(sync);
   sync();
+  return () => {
+    showMarkets();
+    press();
+    sync();
+    fit();
+  };
 }
 
 /**
@@ -74,15 +87,15 @@ export function commonQuote(symbols) {
 /**
  * Tabs that do not all fit move into a menu at their end; the chosen one stays in sight.
  * @param {HTMLElement} tabs
+ * @param {HTMLSelectElement} more the menu
  * @param {ViewStore} store
  * @param {(symbol: string) => string} named how a market is written
+ * @returns {() => void} does it again, for other tabs
  */
-function collapseTabs(tabs, store, named) {
-  const buttons = [...tabs.querySelectorAll("button")];
-  const more = h("select", { class: "more-markets", "aria-label": "More markets", hidden: true });
+function collapseTabs(tabs, more, store, named) {
   more.addEventListener("change", () => store.set(marketPatch(store.state, more.value)));
-  tabs.append(more);
   const fit = () => {
+    const buttons = [...tabs.querySelectorAll("button")];
     for (const button of buttons) button.hidden = false;
     more.hidden = true;
     const room = tabs.clientWidth;
@@ -109,6 +122,7 @@ function collapseTabs(tabs, store, named) {
     if (part) observer.observe(part);
   }
   store.subscribe((_, changed) => changed.has("symbol") && fit());
+  return fit;
 }
 
 /**
@@ -117,11 +131,11 @@ function collapseTabs(tabs, store, named) {
  * @param {ViewStore} store
  * @param {"symbol" | "window" | "view" | "side" | "palette" | "scale" | "fit" | "candleColours" | "theme"}
  * key
+ * @returns {() => void} presses the right one, of other buttons
  */
 export function choose(group, store, key) {
-  const buttons = [...group.querySelectorAll("button")];
   const sync = () => {
-    for (const button of buttons) {
+    for (const button of group.querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(button.dataset.value === store.state[key]));
     }
   };
@@ -140,4 +154,5 @@ export function choose(group, store, key) {
   });
   store.subscribe((_, changed) => changed.has(key) && sync());
   sync();
+  return sync;
 }

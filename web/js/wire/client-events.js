@@ -18,7 +18,8 @@
  * @property {Snapshot} tick the newest snapshot as of a tick
  * @property {{ code: string, message: string }} error what the server refused
  * @property {{ code: string, message: string, dropped: number }} warning SLOW_CONSUMER, CONNECTION_UNSTABLE,
- * SERVER_SHUTDOWN, NO_DATA_YET, STREAM_FAILED
+ * SERVER_SHUTDOWN, NO_DATA_YET, STREAM_FAILED, MARKET_ENDED
+ * @property {{ symbols: string[], message: string }} ended subscribed symbols that the server follows no more
  * @property {{ symbol: string, why: string }} resync
  * @property {{ symbols: string[], intervalS: number }} subscribed
  * @property {{ symbol: string, isConfirmed: boolean }} confirmed the server has stated where it stands with a

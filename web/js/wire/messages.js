@@ -81,6 +81,7 @@
  * @property {string} [message]
  * @property {number} [dropped_messages] of all symbols
  * @property {Record<string, number>} [dropped_by_symbol]
+ * @property {string[]} [symbols] those of NO_DATA_YET and MARKET_ENDED
  * @property {number} [retry_after_ms]
  */
 /**
@@ -189,6 +190,7 @@ const FORMS = {
       message: isText,
       dropped_messages: isCount,
       dropped_by_symbol: isRecordOf(isCount),
+      symbols: isList(isText),
       retry_after_ms: isRetry,
     },
   ),

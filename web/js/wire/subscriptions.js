@@ -245,6 +245,9 @@ export class Subscriptions {
     this.retryAfterMs = message.retry_after_ms ?? 0;
     const dropped = message.dropped_messages ?? 0;
     this.#connection.emit("warning", { code: message.code, message: message.message ?? "", dropped });
+    if (message.code !== "MARKET_ENDED") return;
+    const symbols = (message.symbols ?? []).filter((symbol) => this.streams.delete(symbol));
+    if (symbols.length) this.#connection.emit("ended", { symbols, message: message.message ?? "" });
   }
 
   /**
