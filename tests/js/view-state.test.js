@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatState, initialState, parseState, unreadable, ViewStore } from "../../web/js/state/view-state.js";
-import { intervalOf, INTERVALS_MS, WINDOW_NAMES, WINDOWS } from "../../web/js/state/time-windows.js";
+import { intervalOf, INTERVALS_MS, LONG_WINDOWS, WINDOW_NAMES, WINDOWS } from "../../web/js/state/time-windows.js";
 
 test("an untouched view has an empty address", () => {
   assert.equal(formatState(initialState()), "");
@@ -51,7 +51,7 @@ test("the case of an address is forgiven; what is not understood is named with w
   const state = parseState("?window=5y&grid=3&view=density&prices=2~1");
   assert.deepEqual(unreadable("?window=5y&grid=3&view=density&prices=2~1&embed=1", state), [
     "grid=3: not 1, 4 or 9; showing 1.",
-    "window=5y: not 12h, 24h, 48h, 3d, 7d, 14d, 30d, 90d, 1y; showing 3d.",
+    "window=5y: not 1h, 4h, 12h, 24h, 48h, 3d, 7d, 14d, 30d, 90d, 1y; showing 3d.",
     "prices=2~1: not two ascending numbers, as 1~2; showing the default.",
   ]);
 });
@@ -76,8 +76,12 @@ test("listeners are called only with what really changed", () => {
   assert.deepEqual(calls, [["window"]]);
 });
 
-test("every window is drawn with 140 to 1,100 columns, and never finer than the bars there are", () => {
-  for (const name of WINDOW_NAMES) {
+test("every window is drawn with 60 to 1,100 columns, and never finer than the bars there are", () => {
+  assert.deepEqual(WINDOW_NAMES, ["1h", "4h", ...LONG_WINDOWS]);
+  for (const name of ["1h", "4h"]) {
+    assert.equal(intervalOf(/** @type {any} */ (name), "15m"), "1m", "kept beside the market's own bars");
+  }
+  for (const name of LONG_WINDOWS) {
     const columns = WINDOWS[name].spanMs / INTERVALS_MS[intervalOf(name, "1m")];
     assert.ok(columns >= 140 && columns <= 1100, `${name} ${columns}`);
     assert.ok(INTERVALS_MS[intervalOf(name, "1h")] >= INTERVALS_MS["1h"]);

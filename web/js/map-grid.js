@@ -53,6 +53,7 @@ export class MapGrid {
     this.#store = store;
     this.#loader = loader;
     this.#symbols = symbols;
+    loader.refineFor((symbol) => this.slots.get(symbol)?.view.viewport.prices() ?? []);
   }
 
   /** A message for the viewer from before there were hooks to show it; empty: none. */

@@ -102,7 +102,7 @@ export class ColourRange {
 
   /** Ends what is being eased, with the map. */
   stop() {
-    cancelAnimationFrame(this.#frame);
+    if (this.#frame) cancelAnimationFrame(this.#frame);
   }
 
   /** Cells in sight per index, as last observed. */

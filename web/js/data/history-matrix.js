@@ -28,6 +28,8 @@ export class HistoryMatrix {
     this.rows = header.rows;
     this.p0 = header.p0;
     this.step = header.step;
+    /** Whether it is of some prices only, with finer rows than those of all. */
+    this.isPart = false;
     /** First column still held, a multiple of 256. */
     this.first = 0;
     /** One past the newest column. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { quantise } from "./quantise.js";
+import { DEQUANTISED, quantise } from "./quantise.js";
 
 /** @typedef {import("./history-matrix.js").HistoryMatrix} HistoryMatrix */
 /** @typedef {import("./market.js").Grid} Grid */
@@ -42,6 +42,7 @@ function scratchOf(rows) {
  * @returns {boolean}
  */
 export function fits(grid, matrix) {
+  if (matrix.isPart) return true; // which prices it holds goes by what is in sight
   const top = grid.p0 + (grid.long.length - 1) * grid.step;
   const whole = Math.abs(matrix.step / grid.step - Math.round(matrix.step / grid.step)) < 1e-6;
   return (
@@ -93,7 +94,11 @@ export function liveCells(grid, matrix, column) {
   const high = Math.min(matrix.rows - 1, matrix.rowAt(grid.p0 + (rows - 1) * grid.step + matrix.step * 1e-6));
   longUsd.fill(0);
   shortUsd.fill(0);
-  for (let i = 0; i < rows; i++) {
+  if (matrix.step < 0.99 * grid.step) {
+    spread(grid.long, grid, long, longUsd, matrix);
+    spread(grid.short, grid, short, shortUsd, matrix);
+  }
+  for (let i = 0; i < rows && matrix.step >= 0.99 * grid.step; i++) {
     const row = matrix.rowAt(grid.p0 + i * grid.step + matrix.step * 1e-6);
     if (row < low || row > high) continue;
     longUsd[row] += grid.long[i];
@@ -104,4 +109,26 @@ export function liveCells(grid, matrix, column) {
     short[row] = quantise(shortUsd[row]);
   }
   return { long, short };
+}
+
+/**
+ * The levels of a live grid over finer rows: as each level was spread in the column before, else evenly.
+ * @param {ArrayLike<number>} usd per level
+ * @param {Grid} grid
+ * @param {Uint16Array} before quantised USD per row
+ * @param {Float64Array} rowsUsd is written
+ * @param {HistoryMatrix} matrix
+ */
+function spread(usd, grid, before, rowsUsd, matrix) {
+  for (let i = 0; i < usd.length; i++) {
+    const bottom = grid.p0 + (i - 0.5) * grid.step;
+    const first = Math.max(0, matrix.rowAt(bottom + 0.5 * matrix.step));
+    const last = Math.min(matrix.rows - 1, matrix.rowAt(bottom + grid.step - 0.5 * matrix.step));
+    if (!usd[i] || last < first) continue;
+    let sum = 0;
+    for (let row = first; row <= last; row++) sum += DEQUANTISED[before[row]];
+    for (let row = first; row <= last; row++) {
+      rowsUsd[row] = usd[i] * (sum ? DEQUANTISED[before[row]] / sum : 1 / (last - first + 1));
+    }
+  }
 }

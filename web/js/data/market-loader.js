@@ -7,7 +7,8 @@
 
 import { Market } from "./market.js";
 import { requestCandles, requestColumns, requestLiquidations } from "./market-requests.js";
-import { requestPlanes, takeTiers } from "./market-requests.js";
+import { requestPlanes, takeTiers, unknownExchanges } from "./market-requests.js";
+import { refine } from "./detail.js";
 import { historyOfTiers } from "./leverage-planes.js";
 import { fetchColumns, fetchHistory, historyAddress, RestError } from "./rest-client.js";
 import { Schedule } from "./schedule.js";
@@ -63,6 +64,8 @@ export class MarketLoader {
   /** Update interval of the subscriptions, s. */
   #intervalS = INTERVAL_S;
   #awakeWhile = () => false;
+  /** @type {(symbol: string) => number[]} lowest and highest price in sight; empty: not known */
+  #pricesInSight = () => [];
   #onLoad;
   #onUnknownExchanges;
   /** @type {Set<(market: Market) => void>} */
@@ -105,6 +108,14 @@ export class MarketLoader {
    */
   keepAwakeWhile(condition) {
     this.#awakeWhile = condition;
+  }
+
+  /**
+   * Where few rows are in sight, finer ones are loaded.
+   * @param {(symbol: string) => number[]} pricesInSight lowest and highest; empty: not known
+   */
+  refineFor(pricesInSight) {
+    this.#pricesInSight = pricesInSight;
   }
 
   /** Milliseconds since the last response of the polling fallback. */
@@ -181,6 +192,7 @@ export class MarketLoader {
     for (const symbol of symbols) {
       const entry = this.#entryOf(symbol);
       if (changed) entry.market.liquidationsState = "loading";
+      if (changed) entry.detail = entry.wanted = null;
       if (otherTiers && !changed && this.holdsTiers(symbol) && takeTiers(entry, exchanges, tiers)) continue;
       if (changed || otherTiers || (!entry.market.matrix && !entry.loading)) void this.#load(entry);
     }
@@ -204,8 +216,8 @@ export class MarketLoader {
    * @param {LoadedMarket} entry
    * @param {boolean} byLeverage
    */
-  #address({ market: { symbol } }, byLeverage) {
-    return historyAddress(symbol, this.#window, this.interval, this.#exchanges, byLeverage);
+  #address({ market: { symbol }, detail }, byLeverage) {
+    return historyAddress(symbol, this.#window, this.interval, this.#exchanges, byLeverage, detail);
   }
 
   /** Loads the histories again. */
@@ -244,7 +256,7 @@ export class MarketLoader {
     let entry = this.#loaded.get(symbol);
     if (!entry) {
       const market = new Market(symbol);
-      const none = { loading: null, planes: null, columns: null, error: "" };
+      const none = { loading: null, planes: null, columns: null, detail: null, wanted: null, error: "" };
       entry = { market, ...none, reloadAt: 0, appended: 0, klinesAt: 0, liquidationsTo: 0 };
       const kept = entry;
       market.subscribe((change) => {
@@ -266,7 +278,7 @@ export class MarketLoader {
     entry.loading = loading;
     entry.reloadAt = 0;
     const { symbol } = entry.market;
-    const [exchanges, tiers] = [this.#exchanges, this.#tiers];
+    const [exchanges, tiers, detail] = [this.#exchanges, this.#tiers, entry.detail];
     try {
       const askedAt = performance.now();
       const address = this.#address(entry, tiers.length > 0);
@@ -279,7 +291,8 @@ export class MarketLoader {
       entry.error = "";
       entry.liquidationsTo = 0;
       if (tiers.length) entry.planes = { address, history }; // kept for the way back to all and again to some
-      entry.market.takeHistory(tiers.length ? historyOfTiers(history, tiers) : history, exchanges, tiers);
+      const taken = tiers.length ? historyOfTiers(history, tiers) : history;
+      entry.market.takeHistory(taken, exchanges, tiers, detail !== null);
       entry.columns = columns ?? entry.columns;
       if (columns) entry.market.takeColumns(columns, { asNow: true, askedAt });
     } catch (error) {
@@ -287,27 +300,14 @@ export class MarketLoader {
       entry.error = error instanceof Error ? error.message : String(error);
       entry.reloadAt = performance.now() + 5000;
       if (exchanges.length && error instanceof RestError && error.status === 400) {
-        void this.#findUnknown(symbol, exchanges);
+        const unknown = await unknownExchanges(symbol, exchanges);
+        if (unknown.length && exchanges === this.#exchanges) this.#onUnknownExchanges(unknown);
       }
     } finally {
       if (entry.loading === loading) entry.loading = null;
     }
     this.#onLoad(symbol, entry.error);
     if (performance.now() >= this.#besidesAt) void requestLiquidations(entry, this.#window, this.interval);
-  }
-
-  /**
-   * @param {string} symbol
-   * @param {string[]} exchanges of which the server does not know all
-   */
-  async #findUnknown(symbol, exchanges) {
-    try {
-      const { all_exchanges: known = exchanges } = await fetchColumns(symbol, []);
-      const unknown = exchanges.filter((exchange) => !known.includes(exchange));
-      if (unknown.length && exchanges === this.#exchanges) this.#onUnknownExchanges(unknown);
-    } catch {
-      // The server's error is shown where the map would be; the next attempt tries again.
-    }
   }
 
   #runTasks() {
@@ -320,6 +320,9 @@ export class MarketLoader {
     for (const entry of this.#loaded.values()) {
       const due = entry.reloadAt && now > entry.reloadAt && !entry.loading;
       if (due && this.#schedule.due(`load ${entry.market.symbol}`, RELOAD_MS)) void this.#load(entry);
+      else if (now >= this.#besidesAt && !entry.loading) {
+        if (refine(entry, this.#pricesInSight(entry.market.symbol))) void this.#load(entry);
+      }
       if (entry.appended && now - entry.klinesAt > KLINES_MS) void requestCandles(entry, this.interval);
     }
     // The socket carries all exchanges and leverages together: some of them are polled.

@@ -21,6 +21,8 @@ import { INTERVALS_MS, WINDOWS } from "../state/time-windows.js";
  * @property {number} klinesAt
  * @property {{ address: string, history: import("./history-codec.js").History } | null} planes the history
  * with its leverage tiers apart, by the address it came from
+ * @property {import("./detail.js").Detail | null} detail the part of the prices that is loaded; null: all
+ * @property {import("./detail.js").Detail | null} wanted what was wanted when it was last looked at
  * @property {import("./rest-client.js").ColumnsResponse | null} columns the newest, with their mix
  * @property {number} liquidationsTo UTC ms up to which they are complete; 0: none are
  */
@@ -97,6 +99,20 @@ export async function requestLiquidations(entry, window, interval) {
 }
 
 /**
+ * @param {string} symbol
+ * @param {string[]} exchanges
+ * @returns {Promise<string[]>} those of them that the server does not have
+ */
+export async function unknownExchanges(symbol, exchanges) {
+  try {
+    const { all_exchanges: known = exchanges } = await fetchColumns(symbol, []);
+    return exchanges.filter((exchange) => !known.includes(exchange));
+  } catch {
+    return []; // the server's error is shown where the map would be; the next attempt tries again
+  }
+}
+
+/**
  * The history with its leverage tiers apart, for a moment at which some of them are chosen.
  * @param {LoadedMarket} entry
  * @param {string} address
@@ -121,7 +137,8 @@ export function takeTiers(entry, exchanges, tiers) {
   if (!entry.planes || !entry.columns) return false;
   entry.loading?.abort();
   entry.loading = null;
-  entry.market.takeHistory(historyOfTiers(entry.planes.history, tiers), exchanges, tiers);
+  const history = historyOfTiers(entry.planes.history, tiers);
+  entry.market.takeHistory(history, exchanges, tiers, entry.detail !== null);
   entry.market.takeColumns(entry.columns, { asNow: true });
   entry.reloadAt ||= performance.now() + REFRESH_MS;
   return true;

@@ -60,6 +60,8 @@ export class Market {
   matrix = null;
   /** @type {import("./history-codec.js").HistoryHeader | null} */
   header = null;
+  /** The rows of the history of all prices. @type {import("./detail.js").Rows | null} */
+  whole = null;
   /** @type {Now | null} */
   now = null;
   /** @type {Mix | null} of the tiers shown */
@@ -103,6 +105,11 @@ export class Market {
     return exchanges.join() === this.chosen.join();
   }
 
+  /** How many of a level of all prices one of those shown is. */
+  get levelShare() {
+    return this.matrix && this.whole ? Math.min(1, this.matrix.step / this.whole.step) : 1;
+  }
+
   /** Whether it is of some exchanges or leverages alone, which the socket does not carry. */
   get isPart() {
     return this.chosen.length > 0 || this.tiers.length > 0;
@@ -113,8 +120,9 @@ export class Market {
    * @param {import("./history-codec.js").History} history
    * @param {string[]} [exchanges] empty: all
    * @param {number[]} [tiers] empty: all
+   * @param {boolean} [isPart] whether it is of some prices only
    */
-  takeHistory(history, exchanges = [], tiers = []) {
+  takeHistory(history, exchanges = [], tiers = [], isPart = false) {
     if (!this.isOf(exchanges)) {
       this.now = this.mix = this.wholeMix = this.mixGrid = null;
       this.liquidations = this.totals = [];
@@ -128,6 +136,8 @@ export class Market {
     this.chosen = exchanges;
     this.header = history.header;
     this.matrix = new HistoryMatrix(history);
+    this.matrix.isPart = isPart;
+    if (!isPart) this.whole = { step: this.matrix.step, bottom: this.matrix.bottom, top: this.matrix.top };
     this.#columns = history.header.columns;
     if (!exchanges.length) this.exchanges = history.header.exchanges ?? this.exchanges;
     this.#notify("history");

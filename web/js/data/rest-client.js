@@ -6,6 +6,7 @@
  */
 
 import { fetchWithToken } from "./token.js";
+import { detailParam } from "./detail.js";
 import { takeFirst } from "./first-history.js";
 import { decodeHistory } from "./history-codec.js";
 
@@ -149,13 +150,15 @@ function exchangeParam(exchanges) {
  * @param {string} interval
  * @param {string[]} exchanges
  * @param {boolean} [byLeverage] whether leverage tiers are to be kept apart
+ * @param {import("./detail.js").Detail | null} [detail] the part of the prices that is wanted; null: all
  */
-export function historyAddress(symbol, window, interval, exchanges, byLeverage = false) {
+export function historyAddress(symbol, window, interval, exchanges, byLeverage = false, detail = null) {
   return addressOf(`api/heatmap/${encodeURIComponent(symbol)}/history`, {
     window,
     interval,
     ...exchangeParam(exchanges),
     ...(byLeverage ? { leverage: 1 } : {}),
+    ...detailParam(detail),
   });
 }
 

@@ -78,6 +78,11 @@ export class Legend {
     this.draw();
   }
 
+  /** How many levels of all prices one of those shown is: figures chosen are of the former. */
+  get #levelShare() {
+    return this.#view?.market?.levelShare ?? 1;
+  }
+
   toggleLock() {
     const { lock } = this.#store.state;
     this.#store.set({ lock: !lock });
@@ -96,7 +101,7 @@ export class Legend {
     this.#title.textContent = of + MEANING[state.view];
     this.#lock.setAttribute("aria-pressed", String(state.lock));
     if (!colours?.high) return;
-    const wanted = Math.max(colours.auto || colours.high, state.high ?? 0) * REACH;
+    const wanted = Math.max(colours.auto || colours.high, (state.high ?? 0) * this.#levelShare) * REACH;
     if (!this.#dragging && (!this.#end || wanted > this.#end || wanted < this.#end / 2)) this.#end = wanted;
     this.#paint(colours);
     this.#place(this.#low, colours.low);
@@ -198,10 +203,14 @@ export class Legend {
     const colours = this.#view?.colours;
     if (!colours?.high) return;
     const value = this.#usdAt(Math.min(1, Math.max(0, share)));
-    const rounded = DEQUANTISED[quantise(value)];
+    const level = this.#levelShare;
+    const rounded = DEQUANTISED[quantise(value / level)];
     if (which === "low") {
-      this.#store.set({ low: Math.min(rounded, Math.round(colours.high * 0.98)) });
-    } else this.#store.set({ high: Math.max(rounded, Math.round(colours.low * 1.02), DEQUANTISED[1]) });
+      this.#store.set({ low: Math.min(rounded, Math.round((colours.high * 0.98) / level)) });
+    } else {
+      const least = Math.round((colours.low * 1.02) / level);
+      this.#store.set({ high: Math.max(rounded, least, DEQUANTISED[1]) });
+    }
   }
 }
 

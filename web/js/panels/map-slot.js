@@ -30,6 +30,7 @@ import { estimateNote } from "./estimate.js";
 /** A history that comes sooner needs no word. */
 const VEIL_MS = 100;
 const FLASH_MS = 1000;
+const MINUTE_MS = 60_000;
 
 export class MapSlot {
   #caption = h("div", { class: "caption" });
@@ -237,7 +238,10 @@ export class MapSlot {
     const [known, window] = [matrix.end - matrix.firstKnown, matrix.end - matrix.first].map(
       (columns) => columns * matrix.intervalMs,
     );
-    if (this.#error && !this.#awaited) {
+    const [gap] = header?.gaps ?? [];
+    if (matrix.intervalMs === MINUTE_MS && gap?.[1] === header?.columns) {
+      put(this.#empty, "No bars of a minute are recorded here yet: this window is drawn of them");
+    } else if (this.#error && !this.#awaited) {
       put(this.#empty, `The newest history did not load: ${failureText(this.#error)}`);
     } else if (header?.quality.includes("warming_up")) {
       put(this.#empty, `Warming up: only ${duration(known)} of history so far`);
@@ -257,8 +261,8 @@ export class MapSlot {
       high > low &&
       (to <= matrix.timeOf(matrix.first) ||
         from >= matrix.timeOf(matrix.end) ||
-        high <= matrix.bottom ||
-        low >= matrix.top);
+        high <= (market.whole ?? matrix).bottom ||
+        low >= (market.whole ?? matrix).top);
     this.#reset.hidden = !empty;
   }
 

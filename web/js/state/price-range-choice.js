@@ -42,12 +42,12 @@ export function marketPatch(state, symbol) {
  * The thresholds of a market in sight; those of the state are of the one in focus.
  * @param {ViewState} state
  * @param {string} symbol
+ * @param {number} [share] how many levels of all prices, which they are chosen for, a level shown is
  * @returns {Thresholds}
  */
-export function thresholdsOf(state, symbol) {
-  if (symbol === state.symbol) return { low: state.low, high: state.high };
-  const { low, high } = owned.get(symbol) ?? NONE;
-  return { low, high };
+export function thresholdsOf(state, symbol, share = 1) {
+  const { low, high } = symbol === state.symbol ? state : (owned.get(symbol) ?? NONE);
+  return { low: low && low * share, high: high && high * share };
 }
 
 /** @returns {[string, Fit][]} */

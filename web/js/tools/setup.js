@@ -10,7 +10,7 @@ import { find } from "../panels/dom.js";
 import { closePopover, Popover } from "../panels/popover.js";
 import { TIER_SETS } from "../state/leverage-tiers.js";
 import { marketPatch } from "../state/price-range-choice.js";
-import { WINDOW_NAMES } from "../state/time-windows.js";
+import { LONG_WINDOWS } from "../state/time-windows.js";
 import { AlertMarks } from "./alert-marks.js";
 import { Alerts } from "./alerts.js";
 import { exportMenu } from "./export.js";
@@ -144,10 +144,15 @@ function shortcutsOf({ store, mapGrid, facts }, open) {
   const onOff = [true, false];
   return [
     {
-      keys: WINDOW_NAMES.map((_, i) => String(i + 1)),
+      keys: LONG_WINDOWS.map((_, i) => String(i + 1)),
       shown: "1 – 9",
       name: "Window from 12 h to 1 y",
-      run: (key) => store.set({ window: WINDOW_NAMES[Number(key) - 1], times: [] }),
+      run: (key) => store.set({ window: LONG_WINDOWS[Number(key) - 1], times: [] }),
+    },
+    {
+      keys: ["0"],
+      name: "Window of 4 h, 1 h",
+      run: () => store.set({ window: store.state.window === "4h" ? "1h" : "4h", times: [] }),
     },
     { keys: ["m"], name: "All markets", run: () => location.assign("markets") },
     { keys: ["["], name: "Previous market", run: () => market(-1) },
