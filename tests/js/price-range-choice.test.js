@@ -24,8 +24,10 @@ test("a price asked about is a market's own, and there again on the way back", (
 test("thresholds in USD are a market's own, also where several are in sight", () => {
   const sol = { ...initialState(), symbol: "SOLUSDT", low: 1_500_000, high: 2_000_000 };
   const xrp = { ...sol, ...marketPatch(sol, "XRPUSDT") };
-  assert.deepEqual(thresholdsOf(xrp, "XRPUSDT"), { low: null, high: null });
-  assert.deepEqual(thresholdsOf(xrp, "SOLUSDT"), { low: 1_500_000, high: 2_000_000 });
+  assert.deepEqual(thresholdsOf(xrp, { symbol: "XRPUSDT" }), { low: null, high: null });
+  assert.deepEqual(thresholdsOf(xrp, { symbol: "SOLUSDT" }), { low: 1_500_000, high: 2_000_000 });
+  const finer = thresholdsOf(xrp, { symbol: "SOLUSDT", levelShare: 0.1 });
+  assert.deepEqual(finer, { low: 150_000, high: 200_000 }, "as much less as its levels are finer");
   const back = marketPatch({ ...xrp, low: 3000 }, "SOLUSDT");
   assert.deepEqual([back.low, back.high], [1_500_000, 2_000_000]);
 });

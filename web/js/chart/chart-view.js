@@ -262,8 +262,7 @@ export class ChartView {
   #takeHistory() {
     const market = /** @type {Market} */ (this.#market);
     const { interval_ms: intervalMs, columns } = /** @type {Header} */ (market.header);
-    const { chosen, tiers, levelShare } = market;
-    const shown = [`${intervalMs}/${columns}`, `${chosen}/${tiers}/${levelShare}`];
+    const shown = [`${intervalMs}/${columns}`, `${market.chosen}/${market.tiers}/${market.levelShare}`];
     const same = shown[0] === this.#shown[0];
     const times = same && !this.viewport.isWhole ? this.viewport.times() : this.#state.times;
     const wasFollowing = same && this.viewport.following;
@@ -320,8 +319,7 @@ export class ChartView {
 
   #setColours() {
     const { palette, scale, lock } = this.#state;
-    const { symbol = this.#state.symbol, levelShare = 1 } = this.#market ?? {};
-    const { low, high } = thresholdsOf(this.#state, symbol, levelShare);
+    const { low, high } = thresholdsOf(this.#state, this.#market ?? { symbol: this.#state.symbol });
     const grey = Boolean(this.#market?.now?.stale) || this.#greyed;
     this.colours.set({ palette, scale, low, high, lock, light: this.theme.light, grey });
   }

@@ -41,11 +41,11 @@ export function marketPatch(state, symbol) {
 /**
  * The thresholds of a market in sight; those of the state are of the one in focus.
  * @param {ViewState} state
- * @param {string} symbol
- * @param {number} [share] how many levels of all prices, which they are chosen for, a level shown is
+ * @param {{ symbol: string, levelShare?: number }} market how many levels of all prices, which they are
+ * chosen for, a level shown is
  * @returns {Thresholds}
  */
-export function thresholdsOf(state, symbol, share = 1) {
+export function thresholdsOf(state, { symbol, levelShare: share = 1 }) {
   const { low, high } = symbol === state.symbol ? state : (owned.get(symbol) ?? NONE);
   return { low: low && low * share, high: high && high * share };
 }
