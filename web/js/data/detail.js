@@ -11,7 +11,7 @@ export const LEAST_ROWS = 40;
 const FINEST = Math.log(10) / 11513;
 /** Rows in sight of a part that is fetched: as many times too coarse ones, at least. */
 const FINER = 1.6;
-/** Beyond the prices in sight it holds as much again, but at least this share: what clusters are judged by. */
+/** It reaches beyond the prices in sight by as much again, at least by this share: clusters need it. */
 const MARGIN = 0.025;
 
 /** @typedef {{ step: number, low: number, high: number }} Detail price step and range, USD */
