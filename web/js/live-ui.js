@@ -15,6 +15,7 @@ import { LeverageTiers } from "./panels/leverage-tiers.js";
 import { Profile } from "./panels/profile.js";
 import { showReadout } from "./panels/readout.js";
 import { SidePanel } from "./panels/side-panel.js";
+import { Tape } from "./panels/tape.js";
 import { MeasuredNote } from "./panels/measured-note.js";
 import { Tooltip } from "./panels/tooltip.js";
 import { LAYOUT } from "./map-grid.js";
@@ -37,7 +38,7 @@ import { LiqstreamClient } from "./websocket-client.js";
 
 /**
  * @param {Page & { showMarkets: () => void }} page showMarkets shows the markets of `facts` in the controls
- * @returns {{ client: LiqstreamClient, connection: ConnectionIndicator, legend: Legend }}
+ * @returns {{ client: LiqstreamClient, connection: ConnectionIndicator, legend: Legend, tape: Tape }}
  */
 export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
   const client = new LiqstreamClient(socketAddress(), { token: token() });
@@ -57,12 +58,14 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
     },
   };
   const side = new SidePanel(find("#side-body"), ladder, tiers);
+  const tape = new Tape(find("#side-body"));
   const aside = find("#side");
 
   const showFocus = () => {
     const market = loader.market(store.state.symbol);
     legend.show(mapGrid.focus.view);
     side.show(market, WINDOWS[store.state.window].spanMs);
+    tape.show(market);
     connection.show(market);
     drawSoon();
   };
@@ -71,6 +74,7 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
     const market = loader.market(store.state.symbol);
     showReadout(find("#ohlc"), market, loader.interval, mapGrid.hovered);
     if (!aside.hidden) side.draw();
+    tape.draw();
     showTitle();
   });
 
@@ -109,9 +113,9 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
   });
   loader.attach(client);
   client.connect();
-  setUpTools({ store, mapGrid, loader, client, facts });
+  setUpTools({ store, mapGrid, loader, client, facts, tape });
   followMarketList({ store, mapGrid, facts, showMarkets }, client, (text) => connection.showMessage(text));
-  return { client, connection, legend };
+  return { client, connection, legend, tape };
 }
 
 /** The stream's address: below the path that the page is served at, as all of its addresses are. */

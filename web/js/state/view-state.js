@@ -30,6 +30,7 @@ import { WINDOW_NAMES } from "./time-windows.js";
  * @property {"orange" | "green"} candleColours
  * @property {boolean} dots realised liquidations
  * @property {boolean} panel the side panel
+ * @property {number | null} tape least USD on the tape beside the map; null: the levels are there
  * @property {string[]} venues the exchanges shown, under the name they have in the address; empty: all
  * @property {number[]} lev the leverage tiers shown, ascending; empty: all
  * @property {"auto" | "dark" | "light"} theme
@@ -164,6 +165,7 @@ const FIELDS = {
   candleColours: choice(["orange", "green"]),
   dots: flag(true),
   panel: flag(true),
+  tape: usd(),
   venues: names(/^[a-z0-9_-]{1,20}$/i, 10, (text) => text.toLowerCase()),
   lev: { initial: [], parse: parseTiers, format: formatTiers, wanted: "leverages, as 0-25 or 50-" },
   theme: choice(["auto", "dark", "light"]),

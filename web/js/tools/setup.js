@@ -20,7 +20,8 @@ import { Measure } from "./measure.js";
 import { TouchTools } from "./touch-tools.js";
 
 /**
- * @typedef {import("../live-ui.js").Page & { client: import("../websocket-client.js").LiqstreamClient }} Page
+ * @typedef {import("../live-ui.js").Page & { client: import("../websocket-client.js").LiqstreamClient,
+ * tape: import("../panels/tape.js").Tape }} Page
  */
 
 /** @param {Page} page */
@@ -125,7 +126,7 @@ function after(values, value) {
  * @param {() => void} open.escape
  * @returns {import("./keyboard.js").Shortcut[]}
  */
-function shortcutsOf({ store, mapGrid, facts }, open) {
+function shortcutsOf({ store, mapGrid, facts, tape }, open) {
   const turn = (
     /** @type {string} */ key,
     /** @type {string} */ name,
@@ -177,6 +178,7 @@ function shortcutsOf({ store, mapGrid, facts }, open) {
     { keys: ["i"], name: "If the price goes to: a line, its arrows move it", run: open.ifPrice },
     { keys: ["g"], name: "Grid", run: open.nextGrid },
     turn("n", "Side panel", "panel", onOff),
+    { keys: ["x"], name: "Levels or tape of liquidations", run: () => tape.toggle() },
     {
       keys: ["t"],
       name: "Dark or light",

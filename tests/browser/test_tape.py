@@ -1,0 +1,155 @@
+"""The tape beside the map, fed by a server's own liquidation bus: what it shows, holds, leaves out and plays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from playwright.sync_api import Page
+
+from liqstream.http.events_api import LIQUIDATION_BUS
+from liqstream.market import Liquidation
+from liqstream.server.app import make_app
+from liqstream.settings.load import load_settings
+from tests.browser.conftest import PHONE, Opened
+from tests.browser.test_accessible import faults
+from tests.browser.test_words import TEXTS, other_words
+from tests.integration.test_api import paused_replay
+from tests.support.loop_thread import LoopThread, loop_thread
+
+pytestmark = pytest.mark.browser
+NOW_MS = 1_780_000_000_000
+ROWS = """() => [...document.querySelectorAll('.tape-rows li:not([hidden])')]
+  .map(row => [...row.children].slice(1).map(cell => cell.textContent).join(' '))"""
+
+
+@dataclass
+class Tape:
+    """A server with nothing on its bus, and its address."""
+
+    thread: LoopThread
+    app: web.Application
+    url: str
+    count: int = 0
+
+    def liquidation(self, usd: float, side: str = "long") -> Liquidation:
+        """The next one, a ms later, at a price that counts up."""
+        self.count += 1
+        at = 100_000.0 + self.count
+        return Liquidation("binance", "BTCUSDT", NOW_MS + self.count, side, at, usd / at)  # type: ignore[arg-type]
+
+    def put(self, *liquidations: Liquidation) -> None:
+        """Hand them to whoever listens."""
+        self.thread.loop.call_soon_threadsafe(self.app[LIQUIDATION_BUS].take, liquidations)
+
+    def put_at_1000_a_second(self, seconds: int) -> None:
+        """A hundred every tenth of a second."""
+
+        async def run() -> None:
+            for _ in range(10 * seconds):
+                self.app[LIQUIDATION_BUS].take([self.liquidation(500.0) for _ in range(100)])
+                await asyncio.sleep(0.1)
+
+        self.thread.run(run())
+
+
+@pytest.fixture(scope="module")
+def tape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tape]:
+    """A server that replays nothing more, with its page."""
+    path: Path = tmp_path_factory.mktemp("tape") / "market.duckdb"
+    app = make_app(load_settings(db_path=path, symbols="BTCUSDT", replay="store"), paused_replay)
+    with loop_thread() as thread:
+        runner = web.AppRunner(app, shutdown_timeout=2.0)
+        thread.run(runner.setup())
+        try:
+            thread.run(web.TCPSite(runner, "127.0.0.1", 0).start())
+            host, port = runner.addresses[0][:2]
+            yield Tape(thread, app, f"http://{host}:{port}")
+        finally:
+            thread.run(runner.cleanup())
+
+
+@pytest.fixture
+def open_tape(open_page: Callable[..., Opened], tape: Tape) -> Callable[..., Page]:
+    """Opens the page, and waits until its tape is connected."""
+
+    def open_(least: str) -> Page:
+        page = open_page(tape.url, tape=least).page
+        page.wait_for_function("() => globalThis.liqstream?.tape?.state === 'open'")
+        return page
+
+    return open_
+
+
+def shows(page: Page, *rows: str) -> None:
+    """Wait until these are the newest rows."""
+    page.wait_for_function(f"rows => rows.every((row, i) => ({ROWS})()[i] === row)", arg=list(rows))
+
+
+def test_what_comes_is_shown_newest_first_from_the_least_size_on(
+    open_tape: Callable[..., Page], tape: Tape
+) -> None:
+    """The link's least size; another choice shows what was left out, without a new request; Levels closes it."""
+    page = open_tape("100000")
+    assert page.locator(".side-body > .block.totals").is_hidden()
+    tape.count = 0
+    tape.put(tape.liquidation(150_000), tape.liquidation(99_000), tape.liquidation(2_000_000, "short"))
+    shows(page, "binance short 100,003.0 $2.00M", "binance long 100,001.0 $150K")
+    page.select_option(".tape-head select", "0")
+    shows(page, "binance short 100,003.0 $2.00M", "binance long 100,002.0 $99.0K")
+    assert page.evaluate("() => new URL(location).searchParams.get('tape')") in ("100000", "0")
+    assert faults(page) == []
+    assert other_words(page.evaluate(TEXTS)) == []
+    # Under the pointer it holds still and counts; away from it the new one comes.
+    page.hover(".tape-rows li:nth-child(2)")
+    tape.put(tape.liquidation(5000))
+    page.wait_for_function("() => document.querySelector('.tape .quiet').textContent === 'Held: 1 new'")
+    shows(page, "binance short 100,003.0 $2.00M")
+    page.mouse.move(300, 300)
+    shows(page, "binance long 100,004.0 $5.00K")
+    page.keyboard.press("x")
+    page.wait_for_selector(".side-body > .block.totals:visible")
+    page.wait_for_function("() => !new URL(location).searchParams.has('tape')")
+
+
+def test_a_thousand_a_second_are_drawn_a_few_times_and_sound_is_off_until_asked_for(
+    open_tape: Callable[..., Page], tape: Tape
+) -> None:
+    """Two hundred rows, however many come; no drawing for each; ten tones a second at most, none by itself."""
+    page = open_tape("0")
+    begun = page.evaluate("() => [performance.now(), liqstream.tape.drawn]")
+    tape.put_at_1000_a_second(2)
+    shows(page, f"binance long {100_000 + tape.count:,}.0 $500")
+    ended = page.evaluate("() => [performance.now(), liqstream.tape.drawn]")
+    assert 0 < ended[1] - begun[1] <= (ended[0] - begun[0]) / 300 + 1
+    assert page.locator(".tape-rows li").count() == 200
+    assert page.evaluate("() => [liqstream.tape.sound.isOn, liqstream.tape.sound.played]") == [False, 0]
+    page.click(".sound")
+    assert page.get_attribute(".sound", "aria-pressed") == "true"
+    tape.put(*(tape.liquidation(50_000, "short") for _ in range(5)))
+    page.wait_for_function("() => liqstream.tape.sound.played === 1")
+    page.click(".sound")
+    assert page.evaluate("() => liqstream.tape.sound.isOn") is False
+
+
+@pytest.mark.parametrize("context", [{"viewport": PHONE, "has_touch": True}], indirect=True)
+def test_on_a_phone_it_is_in_the_sheet(open_tape: Callable[..., Page], tape: Tape) -> None:
+    """Both tabs and what is on the tape can be pressed with a finger."""
+    page = open_tape("0")
+    assert page.locator(".side-tabs button").first.is_hidden()
+    page.tap("#sheet-handle")
+    page.wait_for_selector(".side-tabs button:visible")
+    tape.put(tape.liquidation(7000))
+    page.wait_for_selector(".tape-rows li:visible")
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll('.side-tabs button, .tape-head *:is(select, button)')]
+             .map(each => each.getBoundingClientRect()).map(({width, height}) => Math.min(width, height))"""
+    )
+    assert len(sizes) == 4
+    assert min(sizes) >= 44
+    page.tap(".side-tabs [data-tab=levels]")
+    page.wait_for_selector(".ladder:visible")

@@ -1,0 +1,271 @@
+// @ts-check
+/**
+ * The tape: liquidations as they happen, newest first, in the place of the levels beside the map. It is
+ * drawn a few times a second however many come, and holds still under the pointer.
+ * @module
+ */
+
+import { EventStream } from "../data/event-stream.js";
+import { Clock, price, usd } from "../data/format.js";
+import { store } from "../page-facts.js";
+import { announce, h, note, put } from "./dom.js";
+import { TapeSound } from "./tape-sound.js";
+
+/** @typedef {import("../data/market.js").Market} Market */
+/**
+ * @typedef {object} Trade a liquidation of the tape
+ * @property {number} timeMs
+ * @property {string} exchange
+ * @property {"long" | "short"} side
+ * @property {number} price
+ * @property {number} usd
+ */
+
+const ROWS = 200;
+/** What is kept to choose from when the least size is changed. */
+const KEPT = 2000;
+const DRAW_MS = 300;
+const SUMMARY_MS = 60_000;
+const LEAST = [0, 10_000, 100_000, 1_000_000];
+/** USD from which a row is heavier. */
+const WEIGHTS = [10_000, 100_000, 1_000_000];
+/** @type {Record<import("../data/event-stream.js").EventStreamState, string>} */
+const EMPTY = {
+  connecting: "Connecting to the tape",
+  open: "None yet. New ones come in at the top.",
+  failed: "The tape could not be fetched. Trying again.",
+  none: "This server has no tape: ask one that collects data.",
+};
+
+export class Tape {
+  #body;
+  /** @type {Market | null} */
+  #market = null;
+  /** Oldest first, of the market. @type {Trade[]} */
+  #trades = [];
+  #of = "";
+  /** Whether those before the stream began are among them. */
+  #hasPast = false;
+  #lost = 0;
+  #waiting = 0;
+  #isPointedAt = false;
+  /** @type {import("../data/event-stream.js").EventStreamState} */
+  state = "connecting";
+  #stream = new EventStream(
+    (events) => this.#take(events),
+    (state) => this.#setState(state),
+  );
+  sound = new TapeSound();
+  #soundButton = h("button", { type: "button", class: "sound", "aria-pressed": "false" }, "Sound");
+  #least = h("select", { "aria-label": "Least size" });
+  #status = h("p", { class: "quiet" });
+  /** @type {TapeRow[]} newest first */
+  #rows = [];
+  #list = h("ol", { class: "tape-rows", tabindex: 0, "aria-label": "Liquidations, newest first" });
+  #levels = h("button", { type: "button", data: { tab: "levels" } }, "Levels");
+  #tape = h("button", { type: "button", data: { tab: "tape" }, title: "Tape of liquidations (X)" }, "Tape");
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #drawing;
+  #utc = store.state.utc;
+  #clock = new Clock(this.#utc);
+  #minute = { count: 0, long: 0, short: 0 };
+  /** Drawings and rows written, for tests. */
+  drawn = 0;
+
+  /** @param {HTMLElement} body of the side panel */
+  constructor(body) {
+    this.#body = body;
+    const head = h("div", { class: "tape-head" }, this.#least, this.#soundButton);
+    body.append(h("section", { class: "block tape" }, head, this.#status, this.#list));
+    const tabs = h("div", { class: "segments side-tabs", role: "group", "aria-label": "Side panel" });
+    put(tabs, this.#levels, this.#tape);
+    body.before(tabs);
+    this.#listen();
+    store.subscribe((_, changed) => {
+      if (["tape", "panel", "utc", "venues", "symbol"].some((key) => changed.has(/** @type {any} */ (key)))) {
+        this.#follow();
+      }
+    });
+    setInterval(() => this.#summarise(), SUMMARY_MS);
+  }
+
+  /** Opens the tape, or goes back to the levels. */
+  toggle() {
+    const open = store.state.tape === null || !store.state.panel;
+    store.set(open ? { tape: store.state.tape ?? 0, panel: true } : { tape: null });
+  }
+
+  /** The tape is of this market from now on. @param {Market} market */
+  show(market) {
+    this.#market = market;
+    this.#follow();
+  }
+
+  /** What is known of the market may be more: the liquidations before the stream began. */
+  draw() {
+    const { symbol, venues } = store.state;
+    if (!this.#isOpen || this.#hasPast || this.#market?.liquidationsState !== "loaded") return;
+    if (this.#market.symbol !== symbol || !this.#market.isOf(venues)) return;
+    this.#hasPast = true;
+    const first = this.#trades[0]?.timeMs ?? Infinity;
+    const past = this.#market.liquidations.filter(({ timeMs }) => timeMs < first).slice(-KEPT);
+    this.#trades = [...past, ...this.#trades].slice(-KEPT);
+    this.#drawSoon();
+  }
+
+  get #isOpen() {
+    return store.state.tape !== null && store.state.panel;
+  }
+
+  #listen() {
+    this.#levels.addEventListener("click", () => store.set({ tape: null }));
+    this.#tape.addEventListener("click", () => store.set({ tape: store.state.tape ?? 0 }));
+    this.#least.addEventListener("change", () => store.set({ tape: Number(this.#least.value) }));
+    this.#soundButton.addEventListener("click", () => {
+      this.sound.toggle();
+      this.#soundButton.setAttribute("aria-pressed", String(this.sound.isOn));
+      note(this.sound.isOn ? "Sound on: low for longs, high for shorts" : "Sound off");
+    });
+    const hold = (/** @type {boolean} */ on) => {
+      this.#isPointedAt = on;
+      this.#drawSoon();
+    };
+    this.#list.addEventListener("pointerenter", ({ pointerType }) => hold(pointerType === "mouse"));
+    this.#list.addEventListener("pointerleave", () => hold(false));
+    this.#list.addEventListener("focus", () => hold(true));
+    this.#list.addEventListener("blur", () => hold(false));
+    document.addEventListener("visibilitychange", () => this.#follow());
+  }
+
+  /** Shows the chosen tab, and streams only while it is of use. */
+  #follow() {
+    const { tape, symbol, venues } = store.state;
+    this.#levels.setAttribute("aria-pressed", String(tape === null));
+    this.#tape.setAttribute("aria-pressed", String(tape !== null));
+    this.#body.dataset.tab = tape === null ? "levels" : "tape";
+    const of = `${symbol} ${venues.join()}`;
+    if (of !== this.#of) {
+      [this.#of, this.#trades, this.#hasPast, this.#lost, this.#waiting] = [of, [], false, 0, 0];
+    }
+    const isWanted = this.#isOpen && this.#market && (!document.hidden || this.sound.isOn);
+    const address = `api/events?${new URLSearchParams({ symbol })}`;
+    this.#stream.follow(isWanted ? address : "");
+    if (!this.#isOpen) return;
+    this.#fillLeast(tape ?? 0);
+    this.draw();
+    this.#drawSoon();
+  }
+
+  /** @param {number} least */
+  #fillLeast(least) {
+    const choices = [...new Set([...LEAST, least])].sort((a, b) => a - b);
+    const option = (/** @type {number} */ each) =>
+      h("option", { value: each, selected: each === least }, each ? `From ${usd(each)}` : "All sizes");
+    put(this.#least, ...choices.map(option));
+  }
+
+  /** @param {import("../data/event-stream.js").EventStreamState} state */
+  #setState(state) {
+    if (state === this.state) return;
+    // What is missed meanwhile comes with what the map fetches.
+    if (state === "failed") [this.#trades, this.#hasPast] = [[], false];
+    this.state = state;
+    this.#drawSoon();
+  }
+
+  /** @param {import("../data/event-stream.js").ServerEvent[]} events */
+  #take(events) {
+    const { venues } = store.state;
+    /** @type {Trade[]} */
+    const fresh = [];
+    for (const { name, data } of events) {
+      if (name === "lost") this.#lost += data.count;
+      if (name !== "liquidation" || (venues.length && !venues.includes(data.exchange))) continue;
+      const { timestamp: timeMs, exchange, side, price: at, notional_usd: amount } = data;
+      fresh.push({ timeMs, exchange, side, price: at, usd: amount });
+    }
+    this.#trades.push(...fresh);
+    if (this.#trades.length > 2 * KEPT) this.#trades = this.#trades.slice(-KEPT);
+    const shown = fresh.filter((trade) => trade.usd >= (store.state.tape ?? 0));
+    this.#waiting += shown.length;
+    for (const { side, usd: amount } of shown) {
+      this.#minute.count += 1;
+      this.#minute[side] += amount;
+    }
+    this.sound.play(shown);
+    this.#drawSoon();
+  }
+
+  #drawSoon() {
+    this.#drawing ??= setTimeout(() => {
+      this.#drawing = undefined;
+      if (this.#isOpen) this.#drawNow();
+    }, DRAW_MS);
+  }
+
+  #drawNow() {
+    const isHeld = this.#isPointedAt && this.#rows.some((row) => !row.element.hidden);
+    const least = store.state.tape ?? 0;
+    const shown = this.#trades.filter((trade) => trade.usd >= least);
+    const isOpen = this.state === "open";
+    const texts = [
+      isHeld && `Held: ${this.#waiting} new`,
+      (!isOpen || !shown.length) && EMPTY[this.state],
+      this.#lost && `${this.#lost} left out: more came than could be sent`,
+    ];
+    this.#status.textContent = texts.filter(Boolean).join(". ");
+    this.#status.hidden = !this.#status.textContent;
+    if (isHeld) return;
+    this.#waiting = 0;
+    this.drawn += 1;
+    const { utc } = store.state;
+    if (utc !== this.#utc) [this.#clock, this.#utc] = [new Clock(utc), utc];
+    const newest = shown.slice(-ROWS).reverse();
+    while (this.#rows.length < newest.length) {
+      const row = new TapeRow();
+      this.#rows.push(row);
+      this.#list.append(row.element);
+    }
+    for (const [i, row] of this.#rows.entries()) row.show(newest[i], this.#clock);
+  }
+
+  /** A minute of the tape in a sentence, for screen readers. */
+  #summarise() {
+    const { count, long, short } = this.#minute;
+    this.#minute = { count: 0, long: 0, short: 0 };
+    if (!this.#isOpen || !count) return;
+    announce(`Last minute: ${count} liquidations, ${usd(long)} longs, ${usd(short)} shorts`);
+  }
+}
+
+/** One row; the elements stay and their texts change. */
+class TapeRow {
+  #time = h("time");
+  #exchange = h("span", { class: "at" });
+  #side = h("span");
+  #price = h("span");
+  #usd = h("b");
+  /** @type {Trade | undefined} */
+  #trade;
+  /** @type {Clock | undefined} */
+  #clock;
+  element = h("li", {}, this.#time, this.#exchange, this.#side, this.#price, this.#usd);
+
+  /**
+   * @param {Trade | undefined} trade undefined: none
+   * @param {Clock} clock
+   */
+  show(trade, clock) {
+    this.element.hidden = !trade;
+    if (!trade || (trade === this.#trade && clock === this.#clock)) return;
+    [this.#trade, this.#clock] = [trade, clock];
+    const weight = String(WEIGHTS.filter((least) => trade.usd >= least).length);
+    Object.assign(this.element.dataset, { side: trade.side, weight });
+    this.#time.textContent = clock.format(trade.timeMs, "second");
+    this.#exchange.textContent = trade.exchange;
+    this.#side.textContent = trade.side;
+    this.#price.textContent = price(trade.price);
+    this.#usd.textContent = usd(trade.usd);
+  }
+}
+
