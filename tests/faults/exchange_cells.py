@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from liqstream.market import DAY_MS
 from liqstream.simulator.dialect import Fields
 from liqstream.simulator.exchange_server import DIALECTS
 from liqstream.simulator.fault_table import Fault, FaultKind
+from liqstream.simulator.market import FUNDING_MS
+from tests.support.market_start import SHORT_HISTORY_DAYS, START_MS
 
 Duration = Literal["once", "while", "lasting"]
 Phase = Literal["starting", "running"]
@@ -19,6 +22,8 @@ PHASES: tuple[Phase, ...] = ("starting", "running")
 WHILE_S = 30.0
 LASTING_S = 240.0
 """A lasting fault is watched for so long and then cleared."""
+_PAST_MS = SHORT_HISTORY_DAYS * DAY_MS + START_MS % DAY_MS
+"""How much past a simulated market has at the start."""
 _VALUE_KINDS = {FaultKind.WRONG_TIME, FaultKind.WRONG_SIZE, FaultKind.ZERO}
 NOT_ASKED = frozenset(
     [
@@ -101,12 +106,17 @@ class Cell:
 
         Funding of 0 is as good as any, and no map needs a channel of it; a liquidation channel that says
         nothing, or an empty list of past ones, looks like a quiet market for the first half hour. In the
-        minutes that are fetched again no funding was paid: there is no figure to be wrong.
+        minutes that are fetched again no funding was paid, nor in a past of less than eight hours where it is
+        paid three times a day: there is no figure to be wrong. Of Lighter's list no amount is needed.
         """
         is_silent = self.kind in (FaultKind.MUTE, FaultKind.ZERO, FaultKind.EMPTY_LIST)
         quiet = any(word in self.target.lower() for word in ("fund", "liq", "forceorder"))
-        is_unpaid = self.is_history and self.phase == "running" and "fund" in self.target.lower()
-        is_harmless = (is_silent and quiet) or (is_unpaid and self.kind in _VALUE_KINDS)
+        is_short = _PAST_MS < FUNDING_MS and self.exchange != "lighter"
+        is_unpaid = (
+            self.is_history and (self.phase == "running" or is_short) and "fund" in self.target.lower()
+        )
+        is_unused = self.target == "/api/v1/orderBookDetails" and self.phase == "running"
+        is_harmless = (is_silent and quiet) or ((is_unpaid or is_unused) and self.kind in _VALUE_KINDS)
         return self.duration == "lasting" and not is_harmless
 
     @property

@@ -15,6 +15,8 @@ from tests.support.virtual_clock import run_virtually
 
 pytestmark = pytest.mark.simulated
 
+ATTACK = (pytest.mark.attack, pytest.mark.timeout(900))
+"""Half an hour of the simulated market takes minutes where the machine is busy."""
 DECIDED_WITHIN_S = 700.0
 """Five minutes that begin after the connection, and their sums; three times as long where nothing agrees."""
 
@@ -45,13 +47,13 @@ async def wrong_liquidations(stack: ExchangeStack, name: str) -> tuple[int, int]
     [
         ("gate", {"gate": "order", "gate past": "position"}, "the sign is the order's"),
         ("bitget", {"bitget": "quote"}, "amounts are in quote coin"),
-        pytest.param(*("bitget", {}, "amounts are in base coin"), marks=pytest.mark.attack),
-        pytest.param(*("bitget", {"bitget": "neither"}, "off"), marks=pytest.mark.attack),
+        pytest.param(*("bitget", {}, "amounts are in base coin"), marks=ATTACK),
+        pytest.param(*("bitget", {"bitget": "neither"}, "off"), marks=ATTACK),
         pytest.param(
             *("gate", {"gate": "position", "gate past": "order"}, "the sign is the position's"),
-            marks=pytest.mark.attack,
+            marks=ATTACK,
         ),
-        pytest.param(*("gate", {"gate": "neither", "gate past": "neither"}, "off"), marks=pytest.mark.attack),
+        pytest.param(*("gate", {"gate": "neither", "gate past": "neither"}, "off"), marks=ATTACK),
     ],
 )
 def test_a_liquidation_is_stored_as_it_was_or_not_at_all(
@@ -95,8 +97,8 @@ async def _prove(folder: Path, name: str, readings: dict[str, str], verdict: str
     ("reading", "verdict"),
     [
         ("usd", "it is in USD"),
-        pytest.param("base", "it is in base coin", marks=pytest.mark.attack),
-        pytest.param("neither", "off", marks=pytest.mark.attack),
+        pytest.param("base", "it is in base coin", marks=ATTACK),
+        pytest.param("neither", "off", marks=ATTACK),
     ],
 )
 def test_open_interest_is_stored_as_it_was(tmp_path: Path, reading: str, verdict: str) -> None:
