@@ -57,6 +57,7 @@ class ExchangeFeed(ExchangeFacts):
     ) -> None:
         super().__init__(venue.exchange, symbols, "live")
         self._venue = venue  # reads messages, asks REST; has state of its own
+        venue.contract_sizes.clear()
         self._interval_ms = interval_ms  # of the bars that are subscribed to
         self._timing = timing  # limits in s, and the clock
         self._clock = timing.clock  # of every wait

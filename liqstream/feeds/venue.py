@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from liqstream.feeds.pacing import Limit
 from liqstream.feeds.parsing import BadItems, Parsed
@@ -21,6 +21,8 @@ from liqstream.feeds.trial import OFF, Question, Trial
 from liqstream.market import DAY_MS, MINUTE_MS, Candle, MarketEvent
 from liqstream.market.record_bounds import time_of
 from liqstream.symbols import INTERVALS_MS
+
+R = TypeVar("R", bound=MarketEvent)
 
 RecordKind: TypeAlias = Literal["bars", "marks", "open_interest", "liquidations", "funding", "instruments"]
 
@@ -129,6 +131,11 @@ class Venue(ABC):
         """Parts of what was read that could not be; whoever calls the readers takes the count."""
         self.now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
         """Our clock, UTC, for messages that bear no time."""
+        self.contract_sizes: dict[str, float] = {}
+        """What a contract, or the step of its quantities, holds in base coin, as the exchange's list has it.
+
+        At first what a recording without such a list is read by; a live feed takes nothing but the list's.
+        """
         self.trials: dict[str, Trial[Any]] = {name: Trial(each) for name, each in self.questions.items()}
         """How its questions stand."""
 
@@ -221,6 +228,23 @@ class Venue(ABC):
         record = next(iter(readings.values()))
         is_ahead = time_of(record) > self.now_ms() + DAY_MS
         return [record] if is_ahead else self.trials[question].take(readings)
+
+    def within(self, records: Iterable[R], start_ms: int, end_ms: int) -> list[R]:
+        """Those of [start_ms, end_ms), UTC; what lies beyond is another page's.
+
+        One of a time that cannot be stays: it is the guard's to refuse, which is shown.
+        """
+        ahead_ms = self.now_ms() + DAY_MS
+        return [each for each in records if start_ms <= time_of(each) < end_ms or time_of(each) > ahead_ms]
+
+    def not_ahead(self, time_ms: int) -> int:
+        """The time of a record of the past, UTC ms. Raises ValueError for one that cannot be.
+
+        For records that are held back until their reading is known, and never reach the guard before.
+        """
+        if time_ms > self.now_ms() + DAY_MS:
+            raise ValueError(f"{time_ms} is no time of the past")
+        return time_ms
 
     def verdict_on(self, kind: RecordKind, *, past: bool = False) -> str | None:
         """How records of a kind are read: None while they are held back, OFF if they never are."""

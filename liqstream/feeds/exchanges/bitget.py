@@ -91,8 +91,8 @@ class Bitget(Venue):
         self._funding = AnnouncedFunding(self.exchange)
         self._bars = LastStates()
         # Base coin of the smallest step of a quantity, by symbol.
-        self._step = {"BTCUSDT": 0.0001, "ETHUSDT": 0.01}
-        self._amounts = StepAmounts(self._step, self._newest)
+        self.contract_sizes = {"BTCUSDT": 0.0001, "ETHUSDT": 0.01}
+        self._amounts = StepAmounts(self.contract_sizes, self._newest)
 
     def topics(self, symbols: Sequence[str], interval_ms: int) -> list[Topic]:
         """Bars and the ticker of each symbol, the liquidations of all."""
@@ -205,6 +205,9 @@ class Bitget(Venue):
         in_base = Liquidation(self.exchange, symbol, utc_ms(row["ts"]), _POSITION[row["side"]], price, amount)
         return {BASE: in_base, QUOTE: replace(in_base, quantity_base=amount / price)}
 
+    def _liquidated_then(self, row: Json) -> dict[str, Liquidation] | None:
+        return self._liquidated({**row, "ts": self.not_ahead(utc_ms(row["ts"]))})
+
     async def examine(self, rest: RestClient, symbols: Sequence[str], now_ms: int) -> Sequence[MarketEvent]:
         """Compare what is held with the steps of the contracts and the liquidations REST has."""
         trial = self.trials["liquidations"]
@@ -233,7 +236,7 @@ class Bitget(Venue):
         symbol = row["symbol"]
         if row["type"] != "perpetual" or row.get("quoteCoin", "USDT") != "USDT" or not is_symbol(symbol):
             return None
-        self._step[symbol] = positive(row["quantityMultiplier"])
+        self.contract_sizes[symbol] = positive(row["quantityMultiplier"])
         state, ends = str(row["status"]), str(row.get("offTime") or "")
         ends_ms = None if ends in _NO_END else utc_ms(ends)
         return Instrument(symbol, state == "online", state, delists_at_ms=ends_ms)
@@ -276,7 +279,7 @@ class Bitget(Venue):
             )
             paid = self.bad_items.each(data["resultList"], lambda row: self._rate(symbol, row))
             paid.sort(key=lambda rate: rate.time_ms)
-            yield [rate for rate in paid if start_ms <= rate.time_ms < end_ms]
+            yield self.within(paid, start_ms, end_ms)
             if len(paid) < _FUNDING_PAGE or paid[0].time_ms < start_ms:
                 return
 
@@ -308,7 +311,7 @@ class Bitget(Venue):
         asked: dict[str, str | int] = {"symbol": symbol, "limit": _LIQUIDATIONS_PAGE, **more}
         response = await rest.get(f"{_MARKET}/liquidations", 1.0, "liquidations", category=_CATEGORY, **asked)
         rows = response["data"]["list"]
-        found = self.bad_items.each(rows, self._liquidated)
+        found = self.bad_items.each(rows, self._liquidated_then)
         following = str(response["data"].get("cursor") or "")
         return found, following if len(rows) >= _LIQUIDATIONS_PAGE else ""
 

@@ -87,7 +87,7 @@ class Gate(Venue):
     def __init__(self, exchange: str | None = None) -> None:
         super().__init__(exchange)
         # Base coin of a contract, by our symbol.
-        self._size = {"BTCUSDT": 0.0001, "ETHUSDT": 0.01}
+        self.contract_sizes = {"BTCUSDT": 0.0001, "ETHUSDT": 0.01}
         self._bars = LastStates()
         self._sides = summed_sides.SummedSides(self._sums, self._orders)
 
@@ -162,19 +162,19 @@ class Gate(Venue):
     def _candle(self, row: Json) -> Candle | None:
         interval, _, contract = str(row["n"]).partition("_")
         symbol = _symbol(contract)
-        if symbol not in self._size or interval not in INTERVALS_MS:
+        if symbol not in self.contract_sizes or interval not in INTERVALS_MS:
             return None
         return self._bar(symbol, INTERVALS_MS[interval], row, closed=False)
 
     def _bar(self, symbol: str, interval_ms: int, row: Json, *, closed: bool) -> Candle:
-        volume = not_negative(row["v"]) * self._size[symbol]
+        volume = not_negative(row["v"]) * self.contract_sizes[symbol]
         figures = [int(row["t"]) * 1000, *(row[name] for name in "ohlc"), volume]
         figures += [row["sum"]] if row.get("sum") else []
         return candle_from_row(self.exchange, symbol, interval_ms, figures, closed=closed)
 
     def _ticker(self, row: Json, time_ms: int) -> list[MarketEvent]:
         symbol = _symbol(row["contract"])
-        if symbol not in self._size:
+        if symbol not in self.contract_sizes:
             return []
         mark = self.bad_items.attempt(partial(self._mark, symbol, time_ms), row.get("mark_price"))
         held = self.bad_items.attempt(partial(self._held, symbol, time_ms), row.get("total_size"))
@@ -187,7 +187,7 @@ class Gate(Venue):
         if contracts is None:
             return None
         reported = not_negative(contracts)
-        base = reported * self._size[symbol]
+        base = reported * self.contract_sizes[symbol]
         return OpenInterest(self.exchange, symbol, time_ms, base, reported, "contracts")
 
     def _liquidated(self, row: Json) -> dict[str, Liquidation] | None:
@@ -200,9 +200,9 @@ class Gate(Venue):
         self, contract: str, time_ms: float, price: Json, size: Json, filled: Json
     ) -> dict[str, Liquidation] | None:
         symbol = _symbol(contract)
-        if symbol not in self._size or not signed(filled):
+        if symbol not in self.contract_sizes or not signed(filled):
             return None
-        sign, base = signed(size), positive(abs(signed(filled))) * self._size[symbol]
+        sign, base = signed(size), positive(abs(signed(filled))) * self.contract_sizes[symbol]
         side: Side = "long" if sign > 0 else "short"
         return summed_sides.in_readings(
             Liquidation(self.exchange, symbol, utc_ms(time_ms), side, positive(price), base)
@@ -215,7 +215,7 @@ class Gate(Venue):
     async def _sums(self, rest: RestClient, symbol: str, start_ms: int, end_ms: int) -> summed_sides.Sums:
         """Liquidated longs and shorts in base coin, by the time of the sum."""
         rows = await self._stats(rest, symbol, summed_sides.SUMS_MS, start_ms)
-        size = self._size[symbol]
+        size = self.contract_sizes[symbol]
         found = self.bad_items.each(
             rows,
             lambda row: (
@@ -244,7 +244,7 @@ class Gate(Venue):
 
     def _read_contracts(self, rows: Json) -> dict[str, Instrument]:
         listed = self.bad_items.each(rows, self._instrument)
-        self._size |= {one.symbol: one.contract_base for one in listed}
+        self.contract_sizes |= {one.symbol: one.contract_base for one in listed}
         return {one.symbol: one for one in listed}
 
     def _instrument(self, row: Json) -> Instrument | None:
@@ -282,7 +282,7 @@ class Gate(Venue):
                 rows, lambda row: self._held(symbol, utc_ms(int(row["time"]) * 1000), row["open_interest"])
             )
             held.sort(key=time_of)
-            yield [each for each in held if start_ms <= each.time_ms < end_ms]
+            yield self.within(held, start_ms, end_ms)
             if not held or held[-1].time_ms < start_ms:
                 return
             start_ms = held[-1].time_ms + period_ms
@@ -329,7 +329,7 @@ class Gate(Venue):
     def _order(self, row: Json) -> dict[str, Liquidation] | None:
         """What was filled of an order; `size` is the position's, `order_size` has the opposite sign."""
         filled = abs(signed(row["order_size"])) - abs(signed(row.get("left") or 0))
-        size, time_ms = row.get("size") or -signed(row["order_size"]), int(row["time"]) * 1000
+        size, time_ms = row.get("size") or -signed(row["order_size"]), self.not_ahead(int(row["time"]) * 1000)
         return self._in_readings(row["contract"], time_ms, row["fill_price"], size, filled)
 
     async def present(self, rest: RestClient, symbol: str) -> Sequence[MarketEvent]:

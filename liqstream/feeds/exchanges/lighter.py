@@ -301,7 +301,7 @@ class Lighter(Venue):
             rows = (await rest.get(f"{_API}/fundings", **asked, **span))["fundings"]
             paid = self.bad_items.each(rows, lambda row: self._paid(symbol, row))
             paid.sort(key=lambda rate: rate.time_ms)
-            yield [rate for rate in paid if page_ms <= rate.time_ms < until_ms]
+            yield self.within(paid, page_ms, until_ms)
 
     def _paid(self, symbol: str, row: Json) -> FundingRate:
         """Per cent, always positive: `direction` is the side that pays."""

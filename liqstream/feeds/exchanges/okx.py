@@ -93,7 +93,7 @@ class Okx(Venue):
 
     def __init__(self, exchange: str | None = None) -> None:
         super().__init__(exchange)
-        self._contract_base = {"BTC-USDT-SWAP": 0.01, "ETH-USDT-SWAP": 0.1}
+        self.contract_sizes = {"BTC-USDT-SWAP": 0.01, "ETH-USDT-SWAP": 0.1}
         self._funding = AnnouncedFunding(self.exchange)
 
     @classmethod
@@ -180,13 +180,13 @@ class Okx(Venue):
 
     def _liquidations(self, row: Json) -> list[Liquidation]:
         contract = row["instId"]
-        if not contract.endswith(_LINEAR) or contract not in self._contract_base:
+        if not contract.endswith(_LINEAR) or contract not in self.contract_sizes:
             return []
         return self.bad_items.each(row["details"], lambda fill: self._liquidation(contract, fill))
 
     def _liquidation(self, contract: str, fill: Json) -> Liquidation:
         side = _POSITION.get(fill["posSide"]) or _POSITION[fill["side"]]
-        price, quantity = positive(fill["bkPx"]), positive(fill["sz"]) * self._contract_base[contract]
+        price, quantity = positive(fill["bkPx"]), positive(fill["sz"]) * self.contract_sizes[contract]
         return Liquidation(self.exchange, _symbol(contract), utc_ms(fill["ts"]), side, price, quantity)
 
     def _mark(self, symbol: str, row: Json) -> MarkPrice:
@@ -208,14 +208,14 @@ class Okx(Venue):
 
     def _open_interest(self, symbol: str, time_ms: Json, contracts: Json, base: Json) -> OpenInterest:
         reported = not_negative(contracts)
-        in_base = not_negative(base) if base else reported * self._contract_base[_contract(symbol)]
+        in_base = not_negative(base) if base else reported * self.contract_sizes[_contract(symbol)]
         return OpenInterest(self.exchange, symbol, utc_ms(time_ms), in_base, reported, "contracts")
 
     def _announced(self, symbol: str, row: Json) -> list[FundingRate]:
         return self._funding.paid(symbol, utc_ms(row["fundingTime"]), signed(row["fundingRate"]))
 
     def _trade(self, symbol: str, contract: str, row: Json) -> Trade:
-        price, quantity = positive(row["px"]), positive(row["sz"]) * self._contract_base[contract]
+        price, quantity = positive(row["px"]), positive(row["sz"]) * self.contract_sizes[contract]
         is_buy = row["side"] == "buy"
         return Trade(self.exchange, symbol, utc_ms(row["ts"]), price, quantity, taker_is_buyer=is_buy)
 
@@ -238,7 +238,7 @@ class Okx(Venue):
     def read_instruments(self, rows: Json) -> Mapping[str, Instrument]:
         """The linear swaps by our symbols; their contract values are kept."""
         listed = self.bad_items.each(rows, self._instrument)
-        self._contract_base |= {_contract(one.symbol): one.contract_base for one in listed}
+        self.contract_sizes |= {_contract(one.symbol): one.contract_base for one in listed}
         return {one.symbol: one for one in listed}
 
     def _instrument(self, row: Json) -> Instrument | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -120,7 +121,8 @@ async def test_bitget_history() -> None:
     """Pages newest first are put in order; what is beyond a span is left out."""
     venue = Bitget()
     bars = [[str(START_MS + at * MINUTE_MS), "1", "2", "1", "2", "10", "15"] for at in range(151)][::-1]
-    times = (START_MS + HOUR_MS, START_MS - HOUR_MS)
+    ahead_ms = START_MS + 70 * 365 * 86_400_000
+    times = (ahead_ms, START_MS + HOUR_MS, START_MS - HOUR_MS)
     paid = [{"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingRateTimestamp": str(at)} for at in times]
     async with answering(
         answer(bars[50:]), answer(bars[:51]), answer({"resultList": paid}), table=Bitget.refusals
@@ -129,7 +131,9 @@ async def test_bitget_history() -> None:
         opens = [bar.open_time_ms for page in pages for bar in page]
         assert opens == list(range(START_MS, START_MS + 150 * MINUTE_MS, MINUTE_MS))
         rates = [each async for page in venue.funding(rest, "BTCUSDT", **PAST) for each in page]
-        assert rates == [FundingRate("bitget", "BTCUSDT", START_MS + HOUR_MS, 0.0001)]
+        # What cannot be is the guard's to refuse, where it is counted.
+        right = FundingRate("bitget", "BTCUSDT", START_MS + HOUR_MS, 0.0001)
+        assert rates == [right, replace(right, time_ms=ahead_ms)]
     assert ["history-candles" in path for path in asked] == [True, False, False]
 
 
@@ -151,12 +155,15 @@ async def test_bitget_past_liquidations_follow_the_cursor() -> None:
             }
             for at in range(100)
         ]
+        rows[0] |= {"ts": str(START_MS + 70 * 365 * 86_400_000)} if newest == 50 else {}
         return answer({"list": rows, "cursor": str(newest)})
 
-    async with answering(page(149), page(49), table=Bitget.refusals) as (rest, asked):
+    # A time that cannot be costs that one, and is counted.
+    async with answering(page(149), page(50), table=Bitget.refusals) as (rest, asked):
         pages = venue.past_liquidations(rest, "BTCUSDT", **PAST)
         found = [each async for events in pages for each in events]
     assert len(asked) == 2
     assert "cursor=149" in asked[1]
     assert len(found) == 150
+    assert venue.bad_items.take()[0] == 1
     assert Liquidation("bitget", "BTCUSDT", START_MS, "short", 90_000.0, 0.5) in found

@@ -8,7 +8,10 @@ import orjson
 import pytest
 from aiohttp import web
 
+from liqstream.feeds.exchange_feed import ExchangeFeed
+from liqstream.feeds.exchanges.bitget import Bitget
 from liqstream.feeds.exchanges.gate import Gate
+from liqstream.feeds.exchanges.okx import Okx
 from liqstream.feeds.trial import ENOUGH
 from liqstream.market import HOUR_MS, MINUTE_MS, Candle, FundingRate, Liquidation, MarkPrice, OpenInterest
 from tests.support.answering import answering
@@ -137,6 +140,17 @@ async def test_gate_history() -> None:
         rates = [each async for page in venue.funding(rest, "BTCUSDT", **span) for each in page]
         assert rates == [FundingRate("gate", "BTCUSDT", start_ms, -0.0001)]
     assert len(asked) == 3
+
+
+def test_a_live_feed_takes_no_contract_size_but_the_lists() -> None:
+    """What a contract holds decides every amount: nothing is assumed while the list cannot be read."""
+    venue, text = Gate(), message("tickers")
+    assert len(venue.read(text).events) > 1
+    for other in (venue, Okx(), Bitget()):
+        assert other.contract_sizes
+        _ = ExchangeFeed(other, ("BTCUSDT",), interval_ms=MINUTE_MS)
+        assert not other.contract_sizes
+    assert venue.read(text).events == []
 
 
 async def test_an_hour_with_too_many_liquidations_is_asked_for_in_halves() -> None:

@@ -26,6 +26,7 @@ from tests.support.answering import answering
 
 MESSAGES = Path(__file__).parent / "messages" / "lighter"
 AT_MS = 1_795_000_000_123
+YEAR_S = 365 * 86_400
 START_MS = 1_795_003_200_000
 
 
@@ -126,6 +127,8 @@ async def test_lighter_history() -> None:
     paid = [
         {"timestamp": START_MS // 1000, "rate": "0.0012", "direction": "short"},
         {"timestamp": START_MS // 1000 + 3600, "rate": "0.0012", "direction": "long"},
+        {"timestamp": START_MS // 1000 + 7200, "rate": "0.0012", "direction": "long"},
+        {"timestamp": START_MS // 1000 + 70 * YEAR_S, "rate": "0.0012", "direction": "long"},
     ]
     answers = ({"code": 200, "c": bars}, {"code": 200, "fundings": paid})
     async with answering(*map(web.json_response, answers)) as (rest, asked):
@@ -137,6 +140,8 @@ async def test_lighter_history() -> None:
     assert rates == [
         FundingRate("lighter", "ETHUSDT", START_MS, pytest.approx(-0.000012)),  # type: ignore[arg-type]
         FundingRate("lighter", "ETHUSDT", START_MS + HOUR_MS, pytest.approx(0.000012)),  # type: ignore[arg-type]
+        # What cannot be is the guard's to refuse, where it is counted.
+        replace(rates[1], time_ms=START_MS + 70 * YEAR_S * 1000),
     ]
     assert "market_id=0" in asked[0]
 
