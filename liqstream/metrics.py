@@ -22,6 +22,7 @@ from prometheus_client import (
 )
 
 from liqstream import __version__
+from liqstream.symbols import ascii_symbol
 
 NAMESPACE = "liqstream"
 """What our names begin with."""
@@ -199,11 +200,23 @@ class Metrics:
             buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1),
         )
 
+    def show_followers(self, symbol: str, count: int) -> None:
+        """Show how many sockets follow a symbol."""
+        self.ws_active_connections.labels(ascii_symbol(symbol)).set(count)
+
+    def count_slow_consumer(self, symbol: str) -> None:
+        """Count a client of a symbol that reads too slowly."""
+        self.ws_slow_consumers.labels(ascii_symbol(symbol)).inc()
+
+    def count_received(self, symbol: str) -> None:
+        """Count a snapshot that came through Redis."""
+        self.redis_received.labels(ascii_symbol(symbol)).inc()
+
     def expect(self, symbols: Iterable[str], close_codes: Iterable[str]) -> None:
         """Start these series at 0: one that appears with its first event hides that event from `rate()`."""
         for symbol in symbols:
             for family in self._by_symbol:
-                family.labels(symbol)
+                family.labels(ascii_symbol(symbol))
         for code in close_codes:
             self.ws_disconnects.labels(code)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
+from urllib.parse import quote
 
 SUPPORTED_SYMBOLS: tuple[str, ...] = (
     "BTCUSDT",
@@ -72,6 +74,12 @@ def _is_plain(text: str) -> bool:
 def _script(letter: str) -> str:
     """The first word of its name, e.g. LATIN, CJK: Python knows no scripts."""
     return unicodedata.name(letter, "").split(" ")[0]
+
+
+@lru_cache(maxsize=4096)
+def ascii_symbol(symbol: str) -> str:
+    """A symbol in ASCII, percent-encoded where it is not: for metric labels, keys and file names."""
+    return quote(symbol, safe="")
 
 
 def validate_symbols(

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from liqstream.symbols import interval_ms, interval_name, is_symbol, validate_interval, validate_symbols
+from liqstream.symbols import (
+    ascii_symbol,
+    interval_ms,
+    interval_name,
+    is_symbol,
+    validate_interval,
+    validate_symbols,
+)
 
 
 def test_valid_symbols_are_taken_even_beside_invalid_ones() -> None:
@@ -49,3 +56,9 @@ def test_a_symbol_beyond_ascii_is_plain(text: str, is_one: bool) -> None:
     """Normalised, capital, of one script, with an ASCII quote, at most 60 bytes, nothing invisible."""
     assert is_symbol(text) == is_one
     assert validate_symbols([text], [text])[0] == ([text] if is_one else [])
+
+
+def test_a_symbol_in_ascii() -> None:
+    """Percent-encoded beyond ASCII, else itself."""
+    assert ascii_symbol("BTCUSDT") == "BTCUSDT"
+    assert ascii_symbol("\u5e01USDT") == "%E5%B8%81USDT"

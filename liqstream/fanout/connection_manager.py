@@ -205,7 +205,7 @@ class ConnectionManager:
             self._backpressure.forget(connection)
 
     def _count(self, symbol: str) -> None:
-        self._metrics.ws_active_connections.labels(symbol).set(len(self.active_connections.get(symbol, ())))
+        self._metrics.show_followers(symbol, len(self.active_connections.get(symbol, ())))
 
     # Snapshots
 
@@ -277,7 +277,7 @@ class ConnectionManager:
         """Warn a client that it reads too slowly: now, or as soon as it reads again."""
         self._traffic.warnings += 1
         for symbol in connection.subscriptions:
-            self._metrics.ws_slow_consumers.labels(symbol).inc()
+            self._metrics.count_slow_consumer(symbol)
         _log.warning(
             "slow_consumer", dropped=connection.unreported_drops, pending_bytes=connection.pending_bytes
         )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from liqstream.metrics import Metrics
+from liqstream.symbols import ascii_symbol
 
 _WINDOW_S = 60
 _KEPT_DURATIONS = 1024
@@ -103,7 +104,7 @@ class Traffic:
         for symbol in symbols:
             self.sent[symbol] += clients
             self._sent_minute.add(now, symbol, clients)
-            self._metrics.ws_messages_sent.labels(symbol).inc(clients)
+            self._metrics.ws_messages_sent.labels(ascii_symbol(symbol)).inc(clients)
         self.bytes_sent += size_bytes * clients
         self._bytes_minute.add(now, "", size_bytes * clients)
 
@@ -111,14 +112,14 @@ class Traffic:
         """Count one snapshot replaced before a client could take it."""
         self.dropped[symbol] += 1
         self._dropped_minute.add(self._clock(), symbol, 1)
-        self._metrics.ws_messages_dropped.labels(symbol).inc()
+        self._metrics.ws_messages_dropped.labels(ascii_symbol(symbol)).inc()
 
     def add_write(self, times: WriteTimes) -> None:
         """Count how long one update of a bucket took, or what one client was sent alone; nothing if empty."""
         if times.by_symbol:
             self._durations_s.append(times.total_s)
         for symbol, seconds in times.by_symbol.items():
-            self._metrics.ws_broadcast_duration.labels(symbol).observe(seconds)
+            self._metrics.ws_broadcast_duration.labels(ascii_symbol(symbol)).observe(seconds)
 
     def _quantile_ms(self, share: float) -> float | None:
         if not self._durations_s:

@@ -17,6 +17,7 @@ from liqstream.heatmap.price_track import PriceSince
 from liqstream.heatmap.snapshot import StreamPosition
 from liqstream.market import Candle, MarketEvent, MarkPrice
 from liqstream.metrics import Metrics
+from liqstream.symbols import ascii_symbol
 from liqstream.wire.frames import text_frame
 from liqstream.wire.tick_message import tick_message
 
@@ -100,7 +101,7 @@ class Ticks:
                 clients = len(group.synced)
                 self._hub.write_ticks(group, [frames[symbol] for symbol in symbols])
                 for symbol in symbols:
-                    self._metrics.ws_ticks_sent.labels(symbol).inc(clients)
+                    self._metrics.ws_ticks_sent.labels(ascii_symbol(symbol)).inc(clients)
         return set(frames)
 
     def _frame(self, bucket: IntervalBucket, symbol: str) -> bytes | None:

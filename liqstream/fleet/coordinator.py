@@ -346,5 +346,5 @@ class Coordinator:
         if self.mode == StreamMode.FOLLOWER:
             self._membership.observe_published(snapshot)
         if self.snapshots.offer(snapshot):
-            self._metrics.redis_received.labels(snapshot.symbol).inc()
+            self._metrics.count_received(snapshot.symbol)
         self._progress.set()

@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import structlog
 from redis import asyncio as aioredis
@@ -23,6 +22,7 @@ from liqstream.fleet.scripts import closed_is_broken, run_script
 from liqstream.heatmap.snapshot import NO_POSITION, HeatmapSnapshot, StreamPosition
 from liqstream.heatmap.updates import SnapshotBatch
 from liqstream.supervision.supervise import raise_swallowed_cancellation
+from liqstream.symbols import ascii_symbol
 from liqstream.wire.snapshot_codec import MAX_PAYLOAD_BYTES, BadPayloadError, decode_snapshot, encode_snapshot
 
 log = structlog.get_logger(__name__)
@@ -64,11 +64,11 @@ class RedisNames:
 
     def latest(self, symbol: str) -> str:
         """The symbol's newest snapshot."""
-        return f"{self.prefix}:{quote(symbol)}:latest"
+        return f"{self.prefix}:{ascii_symbol(symbol)}:latest"
 
     def forecast(self, symbol: str) -> str:
         """The symbol's newest forecasts."""
-        return f"{self.prefix}:{quote(symbol)}:forecast"
+        return f"{self.prefix}:{ascii_symbol(symbol)}:forecast"
 
     @property
     def market_list(self) -> str:
@@ -92,11 +92,11 @@ class RedisNames:
 
     def prices(self, symbol: str) -> str:
         """Where the symbol's prices are published, of which ticks are made."""
-        return f"{self.prefix}:{quote(symbol)}:prices"
+        return f"{self.prefix}:{ascii_symbol(symbol)}:prices"
 
     def channel(self, symbol: str) -> str:
         """Where the symbol's snapshots are published."""
-        return f"{self.prefix}:{quote(symbol)}"
+        return f"{self.prefix}:{ascii_symbol(symbol)}"
 
 
 async def publish_snapshot(

@@ -79,7 +79,7 @@ from liqstream.store.epoch_file import EpochFile, epoch_path
 from liqstream.store.market_store import MarketStore
 from liqstream.store.store_files import StoreFiles
 from liqstream.supervision.supervise import Supervisor
-from liqstream.symbols import interval_ms
+from liqstream.symbols import ascii_symbol, interval_ms
 from liqstream.wire.close_codes import CLOSE_CODES, GOING_AWAY, RESTART
 from liqstream.ws.endpoint import CONFIG, MANAGER, WsConfig, add_ws_routes
 
@@ -310,7 +310,7 @@ async def _stream(app: web.Application, updates: AsyncIterator[SnapshotBatch]) -
         await app[MANAGER].broadcast(*batch)
         app[SUPERVISOR].mark_well("stream")
         for snapshot in batch:
-            app[METRICS].last_broadcast.labels(snapshot.symbol).set_to_current_time()
+            app[METRICS].last_broadcast.labels(ascii_symbol(snapshot.symbol)).set_to_current_time()
 
 
 def _ready_ctx(readiness: Readiness) -> Callable[[web.Application], AsyncIterator[None]]:

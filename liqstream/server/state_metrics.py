@@ -23,6 +23,7 @@ from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.metrics import NAMESPACE
 from liqstream.store.market_store import MarketStore
 from liqstream.store.store_files import StoreFiles
+from liqstream.symbols import ascii_symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class StateCollector(Collector):
             ("liqstream_heatmap_epoch", "epoch", 1, "The stream's epoch, UTC ms."),
             ("liqstream_heatmap_seq", "seq", 1, "Snapshots produced in this epoch."),
         ):
-            values = {symbol: state[field] for symbol, state in symbols.items()}
+            values = {ascii_symbol(symbol): state[field] for symbol, state in symbols.items()}
             known = {symbol: value * scale for symbol, value in values.items() if value is not None}
             yield _by(GaugeMetricFamily(name, text, labels=["symbol"]), known)
         if self.maps is not None:
@@ -125,7 +126,7 @@ class StateCollector(Collector):
             labels=["exchange", "symbol", "kind", "reason"],
         )
         for refusal, count in self.store.guard.refused.items():
-            refused.add_metric(list(refusal), count)
+            refused.add_metric([ascii_symbol(each) for each in refusal], count)
         yield refused
         unjudged = CounterMetricFamily(
             "liqstream_records_unjudged",
@@ -133,7 +134,7 @@ class StateCollector(Collector):
             labels=["exchange", "symbol", "kind"],
         )
         for labels, count in self.store.guard.unjudged.items():
-            unjudged.add_metric(list(labels), count)
+            unjudged.add_metric([ascii_symbol(each) for each in labels], count)
         yield unjudged
 
     def _files(self) -> Iterator[Metric]:

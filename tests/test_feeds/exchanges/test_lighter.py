@@ -141,7 +141,7 @@ async def test_lighter_history() -> None:
         FundingRate("lighter", "ETHUSDT", START_MS, pytest.approx(-0.000012)),  # type: ignore[arg-type]
         FundingRate("lighter", "ETHUSDT", START_MS + HOUR_MS, pytest.approx(0.000012)),  # type: ignore[arg-type]
         # What cannot be is the guard's to refuse, where it is counted.
-        replace(rates[1], time_ms=START_MS + 70 * YEAR_S * 1000),
+        FundingRate("lighter", "ETHUSDT", START_MS + 70 * YEAR_S * 1000, pytest.approx(0.000012)),  # type: ignore[arg-type]
     ]
     assert "market_id=0" in asked[0]
 
