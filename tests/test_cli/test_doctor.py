@@ -84,6 +84,7 @@ async def test_an_exchange_that_answers(tmp_path: Path, status: int, verdict: st
     assert found["binance"].verdict == verdict
     assert found["nosuch"].verdict == "fault"
     if status == 200:
+        assert "its facts were checked" in found["binance"].finding
         assert found["clock"].verdict == "fault"
         assert "NTP" in found["clock"].cure
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from liqstream.cli import main
 from liqstream.cli.live_check import MarketReport, channels_check, keep_verdicts, listen
+from liqstream.feeds.registry import VENUES
 from liqstream.feeds.venue_state import state_path
 from liqstream.ingest.feed_factory import exchange_feed
 from liqstream.market import Candle, Liquidation, MarkPrice, OpenInterest, Side
@@ -81,6 +82,17 @@ async def test_a_mute_channel_is_named(
     assert check.verdict == "fault"
     assert f"BTCUSDT: nothing on {mute}" in check.finding
     assert check.cure
+
+
+async def test_the_old_address_of_binance_is_named(
+    at: tuple[SimulatedExchange, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes subscriptions since 2026-04-23, and sends nothing."""
+    monkeypatch.setattr(VENUES["binance"], "stream_path", "/stream")
+    reports = await listen(await settings_at(tmp_path, at[1], ["binance"]), ["binance"], 2.0)
+    check = channels_check("binance", reports)
+    assert check.verdict == "fault"
+    assert "BTCUSDT: nothing on bars, marks" in check.finding
 
 
 async def test_the_command_fails_over_a_dead_socket(

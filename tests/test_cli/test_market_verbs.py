@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -17,6 +18,7 @@ import pytest
 from liqstream.feeds.raw_frames import read_frames
 from liqstream.feeds.registry import VENUES
 from liqstream.market import MINUTE_MS
+from liqstream.store.market_store import MarketStore
 from tests.support.market_start import START_MS
 
 pytestmark = pytest.mark.simulated
@@ -50,6 +52,14 @@ def test_the_simulators_time_starts_where_it_is_asked_to(simulated_at: str) -> N
     assert 0 <= server_ms - START_MS < 10 * MINUTE_MS
 
 
+async def stored_spans(path: Path) -> list[tuple[int, int]]:
+    store = await MarketStore.open(path)
+    try:
+        return list(await store.liquidation_spans("binance", "BTCUSDT", start_ms=0, end_ms=2**62))
+    finally:
+        await store.close()
+
+
 def test_record_keeps_frames_and_fills_the_store(simulated_at: str, tmp_path: Path) -> None:
     """What goes over the wires is on disk as it came, and the store has the history."""
     done = run(
@@ -64,6 +74,10 @@ def test_record_keeps_frames_and_fills_the_store(simulated_at: str, tmp_path: Pa
     assert kinds.count("connect") == 1
     assert kinds.count("recv") > 10
     assert kinds.count("http") > 5
+    # When liquidations were listened to is part of it: outside of that nothing is known of them.
+    spans = asyncio.run(stored_spans(tmp_path / "market.duckdb"))
+    assert spans
+    assert all(start_ms < end_ms for start_ms, end_ms in spans)
     assert "frames in" in done.stderr
 
 
