@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.http.app_keys import MAPS, MARKETS, SYMBOLS
 from liqstream.http.pages import PAGE
 from liqstream.http.params import WINDOWS
@@ -32,20 +33,22 @@ async def followed_symbols(request: web.Request) -> web.Response:
 
 
 def _states(app: web.Application) -> dict[str, dict[str, Any]]:
-    """By symbol, of the table, which is the same on every server; before the first one, of our own maps."""
-    newest = app[MARKETS].newest
-    if newest is not None:
-        return {str(row["symbol"]): row for row in newest.table.rows()}
-    maps = app.get(MAPS)
-    if maps is None:
+    """Of the symbols that are followed now: by the table, which is the same on every server; what it does not
+    have yet by our own maps."""
+    newest, maps = app[MARKETS].newest, app.get(MAPS)
+    if newest is None and maps is None:
         raise unavailable("no table of markets yet", retry_after_s=2)
+    rows = {} if newest is None else {str(row["symbol"]): row for row in newest.table.rows()}
+    return {symbol: rows.get(symbol) or _own_state(maps, symbol) for symbol in app[SYMBOLS]}
+
+
+def _own_state(maps: LiveMaps | None, symbol: str) -> dict[str, Any]:
+    if maps is None:
+        return {"venues": [], "source": "live", "stale": True}
     return {
-        symbol: {
-            "venues": maps.exchanges(symbol),
-            "source": maps.source(symbol),
-            "stale": maps.is_stale(symbol),
-        }
-        for symbol in app[SYMBOLS]
+        "venues": maps.exchanges(symbol),
+        "source": maps.source(symbol),
+        "stale": maps.is_stale(symbol),
     }
 
 

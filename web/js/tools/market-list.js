@@ -22,11 +22,13 @@ const ASK_EVERY_MS = 30_000;
 export function followMarketList({ store, mapGrid, facts, showMarkets }, client, showMessage) {
   const follow = (/** @type {string[]} */ symbols) => {
     if (!symbols.length || symbols.join() === facts.symbols.join()) return;
+    const { symbol } = store.state;
     // In place: whoever holds the list has the new one.
     facts.symbols.splice(0, facts.symbols.length, ...symbols);
     showMarkets();
-    if (symbols.includes(store.state.symbol)) mapGrid.layOut();
-    else store.set(marketPatch(store.state, symbols[0]));
+    if (symbols.includes(symbol)) return mapGrid.layOut();
+    showMessage(`${symbol} is not followed any more; showing ${symbols[0]}.`);
+    store.set(marketPatch(store.state, symbols[0]));
   };
   const ask = async () => {
     try {
@@ -36,10 +38,11 @@ export function followMarketList({ store, mapGrid, facts, showMarkets }, client,
     }
   };
   client.on("ended", ({ symbols, message }) => {
-    showMessage(message);
     follow(facts.symbols.filter((symbol) => !symbols.includes(symbol)));
+    showMessage(message);
     void ask();
   });
+  client.on("error", ({ code }) => code === "INVALID_SYMBOL" && void ask());
   if (!facts.chosen) return;
   setInterval(() => !document.hidden && void ask(), ASK_EVERY_MS);
   document.addEventListener("visibilitychange", () => !document.hidden && void ask());
