@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientWebSocketResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
+from liqstream.client.market_table import MarketTableState
+from liqstream.client.messages import MarketsMessage, decode
 from liqstream.feeds import exchange_feed
 from liqstream.http.app_keys import MAPS, STORE
 from liqstream.ingest import market_list_loop, market_table_loop
@@ -22,6 +24,9 @@ from liqstream.settings.load import load_settings
 from liqstream.simulator.exchange_server import SimulatedExchange
 from liqstream.ws.endpoint import MANAGER
 from tests.support.exchange_rig import serving
+from tests.support.redis_server import RedisServer, redis_server
+
+__all__ = ["redis_server"]
 
 LISTED = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "LTCUSDT")
 """By size, the largest first, as the simulated exchange has them."""
@@ -61,9 +66,12 @@ async def lists() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def server_of(address: str, folder: Path, symbols: str) -> AsyncIterator[TestClient[Any, Any]]:
+async def server_of(
+    address: str, folder: Path, symbols: str, **fleet: Any
+) -> AsyncIterator[TestClient[Any, Any]]:
     """A client of a server that follows the exchange at `address`."""
     given = {
+        **fleet,
         "db_path": folder / "m.duckdb",
         "exchanges": "binance",
         "binance_rest_url": f"http://{address}",
@@ -169,3 +177,66 @@ async def test_a_listing_and_a_delisting_while_running(
             while "seq" not in (message := await ws.receive_json()):
                 pass
             assert message["seq"] > at["XRPUSDT"]  # of the same epoch: who held the last one can take it
+
+
+async def test_a_change_of_leader_with_a_scanner_open(
+    exchange: tuple[SimulatedExchange, str], redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """Every server has the leader's list, whatever its own choice is; the next leader goes on with it.
+
+    A scanner at a server that only fans out is sent one whole table, then changes; its sums are not doubled.
+    """
+    fleet = {"redis_enabled": True, "redis_url": redis_server.url, "lease_s": 1.0}
+    (tmp_path / "next").mkdir()
+    async with AsyncExitStack() as running:
+        leader = server_of(exchange[1], tmp_path, "top:3", **fleet)
+        first = await leader.__aenter__()
+        await until(first, "/api/markets", lambda body: names(body, "markets") == list(LISTED[:3]))
+        other = await running.enter_async_context(server_of(exchange[1], tmp_path / "next", "top:3", **fleet))
+        fanout = await running.enter_async_context(
+            server_of("127.0.0.1:9", tmp_path, "all", role="fanout", **fleet)
+        )
+        for client in (other, fanout):
+            ready = await until(client, "/ready", lambda body: list(body["symbols"]) == list(LISTED[:3]))
+            assert ready["markets"]["followed"] == 3
+        await until(
+            other, "/ready", lambda body: all(each["age_ms"] is not None for each in body["symbols"].values())
+        )
+        ws = await running.enter_async_context(fanout.ws_connect("/ws/heatmap"))
+        await ws.send_json({"action": "subscribe", "stream": "markets", "proto": 2})
+        tables: list[dict[str, Any]] = []
+        scanner = MarketTableState()
+        async with asyncio.timeout(60):
+            while not tables:
+                await take_table(ws, scanner, tables)
+            before = scanner.table
+            await leader.__aexit__(None, None, None)
+            while tables[-1]["epoch"] == tables[0]["epoch"] or "symbols" in tables[-1]:
+                await take_table(ws, scanner, tables)
+        after = scanner.table
+        assert before is not None
+        assert after is not None
+        wholes = [each for each in tables if "symbols" in each]
+        assert [each["symbols"] for each in wholes] == [list(LISTED[:3])] * 2
+        assert wholes[0]["epoch"] < wholes[1]["epoch"]
+        for symbol in LISTED[:3]:
+            then, now = before.row(symbol), after.row(symbol)
+            assert now["venues"] == ["binance"]
+            for name in ("open_interest", "long_liquidated_24h", "short_liquidated_24h"):
+                assert float(str(now[name])) < 1.5 * float(str(then[name])) + 1e6
+        assert names(await until(fanout, "/api/symbols", bool)) == list(LISTED[:3])
+        kept = json.loads(await asyncio.to_thread((tmp_path / "next" / "m.symbols.json").read_text))
+        assert list(kept["markets"]) == list(LISTED[:3])
+
+
+async def take_table(
+    ws: ClientWebSocketResponse, scanner: MarketTableState, tables: list[dict[str, Any]]
+) -> None:
+    """Read the next message; a table goes into the scanner's."""
+    raw = await ws.receive_str()
+    message = json.loads(raw)
+    if message["type"] == "markets":
+        tables.append(message)
+        decoded = decode(raw)
+        assert isinstance(decoded, MarketsMessage)
+        assert scanner.take(decoded) is not None
