@@ -49,6 +49,7 @@ export function displayMenu(store, exchanges) {
       ["green", "Green, red"],
     ]),
     flag("Liquidations", "dots"),
+    flag("Swept clusters", "swept"),
     h("hr"),
     ...exchangeBoxes(store, exchanges()),
     measuredBox(store),
@@ -82,7 +83,7 @@ function choices(store, name, key, options) {
 /**
  * @param {ViewStore} store
  * @param {string} name
- * @param {"lock" | "logPrice" | "candles" | "dots" | "panel" | "utc" | "background"} key
+ * @param {"lock" | "logPrice" | "candles" | "dots" | "swept" | "panel" | "utc" | "background"} key
  */
 function flagBox(store, name, key) {
   const box = h("input", {

@@ -29,6 +29,7 @@ import { WINDOW_NAMES } from "./time-windows.js";
  * @property {boolean} candles
  * @property {"orange" | "green"} candleColours
  * @property {boolean} dots realised liquidations
+ * @property {boolean} swept outlines of the clusters that were swept
  * @property {boolean} panel the side panel
  * @property {number | null} tape least USD on the tape beside the map; null: the levels are there
  * @property {string[]} venues the exchanges shown, under the name they have in the address; empty: all
@@ -164,6 +165,7 @@ const FIELDS = {
   candles: flag(true),
   candleColours: choice(["orange", "green"]),
   dots: flag(true),
+  swept: flag(false),
   panel: flag(true),
   tape: usd(),
   venues: names(/^[a-z0-9_-]{1,20}$/i, 10, (text) => text.toLowerCase()),

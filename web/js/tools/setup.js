@@ -17,6 +17,7 @@ import { exportMenu } from "./export.js";
 import { IfPriceLine } from "./if-price.js";
 import { helpDialog, listen } from "./keyboard.js";
 import { Measure } from "./measure.js";
+import { SweptOutlines } from "./swept-outlines.js";
 import { TouchTools } from "./touch-tools.js";
 
 /**
@@ -44,6 +45,7 @@ export function setUpTools(page) {
       setAlert: (y) => marks.addAt(y),
       setTarget: (y) => ifPrice.putAt(y),
     });
+    slot.addOverlay(new SweptOutlines(slot, store));
     measures.add(measure);
     ifPrices.set(slot, ifPrice);
     slot.addOverlay({
@@ -173,6 +175,7 @@ function shortcutsOf({ store, mapGrid, facts, tape }, open) {
     turn("l", "Lock colour scale", "lock", onOff),
     turn("c", "Candles", "candles", onOff),
     turn("o", "Liquidations", "dots", onOff),
+    turn("q", "Swept clusters: expected, liquidated", "swept", onOff),
     turn("f", "Price range: near, candles, whole map", "fit", ["near", "candles", "map"]),
     ...moveShortcuts(store, mapGrid),
     { keys: ["i"], name: "If the price goes to: a line, its arrows move it", run: open.ifPrice },
