@@ -27,6 +27,11 @@ from liqstream.symbols import ascii_symbol
 NAMESPACE = "liqstream"
 """What our names begin with."""
 
+MOST_SYMBOLS = 50
+"""Of more, only those that somebody follows have series of their own."""
+OTHER = "other"
+"""The label under which the rest is summed; no symbol is in small letters."""
+
 _BY_SYMBOL = ("symbol",)
 
 
@@ -213,8 +218,12 @@ class Metrics:
         self.redis_received.labels(ascii_symbol(symbol)).inc()
 
     def expect(self, symbols: Iterable[str], close_codes: Iterable[str]) -> None:
-        """Start these series at 0: one that appears with its first event hides that event from `rate()`."""
-        for symbol in symbols:
+        """Start these series at 0: one that appears with its first event hides that event from `rate()`.
+
+        Of more than MOST_SYMBOLS symbols a series begins when somebody follows its symbol.
+        """
+        names = tuple(symbols)
+        for symbol in names if len(names) <= MOST_SYMBOLS else ():
             for family in self._by_symbol:
                 family.labels(ascii_symbol(symbol))
         for code in close_codes:
@@ -224,4 +233,4 @@ class Metrics:
         """End the series of a symbol that is followed no more."""
         for family in (*self._by_symbol, self.last_broadcast, self.redis_received):
             with suppress(KeyError):
-                family.remove(symbol)
+                family.remove(ascii_symbol(symbol))

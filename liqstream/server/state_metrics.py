@@ -6,7 +6,8 @@ Labels come from fixed lists: followed symbols, configured exchanges, reasons of
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from liqstream.fanout.stats import BroadcastStats
 from liqstream.feeds.feed import FeedStatus
 from liqstream.fleet.roles import NodeRole
 from liqstream.heatmap.live_maps import LiveMaps
-from liqstream.metrics import NAMESPACE
+from liqstream.metrics import MOST_SYMBOLS, NAMESPACE, OTHER
 from liqstream.store.market_store import MarketStore
 from liqstream.store.store_files import StoreFiles
 from liqstream.symbols import ascii_symbol
@@ -49,8 +50,9 @@ class StateCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every family, now."""
         yield from self._sockets()
-        yield from self._heatmaps()
-        yield from self._store()
+        report = self.readiness()
+        yield from self._heatmaps(report)
+        yield from self._store(has_many=len(report["symbols"]) > MOST_SYMBOLS)
         yield from self._files()
         yield from self._feeds()
 
@@ -74,24 +76,28 @@ class StateCollector(Collector):
             self.admission.refused(),
         )
 
-    def _heatmaps(self) -> Iterator[Metric]:
-        report = self.readiness()
-        symbols = report["symbols"]
+    def _heatmaps(self, report: dict[str, Any]) -> Iterator[Metric]:
+        own, others = self._with_series(report["symbols"])
         yield _gauge("liqstream_stream_ready", "1 while /ready says ready.", report["status"] == "ready")
         yield _gauge(
             "liqstream_stream_leader",
             "1 while this server makes the stream.",
             report["role"] in (NodeRole.STANDALONE, NodeRole.LEADER),
         )
-        for name, field, scale, text in (
-            ("liqstream_heatmap_source_age_seconds", "age_ms", 0.001, "Since a symbol's source last spoke."),
-            ("liqstream_heatmap_stale", "stale", 1, "1 while a symbol's source is stale."),
-            ("liqstream_heatmap_epoch", "epoch", 1, "The stream's epoch, UTC ms."),
-            ("liqstream_heatmap_seq", "seq", 1, "Snapshots produced in this epoch."),
+        age = "Since a symbol's source last spoke."
+        for name, field, scale, text, joined in (
+            ("liqstream_heatmap_source_age_seconds", "age_ms", 0.001, age, max),
+            ("liqstream_heatmap_stale", "stale", 1, "1 while a symbol's source is stale.", sum),
+            ("liqstream_heatmap_epoch", "epoch", 1, "The stream's epoch, UTC ms.", max),
+            ("liqstream_heatmap_seq", "seq", 1, "Snapshots produced in this epoch.", sum),
         ):
-            values = {ascii_symbol(symbol): state[field] for symbol, state in symbols.items()}
+            values = {ascii_symbol(symbol): state[field] for symbol, state in own.items()}
             known = {symbol: value * scale for symbol, value in values.items() if value is not None}
-            yield _by(GaugeMetricFamily(name, text, labels=["symbol"]), known)
+            rest = [state[field] * scale for state in others.values() if state[field] is not None]
+            yield _by(
+                GaugeMetricFamily(name, text, labels=["symbol"]),
+                known | ({OTHER: joined(rest)} if rest else {}),
+            )
         if self.maps is not None:
             yield SummaryMetricFamily(
                 "liqstream_model_step_seconds",
@@ -100,7 +106,15 @@ class StateCollector(Collector):
                 sum_value=self.maps.step_seconds,
             )
 
-    def _store(self) -> Iterator[Metric]:
+    def _with_series(self, by_symbol: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Of many symbols those that are followed by clients, and the rest; of few all, and none."""
+        if len(by_symbol) <= MOST_SYMBOLS:
+            return by_symbol, {}
+        watched = self.stats().subscriptions_by_symbol
+        own = {symbol: state for symbol, state in by_symbol.items() if symbol in watched}
+        return own, {symbol: state for symbol, state in by_symbol.items() if symbol not in watched}
+
+    def _store(self, *, has_many: bool) -> Iterator[Metric]:
         if self.store is None:
             return
         done = self.store.counters
@@ -125,7 +139,7 @@ class StateCollector(Collector):
             "Records that no market can have sent, and stored rows left out.",
             labels=["exchange", "symbol", "kind", "reason"],
         )
-        for refusal, count in self.store.guard.refused.items():
+        for refusal, count in _counts(self.store.guard.refused, has_many=has_many).items():
             refused.add_metric([ascii_symbol(each) for each in refusal], count)
         yield refused
         unjudged = CounterMetricFamily(
@@ -133,7 +147,7 @@ class StateCollector(Collector):
             "Records taken with no price or open interest of the last ten minutes to judge them by.",
             labels=["exchange", "symbol", "kind"],
         )
-        for labels, count in self.store.guard.unjudged.items():
+        for labels, count in _counts(self.store.guard.unjudged, has_many=has_many).items():
             unjudged.add_metric([ascii_symbol(each) for each in labels], count)
         yield unjudged
 
@@ -228,3 +242,13 @@ def _by(family: Any, values: Any) -> Metric:
     for label, value in values.items():
         family.add_metric([label], float(value))
     return family  # type: ignore[no-any-return]
+
+
+def _counts(counts: Mapping[Any, int], *, has_many: bool) -> dict[tuple[str, ...], int]:
+    """Counts by exchange, symbol and more; of many symbols all under one: no count may change its series."""
+    if not has_many:
+        return dict(counts)
+    found: Counter[tuple[str, ...]] = Counter()
+    for (exchange, _, *more), count in counts.items():
+        found[exchange, OTHER, *more] += count
+    return found

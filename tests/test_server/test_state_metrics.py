@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ def registered(
     *,
     files: StoreFiles | None = None,
     expiry_s: float | None = None,
+    watched: dict[str, int] | None = None,
     **feeds: FeedStatus,
 ) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(
         StateCollector(
             admission=admission,
-            stats=ConnectionManager().get_stats,
+            stats=lambda: replace(ConnectionManager().get_stats(), subscriptions_by_symbol=watched or {}),
             readiness=lambda: report,
             maps=None,
             store=None,
@@ -91,3 +93,32 @@ async def test_files_and_certificate_are_shown_once_they_are_known() -> None:
     files.size_bytes, files.free_bytes, files.last_backup_s = 0, 2, 3.5
     value = registered(AdmissionPolicy(Settings()), report, files=files, expiry_s=4.0).get_sample_value
     assert [value(name) for name in names] == [0, 2, 3.5, 4]
+
+
+async def test_of_many_symbols_only_watched_ones_have_series_of_their_own() -> None:
+    """The rest is one: how many are stale, the oldest age, all snapshots; of fifty each has its own."""
+
+    def scraped(count: int, **watched: int) -> dict[str, dict[str, float]]:
+        symbols = {
+            f"C{number}USDT": {"age_ms": 1000 * number, "stale": number >= 40, "epoch": 5, "seq": 2}
+            for number in range(count)
+        }
+        report = {"symbols": symbols, "status": "ready", "role": "standalone"}
+        found: dict[str, dict[str, float]] = {}
+        for family in registered(AdmissionPolicy(Settings()), report, watched=watched).collect():
+            for sample in family.samples:
+                if "symbol" in sample.labels:
+                    found.setdefault(sample.name, {})[sample.labels["symbol"]] = sample.value
+        return found
+
+    few, many = scraped(50, C3USDT=1), scraped(60)
+    assert len(few["liqstream_heatmap_stale"]) == 50
+    assert {name: values["other"] for name, values in many.items()} == {
+        "liqstream_heatmap_source_age_seconds": 59.0,
+        "liqstream_heatmap_stale": 20.0,
+        "liqstream_heatmap_epoch": 5.0,
+        "liqstream_heatmap_seq": 120.0,
+    }
+    assert all(len(values) == 1 for values in many.values())
+    own = scraped(60, C3USDT=1, C45USDT=2)["liqstream_heatmap_stale"]
+    assert own == {"C3USDT": 0.0, "C45USDT": 1.0, "other": 19.0}
