@@ -25,7 +25,9 @@ def _side(side: ExpectedSide) -> str:
     quantiles = side.quantiles_usd
     if quantiles is None:
         return _usd(side.expected_usd)
-    return f"{_usd(side.expected_usd)} (80 %: {_usd(quantiles['0.1'])} to {_usd(quantiles['0.9'])})"
+    # What is expected is a mean, which few large hours can lift above its own range: then the median counts.
+    median = f", median {_usd(quantiles['0.5'])}" if side.expected_usd > quantiles["0.9"] else ""
+    return f"{_usd(side.expected_usd)} (80 %: {_usd(quantiles['0.1'])} to {_usd(quantiles['0.9'])}{median})"
 
 
 def _usd(usd: float) -> str:

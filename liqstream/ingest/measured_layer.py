@@ -175,7 +175,9 @@ def sentence(facts: dict[str, Any]) -> str:
         text += "; more than there can be, so these figures are unsound"
     if coverage["partial"]:
         text += f"; a partial view: a side is below {PARTIAL:.0%}".replace("%", " %")
-    return text if age_ms is None else f"{text}; median age {_duration(age_ms)}"
+    text = text if age_ms is None else f"{text}; median age {_duration(age_ms)}"
+    factor = facts["deadline_factor"]
+    return text if factor <= 1 else f"{text}; reads take {factor:.3g} times as long as they should"
 
 
 def _duration(age_ms: float) -> str:

@@ -20,6 +20,16 @@ function horizon(verdict) {
   };
 }
 
+test("a mean above its own range has the median beside it", () => {
+  const forecast = { time_ms: 1, exchanges: ["okx"], horizons: {} };
+  const given = horizon("");
+  given.long = { expected_usd: 2e6, quantiles_usd: { 0.1: 1e4, 0.5: 2e5, 0.9: 1e6 } };
+  assert.match(
+    sentenceOf(forecast, "hour", given),
+    /\$2\.00M longs \(80 %: \$10\.0K to \$1\.00M, median \$200K\)/,
+  );
+});
+
 test("what is expected says of which exchanges, with its range where one is known", () => {
   const forecast = { time_ms: 1, exchanges: ["binance", "bybit"], horizons: {} };
   assert.equal(

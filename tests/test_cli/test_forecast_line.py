@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from liqstream.cli.forecast_line import forecast_line
@@ -21,6 +22,10 @@ HOUR = HorizonForecast(
 )
 
 
+HEAVY = ExpectedSide(2e6, {"0.1": 1e4, "0.5": 2e5, "0.9": 1e6})
+"""A mean above its own range."""
+
+
 @dataclass(frozen=True)
 class Case:
     forecast: Forecast
@@ -34,6 +39,11 @@ class Case:
             Forecast("BTCUSDT", 0, ["binance", "okx"], {"1h": HOUR}),
             "expected in the next hour on binance, okx: $4.1M (80 %: $900.0k to $17.0M) longs, $250 shorts"
             "  (not checked on this market yet (0 of 14 days))",
+        ),
+        Case(
+            Forecast("BTCUSDT", 0, ["okx"], {"1h": msgspec.structs.replace(HOUR, long=HEAVY)}),
+            "expected in the next hour on okx: $2.0M (80 %: $10.0k to $1.0M, median $200.0k) longs, "
+            "$250 shorts  (not checked on this market yet (0 of 14 days))",
         ),
         Case(Forecast("BTCUSDT", 0, ["okx"], {}), "no forecast of the next hour"),
     ],

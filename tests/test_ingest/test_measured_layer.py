@@ -23,7 +23,7 @@ T0_MS = 1_780_000_200_000
 def facts(**changed: Any) -> dict[str, Any]:
     """A layer's figures."""
     coverage = {"long": 0.38, "short": 0.31, "if_one_sided": True, "unsound": False, "partial": False}
-    return {"coverage": coverage | changed, "age": {"median_ms": 240_000.0}}
+    return {"coverage": coverage | changed, "age": {"median_ms": 240_000.0}, "deadline_factor": 1.0}
 
 
 def test_coverage_and_age_in_words() -> None:
@@ -35,6 +35,8 @@ def test_coverage_and_age_in_words() -> None:
     assert "a partial view: a side is below 20 %" in sentence(facts(partial=True))
     assert "more than there can be" in sentence(facts(unsound=True))
     assert sentence(facts() | {"age": {"median_ms": None}}).endswith("one side")
+    late = sentence(facts() | {"deadline_factor": 1.5})
+    assert late.endswith("median age 4 min; reads take 1.5 times as long as they should")
 
 
 def base(columns: int, gap: int | None = None) -> Any:

@@ -103,7 +103,19 @@ function partsOf(forecast, nowMs) {
  */
 function side({ expected_usd: expected, quantiles_usd: range }) {
   if (!range) return [usd(expected)];
-  return [usd(expected), h("small", {}, `${usd(range["0.1"])} to ${usd(range["0.9"])}`)];
+  const small = `${usd(range["0.1"])} to ${usd(range["0.9"])}${tailNote(expected, range)}`;
+  return [usd(expected), h("small", {}, small)];
+}
+
+/**
+ * What is expected is a mean: where few large hours lift it above its own 80 % range, the median stands
+ * beside.
+ * @param {number} expected USD
+ * @param {Record<string, number>} range USD by quantile
+ * @returns {string}
+ */
+export function tailNote(expected, range) {
+  return expected > range["0.9"] ? `, median ${usd(range["0.5"])}` : "";
 }
 
 /**
@@ -115,7 +127,8 @@ function side({ expected_usd: expected, quantiles_usd: range }) {
 export function sentenceOf(forecast, name, horizon) {
   const of = (/** @type {"long" | "short"} */ which) => {
     const { expected_usd: expected, quantiles_usd: range } = horizon[which];
-    const within = range ? ` (80 %: ${usd(range["0.1"])} to ${usd(range["0.9"])})` : "";
+    const note = range ? tailNote(expected, range) : "";
+    const within = range ? ` (80 %: ${usd(range["0.1"])} to ${usd(range["0.9"])}${note})` : "";
     return `${usd(expected)} ${which}s${within}`;
   };
   return `Expected in the next ${name} on ${forecast.exchanges.join(", ")}: ${of("long")}, ${of("short")}.`;
