@@ -1,7 +1,7 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chancesOf, nextHourOf, sentenceOf, verdictsOf } from "../../web/js/panels/forecast.js";
+import { chancesOf, nextHourOf, reportedText, sentenceOf, verdictsOf } from "../../web/js/panels/forecast.js";
 
 /** @param {string} verdict */
 function horizon(verdict) {
@@ -36,6 +36,15 @@ test("what is expected says of which exchanges, with its range where one is know
     sentenceOf(forecast, "hour", horizon("")),
     "Expected in the next hour on binance, bybit: $4.10M longs (80 %: $900K to $17.0M), $2.00M shorts.",
   );
+});
+
+test("USD are as the exchanges report them, and those that tell less than all are named", () => {
+  assert.equal(
+    reportedText(["binance", "bybit", "okx"]),
+    "USD as binance, bybit, okx report them; binance tells only the largest per second; okx tells one per second.",
+  );
+  assert.equal(reportedText(["bybit"]), "USD as bybit reports them.");
+  assert.equal(reportedText(["simulated"]), "");
 });
 
 test("chances are of the strongest levels of either side, from the highest price down", () => {

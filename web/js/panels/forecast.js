@@ -18,6 +18,9 @@ const FETCH_MS = 60_000;
 const RETRY_MS = 15_000;
 const BANDS = 3;
 const LEAD = "1h";
+const SIMULATED = "simulated";
+/** What exchanges tell of their liquidations that do not tell them all. @type {Record<string, string>} */
+const TELL_LESS = { binance: "tells only the largest per second", okx: "tells one per second" };
 /** By their key in the answer: their name, and how a table has it. @type {[string, string, string][]} */
 const HORIZONS = [
   ["30m", "half-hour", "30 min"],
@@ -91,6 +94,7 @@ function partsOf(forecast, nowMs) {
   return [
     h("h2", {}, "Forecast", h("span", {}, `longs · shorts · ${age} old`)),
     h("p", { class: "lead" }, sentenceOf(forecast, lead.name, lead.horizon)),
+    reportedText(forecast.exchanges) && h("p", { class: "quiet" }, reportedText(forecast.exchanges)),
     h("table", {}, h("tbody", {}, ...rows)),
     h("p", { class: "quiet" }, chancesOf(lead.name, lead.horizon)),
     ...verdictsOf(open).map((text) => h("p", { class: "flag" }, text)),
@@ -132,6 +136,18 @@ export function sentenceOf(forecast, name, horizon) {
     return `${usd(expected)} ${which}s${within}`;
   };
   return `Expected in the next ${name} on ${forecast.exchanges.join(", ")}: ${of("long")}, ${of("short")}.`;
+}
+
+/**
+ * In whose USD that is: an exchange that tells less than all of its liquidations makes the sum a lower one.
+ * @param {string[]} exchanges
+ * @returns {string} empty in a simulated market, which tells all
+ */
+export function reportedText(exchanges) {
+  const real = exchanges.filter((exchange) => exchange !== SIMULATED);
+  if (!real.length) return "";
+  const less = real.filter((each) => TELL_LESS[each]).map((each) => `${each} ${TELL_LESS[each]}`);
+  return `USD as ${real.join(", ")} report${real.length > 1 ? "" : "s"} them${["", ...less].join("; ")}.`;
 }
 
 /**
