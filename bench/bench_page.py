@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
+from bench.page_desk import desk_rows
 from bench.page_maps import nine_maps_rows, phone_rows
 from bench.page_visits import Row, long_task_rows, visit_rows
 from tests.browser.conftest import DRAWN, FLAGS, chromium_path
@@ -29,7 +30,7 @@ from tests.support.demo_server import demo_server
 
 COLD_LOADS = 7
 GRID_MARKETS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
-PARTS = ("cold", "visits", "tasks", "nine", "phone", "frames")
+PARTS = ("cold", "visits", "tasks", "nine", "phone", "desk", "frames")
 HEAP_TOLERANCE = 0.05
 PROBES = Path(__file__).with_name("bench_page.js").read_text()
 
@@ -110,6 +111,8 @@ def measure(browser: Browser, url: str, parts: tuple[str, ...], *, quick: bool, 
         rows += nine_maps_rows(browser, runs=runs)
     if "phone" in parts:
         rows += phone_rows(browser, url, runs=runs)
+    if "desk" in parts:
+        rows += desk_rows(browser, runs=runs)
     if "frames" in parts:
         with opened(browser, url) as page:
             rows += page_rows(page, quick=quick)

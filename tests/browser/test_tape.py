@@ -2,79 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from aiohttp import web
 from playwright.sync_api import Page
 
-from liqstream.http.events_api import LIQUIDATION_BUS
-from liqstream.market import Liquidation
-from liqstream.server.app import make_app
-from liqstream.settings.load import load_settings
 from tests.browser.conftest import PHONE, Opened
 from tests.browser.test_accessible import faults
 from tests.browser.test_words import TEXTS, other_words
-from tests.integration.test_api import paused_replay
-from tests.support.loop_thread import LoopThread, loop_thread
+from tests.support.tape_server import TapeServer, tape_server
 
 pytestmark = pytest.mark.browser
-NOW_MS = 1_780_000_000_000
 ROWS = """() => [...document.querySelectorAll('.tape-rows li:not([hidden])')]
   .map(row => [...row.children].slice(1).map(cell => cell.textContent).join(' '))"""
 
 
-@dataclass
-class Tape:
-    """A server with nothing on its bus, and its address."""
-
-    thread: LoopThread
-    app: web.Application
-    url: str
-    count: int = 0
-
-    def liquidation(self, usd: float, side: str = "long") -> Liquidation:
-        """The next one, a ms later, at a price that counts up."""
-        self.count += 1
-        at = 100_000.0 + self.count
-        return Liquidation("binance", "BTCUSDT", NOW_MS + self.count, side, at, usd / at)  # type: ignore[arg-type]
-
-    def put(self, *liquidations: Liquidation) -> None:
-        """Hand them to whoever listens."""
-        self.thread.loop.call_soon_threadsafe(self.app[LIQUIDATION_BUS].take, liquidations)
-
-    def put_at_1000_a_second(self, seconds: int) -> None:
-        """A hundred every tenth of a second."""
-
-        async def run() -> None:
-            for _ in range(10 * seconds):
-                self.app[LIQUIDATION_BUS].take([self.liquidation(500.0) for _ in range(100)])
-                await asyncio.sleep(0.1)
-
-        self.thread.run(run())
-
-
 @pytest.fixture(scope="module")
-def tape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tape]:
+def tape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TapeServer]:
     """A server that replays nothing more, with its page."""
-    path: Path = tmp_path_factory.mktemp("tape") / "market.duckdb"
-    app = make_app(load_settings(db_path=path, symbols="BTCUSDT", replay="store"), paused_replay)
-    with loop_thread() as thread:
-        runner = web.AppRunner(app, shutdown_timeout=2.0)
-        thread.run(runner.setup())
-        try:
-            thread.run(web.TCPSite(runner, "127.0.0.1", 0).start())
-            host, port = runner.addresses[0][:2]
-            yield Tape(thread, app, f"http://{host}:{port}")
-        finally:
-            thread.run(runner.cleanup())
+    with tape_server(tmp_path_factory.mktemp("tape")) as server:
+        yield server
 
 
 @pytest.fixture
-def open_tape(open_page: Callable[..., Opened], tape: Tape) -> Callable[..., Page]:
+def open_tape(open_page: Callable[..., Opened], tape: TapeServer) -> Callable[..., Page]:
     """Opens the page, and waits until its tape is connected."""
 
     def open_(least: str) -> Page:
@@ -91,7 +42,7 @@ def shows(page: Page, *rows: str) -> None:
 
 
 def test_what_comes_is_shown_newest_first_from_the_least_size_on(
-    open_tape: Callable[..., Page], tape: Tape
+    open_tape: Callable[..., Page], tape: TapeServer
 ) -> None:
     """The link's least size; another choice shows what was left out, without a new request; Levels closes it."""
     page = open_tape("100000")
@@ -117,7 +68,7 @@ def test_what_comes_is_shown_newest_first_from_the_least_size_on(
 
 
 def test_a_thousand_a_second_are_drawn_a_few_times_and_sound_is_off_until_asked_for(
-    open_tape: Callable[..., Page], tape: Tape
+    open_tape: Callable[..., Page], tape: TapeServer
 ) -> None:
     """Two hundred rows, however many come; no drawing for each; ten tones a second at most, none by itself."""
     page = open_tape("0")
@@ -137,7 +88,7 @@ def test_a_thousand_a_second_are_drawn_a_few_times_and_sound_is_off_until_asked_
 
 
 @pytest.mark.parametrize("context", [{"viewport": PHONE, "has_touch": True}], indirect=True)
-def test_on_a_phone_it_is_in_the_sheet(open_tape: Callable[..., Page], tape: Tape) -> None:
+def test_on_a_phone_it_is_in_the_sheet(open_tape: Callable[..., Page], tape: TapeServer) -> None:
     """Both tabs and what is on the tape can be pressed with a finger."""
     page = open_tape("0")
     assert page.locator(".side-tabs button").first.is_hidden()
