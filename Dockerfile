@@ -22,7 +22,7 @@ WORKDIR /build
 COPY setup.cfg setup.py pyproject.toml README.md LICENSE NOTICE ./
 COPY liqstream liqstream
 COPY web web
-COPY docs/openapi.yaml docs/asyncapi.yaml docs/
+COPY docs docs
 COPY --from=page /build/web/vendor web/vendor
 COPY --from=page /build/web/built web/built
 RUN python -m venv /opt/liqstream

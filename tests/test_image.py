@@ -107,7 +107,7 @@ def build(text: str, folder: Path) -> Stage:
 
 
 @pytest.mark.attack
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_steps_of_the_image_make_a_server(tmp_path: Path) -> None:
     """Non-root, with a healthcheck, without a compiler or pip; and what it starts is alive."""
     image = build((ROOT / "Dockerfile").read_text(), tmp_path)

@@ -13,7 +13,7 @@ from liqstream.store.errors import StoreError
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _PAGE_PATHS = ("/", "/coinglass", "/markets")
-_STATIC_PATH = "/static/"
+_PAGE_FOLDERS = ("/static/", "/docs/")
 
 _log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 @web.middleware
 async def json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give 404, 405 and 500 the form of every other error; the page's own routes keep plain text."""
-    is_page = request.path in _PAGE_PATHS or request.path.startswith(_STATIC_PATH)
+    is_page = request.path in _PAGE_PATHS or request.path.startswith(_PAGE_FOLDERS)
     try:
         return await handler(request)
     except web.HTTPMethodNotAllowed as error:

@@ -18,6 +18,7 @@ import liqstream
 from liqstream.admission.http_guard import host_guard
 from liqstream.admission.policy import ADMISSION, AdmissionPolicy
 from liqstream.http.content_coding import accepted_coding
+from liqstream.http.docs_pages import add_docs_routes
 from liqstream.http.params import WINDOWS, column_interval
 from liqstream.http.responses import cacheable, compress
 from liqstream.http.static_files import PageFiles, read_templates, web_root
@@ -165,7 +166,7 @@ def _without_addresses(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def add_page_routes(app: web.Application, facts: PageFacts, metrics: Metrics | None) -> None:
-    """Serve the dashboard, its files (read at the start), /health, /ready and, given metrics, /metrics."""
+    """Serve the dashboard, its files, the docs, /health, /ready and, given metrics, /metrics."""
     app[PAGE] = facts
     app[_FILES] = PageFiles()
     templates: dict[str, str] = {}
@@ -184,6 +185,7 @@ def add_page_routes(app: web.Application, facts: PageFacts, metrics: Metrics | N
     app.router.add_get("/coinglass", dashboard)
     app.router.add_get("/markets", markets_page)
     app.router.add_get("/static/{path:.+}", static)
+    add_docs_routes(app, app[_FILES])
     app.router.add_get("/health", health)
     app.router.add_get("/ready", ready)
     if metrics is not None:

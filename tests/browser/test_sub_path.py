@@ -71,9 +71,9 @@ def test_below_a_path_the_page_is_live(page: Page, watch: Watch, below_a_path: s
     assert sum("/history?" in url for url in asked) == 1
     page.wait_for_selector("#export-button[aria-expanded]")
     links = page.evaluate(
-        "() => [...document.querySelectorAll('.brand, dialog.help a[href^=static]')].map(a => a.href)"
+        "() => [...document.querySelectorAll('.brand, dialog.help a[href^=static], dialog.help a[href^=docs]')].map(a => a.href)"
     )
-    assert len(links) == 3
+    assert len(links) == 4
     for link in links:
         assert link.startswith(below_a_path)
         assert page.request.get(link).ok, link

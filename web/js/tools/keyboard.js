@@ -76,6 +76,7 @@ export function helpDialog(shortcuts, version) {
         "on this server's own data is under Accuracy.",
     ),
     h("h2", {}, "About"),
+    h("p", {}, link("docs/", "Documentation"), " of this version."),
     h(
       "p",
       {},
