@@ -84,7 +84,8 @@ def test_without_storage_a_token_given_is_used(
 
 def test_an_address_is_forgiven_its_case_and_shown_its_faults(open_page: Open, demo_url: str) -> None:
     """Small letters are understood; what is not is named, with what is shown instead."""
-    opened = open_page(demo_url, symbol="ethusdt", window="5y")
+    # Not drawn first: the notice is there for eight seconds only.
+    opened = open_page(demo_url, drawn=False, symbol="ethusdt", window="5y")
     opened.page.wait_for_selector("#notice >> text=window=5y: not 1h, 4h, 12h")
     assert opened.state("symbol") == "ETHUSDT"
 
