@@ -96,7 +96,7 @@ function imbalance(key, within) {
   const value = (/** @type {MarketRow} */ row) => numberOf(row[`imbalance_${within}`]);
   return {
     key,
-    name: `Imbalance ${within} %`,
+    name: `Imbalance ${within}\u00a0%`,
     meaning: `Shorts above less longs below, as a share of both, within ${within} % of the price`,
     value,
     cell: (row) => signed(value(row), 0, ["short", "long"]),
