@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from liqstream.feeds.raw_frame_replay import recorded_symbols
 from liqstream.feeds.raw_frames import FrameError
 from liqstream.market.identity import symbol_of
 from liqstream.server.logs import configure_logs
-from liqstream.server.run import serve
+from liqstream.server.run import run
 from liqstream.settings.load import BadSettingError, load_settings
 from liqstream.symbols import INTERVALS_MS, SUPPORTED_SYMBOLS, interval_ms
 
@@ -66,7 +65,7 @@ def command(
     except (BadSettingError, FrameError) as error:
         raise click.ClickException(str(error)) from None
     configure_logs(settings)
-    sys.exit(asyncio.run(serve(settings, announce=_announce)))
+    sys.exit(run(settings, announce=_announce))
 
 
 def _announce(address: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,8 @@ import click
 
 from liqstream.cli.exchange_url_options import exchange_url_options
 from liqstream.ingest.feed_factory import FROM_STORE
-from liqstream.server.early_stop import leave
 from liqstream.server.logs import configure_logs
-from liqstream.server.run import serve
+from liqstream.server.run import run
 from liqstream.settings.load import BadSettingError, load_settings
 
 
@@ -43,12 +41,7 @@ def command(demo: bool, **options: Any) -> None:
     except BadSettingError as error:
         raise click.ClickException(str(error)) from None
     configure_logs(settings)
-    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        code = runner.run(serve(settings, announce=_announce))
-        if code == 0:
-            # Everything is closed by now; threads may be at work on a forecast for many seconds.
-            leave(0)
-    raise SystemExit(code)
+    raise SystemExit(run(settings, announce=_announce, loop_factory=_fastest_loop()))
 
 
 def _announce(address: str) -> None:

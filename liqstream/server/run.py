@@ -31,7 +31,7 @@ from liqstream.model.kernel import KernelError
 from liqstream.model.margin import BracketsError
 from liqstream.server.app import MakeFeeds, make_app
 from liqstream.server.app_keys import METRICS, SUPERVISOR
-from liqstream.server.early_stop import STOPS, stop_at_once
+from liqstream.server.early_stop import STOPS, leave, stop_at_once
 from liqstream.server.fd_limit import make_room_for
 from liqstream.server.late_stop import STOP_WITHIN_S, late_stop
 from liqstream.server.loop_lag import measure_lag
@@ -82,6 +82,22 @@ _ONE_LINE_ERRORS = (
     TlsError,
     TokenFileError,
 )
+
+
+def run(
+    settings: Settings,
+    *,
+    announce: Callable[[str], None],
+    make_feeds: MakeFeeds = make_feeds,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> int:
+    """`serve` in a loop of its own: ends the process with 0 once it was stopped, else returns 1."""
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        code = runner.run(serve(settings, announce=announce, make_feeds=make_feeds))
+        if code == 0:
+            # Everything is closed by now; threads may be at work on a forecast for many seconds.
+            leave(0)
+    return code
 
 
 async def serve(

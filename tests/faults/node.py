@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import signal
@@ -13,7 +12,7 @@ from pathlib import Path
 import uvloop
 
 from liqstream.server.logs import FloodFilter, configure_logs
-from liqstream.server.run import serve
+from liqstream.server.run import run
 from liqstream.settings.load import load_settings
 from tests.faults.clock_market import clockwork_feeds
 
@@ -57,8 +56,7 @@ def main() -> int:
         sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings, announce=announce, make_feeds=clockwork_feeds))
+    return run(settings, announce=announce, make_feeds=clockwork_feeds, loop_factory=uvloop.new_event_loop)
 
 
 if __name__ == "__main__":

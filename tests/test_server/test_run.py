@@ -70,6 +70,25 @@ def test_answers_that_nobody_reads_do_not_hold_up_a_stop(tmp_path: Path) -> None
     assert server.returncode == 0
 
 
+BUSY = """
+import os, signal, sys, threading
+from liqstream.server.run import run
+from liqstream.settings.load import load_settings
+
+threading.Thread(target=threading.Event().wait).start()
+settings = load_settings(symbols="BTCUSDT", port=0, db_path=sys.argv[1])
+sys.exit(run(settings, announce=lambda _address: os.kill(os.getpid(), signal.SIGTERM)))
+"""
+
+
+def test_threads_that_are_still_at_work_do_not_hold_up_a_stop(tmp_path: Path) -> None:
+    """Python would wait for each of them."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUSY, tmp_path / "x.duckdb"], cwd=tmp_path, timeout=150, check=False
+    )
+    assert done.returncode == 0
+
+
 def test_a_server_that_cannot_start_ends_with_1_and_one_line(tmp_path: Path) -> None:
     """The line says what is wrong, and no traceback follows."""
     with spawn(tmp_path, LIQSTREAM_TLS_KEY="key.pem") as server:
