@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 
 import click
@@ -13,6 +14,7 @@ from rich.console import Console
 from liqstream.cli.console import make_console
 from liqstream.cli.doctor_checks import Check, examine
 from liqstream.cli.live_check import channels_check, keep_verdicts, listen, live_table
+from liqstream.cli.positions_check import positions_checks
 from liqstream.client.url_mask import masked
 from liqstream.feeds.registry import VENUES
 from liqstream.feeds.venue_state import clear_bans, state_path
@@ -70,9 +72,16 @@ def _retry_banned(settings: Settings) -> None:
         click.echo(f"no ban of {', '.join(settings.exchanges) or 'any exchange'} in {path}")
 
 
+async def _all_checks(settings: Settings) -> AsyncIterator[Check]:
+    async for found in examine(settings):
+        yield found
+    for found in await positions_checks(settings):
+        yield found
+
+
 async def _run(settings: Settings, live_s: float | None, *, show: bool) -> list[Check]:
     console, checks = make_console(), []
-    async for found in examine(settings):
+    async for found in _all_checks(settings):
         check = replace(found, finding=masked(found.finding), cure=masked(found.cure))
         checks.append(check)
         if show:
