@@ -176,3 +176,22 @@ test("liquidations requested twice are counted once", () => {
   market.takeLiquidations({ data: [event, { ...event, timestamp: END - 4 }], totals: [] }, { whole: false });
   assert.equal(market.liquidations.length, 2);
 });
+
+test("looked back, what is shown is the column's own state, and now goes on beneath it", () => {
+  const { market, changes } = newMarket();
+  market.takeSnapshot(snapshot(END, 2, { price: 104 }));
+  const matrix = /** @type {NonNullable<typeof market.matrix>} */ (market.matrix);
+  changes.length = 0;
+  market.lookBack(matrix.timeOf(1));
+  assert.deepEqual(changes, ["now"]);
+  assert.equal(market.shown?.price, matrix.candle(1)?.close);
+  assert.equal(market.shown?.timeMs, matrix.timeOf(2), "a column holds what stands at its end");
+  const { long } = /** @type {{ long: Uint16Array }} */ (matrix.column(1));
+  assert.deepEqual(Array.from(market.shown?.grid.long ?? []), [...long].map((rung) => DEQUANTISED[rung]));
+  assert.equal(market.now?.price, 104);
+  assert.deepEqual(market.clusters("long"), market.clusters("long", market.now), "alerts are of now");
+  market.lookBack(matrix.timeOf(99));
+  assert.equal(market.shown, market.now, "of a time it does not hold it shows now");
+  market.lookBack(null);
+  assert.equal(market.shown, market.now);
+});

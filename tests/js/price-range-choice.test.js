@@ -8,9 +8,9 @@ test("each market keeps its own price range; a new one takes the mode, never ano
   /** @type {import("../../web/js/state/view-state.js").ViewState} */
   const btc = { ...initialState(), symbol: "BTCUSDT", fit: "free", prices: [90_000, 95_000], times: [1, 2] };
   const toEth = marketPatch(btc, "ETHUSDT");
-  assert.deepEqual(toEth, { symbol: "ETHUSDT", fit: "near", prices: [], times: [], low: null, high: null, if: null });
+  assert.deepEqual(toEth, { symbol: "ETHUSDT", fit: "near", prices: [], times: [], at: null, low: null, high: null, if: null });
   const eth = /** @type {typeof btc} */ ({ ...btc, ...toEth, fit: "map" });
-  assert.deepEqual(marketPatch(eth, "BTCUSDT"), { symbol: "BTCUSDT", fit: "free", prices: [90_000, 95_000], times: [], low: null, high: null, if: null });
+  assert.deepEqual(marketPatch(eth, "BTCUSDT"), { symbol: "BTCUSDT", fit: "free", prices: [90_000, 95_000], times: [], at: null, low: null, high: null, if: null });
   assert.equal(marketPatch({ ...eth, symbol: "BTCUSDT" }, "ETHUSDT").fit, "map");
 });
 

@@ -5,9 +5,11 @@
  * @module
  */
 
+import { stateAt } from "./as-of.js";
 import { excess, findClusters } from "./clusters.js";
 import { HistoryMatrix } from "./history-matrix.js";
 import { gridOfMix, mixOfTiers } from "./leverage-planes.js";
+import { keyOf, toLiquidation, toTotal } from "./liquidation-rows.js";
 import { fits, liveCandle, liveCells } from "./live-column.js";
 
 /** @typedef {import("../websocket-client.js").Snapshot} Snapshot */
@@ -64,6 +66,8 @@ export class Market {
   whole = null;
   /** @type {Now | null} */
   now = null;
+  /** @type {number | null} the time looked back to, UTC ms; null: now */
+  at = null;
   /** @type {Mix | null} of the tiers shown */
   mix = null;
   /** @type {Mix | null} of all tiers */
@@ -108,6 +112,18 @@ export class Market {
   /** How many of a level of all prices one of those shown is. */
   get levelShare() {
     return this.matrix && this.whole ? Math.min(1, this.matrix.step / this.whole.step) : 1;
+  }
+
+  /** The state that figures are of: that of now, or of the time looked back to. */
+  get shown() {
+    return stateAt(this) ?? this.now;
+  }
+
+  /** @param {number | null} timeMs UTC; null: now */
+  lookBack(timeMs) {
+    if (timeMs === this.at) return;
+    this.at = timeMs;
+    this.#notify("now");
   }
 
   /** Whether it is of some exchanges or leverages alone, which the socket does not carry. */
@@ -233,13 +249,14 @@ export class Market {
   }
 
   /**
-   * Clusters of now on a side, largest first.
+   * Clusters on a side, largest first.
    * @param {"long" | "short"} side
+   * @param {Now | null} [state] of now by default
    * @returns {Cluster[]}
    */
-  clusters(side) {
-    if (!this.now) return [];
-    const { grid } = this.now;
+  clusters(side, state = this.now) {
+    if (!state) return [];
+    const { grid } = state;
     const both = Float64Array.from(grid.long, (usd, i) => usd + grid.short[i]);
     return findClusters(side, grid[side], grid, excess(both, grid));
   }
@@ -300,37 +317,5 @@ function nowOf(snapshot) {
     grid: snapshot.levels,
     receivedAt: performance.now(),
     askedAt: performance.now(),
-  };
-}
-
-/** @param {Liquidation} l */
-function keyOf(l) {
-  return `${l.timeMs}|${l.exchange}|${l.side}|${l.price}|${l.usd}`;
-}
-
-/**
- * @param {import("./rest-client.js").RawLiquidation} raw
- * @returns {Liquidation}
- */
-function toLiquidation(raw) {
-  return {
-    timeMs: raw.timestamp,
-    exchange: String(raw.exchange),
-    side: raw.side === "long" ? "long" : "short",
-    price: raw.price,
-    usd: raw.notional_usd,
-  };
-}
-
-/**
- * @param {import("./rest-client.js").RawLiquidationTotal} raw
- * @returns {LiquidationTotal}
- */
-function toTotal(raw) {
-  return {
-    timeMs: raw.timestamp,
-    intervalMs: raw.interval_ms,
-    longUsd: raw.long_usd,
-    shortUsd: raw.short_usd,
   };
 }

@@ -25,7 +25,7 @@ import { price as priceText, signedPercent, stepDecimals, usd } from "./format.j
  * @returns {Way | null} null while nothing is known of the market
  */
 export function wayTo(market, to) {
-  const { now } = market;
+  const { shown: now } = market;
   if (!now) return null;
   const { price, grid } = now;
   const side = to >= price ? "short" : "long";
@@ -33,7 +33,7 @@ export function wayTo(market, to) {
   const half = grid.step / 2;
   const isOnTheWay = (/** @type {import("./clusters.js").Cluster} */ { price: at }) =>
     side === "short" ? at > price && at <= to + half : at < price && at >= to - half;
-  const clusters = market.clusters(side).filter(isOnTheWay);
+  const clusters = market.clusters(side, now).filter(isOnTheWay);
   return { to, share: to / price - 1, side, ...sumToPrice(grid, price, to), clusters, step: grid.step };
 }
 

@@ -13,9 +13,10 @@ import { measuredBox } from "./measured-note.js";
 /**
  * @param {ViewStore} store
  * @param {() => string[]} exchanges those behind the map
+ * @param {() => void} lookBack starts a look back, or ends it
  * @returns {() => import("./dom.js").Child[]}
  */
-export function displayMenu(store, exchanges) {
+export function displayMenu(store, exchanges, lookBack) {
   const options = choices.bind(null, store);
   const flag = flagBox.bind(null, store);
   return () => [
@@ -50,6 +51,7 @@ export function displayMenu(store, exchanges) {
     ]),
     flag("Liquidations", "dots"),
     flag("Swept clusters", "swept"),
+    h("button", { type: "button", class: "plain", onclick: lookBack }, "Look back, replay (Z)"),
     h("hr"),
     ...exchangeBoxes(store, exchanges()),
     measuredBox(store),

@@ -27,6 +27,7 @@ export class PriceLadder {
   element = h("section", { class: "block ladder" });
   #caption = h("caption", { class: "unseen" });
   #here = h("th", { scope: "row" });
+  #when = h("td", { colspan: 2 }, "price now");
   #above;
   #below;
   #waiting = h("p", { class: "quiet" }, "Waiting for the first map.");
@@ -41,7 +42,7 @@ export class PriceLadder {
     const heads = ["Price", "Distance", "USD"].map((name) => h("th", { scope: "col" }, name));
     const rows = [
       ...this.#above,
-      h("tr", { class: "here" }, this.#here, h("td", { colspan: 2 }, "price now")),
+      h("tr", { class: "here" }, this.#here, this.#when),
       ...this.#below,
     ];
     this.#table = h(
@@ -61,16 +62,17 @@ export class PriceLadder {
 
   /** @param {Market} market */
   draw(market) {
-    const { now } = market;
+    const { shown: now } = market;
     this.#waiting.hidden = Boolean(now);
     this.#table.hidden = !now;
     if (!now) return;
-    const above = market.clusters("short").filter((cluster) => cluster.price > now.price);
-    const below = market.clusters("long").filter((cluster) => cluster.price < now.price);
+    const above = market.clusters("short", now).filter((cluster) => cluster.price > now.price);
+    const below = market.clusters("long", now).filter((cluster) => cluster.price < now.price);
     const [over, under] = [chosen(above, now.price), chosen(below, now.price)];
     const most = Math.max(1, above[0]?.usd ?? 0, below[0]?.usd ?? 0);
     this.#caption.textContent = `Largest liquidation clusters of ${market.symbol} above and below the price`;
     this.#here.textContent = priceText(now.price);
+    this.#when.textContent = market.at === null ? "price now" : "price then";
     // Few of them stand next to the price, not at the far end.
     this.#above.forEach((row, i) => row.show(over[i - (SHOWN_PER_SIDE - over.length)], now, most));
     this.#below.forEach((row, i) => row.show(under[i], now, most));

@@ -33,6 +33,7 @@ export class Profile {
   #scale = 0;
   /** Px at the top and at the bottom that are beyond the levels now. */
   beyond = { above: 0, below: 0 };
+  #when = h("span", {}, "Now", h("span", { class: "part" }, ", by leverage"));
   /** @type {{ share: number, usd: number }[]} sums that are written: how far from the price, and USD */
   figures = [];
 
@@ -46,7 +47,7 @@ export class Profile {
     const line = (/** @type {string} */ name, /** @type {string} */ more, /** @type {string} */ scale) =>
       h("div", {}, h("span", {}, name, h("span", { class: "part" }, more)), h("span", { class: scale }));
     this.#head.append(
-      line("Now", ", by leverage", "profile-max"),
+      h("div", {}, this.#when, h("span", { class: "profile-max" })),
       line("Sum", " from the price", "profile-sum"),
     );
     new ResizeObserver(() => this.request()).observe(element);
@@ -66,7 +67,7 @@ export class Profile {
     this.#frame = 0;
     const { market, theme } = this.#view;
     const { context, width } = sharp(this.#canvas);
-    const now = market?.now;
+    const now = market?.shown;
     if (!market?.matrix || !now) {
       // Without a history the axis has no prices: every level would be at the top.
       this.#writeScales("", "");
@@ -74,7 +75,8 @@ export class Profile {
       return;
     }
     const { height } = this.#view.pane;
-    const { mix, mixGrid } = market;
+    const { mixGrid } = market;
+    const mix = market.at === null ? market.mix : null; // nobody kept the leverages of then
     const bars =
       mix && mixGrid
         ? this.#bars(
@@ -113,6 +115,8 @@ export class Profile {
     this.#figures(context, now, width, height);
     context.restore();
     this.#writeScales(usd(this.#scale), usd(most));
+    const when = market.at === null ? ["Now", h("span", { class: "part" }, ", by leverage")] : ["Then"];
+    if (this.#when.textContent?.startsWith(String(when[0])) !== true) put(this.#when, ...when);
   }
 
   /**

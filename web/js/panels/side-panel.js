@@ -120,6 +120,9 @@ export class SidePanel {
     this.#drawQuality(this.#market);
     this.#accuracy.draw(this.#market);
     this.#forecast.draw(this.#market);
+    // These are of now: beside figures of then they would be taken for such.
+    if (this.#market.at !== null) this.#forecast.element.hidden = true;
+    this.#realised.hidden = this.#market.at !== null;
     if (this.#market.now) this.#fetchReady();
   }
 
@@ -135,7 +138,8 @@ export class SidePanel {
 
   /** @param {Market} market */
   #drawTotals(market) {
-    const { now, wholeMix } = market;
+    const { shown: now, at } = market;
+    const wholeMix = at === null ? market.wholeMix : null; // nobody kept the leverages of then
     if (!now) return put(this.#totals);
     const { grid, price } = now;
     const within = (/** @type {number} */ share) =>
@@ -161,11 +165,12 @@ export class SidePanel {
     });
     put(
       this.#totals,
-      h("h2", {}, "Liquidation levels nearby", h("span", {}, "longs · shorts")),
+      h("h2", {}, at ? "Levels then" : "Liquidation levels nearby", h("span", {}, "longs · shorts")),
       h("table", {}, h("tbody", {}, ...rows)),
     );
     this.#tiersHead.hidden = !wholeMix;
-    this.#tiers.draw(wholeMix);
+    if (wholeMix) this.#tiers.draw(wholeMix);
+    this.#tiers.element.hidden = at !== null;
   }
 
   /** @param {Market} market */

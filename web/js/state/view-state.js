@@ -25,6 +25,7 @@ import { WINDOW_NAMES } from "./time-windows.js";
  * @property {number[]} prices lowest and highest price of a free range
  * @property {number | null} if the price up to which liquidations are summed; null: none
  * @property {number[]} times first and last UTC ms in sight; empty: the whole window
+ * @property {number | null} at the time looked back to, UTC ms; null: live
  * @property {boolean} logPrice
  * @property {boolean} candles
  * @property {"orange" | "green"} candleColours
@@ -133,6 +134,16 @@ function times() {
   return { ...range(), format: (value) => value.map((end) => String(Math.round(end))).join("~") };
 }
 
+/** @returns {Field<number | null>} */
+function aTime() {
+  return {
+    initial: null,
+    parse: (text) => (/^\d{12,14}$/.test(text) ? Number(text) : undefined),
+    format: (value) => (value === null ? "" : String(Math.round(value))),
+    wanted: "a time in ms",
+  };
+}
+
 const SYMBOL = /^[\p{L}\p{Nd}]{2,20}$/u;
 
 /** @type {{ [K in keyof ViewState]: Field<ViewState[K]> }} */
@@ -161,6 +172,7 @@ const FIELDS = {
   prices: range(),
   if: aPrice(),
   times: times(),
+  at: aTime(),
   logPrice: flag(false),
   candles: flag(true),
   candleColours: choice(["orange", "green"]),

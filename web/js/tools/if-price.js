@@ -122,8 +122,8 @@ export class IfPriceLine {
   async copy() {
     const { market, clock } = this.#view;
     const { way } = this;
-    if (!way || !market?.now) return;
-    const { timeMs, quality } = market.now;
+    if (!way || !market?.shown) return;
+    const { timeMs, quality } = market.shown;
     const rough = quality.includes("calibrating") ? " Sizes not calibrated yet." : "";
     const when = `${clock.format(timeMs, "full")} ${clock.offsetText(timeMs)}`;
     const of = partText(market);

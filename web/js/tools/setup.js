@@ -18,6 +18,7 @@ import { IfPriceLine } from "./if-price.js";
 import { helpDialog, listen } from "./keyboard.js";
 import { Measure } from "./measure.js";
 import { SweptOutlines } from "./swept-outlines.js";
+import { replayShortcuts, TimeTravel } from "./time-travel.js";
 import { TouchTools } from "./touch-tools.js";
 
 /**
@@ -36,6 +37,9 @@ export function setUpTools(page) {
   const measures = new Set();
   /** @type {Map<import("../panels/map-slot.js").MapSlot, IfPriceLine>} of the maps in sight */
   const ifPrices = new Map();
+  /** @type {Map<import("../panels/map-slot.js").MapSlot, TimeTravel>} of the maps in sight */
+  const travels = new Map();
+  const travel = () => travels.get(mapGrid.focus);
   /** @param {import("../panels/map-slot.js").MapSlot} slot */
   const addTools = (slot) => {
     const measure = new Measure(slot.chartElement, slot.view, () => touch.release());
@@ -46,6 +50,15 @@ export function setUpTools(page) {
       setTarget: (y) => ifPrice.putAt(y),
     });
     slot.addOverlay(new SweptOutlines(slot, store));
+    const travel = new TimeTravel(slot, store);
+    travels.set(slot, travel);
+    slot.addOverlay({
+      draw: () => travel.draw(),
+      destroy: () => {
+        travel.destroy();
+        travels.delete(slot);
+      },
+    });
     measures.add(measure);
     ifPrices.set(slot, ifPrice);
     slot.addOverlay({
@@ -63,7 +76,14 @@ export function setUpTools(page) {
   const display = new Popover(
     find("#display-button"),
     "Settings",
-    displayMenu(store, () => loader.knownExchanges(store.state.symbol)),
+    displayMenu(
+      store,
+      () => loader.knownExchanges(store.state.symbol),
+      () => {
+        closePopover();
+        travel()?.toggleAt(null);
+      },
+    ),
   );
   const exporting = new Popover(
     find("#export-button"),
@@ -94,10 +114,12 @@ export function setUpTools(page) {
     exporting,
     alertPanel,
     nextGrid,
+    travel,
     ifPrice: () => ifPrices.get(mapGrid.focus)?.toggle(),
     help: () => help.showModal(),
     escape: () => {
       if (closePopover()) return;
+      if (travel()?.isOn) return travel()?.stop();
       for (const measure of measures) measure.clear();
     },
   });
@@ -123,6 +145,7 @@ function after(values, value) {
  * @param {Popover} open.exporting
  * @param {Popover} open.alertPanel
  * @param {() => void} open.nextGrid
+ * @param {() => TimeTravel | undefined} open.travel of the map in focus
  * @param {() => void} open.ifPrice
  * @param {() => void} open.help
  * @param {() => void} open.escape
@@ -177,7 +200,8 @@ function shortcutsOf({ store, mapGrid, facts, tape }, open) {
     turn("o", "Liquidations", "dots", onOff),
     turn("q", "Swept clusters: expected, liquidated", "swept", onOff),
     turn("f", "Price range: near, candles, whole map", "fit", ["near", "candles", "map"]),
-    ...moveShortcuts(store, mapGrid),
+    ...replayShortcuts(open.travel, () => mapGrid.hovered),
+    ...moveShortcuts(store, mapGrid, open.travel),
     { keys: ["i"], name: "If the price goes to: a line, its arrows move it", run: open.ifPrice },
     { keys: ["g"], name: "Grid", run: open.nextGrid },
     turn("n", "Side panel", "panel", onOff),
@@ -200,15 +224,20 @@ function shortcutsOf({ store, mapGrid, facts, tape }, open) {
  * Moving and zooming the map in focus, and back.
  * @param {Page["store"]} store
  * @param {Page["mapGrid"]} mapGrid
+ * @param {() => TimeTravel | undefined} travel of the map in focus: while it looks back, the arrows step
  * @returns {import("./keyboard.js").Shortcut[]}
  */
-function moveShortcuts(store, mapGrid) {
+function moveShortcuts(store, mapGrid, travel) {
   return [
     {
       keys: ["ArrowLeft", "ArrowRight"],
       shown: "← →",
       name: "Move in time",
-      run: (key) => mapGrid.focus.view.viewport.pan(key === "ArrowLeft" ? -0.1 : 0.1, 0),
+      run: (key) => {
+        const by = key === "ArrowLeft" ? -1 : 1;
+        if (travel()?.isOn) travel()?.step(by);
+        else mapGrid.focus.view.viewport.pan(0.1 * by, 0);
+      },
     },
     {
       keys: ["ArrowUp", "ArrowDown"],

@@ -1,0 +1,50 @@
+"""Looking back: the map and its figures as they were, stepped and played by key, and back to live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser.conftest import Opened
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Opened]
+
+HERE = ".ladder .here th"
+THEN = "market.matrix.columnAt(liqstream.store.state.at)"
+
+
+def test_figures_are_those_of_the_time_looked_back_to(open_page: Open, demo_url: str) -> None:
+    """Ladder, sums and what the price would meet come from that column; the link brings them back."""
+    opened = open_page(demo_url, window="24h")
+    page = opened.page
+    page.wait_for_selector(HERE)
+    page.keyboard.press("z")
+    page.wait_for_selector("text=As of")
+    page.wait_for_function("() => /[?&]at=\\d+/.test(location.search)")
+    page.wait_for_selector("text=price then")
+    column = opened.view(THEN)
+    assert column < opened.view("market.matrix.end") - 10
+    first = opened.view(f"market.matrix.candle({THEN}).close")
+    assert float(page.inner_text(HERE).replace(",", "")) == pytest.approx(first, rel=1e-4)
+    then = opened.view("Array.from(market.shown.grid.long)")
+    raw = f"Array.from(market.matrix.column({THEN}).long)"
+    assert [usd > 0 for usd in then] == [rung > 0 for rung in opened.view(raw)]
+    covered = page.locator(".later").bounding_box()
+    assert covered is not None
+    assert covered["width"] > 50
+
+    page.keyboard.press("ArrowRight")
+    opened.until(f"{THEN} === arg + 1", column)
+    page.keyboard.press(" ")
+    opened.until(f"{THEN} >= arg + 4", column)
+    page.keyboard.press(" ")
+    page.wait_for_selector("[aria-label='Play (Space)']")
+    page.reload()
+    page.wait_for_selector("text=As of")
+    page.wait_for_selector("text=price then")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("text=price now")
+    assert opened.state("at") is None
+    assert page.locator(".replay-bar").is_hidden()
