@@ -19,6 +19,8 @@ ROW = "tbody:not(.spacer) tr"
 SHOWN = """() => [...document.querySelectorAll('tbody:not(.spacer) tr')]
   .filter(row => row.getBoundingClientRect().top >= document.querySelector('thead').getBoundingClientRect().bottom - 1)
   .map(row => row.querySelector('a').textContent)"""
+CUT = """() => [...document.querySelectorAll('tbody:not(.spacer) :is(td, th)')]
+  .filter(cell => cell.scrollWidth > cell.clientWidth).map(cell => cell.innerText)"""
 WRITES = """() => { globalThis.writes = []; new MutationObserver(all => writes.push(...all)).observe(
   document.querySelector('#table'), {subtree: true, childList: true, characterData: true}); }"""
 
@@ -206,6 +208,9 @@ def test_axe_finds_nothing_and_a_phone_has_three_columns(open_markets: Callable[
     headings = [text.strip() for text in page.locator("thead th:visible").all_inner_texts()]
     if page.viewport_size != PHONE:
         assert len(headings) == 11
+        for width in (1440, 1290, 1200, 1024, 900, 720):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert (width, page.evaluate(CUT)) == (width, [])
         return
     assert headings == ["Market", "Price", "Funding"]
     assert page.evaluate("() => document.documentElement.scrollWidth") == 390

@@ -81,6 +81,7 @@ async function poll() {
     if (isNewer(newest, held)) show(newest, true);
     else status.took(newest, true);
   } catch (error) {
+    status.missed();
     failure = error instanceof Error ? error.message : String(error);
     if (await askedToken(() => {})) location.reload();
   }
@@ -166,11 +167,11 @@ find("#help-button").addEventListener("click", () => help.showModal());
 
 function helpDialog() {
   const dialog = h("dialog", { class: "help", "aria-label": "Help" });
-  const close = h("button", { class: "icon", type: "button", "aria-label": "Close" }, "×");
+  const close = h("button", { class: "close", type: "button", "aria-label": "Close" }, "×");
   close.addEventListener("click", () => dialog.close());
   put(
     dialog,
-    h("header", {}, h("h1", {}, "Markets"), close),
+    h("div", { class: "dialog-head" }, h("h2", {}, "Keyboard"), close),
     h("div", { class: "keys" }),
     h("h2", {}, "Columns"),
     h(

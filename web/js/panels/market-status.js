@@ -76,6 +76,12 @@ export class MarketStatus {
     this.draw();
   }
 
+  /** A fetch failed: nothing is polled. */
+  missed() {
+    this.#polledAt = -Infinity;
+    this.draw();
+  }
+
   /** @param {boolean} paused */
   pause(paused) {
     this.#paused = paused;
