@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from liqstream.feeds.rest_client import RestClient
 from liqstream.feeds.trial import Question, Trial
-from liqstream.market import HOUR_MS, MINUTE_MS, Liquidation
+from liqstream.market import HOUR_MS, MINUTE_MS, Liquidation, Side
 
 SUMS_MS = 5 * MINUTE_MS
 LAG_MS = MINUTE_MS
@@ -58,6 +58,11 @@ class SummedSides:
     _since_ms: int | None = None
     # (symbol, hour) of the past that were compared.
     _compared: set[tuple[str, int]] = field(default_factory=set)
+    # Five minutes of one side alone, by question and side, until there are some of the other: a sign that
+    # never changes agrees with all of one side.
+    _one_sided: dict[tuple[str, Side], list[tuple[int, set[str]]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
     def note_break(self) -> None:
         """Messages may have been missed: sums over this moment are not whole."""
@@ -92,9 +97,8 @@ class SummedSides:
                     due[at_ms].append(item)
             sums = await self.sums(rest, symbol, min(due), max(due) + SUMS_MS) if due else {}
             for at_ms, items in due.items():
-                found = agreeing([item.readings for item in items], sums, at_ms)
-                if found is not None:
-                    trial.judge(items, found)
+                if self._note(trial, [item.readings for item in items], sums, at_ms):
+                    trial.drop(items)
 
     async def compare_past(
         self, trial: Trial[Liquidation], rest: RestClient, symbols: Sequence[str], now_ms: int
@@ -112,10 +116,25 @@ class SummedSides:
             parts[next(iter(readings.values())).time_ms // SUMS_MS * SUMS_MS].append(readings)
         sums = await self.sums(rest, symbol, start_ms, start_ms + HOUR_MS) if parts else {}
         for at_ms, part in parts.items():
-            found = agreeing(part, sums, at_ms)
-            if found is not None:
-                trial.note(len(part), found)
+            self._note(trial, part, sums, at_ms)
         self._compared.add((symbol, start_ms))
+
+    def _note(self, trial: Trial[Liquidation], rows: Sequence[Readings], sums: Sums, at_ms: int) -> bool:
+        """Compare five minutes and note what came of it, of one side only beside as many of the other."""
+        found = agreeing(rows, sums, at_ms)
+        if found is None:
+            return False
+        sides = _sides_of(rows, sums, at_ms)
+        if len(sides) != 1:
+            trial.note(len(rows), found)
+            return True
+        about = trial.question.about
+        self._one_sided[about, sides.pop()].append((len(rows), found))
+        both = self._one_sided[about, "long"], self._one_sided[about, "short"]
+        while all(both):
+            for each in both:
+                trial.note(*each.pop())
+        return True
 
 
 def agreeing(rows: Sequence[Readings], sums: Sums, at_ms: int) -> set[str] | None:
@@ -123,6 +142,15 @@ def agreeing(rows: Sequence[Readings], sums: Sums, at_ms: int) -> set[str] | Non
     nothing is. A sum may bear the time of its beginning or of its end."""
     given = [sums[time_ms] for time_ms in (at_ms, at_ms + SUMS_MS) if time_ms in sums]
     return {name for name in rows[0] if _are_sums([row[name] for row in rows], given)} if given else None
+
+
+def _sides_of(rows: Sequence[Readings], sums: Sums, at_ms: int) -> set[Side]:
+    """The sides of which the sums that these liquidations are compared with have any."""
+    given = [sums[time_ms] for time_ms in (at_ms, at_ms + SUMS_MS) if time_ms in sums]
+    readings = [[row[name] for row in rows] for name in rows[0]]
+    like = [each for each in given if any(_are_sums(reading, [each]) for reading in readings)] or given
+    totals: dict[Side, float] = {"long": sum(s[0] for s in like), "short": sum(s[1] for s in like)}
+    return {side for side, total in totals.items() if total > _LEAST}
 
 
 def _are_sums(rows: Sequence[Liquidation], given: Sequence[tuple[float, float]]) -> bool:

@@ -98,3 +98,16 @@ async def test_the_past_is_compared_hour_by_hour() -> None:
     orders = [(symbol, start_ms) for what, symbol, start_ms, _ in source.asked if what == "orders"]
     assert orders == [("BTCUSDT", START_MS), ("ETHUSDT", START_MS), ("BTCUSDT", START_MS - HOUR_MS)]
     assert (trial.compared, dict(trial.agreed)) == (6, {"turned": 6})
+
+
+async def test_a_sign_that_never_changes_is_no_reading() -> None:
+    """It agrees with every five minutes of longs alone: these count beside as many of shorts alone."""
+    parts = [START_MS + number * SUMS_MS for number in range(6)]
+    rows = [row(at_ms + 1000, "long", 2.0) for at_ms in parts]
+    longs, shorts = dict.fromkeys(parts[:5], (2.0, 0.0)), {parts[5]: (0.0, 2.0)}
+    trial = Trial[Liquidation](QUESTION)
+    await Source(longs, rows[:5]).sides().compare_past(trial, REST, ("BTCUSDT",), START_MS + 2 * HOUR_MS)
+    assert trial.compared == 0
+    trial = Trial[Liquidation](QUESTION)
+    await Source(longs | shorts, rows).sides().compare_past(trial, REST, ("BTCUSDT",), START_MS + 2 * HOUR_MS)
+    assert (trial.compared, dict(trial.agreed)) == (2, {"plain": 1, "turned": 1})
