@@ -106,13 +106,14 @@ $(STAMPS)/bench: $(STAMPS)/run
 	@touch $@
 
 .PHONY: bench
-bench: $(STAMPS)/bench ## Measure model, ingest, many markets, positions, a live server, its ticks and the fan-out on this machine (BENCH="--full")
+bench: $(STAMPS)/bench ## Measure model, ingest, many markets, positions, a live server, its ticks, shared ports and the fan-out on this machine (BENCH="--full")
 	$(BIN)/python -m bench.bench_model
 	$(BIN)/python -m bench.bench_ingest
 	$(BIN)/python -m bench.bench_markets
 	$(BIN)/python -m bench.bench_positions
 	$(BIN)/python -m bench.bench_live
 	$(BIN)/python -m bench.bench_ticks
+	$(BIN)/python -m bench.bench_processes
 	$(BIN)/python -m bench.bench_fanout $(BENCH)
 
 .PHONY: bench-page
