@@ -113,7 +113,7 @@ class Proof:
 
 def freeze(page: Page) -> None:
     """Nothing comes in any more, and the pointer is away: two screenshots of one state are the same."""
-    page.evaluate("liqstream.client.close()")
+    page.evaluate("liqstream.client.close(); liqstream.loader.refineFor(() => [])")
     page.mouse.move(0, 0)
 
 

@@ -22,6 +22,7 @@ test("a part is kept while it holds what is in sight, and let go where all price
   assert.equal(detailFor([100_100, 101_300], WHOLE, held), held);
   assert.notEqual(detailFor([104_500, 105_500], WHOLE, held), held);
   assert.equal(detailFor([99_000, 103_000], WHOLE, held), null);
+  assert.equal(detailFor([], WHOLE, held), held);
   assert.equal(detailFor([80_000, 89_000], WHOLE, held), null);
 });
 

@@ -19,14 +19,14 @@ const MARGIN = 0.025;
 
 /**
  * The part that is to be fetched for the prices in sight; null: all prices as they are serve.
- * @param {number[]} prices lowest and highest in sight; empty: not known
+ * @param {number[]} prices lowest and highest in sight; empty: not known, and what is held is kept
  * @param {Rows} whole
  * @param {Detail | null} held what is shown now; kept while it serves
  * @returns {Detail | null}
  */
 export function detailFor(prices, whole, held) {
-  const low = Math.max(prices[0] ?? 0, whole.bottom);
-  const high = Math.min(prices[1] ?? 0, whole.top);
+  if (prices.length !== 2) return held;
+  const [low, high] = [Math.max(prices[0], whole.bottom), Math.min(prices[1], whole.top)];
   const span = high - low;
   if (!(span > 0) || low <= 0 || span / whole.step >= LEAST_ROWS) return null;
   const finest = FINEST * low;
