@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 
 
 class Database:
-    """Every method is for the writer's thread, except `cursor`, which is for the reader's."""
+    """Every method is for the writer's thread, but `cursor`, for the reader's, and `end_backups`, for any."""
 
     def __init__(self, path: Path, *, memory_limit: str) -> None:
         """Opens the file. Raises StoreLocked, StoreTooNew or StoreError."""
@@ -38,6 +38,11 @@ class Database:
         # Held while a cursor is open: DuckDB hands out a dead instance again while any cursor of it lives.
         self._reading = threading.Lock()
         self.recoveries = 0
+        # Held by whoever says that a copy begins, has ended or is not to be made: an interrupt meant for a
+        # copy may not meet the commit after it.
+        self._copying = threading.Lock()
+        self._is_copying = False
+        self._backups_ended = False
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._reopen()
 
@@ -72,19 +77,42 @@ class Database:
         return self._guarded(lambda connection: _delete_before(connection, time_ms))
 
     def backup(self, target: Path) -> None:
-        """Write a compacted copy of what is committed to `target`, replacing it. Raises StoreError."""
+        """Write a compacted copy of what is committed to `target`, replacing it.
+
+        Raises StoreError, also when `end_backups` is called before it is whole.
+        """
         folder = backup_folder(self.path)
         copy = folder / "copy.duckdb"
         try:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            self._guarded(lambda connection: _copy_to(connection, copy))
+            with self._copy_under_way():
+                self._guarded(lambda connection: _copy_to(connection, copy))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(copy, target)
         except OSError as error:
             raise StoreError(f"cannot write the backup {target}: {error.strerror}") from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def end_backups(self) -> None:
+        """Give up the backup that is being made, and make no other: what waits to be written comes first."""
+        with self._copying:
+            self._backups_ended = True
+            if self._is_copying and self._connection is not None:
+                self._connection.interrupt()
+
+    @contextmanager
+    def _copy_under_way(self) -> Iterator[None]:
+        with self._copying:
+            if self._backups_ended:
+                raise StoreError(f"{self.path} is closing: no backup is made")
+            self._is_copying = True
+        try:
+            yield
+        finally:
+            with self._copying:
+                self._is_copying = False
 
     @contextmanager
     def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

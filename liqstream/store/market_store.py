@@ -233,12 +233,16 @@ class MarketStore(StoreReader):
             raise
 
     async def close(self) -> None:
-        """Commit what is pending and close the file; what cannot be written is counted as lost and logged."""
+        """Commit what is pending and close the file; what cannot be written is counted as lost and logged.
+
+        A backup under way is given up, counted as failed: rows that wait for it come first.
+        """
         if self._closed:
             return
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
+        self._database.end_backups()
         try:
             await self.flush()
         except StoreError as error:

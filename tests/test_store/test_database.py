@@ -87,3 +87,13 @@ def test_a_backup_is_a_file_of_its_own(database: Database, tmp_path: Path) -> No
     assert candles(copy) == 2
     copy.close()
     assert not list(tmp_path.glob("*.backup"))
+
+
+def test_no_backup_begins_when_they_have_ended(database: Database, tmp_path: Path) -> None:
+    """One that waited its turn is refused; what is written after that is written."""
+    database.end_backups()
+    with pytest.raises(StoreError, match="is closing"):
+        database.backup(tmp_path / "copy.duckdb")
+    database.write([batch_of(0)])
+    assert candles(database) == 1
+    assert not (tmp_path / "copy.duckdb").exists()

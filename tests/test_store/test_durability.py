@@ -16,7 +16,8 @@ import pytest
 from liqstream.market import Candle, Liquidation, MarketKey
 from liqstream.market.record_guard import RecordGuard
 from liqstream.store import AppendResult, MarketStore, StoreError
-from liqstream.store.open_database import RESERVE_BYTES
+from liqstream.store.open_database import RESERVE_BYTES, backup_folder
+from tests.support.exchange_rig import eventually
 from tests.support.store_records import STEP_MS, T0, candle, open_interest
 
 
@@ -195,6 +196,39 @@ async def test_a_backup_that_cannot_be_written_is_named(store: MarketStore, tmp_
         await store.backup(tmp_path / "file" / "backup.duckdb")
     assert await store.append([candle(0)]) == AppendResult(new=1)
     assert store.counters.failed_backups == 1
+
+
+async def test_a_backup_under_way_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """It is given up and counted; rows that waited for it are in the file."""
+    path, target = tmp_path / "market.duckdb", tmp_path / "backups" / "copy.duckdb"
+    store = await MarketStore.open(path)
+    await asyncio.to_thread(_fill, store, 3_000_000)
+    backup = asyncio.ensure_future(store.backup(target))
+    await eventually((backup_folder(path) / "copy.duckdb").exists)
+    store.enqueue([candle(0)])
+    await store.close()
+    with pytest.raises(StoreError, match="cannot be written"):
+        await backup
+    assert store.counters.failed_backups == 1
+    assert (store.counters.rows_written, store.counters.rows_lost) == (1, 0)
+    assert not await asyncio.to_thread(target.exists)
+    again = await MarketStore.open(path)
+    assert len(await again.bars("binance", "BTCUSDT", STEP_MS)) == 1
+    await again.close()
+
+
+def _fill(store: MarketStore, rows: int) -> None:
+    """Bars of another market, so many that a copy of the file takes seconds."""
+    columns = {
+        "exchange": "'binance'",
+        "symbol": "'ETHUSDT'",
+        "interval_ms": "300000",
+        "open_time_ms": "300000 * range",
+        **dict.fromkeys(("open", "high", "low", "close"), "random()"),
+    }
+    shown = ", ".join(f"{value} AS {name}" for name, value in columns.items())
+    with store._database.cursor() as cursor:
+        cursor.execute(f"INSERT INTO candles BY NAME SELECT {shown} FROM range({rows})")
 
 
 async def test_reading_after_closing_is_an_error(tmp_path: Path) -> None:
