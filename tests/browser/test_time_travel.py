@@ -14,6 +14,15 @@ Open = Callable[..., Opened]
 HERE = ".ladder .here th"
 THEN = "market.matrix.columnAt(liqstream.store.state.at)"
 
+# Of the picture made, how bright it gets in the sixty columns before the time looked back to, and after it.
+BRIGHTEST = """edge => { const from = Math.round(edge) - 65, most = [0, 0];
+  const {data, width} = exported.getContext('2d').getImageData(from, 60, 130, exported.height - 200);
+  for (let i = 0; i < data.length; i += 4) {
+    const x = i / 4 % width, side = x < 60 ? 0 : x >= 70 ? 1 : -1;
+    if (side >= 0) most[side] = Math.max(most[side], data[i] + data[i + 1] + data[i + 2]);
+  }
+  return most; }"""
+
 
 def test_figures_are_those_of_the_time_looked_back_to(open_page: Open, demo_url: str) -> None:
     """Ladder, sums and what the price would meet come from that column; the link brings them back."""
@@ -44,6 +53,27 @@ def test_figures_are_those_of_the_time_looked_back_to(open_page: Open, demo_url:
     page.reload()
     page.wait_for_selector("text=As of")
     page.wait_for_selector("text=price then")
+    page.click("#export-button")
+    with page.expect_download() as levels:
+        page.click(".popover >> text=as of then")
+    lines = levels.value.path().read_text().splitlines()
+    assert lines[0] == "price,long_usd,short_usd"
+    levels_then = (
+        "market.shown.grid.long.reduce((n, long, i) => n + Boolean(long || market.shown.grid.short[i]), 0)"
+    )
+    assert len(lines) - 1 == opened.view(levels_then)
+    page.click("#export-button")
+    page.evaluate(
+        "() => { HTMLCanvasElement.prototype.toBlob = function () { globalThis.exported = this; }; }"
+    )
+    page.click(".popover >> text=Picture")
+    covered = page.locator(".later").bounding_box()
+    chart = page.locator("#maps .chart").bounding_box()
+    assert chart
+    assert covered
+    before, after = page.evaluate(BRIGHTEST, covered["x"] - chart["x"])
+    assert after < before / 2
+
     page.keyboard.press("Escape")
     page.wait_for_selector("text=price now")
     assert opened.state("at") is None

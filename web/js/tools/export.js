@@ -14,6 +14,7 @@ import { h, note } from "../panels/dom.js";
 import { ESTIMATE, ESTIMATE_TEXT } from "../panels/estimate.js";
 import { MEANING } from "../panels/legend.js";
 import { levelsCsv } from "./levels-csv.js";
+import { laterBox } from "./time-travel.js";
 
 /** @typedef {import("../panels/map-slot.js").MapSlot} MapSlot */
 /** @typedef {import("../state/view-state.js").ViewState} ViewState */
@@ -21,6 +22,8 @@ import { levelsCsv } from "./levels-csv.js";
 const HEAD_PX = 46;
 const LINE_PX = 16;
 const MARGIN_PX = 12;
+/** Of what came after the time looked back to, as on the page. */
+const COVER = 0.9;
 const FOOT_FONT = "400 11px";
 
 /**
@@ -47,6 +50,10 @@ export function picture(slot, state, interval) {
   context.drawImage(map, 0, Math.round(HEAD_PX * ratio));
   if (profile) context.drawImage(profile, map.width, Math.round(HEAD_PX * ratio));
   context.scale(ratio, ratio);
+  const later = laterBox(view);
+  context.globalAlpha = COVER;
+  context.fillRect(later.left, HEAD_PX, later.width, later.height);
+  context.globalAlpha = 1;
   drawLabels(context, view, state, interval, canvas.width / ratio);
   context.font = `${FOOT_FONT} ${view.theme.font}`;
   context.fillStyle = view.theme.muted;
@@ -115,7 +122,7 @@ function wrap(text, fits) {
  */
 function drawLabels(context, view, state, interval, width) {
   const { market, theme, clock, colours } = view;
-  const now = market?.now;
+  const shown = market?.shown;
   const write = (
     /** @type {string} */ text,
     /** @type {number} */ x,
@@ -130,14 +137,18 @@ function drawLabels(context, view, state, interval, width) {
   };
   context.textBaseline = "middle";
   const after = write(market?.symbol ?? "", 12, HEAD_PX / 2, "700 16px", theme.text);
-  const source = [now?.source === "live" ? "" : (now?.source ?? "").toUpperCase(), now?.stale ? "STALE" : ""]
+  const source = [
+    market && market.at !== null ? "REPLAY" : "",
+    shown?.source === "live" ? "" : (shown?.source ?? "").toUpperCase(),
+    shown?.stale ? "STALE" : "",
+  ]
     .filter(Boolean)
     .join(" ");
   const detail = [
     ESTIMATE,
-    now && priceText(now.price),
+    shown && priceText(shown.price),
     `${state.window} of ${interval}`,
-    now && `${clock.format(now.timeMs, "full")} ${clock.zone}`,
+    shown && `${clock.format(shown.timeMs, "full")} ${clock.zone}`,
   ]
     .filter(Boolean)
     .join("  ·  ");
@@ -188,7 +199,7 @@ export function exportMenu(current, close) {
     const tiers = formatTiers(market?.tiers ?? []);
     const parts = [...(market?.chosen ?? []), ...(tiers ? [`${tiers}x`] : [])];
     const name = [state.symbol, ...parts, state.window].join("-");
-    return `liqstream-${name}-${stamp(market?.now?.timeMs ?? Date.now())}.${ending}`;
+    return `liqstream-${name}-${stamp(market?.shown?.timeMs ?? Date.now())}.${ending}`;
   };
   const item = (/** @type {string} */ name, /** @type {string} */ detail, /** @type {() => void} */ run) =>
     h(
@@ -202,7 +213,7 @@ export function exportMenu(current, close) {
       const { slot, state, interval } = current();
       picture(slot, state, interval).toBlob((blob) => blob && save(blob, named("png")), "image/png");
     }),
-    item("Levels", "CSV of the levels now", () => {
+    item("Levels", `CSV of the levels ${current().state.at === null ? "now" : "as of then"}`, () => {
       const market = current().slot.view.market;
       if (market) save(new Blob([levelsCsv(market)], { type: "text/csv" }), named("csv"));
     }),

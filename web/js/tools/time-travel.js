@@ -132,17 +132,28 @@ export class TimeTravel {
     market.lookBack(isOn ? at : null);
     this.#later.hidden = this.#bar.hidden = !isOn;
     if (!isOn || at === null || !market.matrix) return;
-    const column = market.matrix.columnAt(at);
-    const edge = ((view.xOf(column) ?? 0) + (view.xOf(column + 1) ?? 0)) / 2;
-    const { width, height } = view.pane;
-    const left = Math.min(width, Math.max(0, edge));
-    const style = { left: `${left}px`, width: `${width - left}px`, height: `${height}px` };
-    Object.assign(this.#later.style, style);
+    const { left, width, height } = laterBox(view);
+    Object.assign(this.#later.style, { left: `${left}px`, width: `${width}px`, height: `${height}px` });
     this.#time.textContent = `As of ${view.clock.format(market.shown?.timeMs ?? at, "full")}`;
     this.#play.textContent = this.#playing ? "❚❚" : "▶";
     this.#play.setAttribute("aria-label", this.#playing ? "Pause (Space)" : "Play (Space)");
     this.#pace.textContent = `${this.#speed}/s`;
   }
+}
+
+/**
+ * The part of a map that came after the time looked back to, which is covered.
+ * @param {import("../chart/chart-view.js").ChartView} view
+ * @returns {{ left: number, width: number, height: number }} px from the top left corner; no width: now
+ */
+export function laterBox(view) {
+  const { width, height } = view.pane;
+  const { matrix, at } = view.market ?? {};
+  if (!matrix || typeof at !== "number") return { left: width, width: 0, height };
+  const column = matrix.columnAt(at);
+  const edge = ((view.xOf(column) ?? 0) + (view.xOf(column + 1) ?? 0)) / 2;
+  const left = Math.min(width, Math.max(0, edge));
+  return { left, width: width - left, height };
 }
 
 /**
