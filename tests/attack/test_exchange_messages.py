@@ -137,7 +137,10 @@ async def bend(
     if seed is None:
         seed = int(os.environ.get("LIQSTREAM_TEST_SEED") or random.SystemRandom().randrange(2**31))
     chance = random.Random(seed)
-    feed = ExchangeFeed(VENUES[name](), SYMBOLS, interval_ms=MINUTE_MS)
+    venue = VENUES[name]()
+    sizes = dict(venue.contract_sizes)
+    feed = ExchangeFeed(venue, SYMBOLS, interval_ms=MINUTE_MS)
+    venue.contract_sizes |= sizes  # as if its list had been read
     store = await MarketStore.open(folder / "market.duckdb")
     model = MapModel(load_kernel("tiered"), interval_ms=MINUTE_MS, history_days=1)
     maps = LiveMaps(store, model, stale_after_s=15.0, epoch=1, clock_s=time.monotonic)
