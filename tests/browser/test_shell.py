@@ -115,7 +115,7 @@ def nine_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("context", [{"viewport": {"width": 1240, "height": 800}}], indirect=True)
+@pytest.mark.parametrize("context", [{"viewport": {"width": 1380, "height": 800}}], indirect=True)
 def test_markets_that_do_not_fit_are_in_a_menu(page: Page, open_page: Open, nine_url: str) -> None:
     """None is cut off; "+5" holds the others, and the one chosen from it is in sight."""
     opened = open_page(nine_url)
