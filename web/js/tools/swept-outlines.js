@@ -22,7 +22,7 @@ export class SweptOutlines {
   /** What was shown last, so that a frame with nothing new draws nothing. */
   #shown = "";
   #list = h("ul", { class: "unseen", "aria-label": "Swept clusters", hidden: true });
-  #note = h("div", { class: "empty corner swept-note", hidden: true }, "No cluster was swept in this window");
+  #note = h("div", { class: "swept-note", hidden: true }, "No cluster was swept in this window");
 
   /**
    * @param {import("../panels/map-slot.js").MapSlot} slot
