@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from liqstream.evaluation.measured_looks import CELLS, mixed
 from liqstream.market import DAY_MS, FloatArray, TimeArray
@@ -32,6 +31,9 @@ def bits(truth: FloatArray, shares: FloatArray) -> FloatArray:
 
 def rank(truth: FloatArray, shares: FloatArray) -> FloatArray:
     """Spearman's correlation over the last axis; 0 where one of both tells no cell from another."""
+    # Here: every start of a server would pay for it, most of a second.
+    from scipy.stats import rankdata
+
     x, y = (rankdata(each, axis=-1) for each in (truth, shares))
     x, y = x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
     spread = np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1))
