@@ -19,7 +19,7 @@ from liqstream.settings.load import load_settings
 from liqstream.store.positions import POSITION_TIMES
 from tests.support.exchange_rig import simulated_exchange
 from tests.support.markets import MINUTE_MS, START_MS, walk
-from tests.support.measured_server import app_of, store_now, until_read
+from tests.support.measured_server import app_of, store_now, until_drawn, until_read
 
 pytestmark = pytest.mark.simulated
 
@@ -113,6 +113,7 @@ async def test_nothing_else_changes(tmp_path: Path) -> None:
             async with TestClient(TestServer(make_app(settings, replays))) as client:
                 if measures:
                     await until_read(client, 40)
+                    await until_drawn(client, "BTCUSDT")
                     await store_now(client)
                 await _until_history_is_in(client)
                 found[measures] = await shown(client)

@@ -55,3 +55,14 @@ async def until_read(client: TestClient[Any, Any], accounts: int) -> None:
     async with asyncio.timeout(60):
         while collector_of(client).tracker.counts.reads < accounts:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
+async def until_drawn(client: TestClient[Any, Any], symbol: str) -> None:
+    """Wait until a symbol's levels and its coverage are known."""
+    collector = collector_of(client)
+    async with asyncio.timeout(60):
+        while True:
+            levels = collector.levels(symbol)
+            if levels is not None and collector.coverage(symbol, levels) is not None:
+                return
+            await asyncio.sleep(0.05)
