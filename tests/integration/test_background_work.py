@@ -234,7 +234,7 @@ PASSING = {
     "fleet/scripts.py unbroken": "its outcome is read where it is made",
     "http/events_api.py _tell": "ends with its request",
     "http/forecast_api.py of": "ends with its request",
-    "http/score_api.py of": "ends with its request",
+    "http/score_api.py _worked_out": "ends with its request",
     "http/score_api.py _forecast": "catches what it meets, and logs it",
     "http/work_queue.py _enter": "ends with its request",
     "http/work_queue.py _begin": "ends with its request",

@@ -159,6 +159,7 @@ async def test_okx_history_and_live() -> None:
             "funding-rate",
             "liquidation-orders",
             "instruments",
+            "candle1m",
             "candle5m",
         }
         past = [e.time_ms for e in events if isinstance(e, Liquidation) and e.symbol == "BTCUSDT"]
