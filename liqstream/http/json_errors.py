@@ -12,7 +12,7 @@ from liqstream.store.errors import StoreError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_PAGE_PATHS = ("/", "/coinglass", "/markets")
+_PAGE_PATHS = ("/", "/coinglass", "/markets", "/docs")
 _PAGE_FOLDERS = ("/static/", "/docs/")
 
 _log = structlog.get_logger(__name__)

@@ -108,6 +108,7 @@ async def test_a_contract_followed_by_two_symbols_is_subscribed_to_once() -> Non
     assert marks == {"PEPEUSDC": 0.004, "PEPEUSDT": 0.004}
 
 
+@pytest.mark.simulated
 async def test_what_an_exchange_lists_is_served_and_nothing_else_under_its_name() -> None:
     """Each simulated exchange lists BTC once: where that is not the contract asked for, it is said."""
     async with simulated_exchange(symbols=["BTCUSDT"]) as (_, port):
