@@ -14,5 +14,5 @@ def test_what_needs_no_start_is_there_at_once() -> None:
     keys = {name: key for name, key in vars(app_keys).items() if isinstance(key, web.AppKey)}
     app = make_app(load_settings(symbols="BTCUSDT", replay="store"))
     there = {name for name, key in keys.items() if key in app}
-    assert there == {"SETTINGS", "METRICS", "SUPERVISOR", "WATCH"}
+    assert there == {"SETTINGS", "METRICS", "SUPERVISOR", "WATCH", "FOLLOWED"}
     assert len({str(key) for key in keys.values()}) == len(keys)
