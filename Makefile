@@ -55,7 +55,7 @@ system-packages: $(STAMPS)/venv
 	@$(BIN)/python tests/support/system_packages.py
 
 # Each file of tests is run whole by one of two processes; what needs the machine to itself comes after them. What
-# failed beside other tests is named, and run again alone: on a machine that was busy it may have come too late.
+# failed is named, and run again alone, twice at most: on a machine that was busy it may have come too late.
 PYTEST := $(NODE_PATH_PREFIX) $(BIN)/python -m pytest
 PYTEST_PAIR := $(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder
 PYTEST_AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
@@ -63,8 +63,8 @@ PYTEST_AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 .PHONY: test
 test: setup ## Run every test, and say how long they took
 	@began=$$(date +%s) && set -x && \
-	{ $(PYTEST_PAIR) -m "not attack and not alone" || $(PYTEST_AGAIN); } && \
-	$(PYTEST) -m "alone and not attack" && \
+	{ $(PYTEST_PAIR) -m "not attack and not alone" || $(PYTEST_AGAIN) || $(PYTEST_AGAIN); } && \
+	{ $(PYTEST) -m "alone and not attack" || $(PYTEST_AGAIN); } && \
 	$(NODE_PATH_PREFIX) node --test $(wildcard tests/js/*.test.js) && \
 	{ set +x; } 2>/dev/null && echo "make test took $$(( $$(date +%s) - began )) s"
 
