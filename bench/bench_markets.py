@@ -156,10 +156,10 @@ class Run:
                     for batch in feed.drain():
                         self.maps.apply(batch)
                         self.store.enqueue(batch)
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)  # the store's writer and the maps have their turn
             due_s += 1.0
             self.late_s = max(self.late_s, time.monotonic() - due_s)
-            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))  # a round a second is the load
 
     async def watch(self) -> None:
         """Make the maps of the watched markets every second, for ever."""
@@ -167,6 +167,7 @@ class Run:
             began_s = time.monotonic()
             for symbol in self.symbols[:WATCHED]:
                 await self.maps.get_latest_heatmap_snapshot(symbol)
+            # A map a second is what a watched market costs.
             await asyncio.sleep(max(0.0, 1.0 - (time.monotonic() - began_s)))
 
 
