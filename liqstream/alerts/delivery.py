@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import aiohttp
 import structlog
 
-from liqstream.alerts.rules import Alert
+from liqstream.alerts.firing import Firing
 from liqstream.alerts.targets import Target
 from liqstream.client.env_proxy import env_proxy
-from liqstream.market import Source
 from liqstream.metrics import Metrics
 from liqstream.supervision.supervise import raise_if_cancelled
 
@@ -29,14 +27,9 @@ MAX_WAITING = 100
 _log = structlog.get_logger(__name__)
 
 
-class _Waiting(NamedTuple):
-    alert: Alert
-    source: Source
-
-
 class _Outbox(NamedTuple):
     target: Target
-    queue: asyncio.Queue[_Waiting]
+    queue: asyncio.Queue[Firing]
 
 
 class Sender:
@@ -49,13 +42,12 @@ class Sender:
         self._outboxes = {target.name: _Outbox(target, asyncio.Queue(MAX_WAITING)) for target in targets}
         self._first_wait_s = first_wait_s
 
-    def send(self, alert: Alert, source: Source) -> None:
+    def take(self, firing: Firing) -> None:
         """Queue an alert for each of the rule's targets; returns at once. A full queue drops it, counted."""
-        _log.info("alert", rule=alert.rule.name, symbol=alert.symbol, text=alert.text)
-        for name in alert.rule.to:
+        for name in firing.to:
             target, queue = self._outboxes[name]
             try:
-                queue.put_nowait(_Waiting(alert, source))
+                queue.put_nowait(firing)
             except asyncio.QueueFull:
                 self._metrics.alerts_failed.labels(target.kind).inc()
 
@@ -69,9 +61,9 @@ class Sender:
     async def _work(self, session: aiohttp.ClientSession, outbox: _Outbox) -> None:
         target, queue = outbox
         while True:
-            alert, source = await queue.get()
+            firing = await queue.get()
             try:
-                failure = await self._deliver(session, target, alert, source)
+                failure = await self._deliver(session, target, firing)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # the next alerts are sent
                 # A cancellation met inside a library would end this target's worker, and no other, unnoticed.
                 raise_if_cancelled(error)
@@ -80,14 +72,11 @@ class Sender:
             counter.labels(target.kind).inc()
             if failure:
                 # Neither the address nor the body: they hold the token.
-                _log.warning("alert not delivered", target=target.name, rule=alert.rule.name, reason=failure)
+                _log.warning("alert not delivered", target=target.name, rule=firing.rule_id, reason=failure)
 
-    async def _deliver(
-        self, session: aiohttp.ClientSession, target: Target, alert: Alert, source: Source
-    ) -> str:
+    async def _deliver(self, session: aiohttp.ClientSession, target: Target, firing: Firing) -> str:
         """Why the alert could not be delivered; empty if it was."""
-        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        url, body, headers = target.request(alert, source=source, time=now)
+        url, body, headers = target.request(firing)
         headers = {"Content-Type": "application/json", **headers}
         reason = ""
         for attempt in range(TRIES):

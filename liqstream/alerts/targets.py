@@ -12,8 +12,8 @@ import msgspec
 from yarl import URL
 
 from liqstream.admission.host import host_of
-from liqstream.alerts.rules import Alert
-from liqstream.market import Source
+from liqstream.alerts.firing import Firing
+from liqstream.heatmap.snapshot import iso_utc
 
 TELEGRAM_URL = "https://api.telegram.org"
 MAX_TEXT = 1900
@@ -58,9 +58,9 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return _url_problem(self.url) if self.url else None
         return _url_problem(self.url) if self.url else f"{self.kind} needs an http(s) url"
 
-    def request(self, alert: Alert, *, source: Source, time: str) -> Post:
+    def request(self, firing: Firing) -> Post:
         """What to post for an alert. Data that is not live is named as what it is."""
-        text = (alert.text if source == "live" else f"[{source.upper()}] {alert.text}")[:MAX_TEXT]
+        text = firing.sentence[:MAX_TEXT]
         if self.kind == "telegram":
             base = self.url.rstrip("/") or TELEGRAM_URL
             url = f"{base}/bot{self.token}/sendMessage"
@@ -70,13 +70,13 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return Post(self.url, msgspec.json.encode(content), {})
         body = msgspec.json.encode(
             {
-                "rule": alert.rule.name,
-                "kind": alert.rule.kind,
-                "symbol": alert.symbol,
+                "rule": firing.rule_id,
+                "kind": firing.kind,
+                "symbol": firing.symbol,
                 "message": text,
-                "source": source,
-                "time": time,
-                "facts": alert.facts,
+                "source": firing.source,
+                "time": iso_utc(firing.time_ms // 1000 * 1000),
+                "facts": firing.facts,
             }
         )
         return Post(self.url, body, {SIGNATURE_HEADER: signature(self.secret, body)} if self.secret else {})

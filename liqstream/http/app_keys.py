@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from liqstream.alerts.firing import Firings
 from liqstream.fanout.market_stream import MarketStream
 from liqstream.heatmap.history import Histories
 from liqstream.heatmap.live_maps import LiveMaps
@@ -13,6 +14,8 @@ from liqstream.heatmap.snapshot import HeatmapSnapshot
 from liqstream.ingest.measured_layer import MeasuredLayer
 from liqstream.store.market_store import MarketStore
 
+FIRINGS = web.AppKey("firings", Firings)
+"""Takes every alert that is raised here to all that deliver it."""
 LATEST: web.AppKey[Callable[[str], Awaitable[HeatmapSnapshot | None]]] = web.AppKey("latest")
 """A symbol's newest snapshot: the maps', or the fleet's where several servers share one stream."""
 MAPS = web.AppKey("maps", LiveMaps)

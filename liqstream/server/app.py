@@ -21,6 +21,7 @@ from aiohttp_prometheus_exporter.trace import PrometheusTraceConfig
 from liqstream.admission.http_guard import cors_headers, http_guard
 from liqstream.admission.policy import ADMISSION, AdmissionPolicy
 from liqstream.admission.security_headers import security_headers
+from liqstream.alerts.firing import Firings
 from liqstream.fanout.connection_manager import ConnectionManager
 from liqstream.fanout.timers import RunningLoop
 from liqstream.feeds.feed import Feed, FeedStatus
@@ -29,7 +30,7 @@ from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.market_map import MapModel
 from liqstream.heatmap.updates import SnapshotBatch, heatmap_update_generator
 from liqstream.http.api_description import add_description_routes, known_parameters
-from liqstream.http.app_keys import HISTORIES, LATEST, MAPS, STORE, SYMBOLS
+from liqstream.http.app_keys import FIRINGS, HISTORIES, LATEST, MAPS, STORE, SYMBOLS
 from liqstream.http.events_api import LIQUIDATION_BUS, add_events_route
 from liqstream.http.forecast_api import FORECASTS, add_forecast_route
 from liqstream.http.heatmap_api import add_api_routes, add_latest_route
@@ -48,7 +49,7 @@ from liqstream.metrics import NAMESPACE, Metrics
 from liqstream.model.forecast_priors import shipped_priors
 from liqstream.model.kernel import load_kernel
 from liqstream.model.margin import load_brackets
-from liqstream.server.alert_setup import alerts_sent
+from liqstream.server.alert_setup import alerts_ctx
 from liqstream.server.app_keys import EPOCHS, FLEET, FOLLOWED, METRICS, PIPELINE, SETTINGS, SUPERVISOR, WATCH
 from liqstream.server.bracket_setup import brackets_read, kept_brackets
 from liqstream.server.coin_verdicts import coins_kept
@@ -103,6 +104,7 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
     app[ADMISSION] = AdmissionPolicy(settings)
     app.on_response_prepare.extend((security_headers(settings.frame_ancestors), cors_headers))
     app[SUPERVISOR] = Supervisor(on_failure=lambda name: metrics.task_failures.labels(name).inc())
+    app[FIRINGS] = Firings(app[SUPERVISOR].report)
     app[MANAGER] = ConnectionManager(
         update_interval_s=settings.ws_update_interval_s,
         slow_consumer_timeout_s=settings.ws_slow_consumer_timeout_s,
@@ -139,7 +141,7 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
             (store_ctx, _maps_ctx, market_table_ctx, _forecasts_ctx, _feeds_ctx(make_feeds))
         )
         if settings.alerts_file:
-            app.cleanup_ctx.append(_alerts_ctx)
+            app.cleanup_ctx.append(alerts_ctx)
         if settings.positions and not settings.replay:
             app.cleanup_ctx.append(positions_ctx)
         add_positions_route(app)
@@ -236,18 +238,6 @@ def _feeds_ctx(make_feeds: MakeFeeds) -> Callable[[web.Application], AsyncIterat
             await app[PIPELINE].close()
 
     return _ctx
-
-
-async def _alerts_ctx(app: web.Application) -> AsyncIterator[None]:
-    async with alerts_sent(
-        app[SETTINGS],
-        app[MAPS],
-        app[LIQUIDATION_BUS],
-        symbols=app[SYMBOLS],
-        metrics=app[METRICS],
-        supervisor=app[SUPERVISOR],
-    ):
-        yield
 
 
 async def _alone_ctx(app: web.Application) -> AsyncIterator[None]:

@@ -10,8 +10,12 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from liqstream.alerts.rules import Alert, Rule
+from liqstream.alerts.firing import Firing
+from liqstream.market import Source
 from liqstream.metrics import Metrics
+
+TIME_MS = 1_767_323_045_000
+"""2026-01-02T03:04:05Z"""
 
 
 @asynccontextmanager
@@ -33,6 +37,8 @@ def counted(metrics: Metrics, what: str) -> float:
     return metrics.registry.get_sample_value(f"liqstream_alerts_{what}_total", {"target": "webhook"}) or 0
 
 
-def alert_to(*names: str) -> Alert:
-    rule = Rule(name="near", kind="cluster", to=list(names))
-    return Alert(rule, "BTCUSDT", "1,500 USD at 99.5", {"symbol": "BTCUSDT", "usd": 1500.0})
+def alert_to(
+    *names: str, source: Source = "live", text: str = "1,500 USD at 99.5", **facts: object
+) -> Firing:
+    facts = {"symbol": "BTCUSDT", "usd": 1500.0, **facts}
+    return Firing("near", "", "BTCUSDT", "cluster", text, TIME_MS, source, facts=facts, to=names)

@@ -26,7 +26,7 @@ async def test_each_target_gets_its_own_format() -> None:
         ]
         sender = Sender(targets, Metrics())
         running = asyncio.create_task(sender.run())
-        sender.send(alert_to("ops", "phone", "desk"), "simulated")
+        sender.take(alert_to("ops", "phone", "desk", source="simulated"))
         bodies = dict([await received.get() for _ in targets])
         running.cancel()
     assert bodies["/hook"]["message"] == "[SIMULATED] 1,500 USD at 99.5"
@@ -46,11 +46,11 @@ async def test_a_target_that_fails_is_tried_again(statuses: list[int], tries: in
         targets = [webhook, Target(name="end", kind="discord", url=f"{url}/end")]
         sender = Sender(targets, metrics, first_wait_s=0.0)
         running = asyncio.create_task(sender.run())
-        sender.send(alert_to("ops"), "live")
+        sender.take(alert_to("ops"))
         for _ in range(tries):
             assert (await received.get())[0] == "/"
         statuses.clear()
-        sender.send(alert_to("end"), "live")
+        sender.take(alert_to("end"))
         assert (await received.get())[0] == "/end"
         running.cancel()
     assert (counted(metrics, "sent"), counted(metrics, "failed")) == (delivered, 1 - delivered)
@@ -61,7 +61,7 @@ async def test_the_queue_is_bounded() -> None:
     metrics = Metrics()
     sender = Sender([Target(name="ops", kind="webhook", url="http://127.0.0.1:9")], metrics)
     for _ in range(MAX_WAITING + 5):
-        sender.send(alert_to("ops"), "live")
+        sender.take(alert_to("ops"))
     assert counted(metrics, "failed") == 5
 
 
@@ -85,7 +85,7 @@ async def test_a_target_that_hangs_delays_no_other() -> None:
         running = asyncio.create_task(sender.run())
         began_s = time.monotonic()
         for _ in range(2):
-            sender.send(alert_to("slow", "ops"), "live")
+            sender.take(alert_to("slow", "ops"))
         for _ in range(2):
             assert (await received.get())[0] == "/"
         # Sooner than a request to the other is given up: it waited for none.
@@ -104,10 +104,8 @@ async def test_whatever_fails_concerns_its_target_alone() -> None:
     async with receiver([]) as (url, received):
         sender = Sender([Target(name="ops", kind="webhook", url=url)], metrics)
         running = asyncio.create_task(sender.run())
-        odd = alert_to("ops")
-        odd.facts["usd"] = object()  # no JSON can hold it
-        sender.send(odd, "live")
-        sender.send(alert_to("ops"), "live")
+        sender.take(alert_to("ops", usd=object()))  # no JSON can hold it
+        sender.take(alert_to("ops"))
         assert (await received.get())[0] == "/"
         running.cancel()
         await asyncio.wait([running])
@@ -129,7 +127,7 @@ async def test_a_signature_comes_with_the_bytes_it_is_of() -> None:
         target = Target(name="ops", kind="webhook", url=str(server.make_url("/")), secret="s")
         sender = Sender([target], Metrics())
         running = asyncio.create_task(sender.run())
-        sender.send(alert_to("ops"), "live")
+        sender.take(alert_to("ops"))
         header, body, content_type = await got.get()
         running.cancel()
         await asyncio.wait([running])
@@ -150,8 +148,8 @@ async def test_a_cancellation_from_within_ends_no_worker(monkeypatch: pytest.Mon
     async with receiver([]) as (url, received), asyncio.timeout(20):
         sender = Sender([Target(name="ops", kind="webhook", url=url)], metrics)
         running = asyncio.create_task(sender.run())
-        sender.send(alert_to("ops"), "live")
-        sender.send(alert_to("ops"), "live")
+        sender.take(alert_to("ops"))
+        sender.take(alert_to("ops"))
         await received.get()
         running.cancel()
         await asyncio.wait([running])

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from liqstream.alerts.delivery import Sender
+from liqstream.alerts.firing import Firings
 from liqstream.alerts.monitor import AlertMonitor
 from liqstream.alerts.rules import Rule, RuleState
 from liqstream.alerts.targets import Target
@@ -23,6 +24,12 @@ RULES = [
 ]
 
 
+def sent_by(sender: Sender) -> Firings:
+    firings = Firings()
+    firings.add_sink("sending", sender.take)
+    return firings
+
+
 async def test_maps_and_liquidations_raise_alerts(tmp_path: Path) -> None:
     """Each by its rule, named by the source of its data."""
     store = await MarketStore.open(tmp_path / "x.duckdb")
@@ -30,9 +37,13 @@ async def test_maps_and_liquidations_raise_alerts(tmp_path: Path) -> None:
     async with receiver([]) as (url, received), asyncio.timeout(20):
         target = Target(name="ops", kind="webhook", url=url)
         monitor = AlertMonitor(
-            RuleState(RULES), Sender([target], Metrics()), maps=maps, liquidations=bus, symbols=[SYMBOL]
+            RuleState(RULES),
+            sent_by(sender := Sender([target], Metrics())),
+            maps=maps,
+            liquidations=bus,
+            symbols=[SYMBOL],
         )
-        running = [asyncio.create_task(loop()) for loop in monitor.loops().values()]
+        running = [asyncio.create_task(loop()) for loop in (*monitor.loops().values(), sender.run)]
         bodies = [(await received.get())[1] for _ in range(2)]
         assert {body["rule"] for body in bodies} == {"level"}, "a level of each side"
         bus.take([Liquidation("binance", SYMBOL, END_MS, "long", 100.0, 2.0)])
@@ -70,13 +81,13 @@ async def test_a_rule_or_a_symbol_that_fails_stops_no_other(tmp_path: Path) -> N
     async with receiver([]) as (url, received), asyncio.timeout(20):
         monitor = AlertMonitor(
             RuleState([*rules, *RULES]),
-            Sender([Target(name="ops", kind="webhook", url=url)], Metrics()),
+            sent_by(sender := Sender([Target(name="ops", kind="webhook", url=url)], Metrics())),
             maps=maps,
             liquidations=bus,
             symbols=["ETHUSDT", SYMBOL],
             on_failure=lambda name, error: failed.setdefault(name, []).append(repr(error)),
         )
-        running = [asyncio.create_task(loop()) for loop in monitor.loops().values()]
+        running = [asyncio.create_task(loop()) for loop in (*monitor.loops().values(), sender.run)]
         assert {(await received.get())[1]["rule"] for _ in range(2)} == {"level"}
         for _ in range(2):
             bus.take([Liquidation("binance", SYMBOL, END_MS, "long", 100.0, 2.0)])

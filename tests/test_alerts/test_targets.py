@@ -72,7 +72,7 @@ def test_an_address_that_can_be_is_taken(url: str) -> None:
 def test_a_webhook_gets_the_facts(source: Source, prefix: str) -> None:
     """With rule, kind, symbol, source and time; data that is not live is named."""
     url, body, headers = Target(name="a", kind="webhook", url="http://x/y").request(
-        alert_to("a"), source=source, time=TIME
+        alert_to("a", source=source)
     )
     assert (url, headers) == ("http://x/y", {})
     assert json.loads(body) == {
@@ -89,10 +89,7 @@ def test_a_webhook_gets_the_facts(source: Source, prefix: str) -> None:
 def test_telegram_is_reached_at_its_own_address() -> None:
     """Unless another is given; the text is cut to what it takes."""
     target = Target(name="a", kind="telegram", token="1:A", chat_id="7")
-    long = alert_to("a")
-    url, body, _ = target.request(
-        type(long)(long.rule, long.symbol, "x" * 5000, long.facts), source="live", time=TIME
-    )
+    url, body, _ = target.request(alert_to("a", text="x" * 5000))
     assert url == f"{TELEGRAM_URL}/bot1:A/sendMessage"
     assert json.loads(body) == {"chat_id": "7", "text": "x" * MAX_TEXT}
 
@@ -100,6 +97,6 @@ def test_telegram_is_reached_at_its_own_address() -> None:
 def test_a_webhook_with_a_secret_is_signed() -> None:
     """The receiver works out the same from the bytes it got."""
     target = Target(name="a", kind="webhook", url="http://x", secret="k\u00e9y")
-    _, body, headers = target.request(alert_to("a"), source="live", time=TIME)
+    _, body, headers = target.request(alert_to("a"))
     expected = hmac.new("k\u00e9y".encode(), body, hashlib.sha256).hexdigest()
     assert headers == {"X-Liqstream-Signature": f"sha256={expected}"}

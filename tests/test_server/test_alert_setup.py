@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from liqstream.alerts.config import BadAlertsError
+from liqstream.alerts.firing import Firings
 from liqstream.ingest.liquidation_bus import LiquidationBus
 from liqstream.market import Liquidation
 from liqstream.metrics import Metrics
@@ -45,13 +46,13 @@ async def test_the_files_rules_are_watched(settings: Settings, tmp_path: Path) -
     maps, bus, supervisor = await make_maps(store), LiquidationBus(), Supervisor()
     with pytest.raises(BadAlertsError):
         async with alerts_sent(
-            settings, maps, bus, symbols=settings.symbols, metrics=Metrics(), supervisor=supervisor
+            settings, maps, bus, Firings(), symbols=settings.symbols, metrics=Metrics(), supervisor=supervisor
         ):
             pass
     async with receiver([]) as (url, received), asyncio.timeout(20):
         await asyncio.to_thread(Path(settings.alerts_file).write_text, FILE.format(url=url))
         async with alerts_sent(
-            settings, maps, bus, symbols=settings.symbols, metrics=Metrics(), supervisor=supervisor
+            settings, maps, bus, Firings(), symbols=settings.symbols, metrics=Metrics(), supervisor=supervisor
         ):
             await asyncio.sleep(0)
             assert {"alerts-maps", "alerts-liquidations", "alerts-sending"} <= supervisor.names
