@@ -34,7 +34,7 @@ test("where nothing was built, the page preloads exactly what its first picture 
 /** Static imports of a built file, as it writes them. @param {string} file */
 function importsOf(file) {
   const text = readFileSync(join(WEB, "built", file), "utf8");
-  return new Set([...text.matchAll(/\b(?:import|from)"([^"]+)"/g)].map(([, from]) => normalize(join(dirname(file), from))));
+  return new Set([...text.matchAll(/\b(?:import|from)"(\.{1,2}\/[^"]+)"/g)].map(([, from]) => normalize(join(dirname(file), from))));
 }
 
 test("where they were built, two bundles hold every module, each once, and import only scripts of the head and each other", () => {

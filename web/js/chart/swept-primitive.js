@@ -6,6 +6,7 @@
  */
 
 import { usd } from "../data/format.js";
+import { timeToX } from "./times-on-screen.js";
 
 /** @typedef {import("./chart-library.js").SeriesAttachedParameter} Attached */
 /** @typedef {import("./chart-library.js").RenderingTarget} RenderingTarget */
@@ -92,14 +93,10 @@ export class SweptPrimitive {
    */
   #boxOf({ low, high, toMs }, hr, vr) {
     const matrix = this.#matrix;
-    const origin = this.#chart
-      ?.timeScale()
-      .logicalToCoordinate(/** @type {import("./chart-library.js").Logical} */ (0));
     const [top, bottom] = [high, low].map((price) => this.#series?.priceToCoordinate(price) ?? null);
-    if (!this.#chart || !matrix || origin == null || top === null || bottom === null) return null;
-    const spacing = this.#chart.timeScale().options().barSpacing;
-    const xOf = (/** @type {number} */ ms) =>
-      (origin + ((ms - matrix.t0) / matrix.intervalMs - matrix.first - 0.5) * spacing) * hr;
+    const middle = this.#chart && matrix && timeToX(this.#chart, matrix);
+    if (!matrix || !middle || top === null || bottom === null) return null;
+    const xOf = (/** @type {number} */ ms) => middle(ms - matrix.intervalMs / 2) * hr; // a bar's left edge
     const endMs = Math.min(toMs + DAY_MS, matrix.timeOf(matrix.end));
     const [left, right] = [xOf(toMs), xOf(endMs)];
     const height = Math.max(bottom - top, LEAST_HEIGHT) * vr;

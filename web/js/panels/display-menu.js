@@ -13,10 +13,10 @@ import { measuredBox } from "./measured-note.js";
 /**
  * @param {ViewStore} store
  * @param {() => string[]} exchanges those behind the map
- * @param {() => void} lookBack starts a look back, or ends it
+ * @param {{ lookBack: () => void, draw: () => void }} start each starts it, or ends it
  * @returns {() => import("./dom.js").Child[]}
  */
-export function displayMenu(store, exchanges, lookBack) {
+export function displayMenu(store, exchanges, start) {
   const options = choices.bind(null, store);
   const flag = flagBox.bind(null, store);
   return () => [
@@ -51,7 +51,8 @@ export function displayMenu(store, exchanges, lookBack) {
     ]),
     flag("Liquidations", "dots"),
     flag("Swept clusters", "swept"),
-    h("button", { type: "button", class: "plain", onclick: lookBack }, "Look back, replay (Z)"),
+    h("button", { type: "button", class: "plain", onclick: start.lookBack }, "Look back, replay (Z)"),
+    h("button", { type: "button", class: "plain", onclick: start.draw }, "Draw lines, boxes, text (H)"),
     h("hr"),
     ...exchangeBoxes(store, exchanges()),
     measuredBox(store),

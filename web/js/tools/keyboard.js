@@ -11,7 +11,7 @@ import { ESTIMATE_TEXT } from "../panels/estimate.js";
  * @typedef {object} Shortcut `run` returns false when the key was not for it
  * @property {string[]} keys
  * @property {string} name
- * @property {(key: string) => unknown} run
+ * @property {(key: string, event: KeyboardEvent) => unknown} run
  * @property {string} [shown]
  */
 
@@ -31,7 +31,7 @@ export function listen(shortcuts) {
     const shortcut = byKey.get(key);
     if (!shortcut) return;
     if (document.querySelector("dialog[open]")) return; // it has the keyboard for itself
-    if (shortcut.run(key) !== false) event.preventDefault();
+    if (shortcut.run(key, event) !== false) event.preventDefault();
   });
 }
 
@@ -63,7 +63,8 @@ export function helpDialog(shortcuts, version) {
       "Drag to move, wheel or pinch to zoom, drag the axes to stretch them, double-click an axis to " +
         "reset it. Shift-drag measures. Click the + on the price axis to add a price alert there, " +
         "and drag it; the → beside it, or a finger that rests on the map, asks what would be liquidated " +
-        "if the price went there: Enter copies the sentence, Delete removes the line.",
+        "if the price went there: Enter copies the sentence, Delete removes the line. The pencil, or H, " +
+        "draws lines, boxes and texts, kept in this browser: drag them, or tap one and drag it.",
     ),
     h("h2", {}, "What the map shows"),
     h("p", {}, ESTIMATE_TEXT),

@@ -13,9 +13,11 @@ import { marketPatch } from "../state/price-range-choice.js";
 import { LONG_WINDOWS } from "../state/time-windows.js";
 import { AlertMarks } from "./alert-marks.js";
 import { Alerts } from "./alerts.js";
+import { DrawingDesk } from "./drawing-desk.js";
 import { exportMenu } from "./export.js";
 import { IfPriceLine } from "./if-price.js";
 import { helpDialog, listen } from "./keyboard.js";
+import { MapDrawings } from "./map-drawings.js";
 import { Measure } from "./measure.js";
 import { SweptOutlines } from "./swept-outlines.js";
 import { replayShortcuts, TimeTravel } from "./time-travel.js";
@@ -40,17 +42,22 @@ export function setUpTools(page) {
   /** @type {Map<import("../panels/map-slot.js").MapSlot, TimeTravel>} of the maps in sight */
   const travels = new Map();
   const travel = () => travels.get(mapGrid.focus);
+  const desk = new DrawingDesk(store, () => mapGrid.focus);
   /** @param {import("../panels/map-slot.js").MapSlot} slot */
   const addTools = (slot) => {
+    // First, as it takes the presses on drawings from the others.
+    slot.addOverlay(new MapDrawings(slot, desk, () => slot === mapGrid.focus));
     const measure = new Measure(slot.chartElement, slot.view, () => touch.release());
     const marks = new AlertMarks(slot.chartElement, slot.view, alerts);
     const ifPrice = new IfPriceLine(slot.chartElement, slot.view, store);
+    const travel = new TimeTravel(slot, store);
     const touch = new TouchTools(slot.chartElement, measure, {
       setAlert: (y) => marks.addAt(y),
       setTarget: (y) => ifPrice.putAt(y),
     });
+    touch.add("✎", "Draw: line, box, text", () => desk.toggle());
+    touch.add("⟲", "Look back in time", () => travel.toggleAt(null));
     slot.addOverlay(new SweptOutlines(slot, store));
-    const travel = new TimeTravel(slot, store);
     travels.set(slot, travel);
     slot.addOverlay({
       draw: () => travel.draw(),
@@ -79,9 +86,15 @@ export function setUpTools(page) {
     displayMenu(
       store,
       () => loader.knownExchanges(store.state.symbol),
-      () => {
-        closePopover();
-        travel()?.toggleAt(null);
+      {
+        lookBack: () => {
+          closePopover();
+          travel()?.toggleAt(null);
+        },
+        draw: () => {
+          closePopover();
+          desk.toggle();
+        },
       },
     ),
   );
@@ -89,7 +102,10 @@ export function setUpTools(page) {
     find("#export-button"),
     "Export",
     exportMenu(
-      () => ({ slot: mapGrid.focus, state: store.state, interval: loader.interval }),
+      () => {
+        desk.select(""); // a picture shows no handles
+        return { slot: mapGrid.focus, state: store.state, interval: loader.interval };
+      },
       () => closePopover(),
     ),
   );
@@ -115,10 +131,11 @@ export function setUpTools(page) {
     alertPanel,
     nextGrid,
     travel,
+    desk,
     ifPrice: () => ifPrices.get(mapGrid.focus)?.toggle(),
     help: () => help.showModal(),
     escape: () => {
-      if (closePopover()) return;
+      if (closePopover() || desk.escape()) return;
       if (travel()?.isOn) return travel()?.stop();
       for (const measure of measures) measure.clear();
     },
@@ -146,6 +163,7 @@ function after(values, value) {
  * @param {Popover} open.alertPanel
  * @param {() => void} open.nextGrid
  * @param {() => TimeTravel | undefined} open.travel of the map in focus
+ * @param {DrawingDesk} open.desk
  * @param {() => void} open.ifPrice
  * @param {() => void} open.help
  * @param {() => void} open.escape
@@ -201,7 +219,14 @@ function shortcutsOf({ store, mapGrid, facts, tape }, open) {
     turn("q", "Swept clusters: expected, liquidated", "swept", onOff),
     turn("f", "Price range: near, candles, whole map", "fit", ["near", "candles", "map"]),
     ...replayShortcuts(open.travel, () => mapGrid.hovered),
-    ...moveShortcuts(store, mapGrid, open.travel),
+    ...moveShortcuts(store, mapGrid, open),
+    { keys: ["h"], name: "Draw: line, box, text", run: () => open.desk.toggle() },
+    {
+      keys: ["Delete", "Backspace"],
+      shown: "Delete",
+      name: "Delete the drawing (arrows move it, Shift its end)",
+      run: () => open.desk.remove(),
+    },
     { keys: ["i"], name: "If the price goes to: a line, its arrows move it", run: open.ifPrice },
     { keys: ["g"], name: "Grid", run: open.nextGrid },
     turn("n", "Side panel", "panel", onOff),
@@ -224,17 +249,19 @@ function shortcutsOf({ store, mapGrid, facts, tape }, open) {
  * Moving and zooming the map in focus, and back.
  * @param {Page["store"]} store
  * @param {Page["mapGrid"]} mapGrid
- * @param {() => TimeTravel | undefined} travel of the map in focus: while it looks back, the arrows step
+ * @param {{ travel: () => TimeTravel | undefined, desk: DrawingDesk }} open while there is a drawing selected
+ * the arrows move it, while the map in focus looks back they step
  * @returns {import("./keyboard.js").Shortcut[]}
  */
-function moveShortcuts(store, mapGrid, travel) {
+function moveShortcuts(store, mapGrid, { travel, desk }) {
   return [
     {
       keys: ["ArrowLeft", "ArrowRight"],
       shown: "← →",
       name: "Move in time",
-      run: (key) => {
+      run: (key, { shiftKey }) => {
         const by = key === "ArrowLeft" ? -1 : 1;
+        if (desk.move(key, shiftKey)) return;
         if (travel()?.isOn) travel()?.step(by);
         else mapGrid.focus.view.viewport.pan(0.1 * by, 0);
       },
@@ -243,7 +270,8 @@ function moveShortcuts(store, mapGrid, travel) {
       keys: ["ArrowUp", "ArrowDown"],
       shown: "↑ ↓",
       name: "Move in price",
-      run: (key) => mapGrid.focus.view.viewport.pan(0, key === "ArrowUp" ? 0.1 : -0.1),
+      run: (key, { shiftKey }) =>
+        desk.move(key, shiftKey) || mapGrid.focus.view.viewport.pan(0, key === "ArrowUp" ? 0.1 : -0.1),
     },
     {
       keys: ["+", "=", "-"],

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * What a mouse does with Shift or by hovering, for fingers: a button that makes the next drag measure, and
- * two that put an alert, or the line of "if the price goes to", at the price tapped next. Shown where the
- * pointer is coarse (panels.css).
+ * What a mouse does with Shift or by hovering, and keys do, for fingers: a button that makes the next drag
+ * measure, two that put an alert, or the line of "if the price goes to", at the price tapped next, and what
+ * is added. Shown where the pointer is coarse (panels.css).
  * @module
  */
 
@@ -14,6 +14,7 @@ import { h } from "../panels/dom.js";
 
 export class TouchTools {
   #measure;
+  #element;
   #measureButton;
   /** The buttons whose next tap on the map is theirs, and what it does. @type {Map<HTMLElement, OnTap>} */
   #taps = new Map();
@@ -44,7 +45,8 @@ export class TouchTools {
     this.#measureButton = button("↔", "Measure: drag over the map", () => this.#arm(!measure.armed, null));
     const alert = tap("+", "Alert: tap a price", setAlert);
     const target = tap("→", "If the price goes to: tap a price", setTarget);
-    parent.append(h("div", { class: "touch-tools" }, this.#measureButton, alert, target));
+    this.#element = h("div", { class: "touch-tools" }, this.#measureButton, alert, target);
+    parent.append(this.#element);
     // No click: the chart keeps the browser from making one of a tap.
     parent.addEventListener("pointerup", (event) => {
       const run = this.#armed && this.#taps.get(this.#armed);
@@ -52,6 +54,16 @@ export class TouchTools {
       this.#arm(false, null);
       run(event.clientY - parent.getBoundingClientRect().top);
     });
+  }
+
+  /**
+   * A button more, that does what it is for at once.
+   * @param {string} text
+   * @param {string} label
+   * @param {() => void} onclick
+   */
+  add(text, label, onclick) {
+    this.#element.append(h("button", { type: "button", "aria-label": label, title: label, onclick }, text));
   }
 
   /** A drag was measured: the next one moves the map again. */
