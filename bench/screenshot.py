@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser.conftest import DRAWN, FLAGS, chromium_path
 from tests.support.demo_server import demo_server
 
-BESIDE = "() => document.querySelectorAll('.accuracy tbody tr').length > 3"
+BESIDE = "() => document.querySelectorAll('.ladder tbody tr').length > 3"
 
 
 @click.command()

@@ -139,8 +139,11 @@ def test_everything_beside_the_map_is_of_the_venues_chosen(open_page: Open, venu
     shown = page.inner_text(".totals tbody tr:last-child td:nth-of-type(1)")
     assert amount(shown) == pytest.approx(sum(said["long"]), rel=0.1)
     page.wait_for_selector(".realised tbody tr")
+    page.click("#tab-data")
+    page.wait_for_selector(".quality .row .lamp")
     assert page.locator(".quality .row .lamp").count() == 1
     assert "simulated-3" in page.inner_text(".quality")
+    page.click("#tab-accuracy")
     page.wait_for_function("() => document.querySelector('.accuracy').textContent.includes('simulated-3')")
     price = float(page.inner_text("#ohlc .price").replace(",", ""))
     assert price == pytest.approx(opened.view("market.now.price"))

@@ -52,13 +52,18 @@ def other_words(texts: list[str]) -> list[str]:
 
 def test_one_word_for_each_thing(open_page: Open, demo_url: str) -> None:
     """Map, panel with its details, tooltip, menus, help: no word but the glossary's."""
-    opened = open_page(demo_url)
+    opened = open_page(demo_url, tab="accuracy")
     page = opened.page
-    page.wait_for_selector(".accuracy details:not([hidden])", state="attached")
+    page.wait_for_selector(".accuracy details:not([hidden])")
+    page.keyboard.press("h")
     page.evaluate("() => document.querySelectorAll('details').forEach(each => (each.open = true))")
     page.mouse.move(600, 400)
     page.wait_for_selector(".tooltip:not([hidden])")
     texts: list[str] = page.evaluate(TEXTS)
+    for tab, there in (("data", ".quality .lamp"), ("tape", ".tape-head"), ("levels", ".totals tbody")):
+        page.click(f"#tab-{tab}")
+        page.wait_for_selector(there)
+        texts += page.evaluate(TEXTS)
     page.hover("#connection")
     for key in "dae?":
         page.keyboard.press(key)
@@ -127,8 +132,10 @@ def test_loading_none_and_failed_are_three_sentences(page: Page, open_page: Open
     opened.watch.allowed.append("Failed to load resource")
     lead, totals = page.locator(".accuracy .lead"), page.locator(".realised .quiet")
     totals.wait_for()
-    assert lead.inner_text() == "Checking the map against recorded liquidations"
     assert totals.inner_text() == "Loading liquidations"
+    page.click("#tab-accuracy")
+    lead.wait_for()
+    assert lead.inner_text() == "Checking the map against recorded liquidations"
     _, first, *rest = [line for line in page.locator(".accuracy").inner_text().splitlines() if line]
     assert first == "Simulated market: accuracy here says nothing about real ones."
     published = rest[: rest.index("This simulated market")]
@@ -140,6 +147,7 @@ def test_loading_none_and_failed_are_three_sentences(page: Page, open_page: Open
     page.wait_for_function(
         "() => document.querySelector('.accuracy .lead').innerText.includes('the store is busy')"
     )
+    page.click("#tab-levels")
     page.wait_for_function(
         "() => document.querySelector('.realised .quiet').innerText.includes('could not be fetched')"
     )
@@ -147,8 +155,9 @@ def test_loading_none_and_failed_are_three_sentences(page: Page, open_page: Open
     answers["liquidations"] = {"json": {"data": [], "totals": []}}
     page.keyboard.press("]")
     page.wait_for_function(
-        "() => document.querySelector('.accuracy .lead').innerText.includes('needs a liquidation feed')"
-    )
-    page.wait_for_function(
         "() => document.querySelector('.realised .quiet').innerText.startsWith('No liquidations')"
+    )
+    page.click("#tab-accuracy")
+    page.wait_for_function(
+        "() => document.querySelector('.accuracy .lead').innerText.includes('needs a liquidation feed')"
     )

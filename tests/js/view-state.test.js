@@ -94,3 +94,12 @@ test("no low cut is 0 in the address; the default, a tenth of full colour, is no
   assert.equal(formatState({ ...initialState(), low: null }, "?low=5"), "");
   assert.equal(parseState("").low, null);
 });
+
+test("a link to the tape from before there were tabs opens it; a tab in the address wins", () => {
+  assert.deepEqual([parseState("?tape=0").tab, parseState("?tape=100000").tape], ["tape", 100000]);
+  assert.equal(parseState("?tape=0").tab, "tape");
+  assert.equal(parseState("?tab=data&tape=5").tab, "data");
+  assert.equal(parseState("").tab, "levels");
+  assert.equal(formatState({ ...initialState(), tab: "tape", tape: 5000 }), "tab=tape&tape=5000");
+  assert.equal(formatState(initialState(), "", { ...initialState(), tab: "data" }), "tab=levels");
+});

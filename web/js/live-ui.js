@@ -15,6 +15,7 @@ import { LeverageTiers } from "./panels/leverage-tiers.js";
 import { Profile } from "./panels/profile.js";
 import { showReadout } from "./panels/readout.js";
 import { SidePanel } from "./panels/side-panel.js";
+import { SideTabs } from "./panels/side-tabs.js";
 import { Tape } from "./panels/tape.js";
 import { MeasuredNote } from "./panels/measured-note.js";
 import { Tooltip } from "./panels/tooltip.js";
@@ -57,7 +58,8 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
       requestAnimationFrame(() => mapGrid.focus.flash(price)); // where it is by then
     },
   };
-  const side = new SidePanel(find("#side-body"), ladder, tiers);
+  const tabs = new SideTabs(find("#side-body"), store);
+  const side = new SidePanel(find("#side-body"), ladder, tiers, tabs);
   const tape = new Tape(find("#side-body"));
   const aside = find("#side");
 
@@ -113,7 +115,7 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
   });
   loader.attach(client);
   client.connect();
-  setUpTools({ store, mapGrid, loader, client, facts, tape });
+  setUpTools({ store, mapGrid, loader, client, facts, tabs });
   followMarketList({ store, mapGrid, facts, showMarkets }, client, (text) => connection.showMessage(text));
   return { client, connection, legend, tape };
 }

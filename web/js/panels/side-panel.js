@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Beside the map: the forecast, the price ladder, totals, the liquidations, how good the map is, and what the
- * data behind it is worth.
+ * Beside the map, on tabs: the forecast, the price ladder, totals, the liquidations; how good the map is;
+ * what the data behind it is worth. Only what is in sight is drawn, and asked for.
  * @module
  */
 
@@ -56,6 +56,9 @@ export class SidePanel {
   #market = null;
   #windowMs = 0;
   #priceLadder;
+  #tabs;
+  /** The tab drawn last. */
+  #drawnTab = "";
   #totals = h("div");
   #tiersHead = h("h3", { hidden: true }, "Estimated leverage (from distance)");
   #tiers;
@@ -82,14 +85,20 @@ export class SidePanel {
    * @param {HTMLElement} element
    * @param {import("./price-ladder.js").LadderHooks} hooks of its price ladder
    * @param {import("./leverage-tiers.js").LeverageTiers} tiers
+   * @param {import("./side-tabs.js").SideTabs} tabs
    */
-  constructor(element, hooks, tiers) {
+  constructor(element, hooks, tiers, tabs) {
     this.#priceLadder = new PriceLadder(hooks);
+    this.#tabs = tabs;
     this.#tiers = tiers;
     const [ladder, accuracy] = [this.#priceLadder.element, this.#accuracy.element];
     // The tiers are controls: elements of their own, which the figures' next drawing leaves in place.
     const totals = h("section", { class: "block totals" }, this.#totals, this.#tiersHead, tiers.element);
-    put(element, this.#forecast.element, ladder, totals, this.#realised, accuracy, this.#quality);
+    const levels = [this.#forecast.element, ladder, totals, this.#realised];
+    for (const each of levels) each.dataset.of = "levels";
+    accuracy.dataset.of = "accuracy";
+    this.#quality.dataset.of = "data";
+    put(element, ...levels, accuracy, this.#quality);
   }
 
   /**
@@ -106,24 +115,35 @@ export class SidePanel {
   /** Draws, at most twice a second: figures that flicker cannot be read. Out of sight it asks for nothing. */
   draw() {
     if (!this.#market || document.hidden) return;
+    const { tab } = this.#tabs;
     const tooEarlyMs = this.#drawnAt + DRAW_MS - performance.now();
-    if (tooEarlyMs > 0) {
+    if (tooEarlyMs > 0 && tab === this.#drawnTab) {
       this.#later ||= setTimeout(() => this.draw(), tooEarlyMs + 1);
       return;
     }
     clearTimeout(this.#later);
     this.#later = undefined;
     this.#drawnAt = performance.now();
-    this.#priceLadder.draw(this.#market);
-    this.#drawTotals(this.#market);
-    this.#drawRealised(this.#market);
-    this.#drawQuality(this.#market);
-    this.#accuracy.draw(this.#market);
-    this.#forecast.draw(this.#market);
+    this.#drawnTab = tab;
+    this.#priceLadder.draw(this.#market); // which also names the next clusters on a phone's closed sheet
+    if (tab === "levels") this.#drawLevels(this.#market);
+    else if (tab === "accuracy") this.#accuracy.draw(this.#market);
+    else if (tab === "data") {
+      this.#drawQuality(this.#market);
+      if (this.#market.now) this.#fetchReady();
+    }
+    const { stale } = this.#market.now ?? {};
+    this.#tabs.mark("data", stale ? "stale" : warningCount(flagsOf(this.#market).length));
+  }
+
+  /** @param {Market} market */
+  #drawLevels(market) {
+    this.#drawTotals(market);
+    this.#drawRealised(market);
+    this.#forecast.draw(market);
     // These are of now: beside figures of then they would be taken for such.
-    if (this.#market.at !== null) this.#forecast.element.hidden = true;
-    this.#realised.hidden = this.#market.at !== null;
-    if (this.#market.now) this.#fetchReady();
+    if (market.at !== null) this.#forecast.element.hidden = true;
+    this.#realised.hidden = market.at !== null;
   }
 
   #fetchReady() {
@@ -227,7 +247,7 @@ export class SidePanel {
         h("b", {}, state),
       );
     });
-    const flags = now?.quality ?? header?.quality ?? [];
+    const flags = flagsOf(market);
     put(
       this.#lines,
       h(
@@ -271,6 +291,11 @@ export function realised(market, fromMs) {
     else short += amount;
   }
   return { long, short };
+}
+
+/** @param {Market} market @returns {string[]} what is to be known of its data */
+function flagsOf({ now, header }) {
+  return now?.quality ?? header?.quality ?? [];
 }
 
 /** @param {number} count @returns {string} empty: none */

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The tape: liquidations as they happen, newest first, in the place of the levels beside the map. It is
+ * The tape: liquidations as they happen, newest first, on a tab beside the map. It is
  * drawn a few times a second however many come, and holds still under the pointer.
  * @module
  */
@@ -21,6 +21,8 @@ import { TapeSound } from "./tape-sound.js";
  * @property {number} usd
  */
 
+/** What of the state decides what is on it. */
+const FOLLOWED = /** @type {const} */ (["tab", "tape", "panel", "utc", "venues", "symbol"]);
 const ROWS = 200;
 /** What is kept to choose from when the least size is changed. */
 const KEPT = 2000;
@@ -38,7 +40,6 @@ const EMPTY = {
 };
 
 export class Tape {
-  #body;
   /** @type {Market | null} */
   #market = null;
   /** Oldest first, of the market. @type {Trade[]} */
@@ -62,8 +63,6 @@ export class Tape {
   /** @type {TapeRow[]} newest first */
   #rows = [];
   #list = h("ol", { class: "tape-rows", tabindex: 0, "aria-label": "Liquidations, newest first" });
-  #levels = h("button", { type: "button", data: { tab: "levels" } }, "Levels");
-  #tape = h("button", { type: "button", data: { tab: "tape" }, title: "Tape of liquidations (X)" }, "Tape");
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #drawing;
   #utc = store.state.utc;
@@ -74,25 +73,13 @@ export class Tape {
 
   /** @param {HTMLElement} body of the side panel */
   constructor(body) {
-    this.#body = body;
     const head = h("div", { class: "tape-head" }, this.#least, this.#soundButton);
-    body.append(h("section", { class: "block tape" }, head, this.#status, this.#list));
-    const tabs = h("div", { class: "segments side-tabs", role: "group", "aria-label": "Side panel" });
-    put(tabs, this.#levels, this.#tape);
-    body.before(tabs);
+    body.append(h("section", { class: "block tape", data: { of: "tape" } }, head, this.#status, this.#list));
     this.#listen();
     store.subscribe((_, changed) => {
-      if (["tape", "panel", "utc", "venues", "symbol"].some((key) => changed.has(/** @type {any} */ (key)))) {
-        this.#follow();
-      }
+      if (FOLLOWED.some((key) => changed.has(key))) this.#follow();
     });
     setInterval(() => this.#summarise(), SUMMARY_MS);
-  }
-
-  /** Opens the tape, or goes back to the levels. */
-  toggle() {
-    const open = store.state.tape === null || !store.state.panel;
-    store.set(open ? { tape: store.state.tape ?? 0, panel: true } : { tape: null });
   }
 
   /** The tape is of this market from now on. @param {Market} market */
@@ -114,13 +101,11 @@ export class Tape {
   }
 
   get #isOpen() {
-    return store.state.tape !== null && store.state.panel;
+    return store.state.tab === "tape" && store.state.panel;
   }
 
   #listen() {
-    this.#levels.addEventListener("click", () => store.set({ tape: null }));
-    this.#tape.addEventListener("click", () => store.set({ tape: store.state.tape ?? 0 }));
-    this.#least.addEventListener("change", () => store.set({ tape: Number(this.#least.value) }));
+    this.#least.addEventListener("change", () => store.set({ tape: Number(this.#least.value) || null }));
     this.#soundButton.addEventListener("click", () => {
       this.sound.toggle();
       this.#soundButton.setAttribute("aria-pressed", String(this.sound.isOn));
@@ -137,12 +122,9 @@ export class Tape {
     document.addEventListener("visibilitychange", () => this.#follow());
   }
 
-  /** Shows the chosen tab, and streams only while it is of use. */
+  /** Streams only while it is of use. */
   #follow() {
     const { tape, symbol, venues } = store.state;
-    this.#levels.setAttribute("aria-pressed", String(tape === null));
-    this.#tape.setAttribute("aria-pressed", String(tape !== null));
-    this.#body.dataset.tab = tape === null ? "levels" : "tape";
     const of = `${symbol} ${venues.join()}`;
     if (of !== this.#of) {
       [this.#of, this.#trades, this.#hasPast, this.#lost, this.#waiting] = [of, [], false, 0, 0];

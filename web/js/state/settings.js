@@ -11,7 +11,15 @@ import { formatState, initialState, parseState } from "./view-state.js";
 /** @typedef {import("./view-state.js").ViewState} ViewState */
 
 const KEY = "liqstream.settings";
-const REMEMBERED = /** @type {const} */ (["theme", "utc", "palette", "candleColours", "panel", "background"]);
+const REMEMBERED = /** @type {const} */ ([
+  "theme",
+  "utc",
+  "palette",
+  "candleColours",
+  "panel",
+  "tab",
+  "background",
+]);
 
 /** @returns {ViewState} the defaults, with what is remembered */
 export function rememberedState() {

@@ -32,7 +32,8 @@ import { WINDOW_NAMES } from "./time-windows.js";
  * @property {boolean} dots realised liquidations
  * @property {boolean} swept outlines of the clusters that were swept
  * @property {boolean} panel the side panel
- * @property {number | null} tape least USD on the tape beside the map; null: the levels are there
+ * @property {"levels" | "tape" | "accuracy" | "data"} tab of the side panel
+ * @property {number | null} tape least USD on the tape; null: all
  * @property {string[]} venues the exchanges shown, under the name they have in the address; empty: all
  * @property {number[]} lev the leverage tiers shown, ascending; empty: all
  * @property {"auto" | "dark" | "light"} theme
@@ -179,6 +180,7 @@ const FIELDS = {
   dots: flag(true),
   swept: flag(false),
   panel: flag(true),
+  tab: choice(["levels", "tape", "accuracy", "data"]),
   tape: usd(),
   venues: names(/^[a-z0-9_-]{1,20}$/i, 10, (text) => text.toLowerCase()),
   lev: { initial: [], parse: parseTiers, format: formatTiers, wanted: "leverages, as 0-25 or 50-" },
@@ -207,6 +209,7 @@ export function parseState(search, base = initialState()) {
     const value = text === null ? undefined : FIELDS[key].parse(text);
     if (value !== undefined) state[key] = value;
   }
+  if (given.has("tape") && !given.has("tab")) state.tab = "tape"; // links from when this was all there was
   return /** @type {ViewState} */ (/** @type {unknown} */ (state));
 }
 

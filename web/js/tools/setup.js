@@ -25,7 +25,7 @@ import { TouchTools } from "./touch-tools.js";
 
 /**
  * @typedef {import("../live-ui.js").Page & { client: import("../websocket-client.js").LiqstreamClient,
- * tape: import("../panels/tape.js").Tape }} Page
+ * tabs: import("../panels/side-tabs.js").SideTabs }} Page
  */
 
 /** @param {Page} page */
@@ -169,7 +169,7 @@ function after(values, value) {
  * @param {() => void} open.escape
  * @returns {import("./keyboard.js").Shortcut[]}
  */
-function shortcutsOf({ store, mapGrid, facts, tape }, open) {
+function shortcutsOf({ store, mapGrid, facts, tabs }, open) {
   const turn = (
     /** @type {string} */ key,
     /** @type {string} */ name,
@@ -230,7 +230,7 @@ function shortcutsOf({ store, mapGrid, facts, tape }, open) {
     { keys: ["i"], name: "If the price goes to: a line, its arrows move it", run: open.ifPrice },
     { keys: ["g"], name: "Grid", run: open.nextGrid },
     turn("n", "Side panel", "panel", onOff),
-    { keys: ["x"], name: "Levels or tape of liquidations", run: () => tape.toggle() },
+    { keys: ["x"], name: "Levels or tape of liquidations", run: () => tabs.toggleTape() },
     {
       keys: ["t"],
       name: "Dark or light",
