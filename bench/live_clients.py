@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ _HANDSHAKE = (
     f"GET /ws/heatmap HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {_KEY}\r\n\r\n"
 )
+CONNECTING_AT_ONCE = 50
+PATIENCE_S = 60.0
+"""What a client on a busy machine may wait for its first snapshot."""
 SAID = re.compile(rb'"(seq|current_price)":([0-9.e+-]+)')
 
 
@@ -36,8 +40,12 @@ class Client(asyncio.Protocol):
     address: str
     receipts: list[Receipt] = field(default_factory=list)
     lost: bool = False
+    refused: str = ""
+    """The status line of a handshake that was not accepted."""
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it has a snapshot, or is lost."""
     _buffer: bytearray = field(default_factory=bytearray)
-    _upgraded: bool = False
+    upgraded: bool = False
     _transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -47,14 +55,19 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        self.settled.set()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        if not self._upgraded:
-            _, end, rest = self._buffer.partition(b"\r\n\r\n")
+        if not self.upgraded:
+            head, end, rest = self._buffer.partition(b"\r\n\r\n")
             if not end:
                 return
-            self._upgraded, self._buffer = True, rest
+            if b" 101 " not in head[:16]:
+                self.refused = bytes(head).partition(b"\r\n")[0].decode()
+                self.leave()
+                return
+            self.upgraded, self._buffer = True, rest
             self._write(0x81, self.wish().encode())
         while (size := _frame_bytes(self._buffer)) and len(self._buffer) >= size:
             frame = bytes(self._buffer[:size])
@@ -62,6 +75,8 @@ class Client(asyncio.Protocol):
             if frame[0] == 0x89:
                 self._write(0x8A, frame[2:])
             self.take_message(frame)
+            if self.receipts:
+                self.settled.set()
 
     def wish(self) -> str:
         """What it asks for; shorter than 126 bytes."""
@@ -100,19 +115,44 @@ def _frame_bytes(buffer: bytearray) -> int:
 
 
 async def connected(
-    address: str, count: int, symbols: Sequence[str], make: Callable[[str, str], AnyClient]
+    address: str,
+    count: int,
+    symbols: Sequence[str],
+    make: Callable[[str, str], AnyClient],
+    *,
+    open_socket: Callable[[], socket.socket] = socket.socket,
+    at_once: int = CONNECTING_AT_ONCE,
 ) -> list[AnyClient]:
-    """So many clients, spread evenly over the symbols, each with a snapshot."""
+    """So many clients, spread evenly over the symbols, each with a snapshot.
+
+    The next one comes when one of `at_once` has its snapshot, so a slow server sets the pace. Ends
+    the bench, saying how far they came, if one waits longer than `PATIENCE_S` or is refused.
+    """
     host, _, port = address.partition(":")
     crowd = [make(symbols[number % len(symbols)], address) for number in range(count)]
+    coming = iter(crowd)
     loop = asyncio.get_running_loop()
-    for start in range(0, count, 50):
-        group = crowd[start : start + 50]
-        made = [loop.create_connection(partial(_itself, client), host, int(port)) for client in group]
-        await asyncio.gather(*made)
-    async with asyncio.timeout(30):
-        while not all(client.receipts for client in crowd):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+
+    async def come() -> None:
+        for client in coming:
+            async with asyncio.timeout(PATIENCE_S):
+                sock = open_socket()
+                sock.setblocking(False)
+                await loop.sock_connect(sock, (host, int(port)))
+                await loop.create_connection(partial(_itself, client), sock=sock)
+                await client.settled.wait()
+            if client.lost:
+                raise ConnectionError(f"lost: {client.refused}")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(come())
+    except ExceptionGroup as error:
+        settled = sum(bool(client.receipts) for client in crowd)
+        upgraded = sum(client.upgraded for client in crowd)
+        far = f"{upgraded} of {count} clients were upgraded, {settled} have a snapshot"
+        raise SystemExit(f"{far}: {error.exceptions[0]!r}") from error
     return crowd
 
 
