@@ -14,11 +14,12 @@ import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -51,29 +52,50 @@ class Figure:
     at_most: float | None = None
     at_least: float | None = None
 
+    @property
+    def met(self) -> bool:
+        """Whether it is within its limits."""
+        return (self.at_most is None or self.reached <= self.at_most) and (
+            self.at_least is None or self.reached >= self.at_least
+        )
+
 
 @asynccontextmanager
-async def listening(app: web.Application) -> AsyncIterator[int]:
-    """Serve `app` on a free port."""
+async def listening(
+    app: web.Application, open_socket: Callable[[], socket.socket] = socket.socket
+) -> AsyncIterator[int]:
+    """Serve `app` on a free port of this machine, or of the network that the socket is of."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
+    sock = open_socket()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        sock.bind(("127.0.0.1", 0))
+        await web.SockSite(runner, sock).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
 
 
 @asynccontextmanager
-async def running(folder: Path, *arguments: str, cpu: int) -> AsyncIterator[tuple[str, int]]:
-    """`liqstream ARGUMENTS` on a core of its own until it is no longer needed: its address and process id."""
+async def running(
+    folder: Path,
+    *arguments: str,
+    cpu: int,
+    prefix: tuple[str, ...] = (),
+    settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[tuple[str, int]]:
+    """`liqstream ARGUMENTS` on a core of its own until it is no longer needed: its address and process id.
+
+    `prefix` is a command that becomes the one behind it.
+    """
     environ = {
         **os.environ,
         "WS_MAX_CONNECTIONS": "10000",
         "LIQSTREAM_MAX_CONNECTIONS_PER_ADDRESS": "0",
         "LIQSTREAM_LOG_LEVEL": "error",
+        **(settings or {}),
     }
-    command = ("taskset", "-c", str(cpu), sys.executable, "-m", "liqstream", *arguments)
+    command = (*prefix, "taskset", "-c", str(cpu), sys.executable, "-m", "liqstream", *arguments)
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, env=environ, stdout=asyncio.subprocess.PIPE
     )
@@ -141,9 +163,10 @@ async def busy(folder: Path, *, clients: int, rate: float, seconds: float) -> li
     ]
 
 
-async def until_ready(address: str) -> None:
+async def until_ready(address: str, health_socket: Path | None = None) -> None:
     """Wait until the feed is connected and every symbol has spoken."""
-    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+    connector = None if health_socket is None else aiohttp.UnixConnector(str(health_socket))
+    async with aiohttp.ClientSession(connector=connector) as session, asyncio.timeout(60):
         while True:
             async with session.get(f"http://{address}/ready") as answer:
                 if (await answer.json())["status"] == "ready":
@@ -244,14 +267,11 @@ def table(figures: list[Figure], *, title: str = "A live server") -> Table:
     for it in figures:
         bound = it.at_most if it.at_most is not None else it.at_least
         sign = "<=" if it.at_most is not None else ">="
-        met = (it.at_most is None or it.reached <= it.at_most) and (
-            it.at_least is None or it.reached >= it.at_least
-        )
         made.add_row(
             it.what,
             f"{it.reached:,.4g} {it.unit}",
             "" if bound is None else f"{sign} {bound:,.4g}",
-            "" if bound is None else "yes" if met else "[red]NO",
+            "" if bound is None else "yes" if it.met else "[red]NO",
         )
     return made
 

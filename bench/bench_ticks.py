@@ -34,7 +34,7 @@ from bench.bench_live import (
 )
 from bench.hops import hop_figures
 from bench.live_clients import connected
-from bench.live_exchange import SYMBOLS, BusyExchange
+from bench.live_exchange import PRICE_STEP, SYMBOLS, BusyExchange
 from bench.tick_clients import TickClient, ages_s, latencies_s
 from liqstream.simulator.exchange_server import SimulatedExchange
 
@@ -56,10 +56,12 @@ class Phase:
 
 
 @asynccontextmanager
-async def busy_server(folder: Path, rate: float) -> AsyncIterator[tuple[BusyExchange, str, int]]:
+async def busy_server(
+    folder: Path, rate: float, *, price_step: float = PRICE_STEP
+) -> AsyncIterator[tuple[BusyExchange, str, int]]:
     """The exchange, the server's address and its process id."""
     simulated = await SimulatedExchange.open(SYMBOLS)
-    exchange = BusyExchange(simulated, rate)
+    exchange = BusyExchange(simulated, rate, price_step=price_step)
     stream = web.Application()
     stream.router.add_get("/market/stream", exchange.stream)
     async with AsyncExitStack() as parts:

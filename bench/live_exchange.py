@@ -23,15 +23,18 @@ INTERVAL_MS = 5 * MINUTE_MS
 TRADES_A_ROUND = 5
 ROUND_MESSAGES = len(SYMBOLS) * (2 + TRADES_A_ROUND)
 PRICE_STEP = 2e-7
-"""By this share of itself the price rises from round to round."""
+"""By this share of itself the price rises from round to round, if not told otherwise."""
 
 
 class BusyExchange:
     """A simulated exchange's past behind Binance's REST, and a stream of its own that is as busy as asked."""
 
-    def __init__(self, simulated: SimulatedExchange, messages_per_s: float) -> None:
+    def __init__(
+        self, simulated: SimulatedExchange, messages_per_s: float, *, price_step: float = PRICE_STEP
+    ) -> None:
         self._simulated = simulated
-        self._round_s = ROUND_MESSAGES / messages_per_s
+        self._price_step = price_step
+        self.set_rate(messages_per_s)
         now_ms = simulated.clock.now_ms()
         simulated.market.advance(now_ms)
         self._base = {symbol: simulated.market.price(symbol, now_ms) for symbol in SYMBOLS}
@@ -41,13 +44,17 @@ class BusyExchange:
         self.said_s: list[float] = []
         """When each round was said, on the monotonic clock."""
 
+    def set_rate(self, messages_per_s: float) -> None:
+        """From the next round on."""
+        self._round_s = ROUND_MESSAGES / messages_per_s
+
     def price(self, symbol: str, number: int) -> float:
         """The price that the round says first."""
-        return self._base[symbol] * (1 + PRICE_STEP * number)
+        return self._base[symbol] * (1 + self._price_step * number)
 
     def round_of(self, symbol: str, price: float) -> int:
         """The round that said the price."""
-        return round((price / self._base[symbol] - 1) / PRICE_STEP)
+        return round((price / self._base[symbol] - 1) / self._price_step)
 
     async def stream(self, request: web.Request) -> web.WebSocketResponse:
         """Speak to whoever connects until it leaves; a round that is late is said at once."""
