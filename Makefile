@@ -106,18 +106,20 @@ $(STAMPS)/bench: $(STAMPS)/run
 	@touch $@
 
 .PHONY: bench
-bench: $(STAMPS)/bench ## Measure model, ingest, many markets, positions, a live server, its ticks, shared ports and the fan-out on this machine (BENCH="--full")
+bench: $(STAMPS)/bench ## Measure model, ingest, many markets, positions, a live server, its ticks, a slow network, shared ports and the fan-out on this machine (BENCH="--full")
 	$(BIN)/python -m bench.bench_model
 	$(BIN)/python -m bench.bench_ingest
 	$(BIN)/python -m bench.bench_markets
 	$(BIN)/python -m bench.bench_positions
 	$(BIN)/python -m bench.bench_live
 	$(BIN)/python -m bench.bench_ticks
+	$(BIN)/python -m bench.bench_network
 	$(BIN)/python -m bench.bench_processes
 	$(BIN)/python -m bench.bench_fanout $(BENCH)
 
 .PHONY: bench-page
-bench-page: setup ## Measure the page in a real Chromium beside a candles-only chart (BENCH="--live-seconds 600")
+bench-page: setup ## Measure how late the page's price line is, and the page beside a candles-only chart, in a real Chromium (BENCH="--live-seconds 600")
+	$(BIN)/python -m bench.bench_pixels
 	$(BIN)/python -m bench.bench_page $(BENCH)
 
 .PHONY: docker
