@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from array import array
 from collections.abc import Iterable
 from typing import Generic, Protocol, TypeVar
 
@@ -31,18 +32,20 @@ GroupKey = tuple[Variant, tuple[str, ...], bool]
 class Group(Generic[C]):
     """`synced` clients hold exactly what the bucket last sent and can take more; `lagging` are served alone.
 
-    `synced` maps each client to the descriptor it is written by, -1 where only its transport can (TLS).
+    `synced` maps each client to the descriptor it is written by, -1 where only its transport can (TLS); it
+    changes by `sync` and `unsync` alone.
     `symbols` are sorted; `ticks` says whether they are sent ticks too. `written_at` is when `synced` were
     last written to, monotonic seconds.
     """
 
-    __slots__ = ("lagging", "symbols", "synced", "ticks", "variant", "written_at")
+    __slots__ = ("_descriptors", "lagging", "symbols", "synced", "ticks", "variant", "written_at")
 
     def __init__(self, variant: Variant, symbols: tuple[str, ...], *, ticks: bool = False) -> None:
         self.variant = variant
         self.symbols = symbols
         self.ticks = ticks
         self.synced: dict[C, int] = {}
+        self._descriptors: array[int] | None = None  # the plain ones of `synced`; None: to be made anew
         self.lagging: dict[C, None] = {}
         self.written_at = 0.0
 
@@ -54,6 +57,24 @@ class Group(Generic[C]):
     def __len__(self) -> int:
         return len(self.synced) + len(self.lagging)
 
+    def sync(self, client: C, fd: int) -> None:
+        """From now on the client is written to with the others."""
+        self.lagging.pop(client, None)
+        self.synced[client] = fd
+        self._descriptors = None
+
+    def unsync(self, client: C) -> bool:
+        """No longer; False if it was not."""
+        self._descriptors = None
+        return self.synced.pop(client, None) is not None
+
+    def _plain_descriptors(self) -> array[int]:
+        # Side by side in memory, in the order in which the kernel gave them: a loop over the dict touches a
+        # client and an integer of each, all over memory, and the write before has emptied the core's cache.
+        if self._descriptors is None:
+            self._descriptors = array("i", sorted(fd for fd in self.synced.values() if fd >= 0))
+        return self._descriptors
+
     def write(self, frames: Iterable[bytes]) -> int:
         """Write the frames to every synced client, as one buffer; returns its size in bytes.
 
@@ -64,13 +85,19 @@ class Group(Generic[C]):
         buffer = b"".join(frames)
         size = len(buffer)
         write = os.write
-        for client, fd in self.synced.items():
+        descriptors = self._plain_descriptors()
+        incomplete: dict[int, int] = {} if len(descriptors) == len(self.synced) else {-1: 0}
+        for fd in descriptors:
             try:
-                written = write(fd, buffer) if fd >= 0 else 0
+                written = write(fd, buffer)
             except OSError:
                 written = 0
             if written != size:
-                _leave_to_transport(client.transport, memoryview(buffer)[written:])
+                incomplete[fd] = written
+        if incomplete:
+            for client, fd in self.synced.items():
+                if fd in incomplete:
+                    _leave_to_transport(client.transport, memoryview(buffer)[incomplete[fd] :])
         return size
 
 

@@ -163,8 +163,7 @@ class Hub:
             _holds_exactly(connection.subscriptions[symbol], bucket.last_sent.get(symbol))
             for symbol in group.symbols
         ):
-            del group.lagging[connection]
-            group.synced[connection] = connection.fd
+            group.sync(connection, connection.fd)
 
     def demote(self, connection: Connection) -> None:
         """Serve a client alone from now on; the positions it holds are taken over from its buckets."""
@@ -172,7 +171,7 @@ class Hub:
             self._paused_while_writing.append(connection)
             return
         for interval_s, group in connection.groups.items():
-            if group.synced.pop(connection, None) is not None:
+            if group.unsync(connection):
                 group.lagging[connection] = None
                 for symbol in group.symbols:
                     last_sent = self.buckets[interval_s].last_sent.get(symbol)
