@@ -90,6 +90,10 @@ class RedisNames:
         """Where tables of markets are published."""
         return f"{self.prefix}:markets"
 
+    def records(self, kind: str) -> str:
+        """Where the keys begin of what is kept for owners, by kind (fleet/shared_records.py)."""
+        return f"{self.prefix}:records:{kind}"
+
     def prices(self, symbol: str) -> str:
         """Where the symbol's prices are published, of which ticks are made."""
         return f"{self.prefix}:{ascii_symbol(symbol)}:prices"

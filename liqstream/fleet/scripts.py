@@ -1,7 +1,7 @@
 """Runs the Lua scripts that lie beside this file: each is one atomic step in Redis.
 
-`sync` and `release` are the leader lease's, `publish` and `newer` the shared stream's. What a script takes
-and returns stands at its head.
+`sync` and `release` are the leader lease's, `publish` and `newer` the shared stream's, `put_record` and
+`drop_record` keep what owners have. What a script takes and returns stands at its head.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from redis.exceptions import ConnectionError as BrokenConnectionError
 
 T = TypeVar("T")
 
-ScriptName = Literal["sync", "release", "publish", "newer"]
+ScriptName = Literal["sync", "release", "publish", "newer", "put_record", "drop_record"]
 
 # Read once, at import: a publication must not wait for the disk.
 _SOURCES: dict[ScriptName, str] = {
     name: files("liqstream.fleet").joinpath(f"{name}.lua").read_text()
-    for name in ("sync", "release", "publish", "newer")
+    for name in ("sync", "release", "publish", "newer", "put_record", "drop_record")
 }
 
 

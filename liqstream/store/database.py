@@ -16,6 +16,7 @@ from liqstream.store.batch import Batch
 from liqstream.store.errors import BadRowsError, DiskFullError, StoreError
 from liqstream.store.forecasts import StoredForecast, insert_forecasts
 from liqstream.store.open_database import RESERVE_BYTES, backup_folder, open_connection
+from liqstream.store.owned_records import StoredRecord, write_records
 from liqstream.store.positions import PositionsBatch, delete_positions_before, write_positions
 from liqstream.store.results import AppendResult
 from liqstream.store.tables import TABLES
@@ -67,6 +68,10 @@ class Database:
     def write_positions(self, batch: PositionsBatch) -> int:
         """Commit measured positions; returns the number of rows. Raises StoreError, BadRowsError."""
         return self._guarded(lambda connection: write_positions(connection, batch))
+
+    def write_records(self, records: Sequence[StoredRecord]) -> None:
+        """Commit what is kept for owners. Raises StoreError, BadRowsError."""
+        self._guarded(lambda connection: write_records(connection, records))
 
     def delete_positions_before(self, time_ms: int) -> int:
         """Delete measured positions older than a time (UTC ms); returns how many rows. Raises StoreError."""

@@ -21,6 +21,7 @@ from liqstream.store.database import Database
 from liqstream.store.errors import BadRowsError, DiskFullError, StoreError
 from liqstream.store.forecasts import StoredForecast, read_forecasts
 from liqstream.store.guarded_rows import newest_times
+from liqstream.store.owned_records import StoredRecord, read_records
 from liqstream.store.positions import PositionsBatch
 from liqstream.store.results import AppendResult, StoreCounters
 from liqstream.store.store_reader import StoreReader
@@ -158,6 +159,14 @@ class MarketStore(StoreReader):
         """Write measured positions in one commit; returns the number of rows. Raises StoreError; then none is
         stored."""
         return await self._in_writer(lambda: self._database.write_positions(batch))
+
+    async def write_owned_records(self, records: Sequence[StoredRecord]) -> None:
+        """Write or delete what is kept for owners, in one commit. Raises StoreError; then none is changed."""
+        await self._in_writer(lambda: self._database.write_records(records))
+
+    async def owned_records(self, kind: str) -> list[StoredRecord]:
+        """What is kept for owners of a kind, by owner and id."""
+        return await self._read(lambda cursor: read_records(cursor, kind))
 
     async def expire_positions(self, before_ms: int) -> int:
         """Delete measured positions older than a time (UTC ms); returns how many rows. Raises StoreError."""

@@ -24,7 +24,12 @@ WINDOWS = 16
 """A table that does not read as a whole is copied in so many spans of time."""
 
 _DAMAGE = re.compile(r"[Cc]orrupt|checksum|[Cc]ould not read enough bytes|eserializ")
-_TIMES = {**{table.name: table.time for table in TABLES}, "forecasts": "time_ms", **POSITION_TIMES}
+_TIMES = {
+    **{table.name: table.time for table in TABLES},
+    "forecasts": "time_ms",
+    "owned_records": "time_ms",
+    **POSITION_TIMES,
+}
 
 _log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ from liqstream.market.coverage import LONGEST_SILENCE_MS
 from liqstream.market.identity import MULTIPLIERS, QUOTES
 from liqstream.store.errors import StoreError, StoreTooNew
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 
 def _to_coins() -> tuple[str, ...]:
@@ -102,6 +102,12 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
             symbol VARCHAR NOT NULL, time_ms BIGINT NOT NULL, long_share DOUBLE NOT NULL,
             short_share DOUBLE NOT NULL, long_with_level DOUBLE NOT NULL, short_with_level DOUBLE NOT NULL,
             median_age_ms DOUBLE, open_interest_base DOUBLE NOT NULL, accounts BIGINT NOT NULL)""",
+    ),
+    # What is kept for owners.
+    7: (
+        """CREATE TABLE IF NOT EXISTS owned_records (
+            kind VARCHAR NOT NULL, owner VARCHAR NOT NULL, id VARCHAR NOT NULL, time_ms BIGINT NOT NULL,
+            content VARCHAR NOT NULL)""",
     ),
 }
 """Version -> the statements that bring a file of that version to the next one.

@@ -114,5 +114,14 @@ CREATE TABLE measured_coverage (
     accounts BIGINT NOT NULL
 );
 
+-- Texts kept for their owners (alert rules and what they raised), each once per kind, owner and id.
+CREATE TABLE owned_records (
+    kind VARCHAR NOT NULL,
+    owner VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    time_ms BIGINT NOT NULL,
+    content VARCHAR NOT NULL
+);
+
 CREATE TABLE schema_version (version BIGINT NOT NULL);
-INSERT INTO schema_version VALUES (7);
+INSERT INTO schema_version VALUES (8);
