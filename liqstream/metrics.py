@@ -68,6 +68,22 @@ class Metrics:
         self.alerts_failed = Counter(
             "liqstream_alerts_failed_total", "Alerts that were not delivered.", ["target"], registry=registry
         )
+        self.alerts_raised = Counter(
+            "liqstream_alerts_raised_total", "Alerts raised here, by kind.", ["kind"], registry=registry
+        )
+        self.alerts_dropped = Counter(
+            "liqstream_alerts_dropped_total",
+            "Alerts of owners whose rules raised too many at once.",
+            registry=registry,
+        )
+        self.alerts_not_kept = Counter(
+            "liqstream_alerts_not_kept_total",
+            "Alerts that are missing in the page's list of those raised.",
+            registry=registry,
+        )
+        self.alert_rules = Gauge(
+            "liqstream_alert_rules", "Rules set on the page, as this server knows them.", registry=registry
+        )
 
     def _add_sockets(self, registry: CollectorRegistry) -> None:
         self.ws_active_connections = Gauge(

@@ -73,10 +73,12 @@ ALLOWED = {
     ),
     "cluster": frozenset(
         {
+            "alerts/cluster_watch.py",
             "alerts/config.py",
+            "alerts/evaluator.py",
             "assistant/facts.py",
             "assistant/tools.py",
-            "alerts/monitor.py",
+            "alerts/rule_table.py",
             "alerts/rules.py",
             "cli/tail.py",
             "cli/terminal_map.py",

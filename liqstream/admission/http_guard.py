@@ -25,6 +25,10 @@ STATIC_PATH = "/static/"
 
 PAGE_PATHS = ("/", "/coinglass", "/markets")
 """What a person opens: a refusal is a page to be read."""
+OWNER_HEADER = "X-Liqstream-Alerts-Secret"
+"""The header with the secret that alert rules belong to; alerts/owner.py reads it."""
+READING = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
+"""Any other method changes something, which only pages of allowed origins may."""
 ANY_HOST_PATHS = ("/health",)
 """Asked by machines that may call this server anything, and tells nothing."""
 
@@ -65,6 +69,8 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         admission.check_rate(request)
     if _is_preflight(request):
         return _preflight(request, admission)
+    if request.method not in READING:
+        admission.check_origin(request)
     return await handler(request)
 
 
@@ -104,8 +110,8 @@ def _preflight(request: web.Request, admission: AdmissionPolicy) -> web.Response
     return web.Response(
         status=204,
         headers={
-            hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD",
-            hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, If-None-Match",
+            hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD, PUT, POST, DELETE",
+            hdrs.ACCESS_CONTROL_ALLOW_HEADERS: f"Authorization, Content-Type, If-None-Match, {OWNER_HEADER}",
             hdrs.ACCESS_CONTROL_MAX_AGE: "600",
         },
     )

@@ -39,6 +39,8 @@ NO_STREAM_RETRY_AFTER_S = 10
 FAILURE_BURST = 10
 FAILURE_RATE_PER_S = 1 / 6
 """Of refused handshakes and wrong tokens, per address. What is admitted costs nothing of it."""
+LOOPBACK_KEYS = frozenset(("127.0.0.1", "::/64"))
+"""Of clients on this machine."""
 _FAILURES = (400, 401, 403, 421)
 
 _T = TypeVar("_T")
@@ -175,6 +177,17 @@ class AdmissionPolicy:
     def has_token(self, request: web.Request) -> bool:
         """Does it show a valid token?"""
         return self._owner(request) is not None
+
+    def is_operator(self, request: web.Request) -> bool:
+        """Does it show a valid token or, on a server without tokens, come from the machine itself?
+
+        What a proxy passes on counts by the address it names; a header of one that is not trusted says that
+        somebody else is behind it.
+        """
+        if self.tokens.required:
+            return self.has_token(request)
+        is_passed_on = hdrs.X_FORWARDED_FOR in request.headers and not self._is_from_proxy(request)
+        return not is_passed_on and self.key(request) in LOOPBACK_KEYS
 
     def must_authenticate(self, request: web.Request) -> bool:
         """Must this socket show its token in its first message?

@@ -48,6 +48,8 @@ def _problems(config: AlertsConfig) -> Iterator[str]:
         unknown = [name for name in rule.to if name not in known]
         if unknown or not rule.to:
             yield f"rule {rule.name!r}: no target named {', '.join(map(repr, unknown)) or 'at all'}"
+        if rule.problem() is not None:
+            yield f"rule {rule.name!r}: {rule.problem()}"
         try:
             rule.check_message()
         except (KeyError, ValueError) as error:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-OWNER_HEADER = "X-Liqstream-Alerts-Secret"
+from liqstream.admission import http_guard
+
+OWNER_HEADER = http_guard.OWNER_HEADER
 """The header with the secret: 32 small hexadecimal digits."""
 
 _SECRET = re.compile(r"[0-9a-f]{32}")

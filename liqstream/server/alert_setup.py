@@ -1,74 +1,146 @@
-"""The server's alerts, as the settings have them."""
+"""The server's alerts, as the settings have them: rules of the file and of pages, and who sends them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from liqstream.alerts.config import read_alerts
+from liqstream.alerts.config import AlertsConfig, read_alerts
 from liqstream.alerts.delivery import Sender
-from liqstream.alerts.firing import Firings
+from liqstream.alerts.evaluator import Evaluator
+from liqstream.alerts.firing import Firing
 from liqstream.alerts.monitor import AlertMonitor
-from liqstream.alerts.rules import RuleState
-from liqstream.heatmap.live_maps import LiveMaps
-from liqstream.http.app_keys import FIRINGS, MAPS, SYMBOLS
+from liqstream.alerts.owned_rules import HISTORY_KIND, HISTORY_LIMITS, RULE_KIND, RULE_LIMITS, OwnedRules
+from liqstream.alerts.records import OwnedRecords, StoredRecords
+from liqstream.alerts.rules import OwnedRule
+from liqstream.fleet.redis_pubsub import REDIS_ERRORS, RedisNames
+from liqstream.fleet.roles import NodeRole
+from liqstream.fleet.shared_records import SharedRecords
+from liqstream.http.alerts_api import FILE_RULES, OWNED_RULES, add_alerts_routes
+from liqstream.http.app_keys import FIRINGS, MAPS, RECORDS, STORE, SYMBOLS
 from liqstream.http.events_api import LIQUIDATION_BUS
-from liqstream.ingest.liquidation_bus import LiquidationBus
-from liqstream.metrics import Metrics
-from liqstream.server.app_keys import METRICS, SETTINGS, SUPERVISOR
+from liqstream.server.app_keys import FLEET, METRICS, SETTINGS, SUPERVISOR
+from liqstream.server.fleet_setup import connect_redis
 from liqstream.settings.secret_files import secret_path
-from liqstream.settings.table import Settings
-from liqstream.supervision.supervise import Supervisor
+from liqstream.store.owned_records import RecordLimits
+from liqstream.supervision.supervise import Work
 
 SENDING = "alerts-sending"
 """The task, and the sink, of the alerts file's targets."""
+RULES, HISTORY = "alert-rules", "alert-history"
+"""The task that follows the rules of pages; the task, and the sink, that keeps what they raised."""
+COUNTING = "alerts-counting"
+"""The sink that counts."""
+
+
+def add_alerts(app: web.Application) -> None:
+    """Serve /api/alerts, and run what raises and sends alerts while the application runs."""
+    if app[SETTINGS].alerts:
+        add_alerts_routes(app)
+    app.cleanup_ctx.extend((_records_ctx, alerts_ctx))
+
+
+async def _records_ctx(app: web.Application) -> AsyncIterator[None]:
+    """What is kept for owners: in the fleet's Redis, else in the store."""
+    settings = app[SETTINGS]
+    if not settings.redis_enabled:
+
+        async def _stored(kind: str, limits: RecordLimits) -> OwnedRecords:
+            return await StoredRecords.open(app[STORE], kind, limits)
+
+        app[RECORDS] = _stored
+        yield
+        return
+    redis, names = connect_redis(settings), RedisNames(settings.redis_channel_prefix)
+
+    async def _shared(kind: str, limits: RecordLimits) -> OwnedRecords:
+        return SharedRecords(redis, names, kind, limits)
+
+    app[RECORDS] = _shared
+    yield
+    await redis.aclose()
 
 
 async def alerts_ctx(app: web.Application) -> AsyncIterator[None]:
-    """The alerts of the application, while it runs."""
-    async with alerts_sent(
-        app[SETTINGS],
-        app[MAPS],
-        app[LIQUIDATION_BUS],
-        app[FIRINGS],
-        symbols=app[SYMBOLS],
-        metrics=app[METRICS],
-        supervisor=app[SUPERVISOR],
-    ):
-        yield
+    """Evaluate all rules and send what they raise; a server without maps only answers for the rules.
 
-
-@asynccontextmanager
-async def alerts_sent(
-    settings: Settings,
-    maps: LiveMaps,
-    liquidations: LiquidationBus,
-    firings: Firings,
-    *,
-    symbols: Sequence[str],
-    metrics: Metrics,
-    supervisor: Supervisor,
-) -> AsyncIterator[None]:
-    """Evaluate the rules of the alerts file and send what they raise, while the context is open.
-
-    Raises BadAlertsError for a file that cannot be used.
+    Raises BadAlertsError for an alerts file that cannot be used.
     """
-    path = secret_path(settings.alerts_file, settings.secrets_dir)
-    config = await asyncio.to_thread(read_alerts, path)
-    sender = Sender(config.target, metrics)
-    firings.add_sink(SENDING, sender.take)
-    monitor = AlertMonitor(
-        RuleState(config.rule),
-        firings,
-        maps=maps,
-        liquidations=liquidations,
-        symbols=symbols,
-        on_failure=supervisor.report,
-    )
+    settings, metrics, supervisor = app[SETTINGS], app[METRICS], app[SUPERVISOR]
+    config = AlertsConfig()
+    if settings.alerts_file and MAPS in app:
+        path = secret_path(settings.alerts_file, settings.secrets_dir)
+        config = await asyncio.to_thread(read_alerts, path)
+        app[FILE_RULES] = config.rule
+    work: dict[str, Work] = {}
+
+    def count(firing: Firing) -> None:
+        if not firing.is_test:
+            metrics.alerts_raised.labels(firing.kind).inc()
+
+    app[FIRINGS].add_sink(COUNTING, count)
+    owned = await _owned_rules(app) if settings.alerts else None
+    if owned is not None:
+        app[OWNED_RULES] = owned
+        app[FIRINGS].add_sink(HISTORY, owned.take)
+        metrics.alert_rules.set_function(lambda: len(owned))
+        work |= {RULES: owned.run, HISTORY: owned.write_history}
+    if config.target:
+        sender = Sender(config.target, metrics)
+        app[FIRINGS].add_sink(SENDING, sender.take)
+        work[SENDING] = sender.run
+    if MAPS in app and (owned is not None or config.rule):
+        evaluator = Evaluator(OwnedRule("", rule) for rule in config.rule)
+        monitor = AlertMonitor(
+            evaluator,
+            app[FIRINGS],
+            maps=app[MAPS],
+            liquidations=app[LIQUIDATION_BUS],
+            symbols=app[SYMBOLS],
+            on_failure=supervisor.report,
+        )
+        monitor.on_dropped = metrics.alerts_dropped.inc
+        if owned is not None:
+            owned.book = evaluator.rules
+        work |= monitor.loops()
     async with AsyncExitStack() as loops:
-        for name, loop in {**monitor.loops(), SENDING: sender.run}.items():
+        for name, loop in work.items():
             _ = await loops.enter_async_context(supervisor.background(name, loop))
         yield
+
+
+async def _owned_rules(app: web.Application) -> OwnedRules:
+    leadership = _Leadership(app)
+    owned = OwnedRules(
+        await app[RECORDS](RULE_KIND, RULE_LIMITS),
+        await app[RECORDS](HISTORY_KIND, HISTORY_LIMITS),
+        app[FIRINGS],
+        leads=leadership.is_held,
+        unreachable=REDIS_ERRORS if app[SETTINGS].redis_enabled else (),
+    )
+    owned.on_lost = app[METRICS].alerts_not_kept.inc
+    return owned
+
+
+class _Leadership:
+    """Whether this server evaluates the rules of pages: alone or as leader.
+
+    While Redis is away, the server that led last goes on with the rules it knows, and no other begins: each
+    alert comes once.
+    """
+
+    def __init__(self, app: web.Application) -> None:
+        self._app = app
+        self._has_led = False
+
+    def is_held(self) -> bool:
+        """Does it evaluate them now?"""
+        if not self._app[SETTINGS].redis_enabled:
+            return True
+        fleet = self._app.get(FLEET)
+        if fleet is not None and fleet.redis != "down":
+            self._has_led = fleet.role == NodeRole.LEADER
+        return self._has_led

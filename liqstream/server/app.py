@@ -49,7 +49,7 @@ from liqstream.metrics import NAMESPACE, Metrics
 from liqstream.model.forecast_priors import shipped_priors
 from liqstream.model.kernel import load_kernel
 from liqstream.model.margin import load_brackets
-from liqstream.server.alert_setup import alerts_ctx
+from liqstream.server.alert_setup import add_alerts
 from liqstream.server.app_keys import EPOCHS, FLEET, FOLLOWED, METRICS, PIPELINE, SETTINGS, SUPERVISOR, WATCH
 from liqstream.server.bracket_setup import brackets_read, kept_brackets
 from liqstream.server.coin_verdicts import coins_kept
@@ -140,13 +140,12 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
         app.cleanup_ctx.extend(
             (store_ctx, _maps_ctx, market_table_ctx, _forecasts_ctx, _feeds_ctx(make_feeds))
         )
-        if settings.alerts_file:
-            app.cleanup_ctx.append(alerts_ctx)
         if settings.positions and not settings.replay:
             app.cleanup_ctx.append(positions_ctx)
         add_positions_route(app)
         add_accuracy_route(app)
         add_forecast_route(app)
+    add_alerts(app)
     stream_ctx = _fleet_ctx if settings.redis_enabled else _alone_ctx
     app.cleanup_ctx.extend((stream_ctx, running_market_table, running_market_list, _ready_ctx(readiness)))
     return app

@@ -280,6 +280,7 @@ class Settings(BaseSettings):
     positions_days: int = _setting("LIQSTREAM_POSITIONS_DAYS", 30, "Kept for so long.", "days", ge=1, le=3650)
 
     # Alerts
+    alerts: bool = _setting("LIQSTREAM_ALERTS", True, "Evaluate alerts that are set on the page.")
     alerts_file: str = _setting(
         "LIQSTREAM_ALERTS_FILE",
         "",

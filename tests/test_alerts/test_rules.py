@@ -1,74 +1,40 @@
-"""When rules raise alerts: by level, by cascade, by a stale source, and once per cooldown."""
+"""What a rule says: its words, and why it could never be raised."""
 
 from __future__ import annotations
 
-import numpy as np
+import pytest
 
-from liqstream.alerts.rules import Rule, RuleState
-from liqstream.heatmap.price_grid import Grid
-from liqstream.heatmap.snapshot import HeatmapSnapshot
-from liqstream.market import Liquidation, Side
+from liqstream.alerts.rules import MESSAGES, Kind, OwnedRule, Rule, example, short_usd
 
 
-def snapshot(*, long: list[int], short: list[int], stale: bool = False) -> HeatmapSnapshot:
-    return HeatmapSnapshot(
-        symbol="BTCUSDT",
-        timestamp_ms=1_780_000_000_000,
-        epoch=1,
-        seq=1,
-        grid=Grid(99.0, 0.5, 5),
-        long=np.array(long),
-        short=np.array(short),
-        current_price=100.0,
-        positions_created=0,
-        positions_consumed=0,
-        stale=stale,
-        source="live",
-    )
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [(12_900_000, "$12.9M"), (999_600, "$1.00M"), (999_400, "$999K"), (9.994e9, "$9.99B"), (3.4, "$3")],
+)  # fmt: skip
+def test_an_amount_is_written_as_on_the_page(usd: float, text: str) -> None:
+    """Three figures and a unit."""
+    assert short_usd(usd) == text
 
 
-def liquidation(usd: float, side: Side = "long") -> Liquidation:
-    return Liquidation("binance", "BTCUSDT", 1_780_000_000_000, side, 1.0, usd)
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_every_kind_has_words_for_file_and_page(kind: Kind) -> None:
+    """They begin with the symbol; an example has every fact they are made of."""
+    rule = Rule(name="r", kind=kind, to=[])
+    for owner in ("", "a" * 64):
+        assert OwnedRule(owner, rule).text(example(rule, "ETHUSDT")).startswith("ETHUSDT: ")
 
 
-CLUSTER = Rule(name="near", kind="cluster", to=["ops"], min_usd=1000, within_percent=0.6, cooldown_s=60)
-
-
-def test_a_cluster_near_and_large_enough_raises_one_alert() -> None:
-    """Distance, size and side count; the cooldown is per side."""
-    state = RuleState([CLUSTER])
-    far = snapshot(long=[5000, 900, 0, 0, 0], short=[0, 0, 0, 0, 9000])
-    assert list(state.on_snapshot(far, 0.0)) == []
-    near = snapshot(long=[0, 1500, 0, 0, 0], short=[0, 0, 0, 1200, 0])
-    first = [alert.text for alert in state.on_snapshot(near, 1.0)]
-    assert first == [
-        "BTCUSDT: 1,500 USD of longs at 99.5, -0.50 % away",
-        "BTCUSDT: 1,200 USD of shorts at 100.5, +0.50 % away",
-    ]
-    assert list(state.on_snapshot(near, 60.0)) == []
-    assert len(list(state.on_snapshot(near, 61.0))) == 2
-
-
-def test_a_cascade_is_the_sum_of_its_window() -> None:
-    """What is older than the window does not count; other symbols' rules do not apply."""
-    rule = Rule(
-        name="cascade",
-        kind="cascade",
-        to=["ops"],
-        min_usd=100,
-        window_s=10,
-        message="{long_usd:.0f}+{short_usd:.0f}",
-    )
-    other = Rule(name="eth", kind="cascade", to=["ops"], min_usd=1, symbol="ETHUSDT")
-    state = RuleState([rule, other])
-    assert list(state.on_liquidation(liquidation(60), 0.0)) == []
-    assert list(state.on_liquidation(liquidation(60), 10.0)) == []
-    assert [alert.text for alert in state.on_liquidation(liquidation(50, "short"), 11.0)] == ["60+50"]
-
-
-def test_a_stale_source_raises_an_alert() -> None:
-    """Once per cooldown, while it is stale."""
-    state = RuleState([Rule(name="silent", kind="stale", to=["ops"])])
-    assert list(state.on_snapshot(snapshot(long=[0] * 5, short=[0] * 5), 0.0)) == []
-    (alert,) = state.on_snapshot(snapshot(long=[0] * 5, short=[0] * 5, stale=True), 1.0)
-    assert "stale" in alert.text
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        (Rule(name="r", kind="price", to=[]), "a price rule needs its price"),
+        (Rule(name="r", kind="price", to=[], price=1.0), "a price rule is of one symbol"),
+        (Rule(name="r", kind="sweep", to=[], price=1.0), "only a price rule has a price"),
+        (Rule(name="r", kind="cascade", to=[], min_percentile=9.0), "min_percentile compares clusters"),
+        (Rule(name="r", kind="price", to=[], price=1.0, symbol="BTCUSDT"), None),
+    ],
+)
+def test_a_rule_that_is_never_raised_is_a_problem(rule: Rule, problem: str | None) -> None:
+    """In a sentence."""
+    assert (rule.problem() or "").startswith(problem or "")
+    assert (rule.problem() is None) == (problem is None)

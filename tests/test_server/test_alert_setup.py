@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from liqstream.alerts.config import BadAlertsError
 from liqstream.alerts.firing import Firings
+from liqstream.http.app_keys import FIRINGS, MAPS, SYMBOLS
+from liqstream.http.events_api import LIQUIDATION_BUS
 from liqstream.ingest.liquidation_bus import LiquidationBus
 from liqstream.market import Liquidation
 from liqstream.metrics import Metrics
-from liqstream.server.alert_setup import alerts_sent
+from liqstream.server.alert_setup import alerts_ctx
+from liqstream.server.app_keys import METRICS, SETTINGS, SUPERVISOR
 from liqstream.settings.load import load_settings
-from liqstream.settings.table import Settings
 from liqstream.store.market_store import MarketStore
 from liqstream.supervision.supervise import Supervisor
 from tests.support.fleet import END_MS, SYMBOL, make_maps
@@ -33,30 +37,30 @@ to = ["ops"]
 min_usd = 100
 """
 
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Of a server of one symbol with an alerts file, which is not there yet."""
-    return load_settings(alerts_file=str(tmp_path / "alerts.toml"), symbols=SYMBOL)
+running = asynccontextmanager(alerts_ctx)
 
 
-async def test_the_files_rules_are_watched(settings: Settings, tmp_path: Path) -> None:
-    """A liquidation raises the alert of the file; its tasks are the supervisor's."""
+async def test_the_files_rules_are_watched(tmp_path: Path) -> None:
+    """A liquidation raises the file's alert, also where pages set none; its tasks are the supervisor's."""
     store = await MarketStore.open(tmp_path / "x.duckdb")
-    maps, bus, supervisor = await make_maps(store), LiquidationBus(), Supervisor()
+    app = web.Application()
+    file = tmp_path / "alerts.toml"
+    app[SETTINGS] = await asyncio.to_thread(
+        load_settings, alerts_file=str(file), symbols=SYMBOL, alerts=False
+    )
+    app[MAPS], app[LIQUIDATION_BUS], app[SYMBOLS] = await make_maps(store), LiquidationBus(), [SYMBOL]
+    app[METRICS], app[SUPERVISOR], app[FIRINGS] = Metrics(), Supervisor(), Firings()
     with pytest.raises(BadAlertsError):
-        async with alerts_sent(
-            settings, maps, bus, Firings(), symbols=settings.symbols, metrics=Metrics(), supervisor=supervisor
-        ):
+        async with running(app):
             pass
     async with receiver([]) as (url, received), asyncio.timeout(20):
-        await asyncio.to_thread(Path(settings.alerts_file).write_text, FILE.format(url=url))
-        async with alerts_sent(
-            settings, maps, bus, Firings(), symbols=settings.symbols, metrics=Metrics(), supervisor=supervisor
-        ):
+        await asyncio.to_thread(file.write_text, FILE.format(url=url))
+        async with running(app):
             await asyncio.sleep(0)
-            assert {"alerts-maps", "alerts-liquidations", "alerts-sending"} <= supervisor.names
-            bus.take([Liquidation("binance", SYMBOL, END_MS, "long", 100.0, 2.0)])
+            assert {"alerts-maps", "alerts-liquidations", "alerts-sending"} <= app[SUPERVISOR].names
+            app[LIQUIDATION_BUS].take([Liquidation("binance", SYMBOL, END_MS, "long", 100.0, 2.0)])
             assert (await received.get())[1]["rule"] == "cascade"
-    maps.close()
+    raised = app[METRICS].registry.get_sample_value("liqstream_alerts_raised_total", {"kind": "cascade"})
+    assert raised == 1
+    app[MAPS].close()
     await store.close()

@@ -1,0 +1,209 @@
+"""Rules that pages have set: kept with what they raised, and held by the evaluator of the leading server.
+
+Any server answers for them; in a fleet only the leader evaluates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+import structlog
+
+from liqstream.alerts.firing import Firing, Firings
+from liqstream.alerts.records import OwnedRecords
+from liqstream.alerts.rule_table import RuleBook
+from liqstream.alerts.rules import OwnedRule, Percent, Price, Rule, Usd, WindowS, example
+from liqstream.market import Source
+from liqstream.store.owned_records import Full, RecordLimits
+from liqstream.supervision.supervise import raise_swallowed_cancellation
+from liqstream.supervision.timing import SYSTEM_TIMING, Timing
+
+RULE_KIND, HISTORY_KIND = "alert-rule", "alert-raised"
+RULES_PER_OWNER, RULES_IN_ALL = 20, 5000
+HISTORY_LENGTH = 50
+RULE_LIMITS = RecordLimits(RULES_PER_OWNER, RULES_IN_ALL)
+HISTORY_LIMITS = RecordLimits(HISTORY_LENGTH, HISTORY_LENGTH * RULES_IN_ALL, drops_oldest=True)
+FOLLOW_EVERY_S = 1.0
+MOST_UNWRITTEN = 10_000
+"""Raised alerts that wait to be kept; the oldest beyond them are not."""
+
+_log = structlog.get_logger(__name__)
+
+
+class RuleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A rule as a page writes it; the fields of a rule of the alerts file, and the same bounds."""
+
+    kind: Literal["cluster", "cascade", "price", "sweep", "new_cluster"]
+    symbol: str = "*"
+    min_usd: Usd | None = None
+    min_percentile: Percent | None = None
+    within_percent: Percent | None = None
+    window_s: WindowS | None = None
+    price: Price | None = None
+    cooldown_s: Annotated[float, msgspec.Meta(ge=60, le=366 * 86_400)] = 900.0
+
+    def rule(self, rule_id: str) -> Rule:
+        """The rule it is."""
+        given = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+        return Rule(name=rule_id, to=[], **given)
+
+    def problem(self) -> str | None:
+        """What keeps it from ever being raised, in a sentence; None if nothing does."""
+        return self.rule("").problem()
+
+
+class OwnedRules:
+    """Rules and history by owner. Every method raises what their records raise.
+
+    `run` and `write_history` are tasks; `book` is the evaluator's, None on a server that evaluates nothing.
+    `unreachable` are errors that mean that the records cannot be reached just now: the tasks go on.
+    """
+
+    def __init__(
+        self,
+        rules: OwnedRecords,
+        history: OwnedRecords,
+        firings: Firings,
+        *,
+        leads: Callable[[], bool],
+        unreachable: tuple[type[BaseException], ...] = (),
+        timing: Timing = SYSTEM_TIMING,
+    ) -> None:
+        self.book: RuleBook | None = None
+        self.on_lost: Callable[[int], None] = lambda _count: None
+        """Called with how many raised alerts could not be kept."""
+        self._rules = rules  # the kept ones; any server writes them
+        self._history = history  # what was raised, newest HISTORY_LENGTH of an owner
+        self._firings = firings  # where tests go
+        self._leads = leads  # whether this server evaluates for the fleet now
+        self._unreachable = unreachable  # waited out
+        self._timing = timing  # UTC ms
+        self._known: dict[tuple[str, str], OwnedRule] = {}  # all rules, as `run` saw them last
+        self._is_leading = False  # whether the book holds them
+        self._unwritten: deque[Firing] = deque(maxlen=MOST_UNWRITTEN)  # of owners, not kept yet
+        self._arrived = asyncio.Event()  # set by each of them
+        self._count = 0  # makes the ids of two alerts of one ms differ
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    async def of_owner(self, owner: str) -> list[dict[str, Any]]:
+        """An owner's rules, by id."""
+        kept = sorted((await self._rules.of_owner(owner)).items())
+        return [{"id": rule_id, **msgspec.json.decode(content)} for rule_id, content in kept]
+
+    async def put(self, owner: str, rule_id: str, body: RuleBody) -> Full | None:
+        """Keep a rule in place of the one of its id; returns which limit does not allow it, if any."""
+        return await self._rules.put(owner, rule_id, msgspec.json.encode(body).decode())
+
+    async def delete(self, owner: str, rule_id: str) -> bool:
+        """Forget a rule, with the last one what was raised too; whether there was one."""
+        was_there = await self._rules.delete(owner, rule_id)
+        if was_there and not await self._rules.of_owner(owner):
+            await self._history.clear(owner)
+        return was_there
+
+    async def test(self, owner: str, rule_id: str, symbol: str, source: Source) -> Firing | None:
+        """Raise a rule as it might be for a symbol, marked as a test; None without such a rule."""
+        content = (await self._rules.of_owner(owner)).get(rule_id)
+        owned = None if content is None else _read(owner, rule_id, content)
+        if owned is None:
+            return None
+        symbol = symbol if owned.rule.symbol == "*" else owned.rule.symbol
+        facts = example(owned.rule, symbol)
+        time_ms, text = self._timing.now_ms(), owned.text(facts)
+        firing = Firing(rule_id, owner, symbol, owned.rule.kind, text, time_ms, source, is_test=True)
+        self._firings.deliver(firing)
+        return firing
+
+    async def history(self, owner: str) -> list[dict[str, Any]]:
+        """What an owner's rules have raised, the newest first."""
+        kept = await self._history.of_owner(owner)
+        return [msgspec.json.decode(kept[key]) for key in sorted(kept, reverse=True)]
+
+    def take(self, firing: Firing) -> None:
+        """Keep what was raised for an owner, soon; a sink."""
+        if firing.owner:
+            if len(self._unwritten) == MOST_UNWRITTEN:
+                self.on_lost(1)
+            self._unwritten.append(firing)
+            self._arrived.set()
+
+    async def run(self) -> None:
+        """Hold in the book the rules there are while this server leads, until cancelled."""
+        while True:
+            try:
+                await self.follow()
+            except self._unreachable as error:
+                _log.debug("alert_rules_not_read", reason=str(error))
+            raise_swallowed_cancellation()
+            await asyncio.sleep(FOLLOW_EVERY_S)
+
+    async def follow(self) -> None:
+        """Take in what has changed since the last call, and whether this server leads."""
+        changes = {
+            key: None if content is None else _read(*key, content)
+            for key, content in (await self._rules.changes()).items()
+        }
+        for key, owned in changes.items():
+            if owned is None:
+                self._known.pop(key, None)
+            else:
+                self._known[key] = owned
+        leads = self._leads()
+        if self.book is None or not (leads or self._is_leading):
+            return
+        # All of them at a change of leadership, else only what has changed.
+        for key in changes if leads == self._is_leading else {*self._known, *changes}:
+            if leads and key in self._known:
+                self.book.put(self._known[key])
+            else:
+                self.book.remove(key)
+        self._is_leading = leads
+
+    async def write_history(self) -> None:
+        """Keep what was raised, until cancelled."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            try:
+                await self.keep_raised()
+            except self._unreachable as error:
+                _log.debug("raised_alerts_not_kept", reason=str(error))
+            raise_swallowed_cancellation()
+            await asyncio.sleep(FOLLOW_EVERY_S / 2)
+
+    async def keep_raised(self) -> None:
+        """Keep what was raised so far; what cannot be kept is counted."""
+        waiting, self._unwritten = self._unwritten, deque(maxlen=MOST_UNWRITTEN)
+        kept = 0
+        try:
+            kept = await self._history.put_all([self._row(firing) for firing in waiting])
+        finally:
+            self.on_lost(len(waiting) - kept)
+
+    def _row(self, firing: Firing) -> tuple[str, str, str]:
+        self._count += 1
+        content = {
+            "time": firing.time_ms,
+            "rule": firing.rule_id,
+            "kind": firing.kind,
+            "symbol": firing.symbol,
+            "sentence": firing.sentence,
+        }
+        key = f"{firing.time_ms:014d}-{self._count % 1_000_000:06d}"
+        return firing.owner, key, msgspec.json.encode(content).decode()
+
+
+def _read(owner: str, rule_id: str, content: str) -> OwnedRule | None:
+    """A kept rule; None for text that is none of ours, which is logged."""
+    try:
+        rule = msgspec.json.decode(content, type=RuleBody).rule(rule_id)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        _log.warning("kept_alert_rule_refused", reason=str(error))
+        return None
+    return None if rule.problem() else OwnedRule(owner, rule)
