@@ -13,11 +13,13 @@ import click
 
 from liqstream.cli.console import working
 from liqstream.cli.market_options import market_options, open_store, settings_for
+from liqstream.evaluation.amplitude_prior_fit import fit_amplitude
 from liqstream.evaluation.forecast_prior_fit import fit_priors
 from liqstream.evaluation.kernel_fit import Fit, fit
 from liqstream.evaluation.score_stored import scoring_data
 from liqstream.evaluation.scoring_data import ScoreError, Span
 from liqstream.market import MarketKey
+from liqstream.model.amplitude_prior import amplitude_to_json
 from liqstream.model.kernel import Kernel, KernelError, load_kernel, save_kernel
 from liqstream.settings.table import Settings
 from liqstream.store import StoreError
@@ -35,6 +37,9 @@ from liqstream.store import StoreError
 @click.option(
     "--forecast", is_flag=True, help="Write the forecast's starting points instead, for any span of weeks."
 )
+@click.option(
+    "--amplitude", is_flag=True, help="Write the amplitude's starting point instead, for bars of an hour."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def command(
     db_path: Path | None,
@@ -45,6 +50,7 @@ def command(
     kernel: str | None,
     output: Path,
     forecast: bool,
+    amplitude: bool,
     as_json: bool,
 ) -> None:
     """Fit the kernel's masses to realised liquidations, and write it with its provenance.
@@ -59,8 +65,9 @@ def command(
         current = load_kernel(settings.kernel)
         with working("fitting") as progress:
             market, span = MarketKey(exchange, symbol), Span(from_ms, to_ms)
-            if forecast:
-                _write_priors(settings, market, current, span, output, progress)
+            if forecast or amplitude:
+                work = _priors if forecast else _amplitude
+                _write_start(asyncio.run(work(settings, market, current, span, progress)), output)
                 return
             found = asyncio.run(_fit(settings, market, current, span, progress))
     except (KernelError, ScoreError, StoreError) as error:
@@ -98,20 +105,16 @@ async def _fit(
     return await asyncio.to_thread(fit, data.bars, data.realised, kernel, name=name, progress=progress)
 
 
-def _write_priors(
-    settings: Settings,
-    market: MarketKey,
-    kernel: Kernel,
-    span: Span,
-    output: Path,
-    progress: Callable[[str], None],
-) -> None:
-    priors = asyncio.run(_priors(settings, market, kernel, span, progress))
+def _write_start(start: dict[str, Any], output: Path) -> None:
     try:
-        output.write_text(json.dumps(priors) + "\n", encoding="utf-8")
+        output.write_text(json.dumps(start) + "\n", encoding="utf-8")
     except OSError as error:
         raise click.ClickException(f"{output} cannot be written: {error.strerror}") from None
-    click.echo(f"{output}: starting points of the forecast for {', '.join(priors)}")
+    if "factors" in start:
+        long, short = start["factors"]
+        click.echo(f"{output}: starting point of the amplitude, longs {long:.2f}, shorts {short:.2f}")
+    else:
+        click.echo(f"{output}: starting points of the forecast for {', '.join(start)}")
 
 
 async def _priors(
@@ -120,3 +123,12 @@ async def _priors(
     async with open_store(settings) as store:
         data = await scoring_data(store, market, span=span)
     return await asyncio.to_thread(fit_priors, data, kernel, progress=progress)
+
+
+async def _amplitude(
+    settings: Settings, market: MarketKey, kernel: Kernel, span: Span, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    async with open_store(settings) as store:
+        data = await scoring_data(store, market, span=span)
+    progress("fitting the amplitude")
+    return amplitude_to_json(await asyncio.to_thread(fit_amplitude, data, kernel))

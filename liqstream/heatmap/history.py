@@ -25,7 +25,6 @@ from liqstream.heatmap.snapshot import HeatmapSnapshot
 from liqstream.heatmap.warmup import Warmup, read_bars
 from liqstream.market import DAY_MS, Bars, as_one_bar, join_bars
 from liqstream.model.density import LEVERAGE_GROUPS
-from liqstream.model.estimator import Estimator
 from liqstream.store.market_store import MarketStore
 from liqstream.symbols import INTERVALS_MS
 
@@ -152,8 +151,7 @@ class Histories:
             if not math.isfinite(shown[0]):
                 return None
             grid = grid_of_rows(shown, snapshot.grid, key.rows)
-            kernels = [self._maps.kernel_of(snapshot.symbol, each.key.exchange) for each in markets]
-            estimators = [Estimator(kernel, interval_ms=key.bar_ms) for kernel in kernels]
+            estimators = [self._maps.model.new_estimator(each.key, key.bar_ms) for each in markets]
             track = Track(key.interval_ms, start_ms, grid, estimators, by_leverage=key.by_leverage)
         fine = await self._fine_bars(track, markets, end_ms) if track.is_fine else []
         columns = await asyncio.to_thread(

@@ -20,7 +20,6 @@ from liqstream.heatmap.snapshot import HeatmapSnapshot, SilentExchange, StreamPo
 from liqstream.heatmap.snapshot_builder import DataStatus, SnapshotBuilder
 from liqstream.heatmap.symbol_state import LevelMix, LevelsNow, SymbolState
 from liqstream.market import LiquidationSpan, MarketEvent, MarketKey, Source
-from liqstream.model.kernel import Kernel
 from liqstream.model.margin import BracketTable
 from liqstream.store.errors import StoreError
 from liqstream.store.market_store import MarketStore
@@ -48,7 +47,7 @@ class LiveMaps:
         epoch: int,
         clock_s: Callable[[], float],
     ) -> None:
-        self._model = model  # what every map is made with
+        self.model = model  # what every map is made with
         self._stale_after_s = stale_after_s  # seconds without a record
         self._clock_s = clock_s  # monotonic seconds
         # The present of each market, changed by `apply` at once; maps follow when a snapshot is asked for.
@@ -74,7 +73,7 @@ class LiveMaps:
     @property
     def interval_ms(self) -> int:
         """The interval of the bars the maps are made of."""
-        return self._model.interval_ms
+        return self.model.interval_ms
 
     @property
     def epoch(self) -> int:
@@ -156,19 +155,16 @@ class LiveMaps:
         """The present of one market, made on first use."""
         return self._live.market(key)
 
-    def kernel_of(self, symbol: str, exchange: str = "") -> Kernel:
-        """The kernel for a symbol of an exchange: without the leverages that its brackets do not offer."""
-        return self._model.kernel_of(symbol, exchange)
-
     def set_brackets(self, table: BracketTable) -> set[MarketKey]:
         """Use an exchange's own brackets from now on; the markets to reload: their kernel is another now."""
-        before = {key: self._model.kernel_of(key.symbol, key.exchange) for key in self._live.by_key}
-        self._model.own_brackets[table.exchange] = table
-        return {key for key, kernel in before.items() if self.kernel_of(key.symbol, key.exchange) != kernel}
+        kernel_of = self.model.kernel_of
+        before = {key: kernel_of(key.symbol, key.exchange) for key in self._live.by_key}
+        self.model.own_brackets[table.exchange] = table
+        return {key for key, kernel in before.items() if kernel_of(key.symbol, key.exchange) != kernel}
 
     def brackets_of(self, exchange: str) -> BracketTable | None:
         """An exchange's own brackets as they are used; None before any."""
-        return self._model.own_brackets.get(exchange)
+        return self.model.own_brackets.get(exchange)
 
     def source(self, symbol: str, exchanges: Collection[str] | None = None) -> Source:
         """What a symbol's map is made of; of several sources, the least real one names it."""
@@ -188,6 +184,10 @@ class LiveMaps:
     def has_price(self, symbol: str) -> bool:
         """True once the symbol has a map: as soon as the price of any of its markets is known."""
         return not all(np.isnan(market.price_usd) for market in self.markets(symbol))
+
+    def checked_days(self, symbol: str) -> int | None:
+        """For how many of two weeks liquidations have checked the symbol's USD; None: for all."""
+        return self._markets.checked_days(market.key for market in self.markets(symbol))
 
     def last_snapshot(self, symbol: str) -> HeatmapSnapshot | None:
         """The snapshot made last, without making a new one."""

@@ -11,6 +11,7 @@ import numpy as np
 from liqstream.heatmap.live_market import ClosedBar, bars_of
 from liqstream.market import DAY_MS, Bars, FloatArray, MarketKey, join_bars
 from liqstream.market.data_quality import quality_of
+from liqstream.model.amplitude_prior import AmplitudePrior
 from liqstream.model.density import LevelDensity
 from liqstream.model.estimator import Estimator
 from liqstream.model.kernel import Kernel, kernel_of_market
@@ -36,6 +37,8 @@ class MapModel:
     history_days: int
     brackets: BracketTable | None = None
     own_brackets: dict[str, BracketTable] = field(default_factory=dict)
+    amplitude: AmplitudePrior | None = None
+    """What calibrates a market of which no liquidations are known; None: nothing does."""
 
     def kernel_of(self, symbol: str, exchange: str = "") -> Kernel:
         """The kernel for a symbol of an exchange: without the leverages that its brackets do not offer."""
@@ -55,8 +58,13 @@ class MapModel:
 
     def new_map(self, market: MarketKey) -> MarketMap:
         """A map of the market that has taken no bar yet."""
+        return MarketMap(self.new_estimator(market, self.interval_ms))
+
+    def new_estimator(self, market: MarketKey, bar_ms: int) -> Estimator:
+        """An estimator of the market, for bars of that length, that has taken none yet."""
         kernel = self.kernel_of(market.symbol, market.exchange)
-        return MarketMap(Estimator(kernel, interval_ms=self.interval_ms))
+        first = (1.0, 1.0) if self.amplitude is None else self.amplitude.first_amplitudes(bar_ms)
+        return Estimator(kernel, interval_ms=bar_ms, first_amplitudes=first)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,6 +19,7 @@ from liqstream.heatmap.symbol_state import ExchangeCells, SymbolState, add_up
 from liqstream.heatmap.warmup import Warmup, read_warmup, with_waiting
 from liqstream.market import DAY_MS, Bars, MarketEvent, MarketKey
 from liqstream.market.data_quality import RECENT_MS
+from liqstream.model.calibration import CALIBRATING_MS
 from liqstream.store.errors import StoreError
 from liqstream.store.market_store import MarketStore
 
@@ -87,6 +88,15 @@ class MarketStates:
         self._not_loaded.pop(market, None)
         if not any(key.symbol == market.symbol for key in self._maps):
             self._grids.pop(market.symbol, None)
+
+    def checked_days(self, markets: Iterable[MarketKey]) -> int | None:
+        """Whole days of realised liquidations that the best known of some markets was calibrated on.
+
+        None once it is two weeks, from when on they are trusted.
+        """
+        known = [self._maps[key].estimator.checked_ms for key in markets if key in self._maps]
+        best_ms = max(known, default=0)
+        return None if best_ms >= CALIBRATING_MS else best_ms // DAY_MS
 
     async def load(self, market: MarketKey, end_ms: int | None, waiting: Sequence[MarketEvent] = ()) -> None:
         """Make a market's map anew from stored history: bars that open before `end_ms`, if given.

@@ -15,6 +15,7 @@ from aiohttp.typedefs import Handler
 from liqstream.heatmap.history_matrix import HistoryMatrix
 from liqstream.heatmap.history_rows import MAX_GRID_CELLS, Rows
 from liqstream.heatmap.symbol_state import LevelMix
+from liqstream.heatmap.young_market import young_facts
 from liqstream.http.app_keys import HISTORIES, LATEST, MAPS, STORE
 from liqstream.http.klines_api import klines
 from liqstream.http.made_responses import QUEUES, Cost, NoAnswerYetError, ResponseQueues, made_response
@@ -71,6 +72,7 @@ async def latest_heatmap(request: web.Request) -> web.Response:
         **message_of(snapshot).part(*IDENTITY, *STATE, *OF_BASE),
         "exchanges": exchanges or all_exchanges,
         "all_exchanges": all_exchanges,
+        **(young_facts(maps, symbol) if maps else {}),
     }
     if not wants_columns:
         return json_response(request, {"type": "snapshot", **head, "data": v1_data(snapshot)})

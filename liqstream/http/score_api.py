@@ -111,7 +111,7 @@ class Scores:
             content = await self._worked_out((MarketKey(EXCHANGE, symbol), AGAINST_MEASURED))
             measured: dict[str, Any] = content[AGAINST_MEASURED]
         except (ScoreError, NotScoredYetError) as error:
-            measured = nothing_measured(symbol, self.maps.kernel_of(symbol, EXCHANGE), str(error))
+            measured = nothing_measured(symbol, self.maps.model.kernel_of(symbol, EXCHANGE), str(error))
         return {**measured, **method_of_score()}
 
     async def _worked_out(self, what: _Scored) -> dict[str, Any]:
@@ -164,7 +164,7 @@ class Scores:
         to_ms = self.maps.data_time_ms(market.symbol)
         # Grades of the forecast learn from all there is, and nobody waits for them.
         span = Span(to_ms=to_ms) if part == FORECAST else map_span(to_ms, self.maps.interval_ms)
-        kernel = self.maps.kernel_of(market.symbol, market.exchange)
+        kernel = self.maps.model.kernel_of(market.symbol, market.exchange)
         asked = Asked(span, parts=frozenset({part}))
         return await score_market(self.store, market, kernel, asked, progress=self._go_on)
 

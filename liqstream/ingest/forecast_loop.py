@@ -212,7 +212,7 @@ class ForecastLoop:
         state = self._forecasts.get(symbol)
         now_s = self._clock_s()
         if state is None or (state.loads != self._maps.loads and now_s - state.made_s >= REBUILD_AFTER_S):
-            kernel = self._maps.kernel_of(symbol)
+            kernel = self._maps.model.kernel_of(symbol)
             forecast = MarketForecast(kernel, self._maps.interval_ms, self._priors)
             state = self._forecasts[symbol] = _Symbol(forecast, self._maps.loads, now_s)
         return state

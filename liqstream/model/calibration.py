@@ -1,14 +1,16 @@
 """From the model's USD to realised USD: one amplitude per side, learned from past bars alone.
 
-amplitude = (prior + EWMA realised) / (prior + EWMA predicted), half-life a week. Without it USD are off by a
-factor of two and drift. The prior of 5e6 USD was fitted where open interest was 8e9 USD; it is kept in that
-proportion, so that a small market calibrates as quickly as a large one.
+amplitude = (prior x first + EWMA realised) / (prior + EWMA predicted), half-life a week. Without it USD are
+off by a factor of two and drift. The prior of 5e6 USD was fitted where open interest was 8e9 USD; it is kept
+in that proportion, so that a small market calibrates as quickly as a large one. `first` is what a market
+starts from (model/amplitude_prior.py); 1 where a score must know nothing.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 import numpy as np
@@ -41,20 +43,25 @@ class Amplitude:
     predicted_usd: float = 0.0
     prior_usd: float = 0.0
     known_ms: int = 0
-    displayed: float = 1.0
-    heading_for: float = 1.0
+    first: float = 1.0
+    """The factor before any realised liquidations are known."""
+    displayed: float = field(init=False)
+    heading_for: float = field(init=False)
     """The factor the displayed one is on its way to."""
+
+    def __post_init__(self) -> None:
+        self.displayed = self.heading_for = self.first
 
     def copy(self) -> Amplitude:
         """An independent copy."""
-        return replace(self)
+        return copy(self)
 
     @property
     def factor(self) -> float:
-        """Realised USD per predicted USD, as known from past bars; 1 before any."""
+        """Realised USD per predicted USD, as known from past bars; `first` before any."""
         if self.prior_usd <= 0.0:
-            return 1.0
-        return (self.prior_usd + self.realised_usd) / (self.prior_usd + self.predicted_usd)
+            return self.first
+        return (self.prior_usd * self.first + self.realised_usd) / (self.prior_usd + self.predicted_usd)
 
     @property
     def calibrating(self) -> bool:

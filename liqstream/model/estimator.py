@@ -77,20 +77,24 @@ class Predictions:
 class Estimator:
     """The standing liquidation notional of one market, kept up to date by its closed bars.
 
-    One estimator per exchange and symbol; maps of several exchanges are added up. It is not thread-safe;
-    `copy` gives an independent one.
+    One estimator per exchange and symbol; maps of several exchanges are added up. `first_amplitudes`, of
+    longs and shorts, calibrate it until realised liquidations do. It is not thread-safe; `copy` gives an
+    independent one.
     """
 
     __slots__ = ("_amplitude", "_book", "_interest", "_last_time_ms", "interval_ms", "kernel")
 
-    def __init__(self, kernel: Kernel, *, interval_ms: int) -> None:
+    def __init__(
+        self, kernel: Kernel, *, interval_ms: int, first_amplitudes: tuple[float, float] = (1.0, 1.0)
+    ) -> None:
         if interval_ms <= 0:
             raise ValueError(f"the bar interval must be positive, not {interval_ms} ms")
         self.kernel = kernel
         self.interval_ms = interval_ms
         self._book = Book(spread_of(kernel))
         self._interest = KnownInterest()
-        self._amplitude = (Amplitude(interval_ms), Amplitude(interval_ms))
+        long, short = first_amplitudes
+        self._amplitude = (Amplitude(interval_ms, first=long), Amplitude(interval_ms, first=short))
         self._last_time_ms: int | None = None
 
     @property
@@ -107,6 +111,11 @@ class Estimator:
     def calibrating(self) -> bool:
         """True while realised liquidations of less than two weeks have been seen."""
         return any(side.calibrating for side in self._amplitude)
+
+    @property
+    def checked_ms(self) -> int:
+        """Of how long a time realised liquidations have been seen."""
+        return min(side.known_ms for side in self._amplitude)
 
     @property
     def amplitudes(self) -> tuple[float, float]:

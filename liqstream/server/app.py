@@ -46,6 +46,7 @@ from liqstream.ingest.forecast_loop import ForecastLoop
 from liqstream.ingest.pipeline import IngestPipeline
 from liqstream.market.market_list import MarketList
 from liqstream.metrics import NAMESPACE, Metrics
+from liqstream.model.amplitude_prior import shipped_amplitude
 from liqstream.model.forecast_priors import shipped_priors
 from liqstream.model.kernel import load_kernel
 from liqstream.model.margin import load_brackets
@@ -182,6 +183,7 @@ async def _maps_ctx(app: web.Application) -> AsyncIterator[None]:
             history_days=settings.history_days,
             brackets=await asyncio.to_thread(load_brackets, settings.brackets),
             own_brackets=await kept_brackets(app),
+            amplitude=await asyncio.to_thread(shipped_amplitude),
         ),
         stale_after_s=settings.stale_after_s,
         epoch=epoch,

@@ -15,6 +15,7 @@ from liqstream.fleet.coordinator import Coordinator
 from liqstream.fleet.roles import NodeRole
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.snapshot import HeatmapSnapshot, iso_utc
+from liqstream.heatmap.young_market import young_facts
 from liqstream.supervision.supervise import FailingTask, Supervisor
 
 
@@ -128,6 +129,7 @@ class Readiness:
             "epoch": last.epoch if last else None,
             "seq": last.seq if last else None,
             **({"silent_ms": ages_ms} if ages_ms else {}),
+            **young_facts(self._maps, symbol),
         }
 
 

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from liqstream.cli import main
+from liqstream.model.amplitude_prior import amplitude_from_json, shipped_amplitude
 from liqstream.model.kernel import load_kernel
 from liqstream.store.market_store import MarketStore
 from tests.support.markets import walk
@@ -97,11 +98,14 @@ def test_the_forecast_has_every_key_in_json(db: Path) -> None:
 @pytest.mark.shared_data
 @pytest.mark.timeout(180)
 def test_starting_points_of_the_forecast_are_written(db: Path, tmp_path: Path) -> None:
-    """`fit --forecast` writes what a package ships: a starting point per horizon, with its span."""
+    """`fit --forecast` and `--amplitude` write what a package ships: starting points with their span."""
     path = tmp_path / "priors.json"
     result = run("fit", "--db", db, "--forecast", "--to", "2026-01-10", "--output", path)
     assert result.exit_code == 0, result.output
     assert set(json.loads(path.read_text())) == {"30m", "1h", "4h"}
+    result = run("fit", "--db", db, "--amplitude", "--output", path)
+    assert "starting point of the amplitude, longs 1.83, shorts 1.33" in result.output
+    assert amplitude_from_json(json.loads(path.read_text())) == shipped_amplitude()
 
 
 @pytest.mark.shared_data

@@ -19,6 +19,7 @@ from liqstream.heatmap.market_map import MapModel
 from liqstream.heatmap.quantise import dequantise
 from liqstream.http.params import WINDOWS
 from liqstream.market import DAY_MS, HOUR_MS, Candle, LiquidationTotal, MarketKey
+from liqstream.model.amplitude_prior import AmplitudePrior
 from liqstream.model.kernel import tiered
 from liqstream.model.spread import BIN_WIDTH
 from liqstream.store.market_store import MarketStore
@@ -41,6 +42,7 @@ async def store(tmp_path: Path) -> AsyncIterator[MarketStore]:
 
 
 KEY = MarketKey("binance", "BTCUSDT")
+AMPLITUDE = AmplitudePrior(0, 1, 1.6, 1.2)
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ async def maps(store: MarketStore) -> AsyncIterator[LiveMaps]:
     """The live map of that store."""
     made = LiveMaps(
         store,
-        MapModel(tiered(), interval_ms=BAR_MS, history_days=14),
+        MapModel(tiered(), interval_ms=BAR_MS, history_days=14, amplitude=AMPLITUDE),
         stale_after_s=15,
         epoch=7,
         clock_s=lambda: 0.0,

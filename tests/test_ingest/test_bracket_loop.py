@@ -99,9 +99,9 @@ def unavailable() -> RestUnavailableError:
 async def test_new_brackets_are_used_and_kept(rig: Rig) -> None:
     """The maps they change are made anew, once; a restart has them before anything is asked."""
     maps = rig.loop._maps
-    assert maps.kernel_of("BTCUSDT", "binance").max_leverage != 100
+    assert maps.model.kernel_of("BTCUSDT", "binance").max_leverage != 100
     assert await rig.loop.read(Exchange(GOOD))
-    assert maps.kernel_of("BTCUSDT", "binance").max_leverage == 100
+    assert maps.model.kernel_of("BTCUSDT", "binance").max_leverage == 100
     assert await rig.loop.read(Exchange(GOOD))
     assert rig.renewed == [{BTC}, set()]
     kept = await asyncio.to_thread(read_kept_brackets, rig.path)

@@ -54,6 +54,17 @@ def test_the_factor_by_hand() -> None:
     assert side.factor == pytest.approx((prior + 2e6 + 1e6) / (prior + 1e6 + 3e6))
 
 
+def test_the_prior_counts_at_the_factor_a_market_starts_from() -> None:
+    """On display from the start; own liquidations take over from there, a copy's apart."""
+    side = Amplitude(HALF_LIFE_MS, first=0.3)
+    assert (side.factor, side.displayed, side.heading_for) == (0.3, 0.3, 0.3)
+    prior, copied = PRIOR_PER_OPEN_INTEREST * 8e9, side.copy()
+    side.learn(4e6, 2e6, 8e9)
+    assert side.factor == pytest.approx((prior * 0.3 + 4e6) / (prior + 2e6))
+    assert side.displayed == pytest.approx(0.3 * 1.01)
+    assert (copied.factor, copied.displayed) == (0.3, 0.3)
+
+
 def test_two_weeks_of_realised_liquidations_calibrate() -> None:
     """Not a bar less; a copy learns on its own."""
     side = Amplitude(HOUR_MS)

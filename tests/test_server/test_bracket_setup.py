@@ -29,5 +29,5 @@ def app(tmp_path: Path) -> web.Application:
 async def test_the_maps_begin_with_the_kept_brackets(app: web.Application) -> None:
     """Before any exchange was asked."""
     async with TestClient(TestServer(app)):
-        assert app[MAPS].kernel_of("BTCUSDT", "binance").max_leverage == 30
+        assert app[MAPS].model.kernel_of("BTCUSDT", "binance").max_leverage == 30
         assert app[SUPERVISOR].failing() == {}

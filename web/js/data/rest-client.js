@@ -84,7 +84,13 @@ import { decodeHistory } from "./history-codec.js";
  * @property {Record<string, HorizonForecast>} horizons
  */
 /** @typedef {{ connected: boolean, last_message_age_ms: number }} FeedState */
-/** @typedef {{ feeds?: Record<string, FeedState>, positions?: { state: string } }} Ready */
+/** @typedef {{ checked_days?: number, note?: string }} SymbolState */
+/**
+ * @typedef {object} Ready
+ * @property {Record<string, FeedState>} [feeds]
+ * @property {{ state: string }} [positions]
+ * @property {Record<string, SymbolState>} [symbols]
+ */
 
 export class RestError extends Error {
   /**

@@ -37,7 +37,7 @@ const FLAGS = {
   refused_data: "Impossible data was left out",
   out_of_order: "Bars came out of order and were mended",
   warming_up: "Too little history yet",
-  calibrating: "Sizes not calibrated yet: compare levels, do not read them as dollars",
+  calibrating: "Part of the dollars not checked: less than 14 days of an exchange's liquidations",
 };
 
 const MODEL_TEXT =
@@ -228,6 +228,13 @@ export class SidePanel {
     );
   }
 
+  /** @param {string} flag */
+  #flagText(flag) {
+    const young = this.#ready?.symbols?.[this.#market?.symbol ?? ""];
+    if (flag === "calibrating" && young?.note) return `Dollars ${young.note}`;
+    return FLAGS[flag] ?? flag.replaceAll("_", " ");
+  }
+
   /** @param {Market} market */
   #drawQuality(market) {
     const { now, header } = market;
@@ -261,7 +268,7 @@ export class SidePanel {
         ),
       ),
       ...lines,
-      ...flags.map((flag) => h("p", { class: "flag" }, FLAGS[flag] ?? flag.replaceAll("_", " "))),
+      ...flags.map((flag) => h("p", { class: "flag" }, this.#flagText(flag))),
     );
     // An element of its own, so that it stays open while the figures change.
     this.#kernel.textContent = now?.kernel || header?.kernel || "–";

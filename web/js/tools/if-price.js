@@ -124,7 +124,7 @@ export class IfPriceLine {
     const { way } = this;
     if (!way || !market?.shown) return;
     const { timeMs, quality } = market.shown;
-    const rough = quality.includes("calibrating") ? " Sizes not calibrated yet." : "";
+    const rough = quality.includes("calibrating") ? " Dollars not checked on this market yet." : "";
     const when = `${clock.format(timeMs, "full")} ${clock.offsetText(timeMs)}`;
     const of = partText(market);
     const name = `${market.symbol}${of && ` (${of})`}`;
