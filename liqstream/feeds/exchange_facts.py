@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from liqstream.feeds.bracket_readers import READERS, Rows
 from liqstream.feeds.channel_watch import ChannelWatch
@@ -14,14 +14,20 @@ from liqstream.feeds.error_reporter import ErrorReporter
 from liqstream.feeds.exchange_access import ExchangeAccess
 from liqstream.feeds.feed import FeedBase
 from liqstream.feeds.gap_filler import GapFiller
-from liqstream.feeds.instruments import READ_EVERY_S, InstrumentList
+from liqstream.feeds.instruments import (
+    LEAST_READ_EVERY_S,
+    READ_EVERY_S,
+    READ_FOR_SIZES_EVERY_S,
+    InstrumentList,
+)
 from liqstream.feeds.minute_bars import MinuteBars
 from liqstream.feeds.parsing import UNREADABLE
 from liqstream.feeds.rest_client import RestError
 from liqstream.feeds.size_readers import SIZE_READERS, MarketSize
 from liqstream.feeds.venue import Instrument, Topic, Venue
 from liqstream.feeds.weight_ledger import WeightLedger
-from liqstream.market import Candle, MarketEvent
+from liqstream.market import Candle, Liquidation, MarketEvent, OpenInterest
+from liqstream.supervision.clock import Clock
 
 
 class ExchangeFacts(FeedBase):
@@ -34,10 +40,17 @@ class ExchangeFacts(FeedBase):
     _interval_ms: int
     _deduplicator: Deduplicator
     _gaps: GapFiller
+    _clock: Clock
     _watch: ChannelWatch
     _minutes: MinuteBars
     # Topics the exchange will not have, by name.
     _refused: set[str]
+    # Set when the list of instruments may have changed.
+    _list_changed: asyncio.Event
+    # Set when a size in the list may be wrong.
+    _size_doubted: asyncio.Event
+    # When the list may be read again for that, on the clock.
+    _read_for_sizes_from_s: float
     # Set when the sockets may have to carry other topics.
     _plan_changed: asyncio.Event
 
@@ -79,6 +92,41 @@ class ExchangeFacts(FeedBase):
         self._deduplicator.forget(record)
         self._watch.liveness.note_refused(record, self._access.their_now_ms())
         self._gaps.note_refused(record)
+        if isinstance(record, Liquidation) or (
+            isinstance(record, OpenInterest) and record.open_interest_base
+        ):
+            self._doubt_size(record)
+
+    def _doubt_size(self, record: Liquidation | OpenInterest) -> None:
+        """An amount in contracts is refused: the list may have given their size wrongly, read it again."""
+        if not self._instruments.has_sizes:
+            return
+        self._instruments.doubt(record.symbol, record.time_ms)
+        if self._clock.time_s() >= self._read_for_sizes_from_s:
+            self._read_for_sizes_from_s = self._clock.time_s() + READ_FOR_SIZES_EVERY_S
+            self._size_doubted.set()
+            self._list_changed.set()
+
+    def _read_list(self, listed: Mapping[str, Instrument]) -> None:
+        """Take a new list in; what was refused for a size that was listed wrongly is fetched again."""
+        corrected = self._instruments.read(listed)
+        if corrected:
+            self._gaps.note_wrong_sizes(corrected)
+
+    async def _wait_for_list(self) -> None:
+        """Until the list is to be read again: hourly, a minute after the last time where it may have changed,
+        sooner where amounts are refused."""
+        for wait_s, changed in (
+            (LEAST_READ_EVERY_S, self._size_doubted),
+            (READ_EVERY_S - LEAST_READ_EVERY_S, self._list_changed),
+        ):
+            with suppress(TimeoutError):
+                async with self._clock.timeout(wait_s):
+                    await changed.wait()
+            if self._size_doubted.is_set():
+                break
+        self._size_doubted.clear()
+        self._list_changed.set()
 
     def _show_flags(self) -> None:
         found: dict[str, set[str]] = {}

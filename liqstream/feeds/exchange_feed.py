@@ -20,7 +20,7 @@ from liqstream.feeds.exchange_access import NO_OBSERVERS, OWN_ENDPOINTS, Endpoin
 from liqstream.feeds.exchange_facts import ExchangeFacts
 from liqstream.feeds.gap_filler import GapFiller
 from liqstream.feeds.history_backfill import BackfillSpan, HistoryBackfill
-from liqstream.feeds.instruments import LEAST_READ_EVERY_S, READ_EVERY_S, InstrumentList
+from liqstream.feeds.instruments import READ_EVERY_S, InstrumentList
 from liqstream.feeds.liveness import Liveness, kind_of
 from liqstream.feeds.minute_bars import MinuteBars
 from liqstream.feeds.pacing import FEED_TIMING, FeedTiming, Pace
@@ -67,8 +67,7 @@ class ExchangeFeed(ExchangeFacts):
         self._reporter = ErrorReporter(venue.exchange, self._status, self._clock.now_ms)
         # Knows for each symbol up to where no bar is missing; sockets and backfill both go through it.
         self._deduplicator = Deduplicator(interval_ms, past_in_s=venue.liquidations_in_s)
-        # Which of the symbols trade.
-        self._instruments = InstrumentList(self._symbols)
+        self._instruments = InstrumentList(self._symbols)  # which of the symbols trade
         span = BackfillSpan(interval_ms, history_days)
         # Fetches what the deduplicator lacks, and remembers what could not be fetched.
         self._gaps = GapFiller(
@@ -99,6 +98,8 @@ class ExchangeFeed(ExchangeFacts):
         self._plan_changed = asyncio.Event()
         # Set when the list of instruments may have changed; reset as it is read.
         self._list_changed = asyncio.Event()
+        self._size_doubted = asyncio.Event()  # set when a size in the list may be wrong
+        self._read_for_sizes_from_s = 0.0  # when that may have it read again, on the clock
         # Topics the exchange will not have, by name; forgotten when the instruments are read.
         self._refused: set[str] = set()
 
@@ -286,11 +287,7 @@ class ExchangeFeed(ExchangeFacts):
                 await self._clock.sleep(self._gaps.report("instruments", error, schedule))
                 self._list_changed.set()
                 continue
-            await self._clock.sleep(LEAST_READ_EVERY_S)
-            with suppress(TimeoutError):
-                async with self._clock.timeout(READ_EVERY_S - LEAST_READ_EVERY_S):
-                    await self._list_changed.wait()
-            self._list_changed.set()
+            await self._wait_for_list()
 
     async def _load_instruments(self) -> None:
         """Learn what the exchange trades, and tell the sockets if that has changed."""
@@ -299,7 +296,7 @@ class ExchangeFeed(ExchangeFacts):
         self._count_bad_items("the list of instruments")
         if self._venue.notes and not self._instruments.is_known:
             log.info(self._venue.notes, exchange=self.exchange)
-        self._instruments.read(listed)
+        self._read_list(listed)
         self._reporter.show("symbol ", self._instruments.problems(self.exchange), READ_EVERY_S)
         self._reporter.note("delisting", self._instruments.announced(self.exchange))
         self._reporter.note("settlement", self._instruments.stand_ins(self.exchange))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 
 from liqstream.feeds.error_reporter import ErrorReporter
@@ -61,6 +61,13 @@ class GapFiller:
         """Messages may have been missed just now."""
         now_ms = self._access.their_now_ms()
         self._backfill.note_silence(self._followed(), now_ms - _SAFETY_MS, now_ms)
+        self._found.set()
+
+    def note_wrong_sizes(self, since_ms: Mapping[str, int]) -> None:
+        """Amounts of these symbols were refused since then, for contracts of a wrong size: ask again."""
+        now_ms = self._access.their_now_ms()
+        for symbol, start_ms in since_ms.items():
+            self._backfill.note_wrong_amounts(symbol, start_ms - _SAFETY_MS, now_ms)
         self._found.set()
 
     def note_refused(self, record: MarketEvent) -> None:

@@ -160,6 +160,14 @@ class HistoryBackfill:
                 self.missing.add(symbol, "liquidations", start_ms, now_ms)
             self._save()
 
+    def note_wrong_amounts(self, symbol: str, start_ms: int, now_ms: int) -> None:
+        """Remember that amounts since `start_ms` were refused, where they can be asked for."""
+        if self._venue.keeps_open_interest:
+            self.missing.add(symbol, "open_interest", start_ms, now_ms)
+        if self._venue.keeps_liquidations:
+            self.missing.add(symbol, "liquidations", start_ms, now_ms)
+        self._save()
+
     async def fetch(
         self, rest: RestClient, symbols: Sequence[str], now_ms: int, *, patient: bool = True
     ) -> AsyncGenerator[Sequence[MarketEvent]]:

@@ -11,6 +11,8 @@ from liqstream.feeds.venue import Instrument
 READ_EVERY_S = 3600.0
 LEAST_READ_EVERY_S = 60.0
 """However often the exchange says that something has changed."""
+READ_FOR_SIZES_EVERY_S = 20.0
+"""While amounts are refused: a size may be listed wrongly."""
 
 NOT_TRADING, NOT_LISTED, CONTRACT_CHANGED = "not_trading", "not_listed", "contract_changed"
 
@@ -21,7 +23,12 @@ class InstrumentList:
 
     symbols: tuple[str, ...]
     _listed: Mapping[str, Instrument] | None = None
+    # By symbol, that its contract has another size than when it was first listed.
     _resized: dict[str, str] = field(default_factory=dict)
+    # The size of each symbol's contract as it was first listed, in base coin.
+    _first_sizes: dict[str, float] = field(default_factory=dict)
+    # Since when amounts of a symbol are refused, UTC ms: its size may be listed wrongly.
+    _doubted_since_ms: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_known(self) -> bool:
@@ -37,6 +44,11 @@ class InstrumentList:
         """Ask for these symbols from now on."""
         self.symbols = symbols
         self._resized = {symbol: text for symbol, text in self._resized.items() if symbol in symbols}
+        self._doubted_since_ms = {s: since for s, since in self._doubted_since_ms.items() if s in symbols}
+
+    def doubt(self, symbol: str, time_ms: int) -> None:
+        """An amount of a symbol was refused, as it was at that time: its contract may have another size."""
+        self._doubted_since_ms[symbol] = min(time_ms, self._doubted_since_ms.get(symbol, time_ms))
 
     @property
     def followed(self) -> tuple[str, ...]:
@@ -45,27 +57,38 @@ class InstrumentList:
             return self.symbols
         return tuple(symbol for symbol in self.symbols if self._is_traded(symbol))
 
-    def read(self, listed: Mapping[str, Instrument]) -> list[str]:
-        """Take a new list in; the symbols whose contract has another size than before.
+    def read(self, listed: Mapping[str, Instrument]) -> dict[str, int]:
+        """Take a new list in; the symbols whose size was listed wrongly, with since when, UTC ms.
 
-        Raises ValueError for a list without any contract: no exchange lists none.
+        A size that is another one than before has changed, and is flagged until it is the first again, unless
+        amounts were refused meanwhile: then it was listed wrongly. Raises ValueError for a list without any
+        contract: no exchange lists none.
         """
         if not listed:
             raise ValueError("a list of contracts without one that can be read")
         before = self._listed or {}
-        resized = [
-            symbol
-            for symbol in self.symbols
-            if symbol in before
-            and symbol in listed
-            and before[symbol].contract_base != listed[symbol].contract_base
-        ]
-        for symbol in resized:
-            old, new = before[symbol].contract_base, listed[symbol].contract_base
-            self._resized[symbol] = f"the contract of {symbol} has {new:g} instead of {old:g} base coin"
+        corrected = {}
+        for symbol in self.symbols:
+            if symbol not in listed:
+                continue
+            new = listed[symbol].contract_base
+            old = before[symbol].contract_base if symbol in before else new
+            if new != old and symbol in self._doubted_since_ms:
+                corrected[symbol] = self._doubted_since_ms.pop(symbol)
+                self._first_sizes[symbol] = new
+            first = self._first_sizes.setdefault(symbol, new)
+            if new == first:
+                self._resized.pop(symbol, None)
+            elif new != old:
+                self._resized[symbol] = f"the contract of {symbol} has {new:g} instead of {first:g} base coin"
         # What has left the list keeps its size, so that its return with another one is noticed.
         self._listed = {**{s: _gone(before[s]) for s in before if s not in listed}, **listed}
-        return resized
+        return corrected
+
+    @property
+    def has_sizes(self) -> bool:
+        """Whether amounts are in contracts, whose sizes are in the list."""
+        return any(one.contract_base != 1.0 for one in (self._listed or {}).values())
 
     def flags(self) -> dict[str, set[str]]:
         """What the maps of the symbols must say."""

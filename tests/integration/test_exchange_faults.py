@@ -30,6 +30,21 @@ def test_an_exchange_fails_and_is_well_again(cell: Cell) -> None:
     assert report.hits or cell.may_be_missed
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "name",
+    [
+        "okx:/api/v5/public/instruments:wrong-size:lasting:starting",
+    ],
+)
+def test_sizes_listed_wrongly_at_the_start_are_read_again(name: str) -> None:
+    """Soon after the list is right what was refused is there, and nothing is flagged."""
+    (cell,) = (each for each in all_cells() if each.name == name)
+    report = run_cell(cell)
+    assert report.wrong == []
+    assert report.hits > 2
+
+
 def test_the_matrix_is_whole() -> None:
     """Six seeds do every cell; each endpoint and channel fails in each way that it can."""
     every = all_cells()

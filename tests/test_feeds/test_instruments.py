@@ -51,11 +51,29 @@ def test_what_has_left_the_list_may_come_back() -> None:
 def test_a_new_contract_size_is_flagged_also_after_a_pause() -> None:
     """Amounts before and after are not comparable unless it is taken in."""
     instruments = InstrumentList(SYMBOLS)
-    assert instruments.read(listing(BTCUSDT=(True, 0.01))) == []
-    assert instruments.read(listing(XRPUSDT=(True, 1.0))) == []
-    assert instruments.read(listing(BTCUSDT=(True, 0.001))) == ["BTCUSDT"]
+    instruments.read(listing(BTCUSDT=(True, 0.01)))
+    instruments.read(listing(XRPUSDT=(True, 1.0)))
+    for _ in range(2):  # it is flagged for as long as the size is another
+        assert instruments.read(listing(BTCUSDT=(True, 0.001))) == {}
+        assert instruments.flags()["BTCUSDT"] == {"contract_changed"}
+        assert "0.001 instead of 0.01" in instruments.problems("okx")["BTCUSDT"]
+    instruments.read(listing(BTCUSDT=(True, 0.01)))
+    assert "BTCUSDT" not in instruments.flags()
+
+
+def test_a_size_whose_amounts_were_refused_was_listed_wrongly() -> None:
+    """The next reading corrects it: no flag, but from when on amounts are to be fetched again."""
+    instruments = InstrumentList(SYMBOLS)
+    instruments.read(listing(BTCUSDT=(True, 1e6), ETHUSDT=(True, 0.1)))
+    assert instruments.has_sizes
+    for time_ms in (3000, 2000, 4000):
+        instruments.doubt("BTCUSDT", time_ms)
+    instruments.doubt("ETHUSDT", 5000)
+    assert instruments.read(listing(BTCUSDT=(True, 0.01), ETHUSDT=(True, 0.1))) == {"BTCUSDT": 2000}
+    assert {"BTCUSDT", "ETHUSDT"}.isdisjoint(instruments.flags())
+    instruments.read(listing(BTCUSDT=(True, 1e6), ETHUSDT=(True, 0.1)))
     assert instruments.flags()["BTCUSDT"] == {"contract_changed"}
-    assert "0.001 instead of 0.01" in instruments.problems("okx")["BTCUSDT"]
+    assert not InstrumentList(SYMBOLS).has_sizes
 
 
 def test_an_announced_delisting_is_named() -> None:
