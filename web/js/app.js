@@ -15,7 +15,7 @@ import { formatState } from "./state/view-state.js";
 
 const loader = new MarketLoader({
   baseInterval: facts.interval,
-  onLoad: (symbol, error) => mapGrid.showLoaded(symbol, error),
+  onLoad: (key, error) => mapGrid.showLoaded(key, error),
   onUnknownExchanges: (unknown) => mapGrid.dropExchanges(unknown),
 });
 const mapGrid = new MapGrid(find("#maps"), store, loader, facts.symbols);
@@ -28,7 +28,7 @@ matchMedia("(prefers-color-scheme: light)").addEventListener("change", showTheme
 
 store.subscribe((state, changed) => {
   if (changed.has("theme")) showTheme();
-  for (const { view } of mapGrid.slots.values()) view.apply(state);
+  mapGrid.apply(state);
   if (LAYOUT.some((key) => changed.has(key))) mapGrid.layOut();
 });
 

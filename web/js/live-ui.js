@@ -47,12 +47,12 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
     for (const { view } of mapGrid.slots.values()) view.setGreyed(status === "disconnected");
     showTitle();
   });
-  const showTitle = () => showPrice(loader.market(store.state.symbol), loader.paused);
+  const showTitle = () => showPrice(mapGrid.market, loader.paused);
   const legend = new Legend(find("#legend"), store);
   const tiers = new LeverageTiers(store, () => loader.prepareTiers());
   const ladder = {
     onNext: (/** @type {Cluster | undefined} */ above, /** @type {Cluster | undefined} */ below) =>
-      summarise([above, below], loader.market(store.state.symbol).now?.price ?? NaN),
+      summarise([above, below], mapGrid.market.now?.price ?? NaN),
     onChoose: (/** @type {number} */ price) => {
       mapGrid.focus.view.viewport.showPrice(price);
       requestAnimationFrame(() => mapGrid.focus.flash(price)); // where it is by then
@@ -64,7 +64,7 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
   const aside = find("#side");
 
   const showFocus = () => {
-    const market = loader.market(store.state.symbol);
+    const { market } = mapGrid;
     legend.show(mapGrid.focus.view);
     side.show(market, WINDOWS[store.state.window].spanMs);
     tape.show(market);
@@ -73,16 +73,16 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
   };
 
   const drawSoon = oncePerFrame(() => {
-    const market = loader.market(store.state.symbol);
-    showReadout(find("#ohlc"), market, loader.interval, mapGrid.hovered);
+    const { market } = mapGrid;
+    showReadout(find("#ohlc"), market, loader.interval, mapGrid.hovered, mapGrid.focus.view.clock);
     if (!aside.hidden) side.draw();
     tape.draw();
     showTitle();
   });
 
   mapGrid.forEachMap(addParts);
-  loader.subscribe(({ symbol }) => {
-    if (symbol !== store.state.symbol) return;
+  loader.subscribe((market) => {
+    if (market !== mapGrid.market) return;
     drawSoon();
     if (document.hidden) showTitle(); // which has no frames to draw in
   });

@@ -6,8 +6,10 @@
 
 import { MapSlot } from "./panels/map-slot.js";
 import { tiersText } from "./state/leverage-tiers.js";
+import { formatCell, parseCell } from "./state/cells.js";
 import { marketPatch } from "./state/price-range-choice.js";
 
+/** @typedef {import("./state/view-state.js").ViewState} ViewState */
 /** @typedef {import("./state/view-state.js").ViewStore} ViewStore */
 /** @typedef {import("./data/market-loader.js").MarketLoader} MarketLoader */
 
@@ -19,22 +21,34 @@ import { marketPatch } from "./state/price-range-choice.js";
  */
 
 /** What of the state decides which maps there are and what is loaded for them. */
-export const LAYOUT = /** @type {const} */ (["symbol", "window", "grid", "markets", "venues", "lev"]);
+export const LAYOUT = /** @type {const} */ ([
+  "symbol",
+  "window",
+  "grid",
+  "markets",
+  "cells",
+  "venues",
+  "lev",
+]);
+/** @type {number[]} */
+const NO_TIMES = [];
+
+/** @typedef {import("./data/market-loader.js").Cell} Cell */
 
 export class MapGrid {
   #element;
   #store;
   #loader;
   #symbols;
-  /** @type {Map<string, MapSlot>} */
+  /** By the key of their cell. @type {Map<string, MapSlot>} */
   slots = new Map();
   /** Column under the crosshair of the map in focus. @type {number | null} */
   hovered = null;
   /** @type {MapSlot | null} the map whose gestures the others follow */
   #leader = null;
   #notice = "";
-  /** @type {import("./state/view-state.js").ViewState["window"] | ""} that the maps were last laid out for */
-  #window = "";
+  /** The window each was last laid out for, by key. @type {Map<string, string>} */
+  #windows = new Map();
   /** The leverage tiers that they were last laid out for, as written. */
   #tiers = "";
   /** @type {GridHooks | null} */
@@ -53,7 +67,7 @@ export class MapGrid {
     this.#store = store;
     this.#loader = loader;
     this.#symbols = symbols;
-    loader.refineFor((symbol) => this.slots.get(symbol)?.view.viewport.prices() ?? []);
+    loader.refineFor((key) => this.slots.get(key)?.view.viewport.prices() ?? []);
   }
 
   /** A message for the viewer from before there were hooks to show it; empty: none. */
@@ -68,11 +82,11 @@ export class MapGrid {
 
   /**
    * A history arrived or failed.
-   * @param {string} symbol
+   * @param {string} key
    * @param {string} error empty: it arrived
    */
-  showLoaded(symbol, error) {
-    const slot = this.slots.get(symbol);
+  showLoaded(key, error) {
+    const slot = this.slots.get(key);
     slot?.showLoaded(error);
     slot?.update(error);
     this.#hooks?.onChange();
@@ -98,11 +112,37 @@ export class MapGrid {
   }
 
   get focus() {
-    return /** @type {MapSlot} */ (this.slots.get(this.#store.state.symbol));
+    return /** @type {MapSlot} */ (this.slots.get(this.focusKey));
   }
 
-  /** Markets in sight, always with the one in focus. @returns {string[]} */
-  get symbols() {
+  /** The key of the cell in focus. */
+  get focusKey() {
+    const { state } = this.#store;
+    return state.cells.length ? formatCell(state) : state.symbol;
+  }
+
+  /** @param {MapSlot} slot in sight */
+  keyOf(slot) {
+    return [...this.slots].find(([, each]) => each === slot)?.[0] ?? "";
+  }
+
+  /** The market of the map in focus. */
+  get market() {
+    return this.#loader.market(this.focusKey);
+  }
+
+  /** The maps in sight, always with the one in focus. @returns {Cell[]} */
+  get cells() {
+    const { cells, window } = this.#store.state;
+    if (!cells.length) return this.#symbolsOfGrid().map((symbol) => ({ key: symbol, symbol, window }));
+    return cells.flatMap((key) => {
+      const cell = parseCell(key);
+      return cell ? { key, ...cell } : [];
+    });
+  }
+
+  /** @returns {string[]} */
+  #symbolsOfGrid() {
     const { grid, symbol, markets } = this.#store.state;
     if (grid === 1) return [symbol];
     const wanted = [...new Set([...markets, ...this.#symbols])]
@@ -111,29 +151,47 @@ export class MapGrid {
     return wanted.includes(symbol) ? wanted : [symbol, ...wanted.slice(1)];
   }
 
+  /** Every map by the state, each of a layout with its own window. @param {ViewState} state */
+  apply(state) {
+    for (const { key, window } of this.cells) {
+      this.slots.get(key)?.view.apply(this.#stateOf(state, key, window));
+    }
+  }
+
+  /**
+   * @param {ViewState} state
+   * @param {string} key
+   * @param {Cell["window"]} window
+   * @returns {ViewState} as it is for one map: the times in sight are those of the one in focus
+   */
+  #stateOf(state, key, window) {
+    if (!state.cells.length) return state;
+    return { ...state, window, times: key === this.focusKey ? state.times : NO_TIMES };
+  }
+
   layOut() {
     const { state } = this.#store;
-    const symbols = this.symbols;
-    const alone = state.grid === 1;
-    const [wasOf, tiers] = [this.#window, tiersText(state.lev)];
+    const { cells, focusKey: focus } = this;
+    const alone = state.cells.length ? cells.length === 1 : state.grid === 1;
+    const tiers = tiersText(state.lev);
     const otherTiers = tiers !== this.#tiers;
-    this.#window = state.window;
     this.#tiers = tiers;
-    const { symbol: focus, window, venues: exchanges } = state;
-    this.#loader.show(symbols, { focus, window, exchanges, tiers: state.lev });
-    for (const [symbol, slot] of this.slots) {
-      if (symbols.includes(symbol) && slot.view.compact === !alone) continue;
+    this.#loader.show(cells, { focus, exchanges: state.venues, tiers: state.lev });
+    for (const [key, slot] of this.slots) {
+      if (cells.some((cell) => cell.key === key) && slot.view.compact === !alone) continue;
       slot.destroy();
-      this.slots.delete(symbol);
+      this.slots.delete(key);
     }
-    this.#element.dataset.grid = String(alone ? 1 : symbols.length > 4 ? 9 : symbols.length > 1 ? 4 : 1);
-    symbols.forEach((symbol, i) => {
-      const slot = this.slots.get(symbol) ?? this.#newSlot(symbol, !alone);
-      const market = this.#loader.market(symbol);
-      if (slot.view.market !== market) slot.show(market, this.#loader.error(symbol));
-      if (wasOf !== state.window) slot.showLoading(state.window);
-      else if (otherTiers && !this.#loader.holdsTiers(symbol)) slot.showLoading(tiers || "all leverages");
-      slot.element.classList.toggle("focus", symbol === state.symbol && !alone);
+    this.#element.dataset.grid = String(alone ? 1 : cells.length > 4 ? 9 : cells.length > 1 ? 4 : 1);
+    cells.forEach((cell, i) => {
+      const { key, window } = cell;
+      const slot = this.slots.get(key) ?? this.#newSlot(cell, !alone);
+      const market = this.#loader.market(key);
+      if (slot.view.market !== market) slot.show(market, this.#loader.error(key));
+      if (this.#windows.get(key) !== window) slot.showLoading(window);
+      else if (otherTiers && !this.#loader.holdsTiers(key)) slot.showLoading(tiers || "all leverages");
+      this.#windows.set(key, window);
+      slot.element.classList.toggle("focus", key === focus && !alone);
       // An element that is put in its place again loses the pointer that is just pressing it.
       if (this.#element.children[i] !== slot.element) {
         this.#element.insertBefore(slot.element, this.#element.children[i] ?? null);
@@ -142,24 +200,31 @@ export class MapGrid {
   }
 
   /**
-   * @param {string} symbol
+   * @param {Cell} cell
    * @param {boolean} compact
    * @returns {MapSlot}
    */
-  #newSlot(symbol, compact) {
-    const slot = new MapSlot(this.#store.state, {
+  #newSlot({ key, symbol, window }, compact) {
+    const { cells } = this.#store.state;
+    const slot = new MapSlot(this.#stateOf(this.#store.state, key, window), {
+      window: cells.length ? window : "",
       compact,
       profile: !compact,
       onHover: (point) => this.#hover(slot, point),
       onRange: () => this.#link(slot),
-      onGesture: (patch) => this.#store.set(compact ? { times: patch.times ?? [] } : patch),
+      onGesture: (patch) => {
+        if (!compact) this.#store.set(patch);
+        else if (!this.#store.state.cells.length || slot === this.focus) {
+          this.#store.set({ times: patch.times ?? [] });
+        }
+      },
     });
-    this.slots.set(symbol, slot);
+    this.slots.set(key, slot);
     this.#element.append(slot.element);
     slot.element.addEventListener("pointerenter", () => (this.#leader = slot));
     slot.element.addEventListener("pointerdown", () => {
       this.#leader = slot;
-      if (this.#store.state.symbol !== symbol) this.#store.set(marketPatch(this.#store.state, symbol));
+      if (key !== this.focusKey) this.#store.set({ ...marketPatch(this.#store.state, symbol), window });
     });
     for (const add of this.#onEveryMap) add(slot);
     return slot;
@@ -179,10 +244,14 @@ export class MapGrid {
     this.#hooks?.onChange();
   }
 
-  /** The same time in all of them, so that a sweep across markets is seen as one. @param {MapSlot} slot */
+  /**
+   * The same time in all of them that have one window, so that a sweep across markets is seen as one.
+   * @param {MapSlot} slot
+   */
   #link(slot) {
     if (this.#leader !== slot || this.slots.size < 2) return;
     const times = slot.view.viewport.times();
-    for (const other of this.slots.values()) if (other !== slot && times.length) other.view.showTimes(times);
+    const isLinked = (/** @type {MapSlot} */ other) => other !== slot && other.window === slot.window;
+    for (const other of this.slots.values()) if (isLinked(other) && times.length) other.view.showTimes(times);
   }
 }

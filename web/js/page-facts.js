@@ -4,12 +4,16 @@
  * @module
  */
 
+import { withCells } from "./state/cells.js";
 import { rememberedState } from "./state/settings.js";
 import { parseState, unreadable, ViewStore } from "./state/view-state.js";
 
 const { dataset } = document.documentElement;
 const symbols = (dataset.symbols ?? "").split(",").filter(Boolean);
-const requested = parseState(location.search, rememberedState());
+const asked = parseState(location.search, rememberedState());
+// A map of a market that is not followed would stay empty.
+const cells = asked.cells.filter((cell) => symbols.includes(cell.split(":")[0]));
+const requested = { ...asked, ...withCells(asked, { cells }) };
 const followed = symbols.includes(requested.symbol);
 
 /** What the server wrote into the page. */
@@ -24,7 +28,12 @@ export const facts = {
   /** The market the address names, if this server does not follow it. */
   unknown: followed ? "" : requested.symbol,
   /** What of the address is not understood, as sentences. */
-  unreadable: unreadable(location.search, requested),
+  unreadable: [
+    ...unreadable(location.search, requested),
+    ...asked.cells
+      .filter((cell) => !cells.includes(cell))
+      .map((cell) => `${cell}: no such market on this server.`),
+  ],
 };
 
 export const store = new ViewStore(followed ? requested : { ...requested, symbol: symbols[0] ?? "" });

@@ -18,6 +18,8 @@ import { timeToX } from "./times-on-screen.js";
 const DAY_MS = 86_400_000;
 const FONT_PX = 10.5;
 const LEAST_HEIGHT = 3;
+/** Between two labels side by side. */
+const GAP_PX = 16;
 
 export class SweptPrimitive {
   /** @type {Attached["chart"] | null} */
@@ -29,6 +31,7 @@ export class SweptPrimitive {
   #bands = [];
   /** @type {import("../data/history-matrix.js").HistoryMatrix | null} */
   #matrix = null;
+  #untilMs = Infinity;
   /** @type {() => Theme} */
   #theme;
 
@@ -58,8 +61,10 @@ export class SweptPrimitive {
   /**
    * @param {import("../data/history-matrix.js").HistoryMatrix | null} matrix that has the columns
    * @param {Outlined[]} bands latest first
+   * @param {number} untilMs what is drawn ends there
    */
-  show(matrix, bands) {
+  show(matrix, bands, untilMs) {
+    this.#untilMs = untilMs;
     this.#matrix = matrix;
     this.#bands = bands;
     this.#requestUpdate();
@@ -81,8 +86,16 @@ export class SweptPrimitive {
       context.setLineDash([4 * hr, 3 * hr]);
       context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
       context.setLineDash([]);
-      label(context, box, bitmapSize.width, { text: textOf(band), theme, ratio: vr, taken });
+      const edge = Math.min(bitmapSize.width, this.#edge(hr));
+      label(context, box, edge, { text: textOf(band), theme, ratio: vr, taken });
     }
+  }
+
+  /** Where what is drawn ends, device px. @param {number} hr */
+  #edge(hr) {
+    const middle = this.#chart && this.#matrix && timeToX(this.#chart, this.#matrix);
+    if (!this.#matrix || !middle || this.#untilMs === Infinity) return Infinity;
+    return middle(this.#untilMs - this.#matrix.intervalMs / 2) * hr;
   }
 
   /**
@@ -97,7 +110,7 @@ export class SweptPrimitive {
     const middle = this.#chart && matrix && timeToX(this.#chart, matrix);
     if (!matrix || !middle || top === null || bottom === null) return null;
     const xOf = (/** @type {number} */ ms) => middle(ms - matrix.intervalMs / 2) * hr; // a bar's left edge
-    const endMs = Math.min(toMs + DAY_MS, matrix.timeOf(matrix.end));
+    const endMs = Math.min(toMs + DAY_MS, matrix.timeOf(matrix.end), this.#untilMs);
     const [left, right] = [xOf(toMs), xOf(endMs)];
     const height = Math.max(bottom - top, LEAST_HEIGHT) * vr;
     const y = ((top + bottom) / 2) * vr - height / 2;
@@ -122,12 +135,14 @@ function label(context, box, width, { text, theme, ratio, taken }) {
   const left = Math.min(Math.max(box.left, 0), width - wide);
   const middle = (box.top + box.bottom) / 2;
   const place = { left, right: left + wide, top: middle - half, bottom: middle + half };
+  // With a line's room between them: where many bands are close, the latest are written.
+  const [besides, above] = [GAP_PX * ratio, 2 * half];
   const free = taken.every(
     (other) =>
-      other.right < place.left ||
-      other.left > place.right ||
-      other.bottom < place.top ||
-      other.top > place.bottom,
+      other.right + besides < place.left ||
+      other.left - besides > place.right ||
+      other.bottom + above < place.top ||
+      other.top - above > place.bottom,
   );
   if (left < 0 || !free) return;
   taken.push(place);

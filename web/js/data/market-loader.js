@@ -5,23 +5,29 @@
  * @module
  */
 
-import { Market } from "./market.js";
-import { requestCandles, requestColumns, requestLiquidations } from "./market-requests.js";
+import { LoadedMaps, newEntry } from "./loaded-maps.js";
+import { requestCandles, requestColumns, requestHistory, requestLiquidations } from "./market-requests.js";
 import { requestPlanes, takeTiers, unknownExchanges } from "./market-requests.js";
 import { refine } from "./detail.js";
-import { historyOfTiers } from "./leverage-planes.js";
-import { fetchColumns, fetchHistory, historyAddress, RestError } from "./rest-client.js";
+import { historyAddress, RestError } from "./rest-client.js";
 import { Schedule } from "./schedule.js";
 import { FAILED_ATTEMPTS_BEFORE_POLLING } from "../state/connection-status.js";
 import { intervalOf } from "../state/time-windows.js";
 
 /** @typedef {import("../state/time-windows.js").WindowName} WindowName */
+/** @typedef {import("./market.js").Market} Market */
 /** @typedef {import("../websocket-client.js").LiqstreamClient} LiqstreamClient */
 /** @typedef {import("./market-requests.js").LoadedMarket} LoadedMarket */
 /**
+ * @typedef {object} Cell a map that is shown
+ * @property {string} key its name: the symbol, or symbol and window, as BTCUSDT:12h
+ * @property {string} symbol
+ * @property {WindowName} window
+ */
+/**
  * @typedef {object} LoaderOptions
  * @property {string} baseInterval the interval of the server's bars
- * @property {(symbol: string, error: string) => void} onLoad called when a history arrived or failed
+ * @property {(key: string, error: string) => void} onLoad called when a history arrived or failed
  * @property {(exchanges: string[]) => void} onUnknownExchanges called with requested exchanges that the
  * server does not have
  */
@@ -42,17 +48,15 @@ const LIVE_WITHIN_MS = 3000;
 const HIDDEN_MS = 30_000;
 
 export class MarketLoader {
-  /** @type {Map<string, LoadedMarket>} */
-  #loaded = new Map();
+  #loaded = new LoadedMaps();
   /** @type {LiqstreamClient | null} */
   #client = null;
   #baseInterval;
-  /** @type {WindowName} */
-  #window = "3d";
   /** @type {string[]} */
   #exchanges = [];
   /** @type {number[]} leverage tiers shown; empty: all */
   #tiers = [];
+  /** The key of the cell in focus. */
   #focus = "";
   /** performance.now() from which on mix and liquidations are requested: being live goes first. */
   #besidesAt = Infinity;
@@ -64,7 +68,7 @@ export class MarketLoader {
   /** Update interval of the subscriptions, s. */
   #intervalS = INTERVAL_S;
   #awakeWhile = () => false;
-  /** @type {(symbol: string) => number[]} lowest and highest price in sight; empty: not known */
+  /** @type {(key: string) => number[]} lowest and highest price in sight; empty: not known */
   #pricesInSight = () => [];
   #onLoad;
   #onUnknownExchanges;
@@ -84,12 +88,18 @@ export class MarketLoader {
     this.#client = client;
     this.#besidesAt = performance.now() + LIVE_WITHIN_MS;
     client.on("snapshot", () => (this.#besidesAt = 0));
-    client.on("snapshot", (snapshot) => this.#loaded.get(snapshot.symbol)?.market.takeSnapshot(snapshot));
-    client.on("tick", (snapshot) => this.#loaded.get(snapshot.symbol)?.market.takeTick(snapshot));
+    client.on("snapshot", (snapshot) => {
+      for (const market of this.#loaded.marketsOf(snapshot.symbol)) market.takeSnapshot(snapshot);
+    });
+    client.on("tick", (snapshot) => {
+      for (const market of this.#loaded.marketsOf(snapshot.symbol)) market.takeTick(snapshot);
+    });
     client.on("confirmed", ({ symbol }) => {
-      const [held, market] = [client.snapshot(symbol), this.#loaded.get(symbol)?.market];
-      // What was resumed from is not sent again, and polling may have shown another server's since.
-      if (held && market?.now && market.now.epoch !== held.epoch) market.takeSnapshot(held);
+      const held = client.snapshot(symbol);
+      for (const market of this.#loaded.marketsOf(symbol)) {
+        // What was resumed from is not sent again, and polling may have shown another server's since.
+        if (held && market.now && market.now.epoch !== held.epoch) market.takeSnapshot(held);
+      }
     });
     client.on("status", ({ state, attempt }) => {
       const failed =
@@ -99,7 +109,7 @@ export class MarketLoader {
       if (state === "waiting") for (const entry of this.#loaded.values()) entry.liquidationsTo = 0;
     });
     client.on("subscribed", () => (this.#polling = false));
-    client.subscribe([...this.#loaded.keys()], this.#pace);
+    client.subscribe(this.#loaded.symbols, this.#pace);
   }
 
   /**
@@ -112,7 +122,7 @@ export class MarketLoader {
 
   /**
    * Where few rows are in sight, finer ones are loaded.
-   * @param {(symbol: string) => number[]} pricesInSight lowest and highest; empty: not known
+   * @param {(key: string) => number[]} pricesInSight lowest and highest; empty: not known
    */
   refineFor(pricesInSight) {
     this.#pricesInSight = pricesInSight;
@@ -140,60 +150,63 @@ export class MarketLoader {
     return [...this.#loaded.values()].some(({ loading }) => loading);
   }
 
+  /** Of the map in focus. */
   get interval() {
-    return intervalOf(this.#window, this.#baseInterval);
+    return this.#intervalOf(this.#entryOf(this.#focus));
+  }
+
+  /** @param {LoadedMarket} entry */
+  #intervalOf({ window }) {
+    return intervalOf(window, this.#baseInterval);
   }
 
   /**
-   * @param {string} symbol
+   * @param {string} key
    * @returns {Market}
    */
-  market(symbol) {
-    return this.#entryOf(symbol).market;
+  market(key) {
+    return this.#entryOf(key).market;
+  }
+
+  /** That of the first of its maps, which stands for all. @param {string} symbol */
+  marketOf(symbol) {
+    return this.#loaded.marketsOf(symbol)[0];
   }
 
   /**
-   * Every exchange there is, whatever is chosen.
-   * @param {string} symbol
-   * @returns {string[]}
-   */
-  knownExchanges(symbol) {
-    return this.#loaded.get(symbol)?.market.exchanges ?? [];
-  }
-
-  /**
-   * @param {string} symbol
+   * @param {string} key
    * @returns {string} why its history did not come; empty if it did
    */
-  error(symbol) {
-    return this.#loaded.get(symbol)?.error ?? "";
+  error(key) {
+    return this.#loaded.get(key)?.error ?? "";
   }
 
   /**
-   * Shows exactly these markets; others are unsubscribed and forgotten.
-   * @param {string[]} symbols
-   * @param {{ focus: string, window: WindowName, exchanges: string[], tiers: number[] }} view
+   * Shows exactly these maps; markets of others are unsubscribed and forgotten.
+   * @param {Cell[]} cells
+   * @param {{ focus: string, exchanges: string[], tiers: number[] }} view focus: a key
    */
-  show(symbols, { focus, window, exchanges, tiers }) {
+  show(cells, { focus, exchanges, tiers }) {
     const otherTiers = tiers.join() !== this.#tiers.join();
-    const changed = window !== this.#window || exchanges.join() !== this.#exchanges.join();
+    const otherExchanges = exchanges.join() !== this.#exchanges.join();
     this.#tiers = tiers;
-    this.#window = window;
     this.#exchanges = exchanges;
     this.#focus = focus;
-    const gone = [...this.#loaded.keys()].filter((symbol) => !symbols.includes(symbol));
-    for (const symbol of gone) {
-      this.#loaded.get(symbol)?.loading?.abort();
-      this.#loaded.delete(symbol);
-    }
-    this.#client?.unsubscribe(gone);
+    const before = this.#loaded.symbols;
+    const keys = cells.map(({ key }) => key);
+    for (const key of this.#loaded.keys()) if (!keys.includes(key)) this.#loaded.drop(key);
+    for (const key of keys) this.#entryOf(key);
+    const { symbols } = this.#loaded;
+    this.#client?.unsubscribe(before.filter((symbol) => !symbols.includes(symbol)));
     const fresh = symbols.filter((symbol) => !this.#client?.symbols.includes(symbol));
     if (fresh.length) this.#client?.subscribe(fresh, this.#pace);
-    for (const symbol of symbols) {
-      const entry = this.#entryOf(symbol);
+    for (const { key, window } of cells) {
+      const entry = this.#entryOf(key);
+      const changed = otherExchanges || window !== entry.window;
+      entry.window = window;
       if (changed) entry.market.liquidationsState = "loading";
       if (changed) entry.detail = entry.wanted = null;
-      if (otherTiers && !changed && this.holdsTiers(symbol) && takeTiers(entry, exchanges, tiers)) continue;
+      if (otherTiers && !changed && this.holdsTiers(key) && takeTiers(entry, exchanges, tiers)) continue;
       if (changed || otherTiers || (!entry.market.matrix && !entry.loading)) void this.#load(entry);
     }
     this.#schedule.reset();
@@ -206,9 +219,9 @@ export class MarketLoader {
     if (this.#schedule.due("tiers", RELOAD_MS)) void requestPlanes(entry, this.#address(entry, true));
   }
 
-  /** Whether any tiers of a market can be shown without another request. @param {string} symbol */
-  holdsTiers(symbol) {
-    const entry = this.#loaded.get(symbol);
+  /** Whether any tiers of a map can be shown without another request. @param {string} key */
+  holdsTiers(key) {
+    const entry = this.#loaded.get(key);
     return entry?.planes?.address === (entry && this.#address(entry, true));
   }
 
@@ -216,8 +229,10 @@ export class MarketLoader {
    * @param {LoadedMarket} entry
    * @param {boolean} byLeverage
    */
-  #address({ market: { symbol }, detail }, byLeverage) {
-    return historyAddress(symbol, this.#window, this.interval, this.#exchanges, byLeverage, detail);
+  #address(entry, byLeverage) {
+    const { market, window, detail } = entry;
+    const interval = this.#intervalOf(entry);
+    return historyAddress(market.symbol, window, interval, this.#exchanges, byLeverage, detail);
   }
 
   /** Loads the histories again. */
@@ -239,7 +254,7 @@ export class MarketLoader {
   #setInterval(intervalS) {
     if (intervalS === this.#intervalS) return;
     this.#intervalS = intervalS;
-    const symbols = [...this.#loaded.keys()];
+    const symbols = this.#loaded.symbols;
     if (symbols.length) this.#client?.subscribe(symbols, this.#pace);
   }
 
@@ -249,24 +264,17 @@ export class MarketLoader {
   }
 
   /**
-   * @param {string} symbol
+   * @param {string} key
    * @returns {LoadedMarket}
    */
-  #entryOf(symbol) {
-    let entry = this.#loaded.get(symbol);
+  #entryOf(key) {
+    let entry = this.#loaded.get(key);
     if (!entry) {
-      const market = new Market(symbol);
-      const none = { loading: null, planes: null, columns: null, detail: null, wanted: null, error: "" };
-      entry = { market, ...none, reloadAt: 0, appended: 0, klinesAt: 0, liquidationsTo: 0 };
-      const kept = entry;
-      market.subscribe((change) => {
-        if (change === "behind") kept.reloadAt ||= performance.now() + 1500;
-        if (change === "appended") kept.appended += 1;
-        if (change === "now" || change === "mix" || change === "liquidations") {
-          for (const listener of this.#listeners) listener(market);
-        }
+      const window = this.#loaded.get(this.#focus)?.window ?? "3d";
+      entry = newEntry(key, window, (market) => {
+        for (const listener of this.#listeners) listener(market);
       });
-      this.#loaded.set(symbol, entry);
+      this.#loaded.set(key, entry);
     }
     return entry;
   }
@@ -277,37 +285,25 @@ export class MarketLoader {
     const loading = new AbortController();
     entry.loading = loading;
     entry.reloadAt = 0;
-    const { symbol } = entry.market;
-    const [exchanges, tiers, detail] = [this.#exchanges, this.#tiers, entry.detail];
+    const [exchanges, tiers] = [this.#exchanges, this.#tiers];
     try {
-      const askedAt = performance.now();
       const address = this.#address(entry, tiers.length > 0);
-      const same = entry.market.isOf(exchanges) && !tiers.length;
-      const [history, columns] = await Promise.all([
-        fetchHistory(address, loading.signal),
-        same ? null : fetchColumns(symbol, exchanges, loading.signal),
-      ]);
+      await requestHistory(entry, address, { exchanges, tiers, signal: loading.signal });
       if (loading.signal.aborted) return;
       entry.error = "";
-      entry.liquidationsTo = 0;
-      if (tiers.length) entry.planes = { address, history }; // kept for the way back to all and again to some
-      const taken = tiers.length ? historyOfTiers(history, tiers) : history;
-      entry.market.takeHistory(taken, exchanges, tiers, detail !== null);
-      entry.columns = columns ?? entry.columns;
-      if (columns) entry.market.takeColumns(columns, { asNow: true, askedAt });
     } catch (error) {
       if (loading.signal.aborted) return;
       entry.error = error instanceof Error ? error.message : String(error);
       entry.reloadAt = performance.now() + 5000;
       if (exchanges.length && error instanceof RestError && error.status === 400) {
-        const unknown = await unknownExchanges(symbol, exchanges);
+        const unknown = await unknownExchanges(entry.market.symbol, exchanges);
         if (unknown.length && exchanges === this.#exchanges) this.#onUnknownExchanges(unknown);
       }
     } finally {
       if (entry.loading === loading) entry.loading = null;
     }
-    this.#onLoad(symbol, entry.error);
-    if (performance.now() >= this.#besidesAt) void requestLiquidations(entry, this.#window, this.interval);
+    this.#onLoad(entry.key, entry.error);
+    if (performance.now() >= this.#besidesAt) void requestLiquidations(entry, this.#intervalOf(entry));
   }
 
   #runTasks() {
@@ -318,12 +314,13 @@ export class MarketLoader {
     }
     if (this.#paused) return;
     for (const entry of this.#loaded.values()) {
+      const { key, appended, klinesAt } = entry;
       const due = entry.reloadAt && now > entry.reloadAt && !entry.loading;
-      if (due && this.#schedule.due(`load ${entry.market.symbol}`, RELOAD_MS)) void this.#load(entry);
+      if (due && this.#schedule.due(`load ${key}`, RELOAD_MS)) void this.#load(entry);
       else if (now >= this.#besidesAt && !entry.loading) {
-        if (refine(entry, this.#pricesInSight(entry.market.symbol))) void this.#load(entry);
+        if (refine(entry, this.#pricesInSight(key))) void this.#load(entry);
       }
-      if (entry.appended && now - entry.klinesAt > KLINES_MS) void requestCandles(entry, this.interval);
+      if (appended && now - klinesAt > KLINES_MS) void requestCandles(entry, this.#intervalOf(entry));
     }
     // The socket carries all exchanges and leverages together: some of them are polled.
     const polling = this.#polling || this.#exchanges.length > 0 || this.#tiers.length > 0;
@@ -334,7 +331,9 @@ export class MarketLoader {
     const focus = this.#loaded.get(this.#focus);
     if (focus && !polling && this.#schedule.due("mix", MIX_MS)) void requestColumns(focus, false);
     if (this.#schedule.due("liquidations", LIQUIDATIONS_MS)) {
-      for (const entry of this.#loaded.values()) void requestLiquidations(entry, this.#window, this.interval);
+      for (const entry of this.#loaded.values()) {
+        void requestLiquidations(entry, this.#intervalOf(entry));
+      }
     }
   }
 

@@ -13,7 +13,9 @@ import { INTERVALS_MS, WINDOWS } from "../state/time-windows.js";
 /** @typedef {import("../state/time-windows.js").WindowName} WindowName */
 /**
  * @typedef {object} LoadedMarket times without a unit are of performance.now()
+ * @property {string} key the map's name
  * @property {Market} market
+ * @property {WindowName} window that it is loaded for
  * @property {AbortController | null} loading
  * @property {string} error why its history did not come; empty: it did
  * @property {number} reloadAt 0: not wanted
@@ -30,6 +32,29 @@ import { INTERVALS_MS, WINDOWS } from "../state/time-windows.js";
 const DAY_MS = 86_400_000;
 /** Tiers chosen a moment apart are one change. */
 const REFRESH_MS = 1500;
+
+/**
+ * Loads a map's history, and the newest columns where those of the socket are not what is shown.
+ * @param {LoadedMarket} entry
+ * @param {string} address
+ * @param {{ exchanges: string[], tiers: number[], signal: AbortSignal }} view that the address is of
+ */
+export async function requestHistory(entry, address, { exchanges, tiers, signal }) {
+  const { market, detail } = entry;
+  const askedAt = performance.now();
+  const same = market.isOf(exchanges) && !tiers.length;
+  const [history, columns] = await Promise.all([
+    fetchHistory(address, signal),
+    same ? null : fetchColumns(market.symbol, exchanges, signal),
+  ]);
+  if (signal.aborted) return;
+  entry.liquidationsTo = 0;
+  if (tiers.length) entry.planes = { address, history }; // kept for the way back to all and again to some
+  const taken = tiers.length ? historyOfTiers(history, tiers) : history;
+  market.takeHistory(taken, exchanges, tiers, detail !== null);
+  entry.columns = columns ?? entry.columns;
+  if (columns) market.takeColumns(columns, { asNow: true, askedAt });
+}
 
 /**
  * @param {LoadedMarket} entry
@@ -77,16 +102,16 @@ export async function requestCandles(entry, interval) {
 /**
  * Adds the realised liquidations since the last answer, or those of the whole window.
  * @param {LoadedMarket} entry
- * @param {WindowName} window
  * @param {string} interval
  */
-export async function requestLiquidations(entry, window, interval) {
+export async function requestLiquidations(entry, interval) {
   const { symbol, chosen, matrix, now } = entry.market;
   if (!matrix || (now && now.timeMs < entry.liquidationsTo)) return;
   const to = matrix.timeOf(matrix.end) + matrix.intervalMs;
   const whole = entry.liquidationsTo === 0;
+  const { spanMs } = WINDOWS[entry.window];
   // The panel shows the last day whatever the window is.
-  const from = entry.liquidationsTo || to - Math.max(DAY_MS, WINDOWS[window].spanMs) - 2 * matrix.intervalMs;
+  const from = entry.liquidationsTo || to - Math.max(DAY_MS, spanMs) - 2 * matrix.intervalMs;
   try {
     const response = await fetchLiquidations(symbol, from, to, interval, chosen);
     if (!entry.market.isOf(chosen)) return;

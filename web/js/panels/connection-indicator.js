@@ -127,7 +127,7 @@ export class ConnectionIndicator {
   get #confirmed() {
     if (!this.#market?.now) return false;
     return this.#client.symbols.every((symbol) => {
-      const { now, chosen } = this.#loader.market(symbol);
+      const { now = null, chosen = [] } = this.#loader.marketOf(symbol) ?? {};
       if (!now) return true;
       const isShown = chosen.length > 0 || this.#client.snapshot(symbol)?.epoch === now.epoch;
       return isShown && this.#client.isConfirmed(symbol);

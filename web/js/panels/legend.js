@@ -97,7 +97,7 @@ export class Legend {
     this.#frame = 0;
     const { colours } = this.#view ?? {};
     const { state } = this.#store;
-    const of = state.grid === 1 ? "" : `${this.#view?.market?.symbol}: `;
+    const of = this.#view?.compact ? `${this.#view.market?.symbol}: ` : "";
     this.#title.textContent = of + MEANING[state.view];
     this.#lock.setAttribute("aria-pressed", String(state.lock));
     if (!colours?.high) return;

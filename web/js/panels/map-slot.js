@@ -20,6 +20,7 @@ import { estimateNote } from "./estimate.js";
 /**
  * @typedef {object} SlotOptions
  * @property {boolean} compact one of several maps
+ * @property {string} window its own, of a layout; empty: that of all maps
  * @property {boolean} profile whether the profile is shown
  * @property {(point: import("../chart/chart-view.js").Point | null) => void} onHover the crosshair moved;
  * null: left
@@ -70,7 +71,8 @@ export class MapSlot {
    * @param {ViewState} state
    * @param {SlotOptions} options
    */
-  constructor(state, { compact, profile, onHover, onRange, onGesture }) {
+  constructor(state, { compact, window, profile, onHover, onRange, onGesture }) {
+    this.window = window;
     this.#onHover = onHover;
     this.#onRange = onRange;
     this.chartElement = h("div", {
@@ -212,11 +214,13 @@ export class MapSlot {
     const { clock } = this.view;
     this.#zone.textContent = clock.offsetText(market.now?.timeMs ?? Date.now());
     this.#zone.title = `Times are ${clock.zone}`;
-    const price = market.now?.price;
+    const { shown, at } = market;
     put(
       this.#caption,
       market.symbol,
-      price && h("span", {}, priceText(price)),
+      this.window && h("span", { class: "own-window" }, this.window),
+      shown && h("span", {}, priceText(shown.price)),
+      at !== null && shown && h("span", { class: "then" }, `as of ${clock.format(shown.timeMs, "minute")}`),
       partText(market) && h("span", { class: "venues" }, partText(market)),
       market.now?.stale && h("span", { class: "label stale" }, "STALE"),
     );

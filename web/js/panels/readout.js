@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * The line above the map: market, price, change over the window, and the candle under the crosshair.
+ * The line above the map: market, price, change over the window, and the candle under the crosshair. While
+ * the map looks back the price is that of then, and says so.
  * @module
  */
 
@@ -12,11 +13,12 @@ import { h, put } from "./dom.js";
  * @param {import("../data/market.js").Market} market
  * @param {string} interval
  * @param {number | null} column under the crosshair
+ * @param {import("../data/format.js").Clock} clock
  */
-export function showReadout(element, market, interval, column) {
-  const { matrix, now } = market;
-  const newest = matrix?.candle(matrix.end - 1);
-  const price = now?.price ?? newest?.close;
+export function showReadout(element, market, interval, column, clock) {
+  const { matrix, now, at, shown } = market;
+  const newest = matrix?.candle(at === null ? matrix.end - 1 : matrix.columnAt(at));
+  const price = shown?.price ?? newest?.close;
   if (price === undefined) return put(element, h("b", {}, market.symbol));
   const first = matrix?.firstKnown ?? 0;
   const change = price / (matrix?.candle(first)?.open ?? price) - 1;
@@ -30,6 +32,7 @@ export function showReadout(element, market, interval, column) {
     of && h("span", { class: "venues", title: `All levels are of ${of} alone` }, of),
     h("span", {}, interval),
     h("b", { class: "price" }, priceText(price)),
+    ...(at !== null && shown ? thenTexts(shown.timeMs, now?.price, clock) : []),
     matrix &&
       h(
         "span",
@@ -44,4 +47,17 @@ export function showReadout(element, market, interval, column) {
     candle && part("L", candle.low),
     candle && part("C", candle.close),
   );
+}
+
+/**
+ * @param {number} thenMs
+ * @param {number | undefined} price of now
+ * @param {import("../data/format.js").Clock} clock
+ */
+function thenTexts(thenMs, price, clock) {
+  const title = `As of ${clock.format(thenMs, "full")}`;
+  return [
+    h("b", { class: "then", title }, `as of ${clock.format(thenMs, "minute")}`),
+    price !== undefined && h("span", {}, `now ${priceText(price)}`),
+  ];
 }

@@ -173,11 +173,10 @@ export class SidePanel {
         const part = /** @type {HTMLElement} */ (bar.children[i]);
         part.style.flexGrow = String(value / Math.max(1, long + short));
       }
-      const name = share === Infinity ? `all shown (${rangeText(now)})` : `within ${percent(share)}`;
       return h(
         "tr",
         {},
-        h("th", { scope: "row" }, name),
+        h("th", { scope: "row" }, ...nameOf(share, now)),
         h("td", {}, usd(long)),
         bar,
         h("td", {}, usd(short)),
@@ -308,6 +307,14 @@ function flagsOf({ now, header }) {
 /** @param {number} count @returns {string} empty: none */
 function warningCount(count) {
   return count ? `${count} warning${count > 1 ? "s" : ""}` : "";
+}
+
+/**
+ * @param {number} share
+ * @param {import("../data/market.js").Now} now
+ */
+function nameOf(share, now) {
+  return share === Infinity ? ["all shown", h("small", {}, rangeText(now))] : [`within ${percent(share)}`];
 }
 
 /**

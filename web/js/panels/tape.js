@@ -22,7 +22,7 @@ import { TapeSound } from "./tape-sound.js";
  */
 
 /** What of the state decides what is on it. */
-const FOLLOWED = /** @type {const} */ (["tab", "tape", "panel", "utc", "venues", "symbol"]);
+const FOLLOWED = /** @type {const} */ (["tab", "tape", "panel", "utc", "venues", "symbol", "at"]);
 const ROWS = 200;
 /** What is kept to choose from when the least size is changed. */
 const KEPT = 2000;
@@ -191,6 +191,7 @@ export class Tape {
     const shown = this.#trades.filter((trade) => trade.usd >= least);
     const isOpen = this.state === "open";
     const texts = [
+      store.state.at !== null && "Of now, not of the time looked back to",
       isHeld && `Held: ${this.#waiting} new`,
       (!isOpen || !shown.length) && EMPTY[this.state],
       this.#lost && `${this.#lost} left out: more came than could be sent`,

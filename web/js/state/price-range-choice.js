@@ -34,9 +34,10 @@ export function marketPatch(state, symbol) {
     owned.set(state.symbol, { low: state.low, high: state.high, if: state.if });
   }
   save();
-  const times = state.grid === 1 ? [] : state.times;
+  const alone = state.grid === 1 && !state.cells.length;
+  const times = alone || state.cells.length ? [] : state.times;
   const { fit, prices } = fits.get(symbol) ?? { fit: state.fit === "free" ? "near" : state.fit, prices: [] };
-  return { symbol, fit, prices, ...(owned.get(symbol) ?? NONE), times, at: null };
+  return { symbol, fit, prices, ...(owned.get(symbol) ?? NONE), times, at: alone ? null : state.at };
 }
 
 /**

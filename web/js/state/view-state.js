@@ -5,6 +5,7 @@
  * @module
  */
 
+import { parseCells, withCells } from "./cells.js";
 import { formatTiers, parseTiers } from "./leverage-tiers.js";
 import { WINDOW_NAMES } from "./time-windows.js";
 
@@ -13,6 +14,8 @@ import { WINDOW_NAMES } from "./time-windows.js";
  * @property {string} symbol the market in focus
  * @property {string[]} markets markets of the grid; empty: the first ones served
  * @property {number} grid 1, 4 or 9 maps
+ * @property {string[]} cells maps of a layout, as BTCUSDT:12h; empty: those of grid and markets, of one
+ * window
  * @property {import("./time-windows.js").WindowName} window
  * @property {"clusters" | "density"} view
  * @property {"both" | "long" | "short"} side
@@ -161,6 +164,12 @@ const FIELDS = {
     format: String,
     wanted: "1, 4 or 9",
   },
+  cells: {
+    initial: [],
+    parse: parseCells,
+    format: (v) => v.join(","),
+    wanted: "maps, as BTCUSDT:12h,BTCUSDT:7d",
+  },
   window: { ...choice(WINDOW_NAMES), initial: "3d" },
   view: choice(["clusters", "density"]),
   side: choice(["both", "long", "short"]),
@@ -210,7 +219,8 @@ export function parseState(search, base = initialState()) {
     if (value !== undefined) state[key] = value;
   }
   if (given.has("tape") && !given.has("tab")) state.tab = "tape"; // links from when this was all there was
-  return /** @type {ViewState} */ (/** @type {unknown} */ (state));
+  const parsed = /** @type {ViewState} */ (/** @type {unknown} */ (state));
+  return { ...parsed, ...withCells(parsed, { cells: parsed.cells }) };
 }
 
 /**
@@ -246,7 +256,7 @@ export function formatState(state, search = "", base = initialState()) {
     if (state[key] === null || isDefault) query.delete(key);
     else query.set(key, text);
   }
-  return query.toString().replaceAll("%2C", ",");
+  return query.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
 }
 
 /** Holds the state and calls listeners with the keys that changed. */
@@ -264,8 +274,9 @@ export class ViewStore {
     return this.#state;
   }
 
-  /** @param {Patch} patch */
-  set(patch) {
+  /** @param {Patch} given */
+  set(given) {
+    const patch = withCells(this.#state, given);
     const changed = /** @type {(keyof ViewState)[]} */ (Object.keys(patch)).filter(
       (key) => !same(this.#state[key], patch[key]),
     );

@@ -26,6 +26,11 @@ export function followMarketList({ store, mapGrid, facts, showMarkets }, client,
     // In place: whoever holds the list has the new one.
     facts.symbols.splice(0, facts.symbols.length, ...symbols);
     showMarkets();
+    const cells = store.state.cells.filter((cell) => symbols.includes(cell.split(":")[0]));
+    if (cells.length < store.state.cells.length) {
+      showMessage("A map's market is not followed any more.");
+      return store.set({ cells, ...(cells.length ? {} : marketPatch(store.state, symbols[0])) });
+    }
     if (symbols.includes(symbol)) return mapGrid.layOut();
     showMessage(`${symbol} is not followed any more; showing ${symbols[0]}.`);
     store.set(marketPatch(store.state, symbols[0]));

@@ -13,11 +13,14 @@ import { marketPatch } from "../state/price-range-choice.js";
 import { LONG_WINDOWS } from "../state/time-windows.js";
 import { AlertMarks } from "./alert-marks.js";
 import { Alerts } from "./alerts.js";
+import { CellTools } from "./cell-tools.js";
 import { DrawingDesk } from "./drawing-desk.js";
 import { exportMenu } from "./export.js";
 import { IfPriceLine } from "./if-price.js";
 import { helpDialog, listen } from "./keyboard.js";
+import { Layouts } from "./layouts.js";
 import { MapDrawings } from "./map-drawings.js";
+import { MarketSearch } from "./market-search.js";
 import { Measure } from "./measure.js";
 import { SweptOutlines } from "./swept-outlines.js";
 import { replayShortcuts, TimeTravel } from "./time-travel.js";
@@ -33,7 +36,7 @@ export function setUpTools(page) {
   const { store, mapGrid, loader, facts } = page;
   const alerts = new Alerts();
   loader.keepAwakeWhile(() => alerts.watching || store.state.background);
-  loader.subscribe((market) => alerts.look(market));
+  loader.subscribe((market) => market === loader.marketOf(market.symbol) && alerts.look(market));
 
   /** @type {Set<Measure>} of the maps in sight */
   const measures = new Set();
@@ -50,7 +53,7 @@ export function setUpTools(page) {
     const measure = new Measure(slot.chartElement, slot.view, () => touch.release());
     const marks = new AlertMarks(slot.chartElement, slot.view, alerts);
     const ifPrice = new IfPriceLine(slot.chartElement, slot.view, store);
-    const travel = new TimeTravel(slot, store);
+    const travel = new TimeTravel(slot, store, () => slot === mapGrid.focus);
     const touch = new TouchTools(slot.chartElement, measure, {
       setAlert: (y) => marks.addAt(y),
       setTarget: (y) => ifPrice.putAt(y),
@@ -85,7 +88,7 @@ export function setUpTools(page) {
     "Settings",
     displayMenu(
       store,
-      () => loader.knownExchanges(store.state.symbol),
+      () => mapGrid.market.exchanges,
       {
         lookBack: () => {
           closePopover();
@@ -110,8 +113,8 @@ export function setUpTools(page) {
     ),
   );
   const here = () => {
-    const { symbol } = store.state;
-    return { symbol, price: loader.market(symbol).now?.price ?? 0 };
+    const { symbol, now } = mapGrid.market;
+    return { symbol, price: now?.price ?? 0 };
   };
   const alertPanel = new Popover(find("#alerts-button"), "Alerts", () => alerts.form(here()));
   const follow = () => alertPanel.isOpen && alerts.follow(here());
@@ -122,14 +125,19 @@ export function setUpTools(page) {
   alerts.subscribe(lit);
   lit();
 
-  const nextGrid = () =>
-    store.set({ grid: { 1: 4, 4: facts.symbols.length > 4 ? 9 : 1, 9: 1 }[store.state.grid] ?? 1 });
-  find("#grid-button").addEventListener("click", nextGrid);
+  const arranging = new Popover(find("#grid-button"), "Layouts", () => layouts.menu());
+  const layouts = new Layouts(store, mapGrid, facts.symbols, () => arranging.refresh());
+  mapGrid.forEachMap((slot) => {
+    slot.addOverlay(new CellTools(slot, store, layouts, () => mapGrid.keyOf(slot)));
+  });
+  const search = new MarketSearch(store, facts.symbols);
   const shortcuts = shortcutsOf(page, {
     display,
     exporting,
     alertPanel,
-    nextGrid,
+    arranging,
+    layouts,
+    search,
     travel,
     desk,
     ifPrice: () => ifPrices.get(mapGrid.focus)?.toggle(),
@@ -161,7 +169,9 @@ function after(values, value) {
  * @param {Popover} open.display
  * @param {Popover} open.exporting
  * @param {Popover} open.alertPanel
- * @param {() => void} open.nextGrid
+ * @param {Popover} open.arranging
+ * @param {Layouts} open.layouts
+ * @param {MarketSearch} open.search
  * @param {() => TimeTravel | undefined} open.travel of the map in focus
  * @param {DrawingDesk} open.desk
  * @param {() => void} open.ifPrice
@@ -228,7 +238,9 @@ function shortcutsOf({ store, mapGrid, facts, tabs }, open) {
       run: () => open.desk.remove(),
     },
     { keys: ["i"], name: "If the price goes to: a line, its arrows move it", run: open.ifPrice },
-    { keys: ["g"], name: "Grid", run: open.nextGrid },
+    { keys: ["g"], name: "Grid", run: () => open.layouts.nextGrid() },
+    { keys: ["y"], name: "Layouts", run: () => open.arranging.toggle() },
+    { keys: ["/"], name: "Search a market, as sol 7d", run: () => open.search.open() },
     turn("n", "Side panel", "panel", onOff),
     { keys: ["x"], name: "Levels or tape of liquidations", run: () => tabs.toggleTape() },
     {

@@ -52,12 +52,17 @@ export class SweptOutlines {
       this.#shown = "";
     }
     const events = market.liquidations;
-    const key = `${matrix.end}/${events.length}/${events.at(-1)?.timeMs}/${this.#slot.view.compact}`;
+    // Looking back, what was swept later is not known yet.
+    const untilMs = market.at === null ? Infinity : market.at + matrix.intervalMs;
+    const { compact } = this.#slot.view;
+    const key = `${untilMs}/${matrix.end}/${events.length}/${events.at(-1)?.timeMs}/${compact}`;
     if (key === this.#shown) return;
-    const found = this.#bands.find().slice(0, this.#slot.view.compact ? MOST / 3 : MOST);
+    const swept = this.#bands.find().filter(({ toMs }) => toMs < untilMs);
+    const found = swept.slice(0, compact ? MOST / 3 : MOST);
     this.#show(
       matrix,
       found.map((band) => ({ ...band, came: liquidatedIn(band, events, matrix.step) })),
+      untilMs,
     );
     this.#shown = key;
   }
@@ -65,12 +70,13 @@ export class SweptOutlines {
   /**
    * @param {import("../data/history-matrix.js").HistoryMatrix | null} matrix
    * @param {import("../chart/swept-primitive.js").Outlined[]} bands
+   * @param {number} [untilMs]
    */
-  #show(matrix, bands) {
+  #show(matrix, bands, untilMs = Infinity) {
     const empty = !matrix;
     if (empty && this.#shown === "off") return;
     this.#shown = empty ? "off" : "";
-    this.#primitive.show(matrix, bands);
+    this.#primitive.show(matrix, bands, untilMs);
     this.#list.hidden = !bands.length;
     this.#note.hidden = empty || bands.length > 0;
     const { clock } = this.#slot.view;

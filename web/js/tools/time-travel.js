@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Looking back: the map in focus as it was at a time, with all figures beside it; played, paused, stepped.
- * What came later is covered.
+ * Looking back: the maps as they were at a time, several at the same, with all figures beside them; played,
+ * paused, stepped. What came later is covered.
  * @module
  */
 
@@ -11,15 +11,22 @@ import { h } from "../panels/dom.js";
 const SPEEDS = [2, 5, 10, 30];
 /** With nothing pointed at, a look back begins at this share of what is in sight before the newest column. */
 const BACK = 0.25;
+/** What of the state decides whether this map looks back, and has the controls. */
+const DRAWN_BY = /** @type {const} */ (["at", "symbol", "window", "cells"]);
 
 export class TimeTravel {
   #slot;
   #store;
+  #isFocus;
   #leave;
   /** @type {ReturnType<typeof setInterval> | undefined} while it plays */
   #playing;
   #speed = SPEEDS[1];
   #later = h("div", { class: "later", hidden: true });
+  /** On a map whose window begins after the time looked back to. */
+  #tooLate = h("div", { class: "too-late", hidden: true }, "Of now: this window begins later");
+  /** Beside the price on the axis, which is of now. */
+  #now = h("div", { class: "now-tag", hidden: true }, "now");
   #time = h("span", { role: "status" });
   #play = button("Play (Space)", "▶", () => this.toggle());
   #pace = button("Faster (>), slower (<)", "", () => this.faster(1, true));
@@ -28,10 +35,12 @@ export class TimeTravel {
   /**
    * @param {import("../panels/map-slot.js").MapSlot} slot
    * @param {import("../state/view-state.js").ViewStore} store
+   * @param {() => boolean} isFocus whether the map is in focus: it has the controls
    */
-  constructor(slot, store) {
+  constructor(slot, store, isFocus) {
     this.#slot = slot;
     this.#store = store;
+    this.#isFocus = isFocus;
     this.#bar.append(
       h("b", {}, "REPLAY"),
       this.#time,
@@ -41,9 +50,9 @@ export class TimeTravel {
       this.#pace,
       button("Back to now (Esc)", "Live", () => this.stop()),
     );
-    slot.chartElement.append(this.#later, this.#bar);
+    slot.chartElement.append(this.#later, this.#tooLate, this.#now, this.#bar);
     this.#leave = store.subscribe((_, changed) => {
-      if (changed.has("at") || changed.has("symbol")) this.draw();
+      if (DRAWN_BY.some((key) => changed.has(key))) this.draw();
     });
   }
 
@@ -53,9 +62,9 @@ export class TimeTravel {
     this.#slot.view.market?.lookBack(null);
   }
 
-  /** Whether this map is looked back on. */
+  /** Whether the maps look back. */
   get isOn() {
-    return this.#store.state.at !== null && this.#slot.view.market?.symbol === this.#store.state.symbol;
+    return this.#store.state.at !== null;
   }
 
   /** Looks back to a column, or ends it. @param {number | null} column null: a quarter of the map back */
@@ -128,11 +137,24 @@ export class TimeTravel {
     const { market } = view;
     const { at } = this.#store.state;
     if (!market) return;
-    const isOn = this.isOn && Boolean(market.matrix);
+    const isFocus = this.#isFocus();
+    const { matrix } = market;
+    const isOn = at !== null && matrix !== null && at >= matrix.timeOf(matrix.firstKnown);
     market.lookBack(isOn ? at : null);
-    this.#later.hidden = this.#bar.hidden = !isOn;
-    if (!isOn || at === null || !market.matrix) return;
+    this.#later.hidden = !isOn;
+    this.#tooLate.hidden = at === null || !matrix || isOn;
+    this.#bar.hidden = !isOn || !isFocus;
+    if (this.#playing && (!isOn || !isFocus)) {
+      clearInterval(this.#playing);
+      this.#playing = undefined;
+    }
+    this.#now.hidden = !isOn;
+    if (!isOn) return;
     const { left, width, height } = laterBox(view);
+    const y = market.now && view.yOf(market.now.price);
+    this.#now.hidden = typeof y !== "number" || y < 0 || y > height;
+    const place = `translate(${view.pane.width}px, ${Math.round(y ?? 0)}px)`;
+    this.#now.style.transform = `${place} translate(-100%, -50%)`;
     Object.assign(this.#later.style, { left: `${left}px`, width: `${width}px`, height: `${height}px` });
     this.#time.textContent = `As of ${view.clock.format(market.shown?.timeMs ?? at, "full")}`;
     this.#play.textContent = this.#playing ? "❚❚" : "▶";
