@@ -1,17 +1,16 @@
 """The simulated market's traders as accounts with addresses: one isolated position each, its truth known.
 
 Makers hold the other side of all of them, so that longs, shorts and open interest are one figure. They are
-limitlessly rich and have no level. Slots of the market are used again, addresses never.
+limitlessly rich and have no level. Each order is filled by all makers of its symbol, by their shares: so all
+of them are on one side. Slots of the market are used again, addresses never.
 """
 
 from __future__ import annotations
 
-from bisect import bisect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -20,9 +19,10 @@ from liqstream.market import FloatArray
 from liqstream.simulator.position_changes import ChangeLog, PositionChanges
 from liqstream.simulator.positions import NEVER_MS, SLOTS, Positions
 
-MAKER_SHARES = (1.0,)
-"""One maker: with several, longs and shorts among them would be more than the market's open interest."""
-_BOUNDS = tuple(accumulate(MAKER_SHARES))[:-1]
+MAKER_SHARES = (0.16, 0.12, 0.1, 0.08, 0.07, 0.06, 0.055, 0.05, 0.045, 0.04, *[0.22 / 6] * 6)
+"""What each maker of a symbol fills of an order: the ten largest .78 of it."""
+_LARGEST_ID = 2**6
+"""Trades of one change of a position have ids below each other's: transfer, makers, the vault's sales."""
 LEADERBOARD_SHARE = 0.6
 LARGE_USD = 100_000.0
 """Of a larger position a fifth is liquidated first."""
@@ -48,7 +48,8 @@ def maker(number: int, symbol: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """One trade: a trader's change of position against a maker. `level` is set where he was liquidated."""
+    """One trade: a trader's change of position against a maker. `level` is set where he was liquidated; with
+    `backstop` the one against him is the liquidator vault."""
 
     symbol: str
     time_ms: int
@@ -118,20 +119,23 @@ class SimulatedAccounts:
             number = _number(trader) * 4 + 2 * changes.closes
             is_forced = not np.isnan(level)
             is_large = is_forced and abs(signed) * price > LARGE_USD
-            sizes = (abs(signed) * 0.2, abs(signed) * 0.8) if is_large else (abs(signed),)
-            for part, size in enumerate(sizes):
-                yield Print(
-                    symbol,
-                    int(changes.time_ms[index]),
-                    number + part,
-                    price,
-                    size,
-                    trader,
-                    maker(maker_number(trader), symbol),
-                    signed > 0,
-                    level if is_forced else None,
-                    is_forced and _number(trader) % BACKSTOP_EVERY == 0,
-                )
+            whole = Print(
+                symbol,
+                int(changes.time_ms[index]),
+                number * _LARGEST_ID,
+                price,
+                abs(signed),
+                trader,
+                "",
+                signed > 0,
+                level if is_forced else None,
+            )
+            if is_forced and _number(trader) % BACKSTOP_EVERY == 0:
+                yield from _taken_over(whole)
+                continue
+            for part, share in enumerate((0.2, 0.8) if is_large else (1.0,)):
+                trade_id = (number + part) * _LARGEST_ID
+                yield from _filled(replace(whole, trade_id=trade_id, size=whole.size * share))
 
     def address(self, slot: int, opened_ms: int) -> str:
         """The account of the position opened in a slot at a moment."""
@@ -142,12 +146,12 @@ class SimulatedAccounts:
         positions = self._market.positions
         slots = positions.standing(self._market.symbols.index(symbol), at_ms)
         found = []
-        made = [0.0] * len(MAKER_SHARES)
+        net = 0.0
         for slot in slots.tolist():
             sign = 1 if positions.is_long[slot] else -1
             address = self.address(slot, int(positions.opened_ms[slot]))
             size = sign * float(positions.quantity[slot])
-            made[maker_number(address)] -= size
+            net += size
             found.append(
                 AccountTruth(
                     address,
@@ -159,8 +163,8 @@ class SimulatedAccounts:
             )
         price = self._market.price(symbol, at_ms)
         makers = [
-            AccountTruth(maker(number, symbol), round(size, 10), price, None, 1.0)
-            for number, size in enumerate(made)
+            AccountTruth(maker(number, symbol), round(-net * share, 10), price, None, 1.0)
+            for number, share in enumerate(MAKER_SHARES)
         ]
         return found + [each for each in makers if abs(each.size) > 1e-9]
 
@@ -218,9 +222,28 @@ def _number(address: str) -> int:
     return int(address[2:13], 16)
 
 
-def maker_number(trader: str) -> int:
-    """Which of the makers stands against a trader, always the same one."""
-    return bisect(_BOUNDS, int(trader[2:10], 16) / 2**32)
+def _filled(order: Print) -> Iterator[Print]:
+    """A trader's order, filled by every maker; what rounding leaves is the last one's."""
+    left, last = order.size, len(MAKER_SHARES) - 1
+    for number, share in enumerate(MAKER_SHARES):
+        size = round(left if number == last else order.size * share, 10)
+        left -= size
+        yield replace(
+            order, trade_id=order.trade_id + 1 + number, size=size, maker=maker(number, order.symbol)
+        )
+
+
+def _taken_over(order: Print) -> Iterator[Print]:
+    """A position that a liquidator vault takes over at its level, and sells on by an ordinary order."""
+    vault = liquidator_vaults()[0]
+    yield replace(order, maker=vault, backstop=True)
+    sold = replace(order, trade_id=order.trade_id + 2 * len(MAKER_SHARES), trader=vault, level=None)
+    yield from _filled(sold)
+
+
+def liquidator_vaults() -> tuple[str, ...]:
+    """The vaults that take positions over; the first does."""
+    return tuple(address_of("liquidator", number) for number in range(4))
 
 
 def tiers_of(coin: str) -> tuple[int, tuple[tuple[float, int], ...]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from aiohttp import web
@@ -84,7 +85,7 @@ class Dialect:
     `messages` is what a subscription has to say of a round. `passing` and `item` refuse a request because of
     the moment, or because of what was asked for. `costs_of` is what a request to an endpoint with this answer
     counts towards each of `limits`; what is too much is refused with `over_limit`. `prefix` begins its
-    paths, where another exchange has the same.
+    paths, where another exchange has the same. A socket to which nothing was sent for `silence_s` is closed.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Dialect:
     over_limit: Refusal
     used_headers: Callable[[Usage], Mapping[str, str]] = _no_headers
     prefix: str = ""
+    silence_s: float = inf
 
 
 async def path_of(request: web.Request) -> str:

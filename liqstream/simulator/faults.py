@@ -39,6 +39,8 @@ class Faults:
     message twice; each round's in random order. `rest_status`: every REST answer has this status, with
     `retry_after_s`. `rest_hangs`: REST does not answer at all. `skew_ms`: the clock it reports is off.
     `freeze_open_interest`: one value for ever. `hold_liquidations`: kept back, sent at once when set false.
+    Hyperliquid's: `null_states` instead of accounts', `hole_in_trades` that name accounts, while it lasts;
+    `leaderboard_gone`; `leaderboard_cut_off` in the middle of its body.
     """
 
     silent: bool = False
@@ -53,6 +55,10 @@ class Faults:
     skew_ms: int = 0
     freeze_open_interest: bool = False
     hold_liquidations: bool = False
+    null_states: bool = False
+    hole_in_trades: bool = False
+    leaderboard_gone: bool = False
+    leaderboard_cut_off: bool = False
     random: random.Random = field(default_factory=lambda: random.Random(1))
 
     def set(self, wanted: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from liqstream.simulator import hyperliquid_account_wire as account_wire
 from liqstream.simulator import hyperliquid_wire as wire
+from liqstream.simulator.accounts import address_of, liquidator_vaults
 from liqstream.simulator.app_state import STATE
 from liqstream.simulator.dialect import Dialect, Fields, Message, Refusal, text
 from liqstream.simulator.fault_table import FaultKind
@@ -100,6 +101,8 @@ def _funding(request: web.Request, question: Message) -> object:
 def _account(request: web.Request, question: Message) -> object:
     """What an account holds; one that does not exist holds nothing."""
     state, user = request.app[STATE], _user(question)
+    if state.faults.null_states:
+        return None
     now_ms = state.now_ms()
     held = state.market.accounts.of(user, now_ms)
     price = 0.0 if held is None else state.market.price(held[0], now_ms)
@@ -115,18 +118,37 @@ def _fills(request: web.Request, question: Message) -> object:
     return found[-_FILLS_KEPT:]
 
 
-def _user(question: Message) -> str:
-    user = question["user"]
+def _vault(_request: web.Request, question: Message) -> object:
+    """A vault; every one that does not liquidate is the parent of those that do, and of three others."""
+    address = _user(question, "vaultAddress")
+    children = liquidator_vaults()
+    if address in children:
+        return {"name": f"HLP Liquidator {children.index(address) + 1}", "vaultAddress": address}
+    others = [address_of("strategy", number) for number in range(3)]
+    if address in others:
+        return {"name": f"HLP Strategy {'ABX'[others.index(address)]}", "vaultAddress": address}
+    data = {"childAddresses": [*others, *children]}
+    return {
+        "name": "Hyperliquidity Provider (HLP)",
+        "vaultAddress": address,
+        "relationship": {"type": "parent", "data": data},
+    }
+
+
+def _user(question: Message, name: str = "user") -> str:
+    user = question[name]
     if not isinstance(user, str) or not _ADDRESS.fullmatch(user):
         raise _Unprocessable
     return user.lower()
 
 
-async def _leaderboard(request: web.Request) -> web.Response:
+async def _leaderboard(request: web.Request) -> web.StreamResponse:
     """GET /Mainnet/leaderboard: the larger accounts, with their value."""
     state = request.app[STATE]
+    if state.faults.leaderboard_gone:
+        raise web.HTTPNotFound
     rows = state.market.accounts.leaderboard(state.now_ms())
-    return _json(
+    response = _json(
         {
             "leaderboardRows": [
                 {
@@ -139,11 +161,24 @@ async def _leaderboard(request: web.Request) -> web.Response:
             ]
         }
     )
+    return await _cut_off(request, response) if state.faults.leaderboard_cut_off else response
+
+
+async def _cut_off(request: web.Request, whole: web.Response) -> web.StreamResponse:
+    """The first half of a body; then the connection ends."""
+    body = whole.body if isinstance(whole.body, bytes) else b""
+    response = web.StreamResponse(headers={"Content-Length": str(len(body))})
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
 
 
 _ANSWERS = {
     "clearinghouseState": _account,
     "userFillsByTime": _fills,
+    "vaultDetails": _vault,
     "meta": _meta,
     "metaAndAssetCtxs": _meta_and_contexts,
     "l2Book": _book,
@@ -181,7 +216,13 @@ async def _answer(subscriber: Subscriber, sent: str) -> None:
 
 
 def _refusal(subscriber: Subscriber, wanted: Message, name: str) -> str:
-    users = {each for each in subscriber.subscribed if each.startswith("userFills:")}
+    users = {
+        each
+        for other in subscriber.publisher.subscribers
+        if other.client == subscriber.client
+        for each in other.subscribed
+        if each.startswith("userFills:")
+    }
     if name.startswith("userFills:") and len(users | {name}) > _MOST_USERS:
         return f"Cannot track more than {_MOST_USERS} total users."
     unknown = f"Invalid subscription {orjson.dumps(wanted).decode()}"
@@ -192,6 +233,7 @@ def _refusal(subscriber: Subscriber, wanted: Message, name: str) -> str:
 
 
 async def _send(subscriber: Subscriber, message: dict[str, Any]) -> None:
+    subscriber.sent_s = subscriber.publisher.now_s()
     await subscriber.ws.send_str(orjson.dumps(message).decode())
 
 
@@ -230,6 +272,7 @@ DIALECT = Dialect(
         "candleSnapshot": _BAR,
         "fundingHistory": Fields(times=("time",), amounts=("fundingRate",)),
         "clearinghouseState": Fields(times=("time",), amounts=("szi", "positionValue")),
+        "vaultDetails": Fields(),
         "userFillsByTime": Fields(times=("time",), amounts=("px", "sz")),
     },
     channels={"candle": _BAR, "activeAssetCtx": Fields(amounts=_CONTEXT)},
@@ -246,4 +289,5 @@ DIALECT = Dialect(
     limits={"weight": Limit(1200, 60.0)},
     costs_of=_costs_of,
     over_limit=Refusal(429, "null"),
+    silence_s=60.0,
 )

@@ -33,6 +33,10 @@ class Subscriber:
     publisher: Publisher
     carried: Sequence[str]
     subscribed: dict[str, None] = field(default_factory=dict)
+    client: str = ""
+    """The address it comes from."""
+    sent_s: float = 0.0
+    """When anything was sent to it last, on the publisher's clock."""
 
     @property
     def market(self) -> SimulatedMarket:
@@ -96,6 +100,7 @@ class Publisher:
         return now_ms
 
     async def _publish_round(self) -> None:
+        await self._close_silent()
         now_ms = self.now_ms()
         since_ms, self.published_ms = self.published_ms, now_ms
         span = MarketSpan(
@@ -118,6 +123,16 @@ class Publisher:
                     encoded[key] = self._encoded(subscriber.dialect, name, span)
                 texts += encoded[key]
             await self._send(subscriber, self._faults.apply_to(texts))
+
+    def now_s(self) -> float:
+        """Seconds on the clock of the market's process, not of the market."""
+        return self._clock.monotonic_s()
+
+    async def _close_silent(self) -> None:
+        for subscriber in tuple(self.subscribers):
+            if self.now_s() - subscriber.sent_s > subscriber.dialect.silence_s:
+                self.subscribers.discard(subscriber)
+                await subscriber.ws.close(code=1000, message=b"Inactive")
 
     def _fills(self, now_ms: int) -> dict[str, list[Fill]]:
         if self._faults.hold_liquidations:
@@ -144,6 +159,8 @@ class Publisher:
         return sorted([*known, *added], key=lambda fill: fill.time_ms)
 
     def _encoded(self, dialect: Dialect, name: str, span: MarketSpan) -> list[str]:
+        if self._faults.hole_in_trades and name.startswith("trades:"):
+            return []
         return self._texts(dialect, name, dialect.messages(span, name))
 
     def _texts(self, dialect: Dialect, name: str, messages: list[Message]) -> list[str]:
@@ -166,6 +183,8 @@ class Publisher:
         return self.market.open_interest(symbol, at_ms)
 
     async def _send(self, subscriber: Subscriber, texts: list[str]) -> None:
+        if texts:
+            subscriber.sent_s = self.now_s()
         try:
             async with asyncio.timeout(5.0):
                 for text in texts:

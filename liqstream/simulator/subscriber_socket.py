@@ -40,6 +40,7 @@ async def serve_subscriber(
     ws = web.WebSocketResponse(heartbeat=None, max_msg_size=64 * 1024)
     await ws.prepare(request)
     subscriber = Subscriber(ws, request.transport, dialect, state.publisher, carried)
+    subscriber.client, subscriber.sent_s = request.remote or "", state.publisher.now_s()
     state.publisher.subscribers.add(subscriber)
     try:
         await on_open(subscriber)

@@ -8,7 +8,7 @@ from collections import defaultdict
 import pytest
 
 from liqstream.market import MINUTE_MS
-from liqstream.simulator.accounts import MAKER_SHARES, SimulatedAccounts, maker, maker_number
+from liqstream.simulator.accounts import MAKER_SHARES, Print, SimulatedAccounts, liquidator_vaults, maker
 from liqstream.simulator.market import SimulatedMarket
 from tests.support.market_start import START_MS
 
@@ -84,14 +84,39 @@ def test_forced_ends_name_their_level(market: SimulatedMarket) -> None:
     assert found
 
 
-def test_makers_share_the_traders() -> None:
-    """Each trader has one, by their shares."""
-    counts = [0] * len(MAKER_SHARES)
-    for number in range(20_000):
-        counts[maker_number(f"0x{(number * 2654435761) % 2**32:08x}{number:032x}")] += 1
-    for count, share in zip(counts, MAKER_SHARES, strict=True):
-        assert count / 20_000 == pytest.approx(share, abs=0.01)
+def test_every_maker_fills_his_share_of_an_order(market: SimulatedMarket) -> None:
+    """Of each change of a position; so all makers of a symbol are on one side."""
+    now_ms = START_MS + 3 * MINUTE_MS
+    market.advance(now_ms)
+    shares = dict(zip((maker(n, "SOLUSDT") for n in range(20)), MAKER_SHARES, strict=False))
+    filled: defaultdict[str, float] = defaultdict(float)
+    for each in market.accounts.prints("SOLUSDT", START_MS, now_ms):
+        filled[each.maker] += each.size
+    total = sum(filled.values())
+    assert total
+    assert all(filled[address] / total == pytest.approx(share, abs=0.01) for address, share in shares.items())
+    held = [each.size for each in market.accounts.holdings("SOLUSDT", now_ms) if each.address in shares]
+    assert len(held) == len(shares)
+    assert len({size > 0 for size in held}) == 1
     assert maker(1, "BTCUSDT") != maker(1, "ETHUSDT")
+
+
+def test_a_vault_takes_over_one_position_in_fifty_and_sells_it_on(market: SimulatedMarket) -> None:
+    """At its level, by a backstop; what it sells on liquidates nobody, and it is left with nothing."""
+    vault, now_ms = liquidator_vaults()[0], START_MS
+    taken: list[Print] = []
+    sold: list[Print] = []
+    while not taken:
+        since_ms, now_ms = now_ms, now_ms + 60 * MINUTE_MS
+        market.advance(now_ms)
+        for symbol in SYMBOLS:
+            trades = market.accounts.prints(symbol, since_ms, now_ms)
+            taken += [each for each in trades if each.maker == vault]
+            sold += [each for each in trades if each.trader == vault]
+    assert all(each.backstop and each.level == each.price for each in taken)
+    assert not any(each.backstop or each.level for each in sold)
+    assert sum(each.size for each in taken) == pytest.approx(sum(each.size for each in sold))
+    assert market.accounts.of(vault, now_ms) is None
 
 
 def test_the_leaderboard_names_the_larger_accounts(market: SimulatedMarket) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -11,6 +13,8 @@ import pytest
 from liqstream.market import HOUR_MS, MINUTE_MS
 from liqstream.simulator.exchange_server import SimulatedExchange
 from tests.support.exchange_rig import simulated_exchange
+from tests.support.position_rig import PositionRig, position_rig
+from tests.support.virtual_clock import run_virtually
 
 pytestmark = pytest.mark.simulated
 
@@ -80,3 +84,64 @@ async def test_the_socket(exchange: tuple[SimulatedExchange, aiohttp.ClientSessi
         assert (pushed["channel"], pushed["data"]["coin"]) == ("activeAssetCtx", "BTC")
         await ws.send_json({"method": "ping"})
         assert "pong" in [(await ws.receive_json())["channel"] for _ in range(3)]
+
+
+async def _subscribe(ws: aiohttp.ClientWebSocketResponse, *users: int) -> None:
+    for number in users:
+        wanted = {"type": "userFills", "user": f"0x{number:040x}"}
+        await ws.send_json({"method": "subscribe", "subscription": wanted})
+
+
+async def _sockets(rig: PositionRig) -> None:
+    async with (
+        aiohttp.ClientSession(rig.url) as session,
+        session.ws_connect("/ws") as quiet,
+        session.ws_connect("/ws") as pinging,
+    ):
+        await _subscribe(quiet, *range(6))
+        await _subscribe(pinging, *range(3, 11))
+        await asyncio.sleep(50)
+        await pinging.send_json({"method": "ping"})
+        found = [await pinging.receive_json() for _ in range(16)]
+        errors = [each["data"] for each in found if each["channel"] == "error"]
+        assert errors == ["Cannot track more than 10 total users."]
+        await asyncio.sleep(15)
+        while not (message := await quiet.receive()).type.name.startswith("CLOS"):
+            assert message.type is aiohttp.WSMsgType.TEXT
+        assert not pinging.closed
+
+
+async def _faults(rig: PositionRig) -> None:
+    faults, board = rig.exchange.faults, "/Mainnet/leaderboard"
+    async with aiohttp.ClientSession(rig.url) as session:
+        user = next(each.address for each in rig.exchange.market.accounts.holdings("XRPUSDT", rig.now_ms()))
+        question = {"type": "clearinghouseState", "user": user}
+        assert (await ask(session, question))["assetPositions"]
+        faults.set({"null_states": True, "leaderboard_gone": True})
+        assert await ask(session, question) is None
+        assert (await session.get(board)).status == 404
+        faults.set({"leaderboard_gone": False, "leaderboard_cut_off": True})
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await (await session.get(board)).read()
+        faults.set({"null_states": False, "leaderboard_cut_off": False, "hole_in_trades": True})
+        assert (await (await session.get(board)).json())["leaderboardRows"]
+        async with session.ws_connect("/ws") as ws:
+            await ws.send_json({"method": "subscribe", "subscription": {"type": "trades", "coin": "XRP"}})
+            assert (await ws.receive_json())["channel"] == "subscriptionResponse"
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(55):
+                    await ws.receive()
+
+
+def test_what_the_exchange_does_to_a_client(tmp_path: Path) -> None:
+    """Ten users to an address, over all its sockets; one that is sent nothing for a minute is closed.
+
+    And its faults: null states, a leaderboard that is gone or cut off, a hole in the trades.
+    """
+
+    async def run() -> None:
+        async with position_rig(tmp_path) as rig:
+            await _sockets(rig)
+            await _faults(rig)
+
+    run_virtually(run())
