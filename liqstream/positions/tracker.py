@@ -18,6 +18,8 @@ from liqstream.positions.position_table import PositionTable
 KEPT_TRADES_MS = 30_000
 """A state may be older than trades known already: those of so long are applied to it anew."""
 MOST_TRADE_IDS = 50_000
+LATE_TRADES_MS = 5000
+"""A state may know trades that come only after it: so long they may still explain a size."""
 _DUST = 1e-9
 """Share of a size below which nothing is left of it: sums of decimal sizes are not exact."""
 
@@ -68,6 +70,17 @@ class _Recent:
         return total
 
 
+@dataclass(slots=True)
+class _Unexplained:
+    """A read size beside what trades had made it: `missing` base coin of trades between two states."""
+
+    missing: float
+    since_ms: int
+    state_ms: int
+    until_ms: int
+    tolerance: float
+
+
 class Tracker:
     """Pure: no clock, no sockets. Times are UTC ms and given by the caller."""
 
@@ -77,13 +90,15 @@ class Tracker:
         self.positions = PositionTable()
         self.counts = TrackerCounts()
         self._recent: dict[int, _Recent] = {}
+        # By account row and coin, until late trades have explained them or cannot any more.
+        self._unexplained: dict[tuple[int, int], _Unexplained] = {}
         self._trade_ids: dict[int, None] = {}
 
     def apply_state(self, row: int, state: AccountState, now_ms: int) -> bool:
         """Take in an account's state. False for one older than the last: nothing changes.
 
         Trades later than the state are added to its sizes. A size that is not what trades had made of the
-        last one is counted as a mismatch.
+        last one, and that none explains that comes late, is counted as a mismatch.
         """
         accounts = self.accounts
         if state.time_ms < accounts.state_ms[row]:
@@ -95,7 +110,7 @@ class Tracker:
         predicted = {int(self.positions.coin[slot]): slot for slot in self.positions.slots(row)}
         sizes = {self.coins.number(position.coin): position.size for position in state.positions}
         if was_read:
-            self._compare(predicted, sizes, later)
+            self._compare((row, state.time_ms, now_ms), predicted, sizes, later)
         accounts.read_ms[row] = accounts.seen_ms[row] = now_ms
         accounts.state_ms[row] = state.time_ms
         accounts.total_raw_usd[row] = state.total_raw_usd
@@ -113,13 +128,27 @@ class Tracker:
         self.counts.reads += 1
         return True
 
-    def _compare(self, predicted: dict[int, int], sizes: dict[int, float], later: dict[int, float]) -> None:
+    def _compare(
+        self,
+        read: tuple[int, int, int],
+        predicted: dict[int, int],
+        sizes: dict[int, float],
+        later: dict[int, float],
+    ) -> None:
+        """Beside each other what trades made and what a state has: `read` is (row, its time, now), UTC ms."""
+        row, state_ms, now_ms = read
         for coin in predicted.keys() | sizes.keys():
             if not self.coins.is_followed[coin]:
                 continue
             size = float(self.positions.size[predicted[coin]]) if coin in predicted else 0.0
-            if abs(size - later.get(coin, 0.0) - sizes.get(coin, 0.0)) > 1e-6 * max(abs(size), _DUST):
-                self.counts.size_mismatches += 1
+            missing = sizes.get(coin, 0.0) + later.get(coin, 0.0) - size
+            tolerance = 1e-6 * max(abs(size), _DUST)
+            if abs(missing) > tolerance:
+                since_ms, until_ms = int(self.accounts.state_ms[row]), now_ms + LATE_TRADES_MS
+                before = self._unexplained.get((row, coin))
+                if before is not None:
+                    missing, since_ms, until_ms = missing + before.missing, before.since_ms, before.until_ms
+                self._unexplained[row, coin] = _Unexplained(missing, since_ms, state_ms, until_ms, tolerance)
 
     def _put_states(self, row: int, state: AccountState, later: dict[int, float], now_ms: int) -> None:
         table = self.positions
@@ -167,6 +196,7 @@ class Tracker:
             self.counts.trades_unread += 1
             return
         if trade.time_ms <= accounts.state_ms[row]:
+            self._explain((row, coin), delta, trade.time_ms)
             return
         accounts.is_dirty[row] = True
         slot = self.positions.find(row, coin)
@@ -188,8 +218,21 @@ class Tracker:
             table.entry[slot], table.leverage[slot] = self.coins.mark[coin], np.nan
         table.size[slot], table.is_dirty[slot] = size, True
 
+    def _explain(self, place: tuple[int, int], delta: float, time_ms: int) -> None:
+        """A trade that the last state of an account knew already has come."""
+        found = self._unexplained.get(place)
+        if found is None or not found.since_ms < time_ms <= found.state_ms:
+            return
+        found.missing -= delta
+        if abs(found.missing) <= found.tolerance:
+            del self._unexplained[place]
+
     def forget_old_trades(self, now_ms: int) -> None:
-        """Give up what is kept of accounts that have not traded lately."""
+        """Give up what is kept of accounts that have not traded lately; count sizes that nothing has
+        explained."""
+        for place in [place for place, each in self._unexplained.items() if each.until_ms <= now_ms]:
+            del self._unexplained[place]
+            self.counts.size_mismatches += 1
         old = [
             row
             for row, recent in self._recent.items()

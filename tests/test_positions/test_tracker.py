@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from liqstream.positions.account_state import read_account_state
 from liqstream.positions.accounts import AccountSource
 from liqstream.positions.margin_tables import read_margin_tables
-from liqstream.positions.tracker import AccountTrade, Tracker
+from liqstream.positions.tracker import LATE_TRADES_MS, AccountTrade, Tracker
 from tests.support.account_bodies import META, Held, address, body, level
 
 ALICE, BOB = address(1), address(2)
@@ -94,11 +94,26 @@ def test_a_missed_trade_is_a_mismatch_that_the_read_heals() -> None:
     tracker = make_tracker()
     read(tracker, ALICE, [Held("BTC", 1.0, 60e3, 60e3, -30e3), Held("SOL", 5.0, 150.0, 150.0, -300.0)], 2000)
     read(tracker, ALICE, [Held("BTC", 1.5, 60e3, 60e3, -45e3), Held("SOL", 9.0, 150.0, 150.0, -600.0)], 3000)
-    assert tracker.counts.size_mismatches == 1
     assert size_of(tracker, ALICE) == 1.5
-    read(tracker, ALICE, [], 4000)
+    tracker.forget_old_trades(3000 + LATE_TRADES_MS - 1)
+    assert tracker.counts.size_mismatches == 0
+    tracker.forget_old_trades(3000 + LATE_TRADES_MS)
+    assert tracker.counts.size_mismatches == 1
+    read(tracker, ALICE, [], 14_000)
+    tracker.forget_old_trades(14_000 + LATE_TRADES_MS)
     assert tracker.counts.size_mismatches == 2
     assert tracker.accounts.held[tracker.accounts.row_of[ALICE]] == 0
+
+
+def test_a_trade_that_comes_after_the_state_that_knew_it_is_no_mismatch() -> None:
+    """States may be ahead of the trades that have come; only what is between two states explains."""
+    tracker = make_tracker()
+    read(tracker, ALICE, [Held("BTC", 1.0, 60e3, 60e3, -30e3)], 2000)
+    read(tracker, ALICE, [Held("BTC", 1.75, 60e3, 60e3, -50e3)], 4000)
+    tracker.apply_trades([trade(1, 3000, 0.5), trade(2, 3900, 0.25), trade(3, 1900, 9.0)])
+    tracker.forget_old_trades(4000 + LATE_TRADES_MS)
+    assert tracker.counts.size_mismatches == 0
+    assert size_of(tracker, ALICE) == 1.75
 
 
 def test_a_state_older_than_the_last_changes_nothing() -> None:
@@ -125,6 +140,7 @@ def test_reads_at_any_moment_agree_with_a_whole_record(steps: list[tuple[int, bo
             positions = [Held("BTC", held / 10, 60e3, 60e3, -held / 10 * 3e4)] if held else []
             read(tracker, ALICE, positions, time_ms + 5)
         assert size_of(tracker, ALICE) == pytest.approx(held / 10, abs=1e-9)
+    tracker.forget_old_trades(10**9)
     assert tracker.counts.size_mismatches == 0
 
 
