@@ -62,6 +62,8 @@ def _print(found: dict[str, Any]) -> None:
     console.print(
         f"{found['symbol']}, measured on Hyperliquid{simulated}: {found.get('sentence', 'nothing yet')}"
     )
+    if "liquidations" in found:
+        console.print(found["liquidations"]["sentence"])
     if "deadline_factor" in found:
         console.print(f"deadlines of reads are stretched by {found['deadline_factor']}")
     table = Table(box=None, pad_edge=False)

@@ -66,11 +66,15 @@ class WeightLedger:
             self._feed_waits -= 1
         return self._hold(weight, is_position=False)
 
-    def try_position(self, weight: float) -> Reservation | None:
-        """Hold weight for a read of positions, or None: there is no room now, or the feed waits."""
+    def try_position(self, weight: float, *, leaving: float = 0.0) -> Reservation | None:
+        """Hold weight for a read of positions, or None: there is no room now, or the feed waits.
+
+        After it there is still room for `leaving`: else a dear question would wait for ever behind cheap
+        ones.
+        """
         if self._feed_waits or not self._has_room(weight):
             return None
-        if self._positions_used + weight > self.positions_most:
+        if self._positions_used + weight + leaving > self.positions_most:
             return None
         return self._hold(weight, is_position=True)
 

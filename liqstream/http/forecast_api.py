@@ -19,6 +19,7 @@ from liqstream.http.responses import json_response, not_found
 from liqstream.ingest.forecast_loop import ForecastLoop
 from liqstream.market import DAY_MS
 from liqstream.model.forecast_features import HORIZONS
+from liqstream.positions.collector import EXCHANGE
 from liqstream.store.forecasts import StoredForecast
 from liqstream.store.market_store import MarketStore
 
@@ -79,7 +80,8 @@ class IssuedGrades:
         """Those whose liquidations are known: from the first known window of their exchanges on."""
         if not issued:
             return []
-        exchanges = sorted({name for each in issued for name in each.exchanges.split(",")})
+        # Of Hyperliquid's liquidations a part is found, which says nothing of the USD of all.
+        exchanges = sorted({name for each in issued for name in each.exchanges.split(",")} - {EXCHANGE})
         start_ms, end_ms = issued[0].time_ms, issued[-1].time_ms + length_ms
         totals = await self.store.liquidation_totals(
             symbol, length_ms, start_ms=start_ms, end_ms=end_ms, exchanges=exchanges

@@ -4,7 +4,7 @@ those whose network lets no WebSocket through.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from liqstream.heatmap.history_matrix import HistoryMatrix
 from liqstream.heatmap.history_rows import MAX_GRID_CELLS, Rows
 from liqstream.heatmap.symbol_state import LevelMix
 from liqstream.heatmap.young_market import young_facts
-from liqstream.http.app_keys import HISTORIES, LATEST, MAPS, STORE
+from liqstream.http.app_keys import HISTORIES, LATEST, MAPS, MEASURED_LAYER, STORE
 from liqstream.http.klines_api import klines
 from liqstream.http.made_responses import QUEUES, Cost, NoAnswerYetError, ResponseQueues, made_response
 from liqstream.http.params import (
@@ -33,6 +33,7 @@ from liqstream.http.positions_api import asks_for_measured, measured_layer
 from liqstream.http.responses import bad_request, json_response, unavailable
 from liqstream.ingest.measured_layer import MEASURED, MeasuredLayer
 from liqstream.model.density import LEVERAGE_GROUPS
+from liqstream.positions.collector import EXCHANGE as MEASURED_EXCHANGE
 from liqstream.store.results import LiquidationColumns, LiquidationTotals
 from liqstream.wire.history_codec import encode_history
 from liqstream.wire.history_json import MAX_BYTES, history_json
@@ -206,10 +207,20 @@ async def realised_liquidations(request: web.Request) -> web.StreamResponse:
             older = await store.count_liquidations(symbol, **asked) - len(events)
         totals = await store.liquidation_totals(symbol, span.interval_ms, **asked, or_coarser=True)
         head = {"symbol": symbol, "exchanges": exchanges or request.app[MAPS].exchanges(symbol)}
+        head |= _captured(request, symbol, exchanges)
         return _liquidations_json(head, events, older, totals)
 
     size = MAX_LIQUIDATIONS * _EVENT_BYTES + span.columns * _COLUMN_BYTES + _HEAD_BYTES
     return await made_response(request, Cost(span.columns, size), parts, content_type="application/json")
+
+
+def _captured(request: web.Request, symbol: str, exchanges: Collection[str] | None) -> dict[str, Any]:
+    """Of which of the exchanges only a part is found, and which part of the last 24 h."""
+    layer = request.app.get(MEASURED_LAYER)
+    capture = None if layer is None else layer.capture(symbol)
+    if capture is None or (exchanges is not None and MEASURED_EXCHANGE not in exchanges):
+        return {}
+    return {"capture": {MEASURED_EXCHANGE: capture}}
 
 
 def _liquidations_json(

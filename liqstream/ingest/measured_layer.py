@@ -112,7 +112,8 @@ class MeasuredLayer:
         levels = collector.levels(symbol)
         coverage = None if levels is None else collector.coverage(symbol, levels)
         if coverage is None:
-            return {"measured": True, "source": collector.setup.source, "state": collector.state}
+            plain = {"measured": True, "source": collector.setup.source, "state": collector.state}
+            return plain | self._realised(symbol)
         proof = collector.keeper.one_sided
         found: dict[str, Any] = {
             "measured": True,
@@ -129,9 +130,29 @@ class MeasuredLayer:
             },
             "age": {"median_ms": coverage.median_age_ms, "near_ms": coverage.near_age_ms},
             "deadline_factor": round(collector.schedule.factor, 2),
+            **self._realised(symbol),
         }
         found["sentence"] = sentence(found)
         return found
+
+    def capture(self, symbol: str) -> float | None:
+        """The share of a symbol's realised liquidations on Hyperliquid that is found; None while unknown."""
+        found = self.collector.capture(symbol)
+        return None if found is None else round(found.share, 4)
+
+    def _realised(self, symbol: str) -> dict[str, Any]:
+        found = self.collector.capture(symbol)
+        if found is None:
+            return {}
+        share = f"{found.share:.0%}".replace("%", " %")
+        shown = {
+            "capture": round(found.share, 4),
+            "found": found.found,
+            "found_usd": round(found.found_usd),
+            "lower_bound": True,
+            "sentence": f"about {share} of its liquidations are found: their sums are a lower bound",
+        }
+        return {"liquidations": shown}
 
     def largest(self, symbol: str, wanted: MeasuredRange) -> list[dict[str, Any]]:
         """The positions with the most USD at their level, the largest first; addresses are shortened."""

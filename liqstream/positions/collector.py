@@ -30,6 +30,8 @@ from liqstream.positions.info_client import (
     UnansweredError,
 )
 from liqstream.positions.leaderboard import leaderboard_rows
+from liqstream.positions.liquidation_capture import Capture
+from liqstream.positions.liquidation_collector import LiquidationCollector
 from liqstream.positions.margin_tables import read_margin_tables
 from liqstream.positions.measured import Coverage, MeasuredLevels, coverage_of, levels_of
 from liqstream.positions.messages import read_contexts, read_trades
@@ -63,8 +65,8 @@ class PositionsSetup:
     """Where positions are read: `base_url` answers /info, `ws_url` carries trades, `leaderboard_url` names
     accounts.
 
-    Without the last ("") it is not asked. `weight` a minute is for reads, 0 for no limit; `source` is live or
-    simulated.
+    Without the last ("") it is not asked. `fills_url` answers /info about fills, which a node does not: ""
+    for `base_url`. `weight` a minute is for reads, 0 for no limit; `source` is live or simulated.
     """
 
     base_url: str
@@ -75,6 +77,7 @@ class PositionsSetup:
     days: int = 30
     proxy: str = ""
     source: str = "live"
+    fills_url: str = ""
 
 
 class PositionsCollector:
@@ -104,7 +107,18 @@ class PositionsCollector:
         """Why the layer has ended for good; "" while it has not."""
         self.trouble = ""
         """What does not work just now, "" for nothing."""
-        self.keeper = StoreKeeper(self.tracker, self.symbols, store, days=setup.days, clock=clock)
+        self.liquidations = LiquidationCollector(
+            self.tracker,
+            {coin_of(symbol): (symbol, 1) for symbol in self.symbols},
+            EXCHANGE,
+            ledger=self.ledger,
+            clock=clock,
+            on_too_many=self._slow_down,
+        )
+        """What was liquidated, as far as it can be found."""
+        self.keeper = StoreKeeper(
+            self.tracker, self.symbols, store, days=setup.days, capture_of=self._captured, clock=clock
+        )
         """What is known outlives a restart in the store."""
         self._clock = clock  # of every wait, and the time of states
         self._leads = leads  # see the class
@@ -138,6 +152,14 @@ class PositionsCollector:
         number = self.tracker.coins.number(coin_of(symbol))
         return coverage_of(levels, float(self.tracker.coins.open_interest[number]))
 
+    def capture(self, symbol: str) -> Capture | None:
+        """What share of a symbol's realised liquidations is found; None before any trade."""
+        return self.liquidations.capture.of(coin_of(symbol), self._clock.now_ms())
+
+    def _captured(self, symbol: str) -> float | None:
+        found = self.capture(symbol)
+        return None if found is None else found.share
+
     async def run(self) -> None:
         """Collect until cancelled, or until the exchange refuses for good."""
         await self.keeper.restore(self._clock.now_ms())
@@ -161,7 +183,7 @@ class PositionsCollector:
             [coin_of(symbol) for symbol in self.symbols],
             session,
             self._on_data,
-            self.tracker.coins.end_trades,
+            self._on_break,
             proxy=setup.proxy,
             clock=clock,
         )
@@ -171,13 +193,23 @@ class PositionsCollector:
             tasks.create_task(self.keeper.run())
             tasks.create_task(self._read_tables(client))
             tasks.create_task(self._read_accounts(client, tasks))
+            tasks.create_task(self.liquidations.follow_makers(self._socket))
+            fills = InfoClient(setup.fills_url or setup.base_url, session, setup.proxy, clock)
+            tasks.create_task(self.liquidations.read_vaults(fills))
+            tasks.create_task(self.liquidations.ask_for_fills(fills))
             if setup.leaderboard_url:
                 tasks.create_task(self._read_leaderboard(client))
 
+    def _on_break(self) -> None:
+        self.tracker.coins.end_trades()
+        self.liquidations.on_break()
+
     def _on_data(self, channel: str, data: Any) -> None:
+        self.liquidations.on_data(channel, data)
         if channel == "trades":
             trades, bad = read_trades(data)
             self.refused["trade"] += bad
+            self.liquidations.take_trades(trades)
             self.tracker.apply_trades(trades)
         elif channel == "allDexsAssetCtxs":
             try:
@@ -217,7 +249,7 @@ class PositionsCollector:
             next_s = max(next_s, now_s - 1.0)
             row, held = None, None
             if self._universe and now_s >= self._resume_s:
-                held = self.ledger.try_position(READ_WEIGHT)
+                held = self.ledger.try_position(READ_WEIGHT, leaving=self.liquidations.leaving)
                 row = None if held is None else self.schedule.next_account(self._clock.now_ms())
             if row is None or held is None:
                 if held is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -38,6 +38,7 @@ class StoreKeeper:
         store: MarketStore,
         *,
         days: int,
+        capture_of: Callable[[str], float | None] = lambda symbol: None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.one_sided: tuple[str, int] | None = None
@@ -46,6 +47,7 @@ class StoreKeeper:
         self._symbols = tuple(symbols)  # what is drawn of it
         self._store = store  # where
         self._days = days  # for how long
+        self._capture_of = capture_of  # by symbol, what part of its liquidations is found
         self._clock = clock  # of the waits, and the time of looks
         self._written: Written = {}  # positions as the store has them
         self._stored_ms = 0  # when the store was written last, UTC ms
@@ -96,7 +98,8 @@ class StoreKeeper:
             if levels is None or coverage is None:
                 continue
             cells += stored_cells(symbol, levels, now_ms)
-            looks.append(stored_coverage(symbol, coverage, held, len(levels.size), now_ms))
+            found = self._capture_of(symbol)
+            looks.append(stored_coverage(symbol, coverage, held, len(levels.size), now_ms, found))
             if self.one_sided is None and coverage.proves_one_side:
                 self.one_sided = (symbol, now_ms)
         return cells, looks

@@ -149,7 +149,12 @@ def stored_cells(symbol: str, levels: MeasuredLevels, time_ms: int) -> list[Stor
 
 
 def stored_coverage(
-    symbol: str, coverage: Coverage, open_interest: float, accounts: int, time_ms: int
+    symbol: str,
+    coverage: Coverage,
+    open_interest: float,
+    accounts: int,
+    time_ms: int,
+    capture: float | None = None,
 ) -> StoredCoverage:
     """A symbol's coverage as it is stored."""
     return StoredCoverage(
@@ -162,4 +167,5 @@ def stored_coverage(
         coverage.median_age_ms,
         open_interest,
         accounts,
+        capture,
     )

@@ -1,9 +1,10 @@
-"""The socket that names accounts: every trade of the followed coins, and the contexts of all coins."""
+"""The socket that names accounts: trades of the followed coins, the contexts of all, some users' fills."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -24,7 +25,7 @@ _MAX_MESSAGE_BYTES = 8 * 2**20
 log = structlog.get_logger(__name__)
 
 OnData = Callable[[str, Any], None]
-"""Called with a channel and its data; "subscribed" with the subscription that was acknowledged."""
+"""Called with a channel and its data; "subscribed" and "unsubscribed" with the subscription that was."""
 
 
 class TradeSocket:
@@ -43,6 +44,9 @@ class TradeSocket:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.is_connected = False
+        self.users: tuple[str, ...] = ()
+        """Whose fills are subscribed to, at every connection."""
+        self._ws: aiohttp.ClientWebSocketResponse | None = None  # while connected
         self._url = f"{url.rstrip('/')}/ws"  # of the exchange's sockets
         self._coins = tuple(coins)  # whose trades are subscribed to
         self._session = session  # of whoever runs this; not closed here
@@ -60,9 +64,23 @@ class TradeSocket:
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
                 log.info("positions_socket_lost", reason=masked(str(error) or type(error).__name__))
             finally:
-                self.is_connected = False
+                self.is_connected, self._ws = False, None
                 self._on_break()
             await self._clock.sleep(backoff.next_s())
+
+    async def follow(self, users: Sequence[str]) -> None:
+        """Subscribe to the fills of these users and of no others; what could not be sent follows at the next
+        connection."""
+        before, self.users = self.users, tuple(users)
+        if self._ws is None:
+            return
+        with suppress(aiohttp.ClientError, OSError):
+            for user in before:
+                if user not in users:
+                    await self._ws.send_json({"method": "unsubscribe", "subscription": _fills_of(user)})
+            for user in users:
+                if user not in before:
+                    await self._ws.send_json({"method": "subscribe", "subscription": _fills_of(user)})
 
     async def _read(self, backoff: FullJitter) -> None:
         async with self._clock.timeout(_CONNECT_S):
@@ -75,7 +93,7 @@ class TradeSocket:
         async with ws:
             for subscription in self._subscriptions():
                 await ws.send_json({"method": "subscribe", "subscription": subscription})
-            self.is_connected = True
+            self.is_connected, self._ws = True, ws
             pinging = asyncio.create_task(self._ping(ws))
             try:
                 while True:
@@ -90,7 +108,8 @@ class TradeSocket:
                 await asyncio.wait({pinging})
 
     def _subscriptions(self) -> list[dict[str, str]]:
-        return [{"type": "allDexsAssetCtxs"}, *({"type": "trades", "coin": coin} for coin in self._coins)]
+        trades = [{"type": "trades", "coin": coin} for coin in self._coins]
+        return [{"type": "allDexsAssetCtxs"}, *trades, *map(_fills_of, self.users)]
 
     async def _ping(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         while True:
@@ -107,6 +126,11 @@ class TradeSocket:
             return
         channel, data = message.get("channel"), message.get("data")
         if channel == "subscriptionResponse" and isinstance(data, dict):
-            self._on_data("subscribed", data.get("subscription"))
+            is_end = data.get("method") == "unsubscribe"
+            self._on_data("unsubscribed" if is_end else "subscribed", data.get("subscription"))
         elif isinstance(channel, str):
             self._on_data(channel, data)
+
+
+def _fills_of(user: str) -> dict[str, str]:
+    return {"type": "userFills", "user": user}

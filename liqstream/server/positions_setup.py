@@ -20,11 +20,14 @@ from liqstream.feeds.demo import DemoFeed
 from liqstream.feeds.exchange_feed import ExchangeFeed
 from liqstream.feeds.feed import Feed
 from liqstream.http.app_keys import HISTORIES, MAPS, MEASURED_LAYER, STORE
+from liqstream.http.events_api import LIQUIDATION_BUS
 from liqstream.ingest.feed_factory import MEASURED_EXCHANGE, exchange_endpoints
 from liqstream.ingest.measured_layer import MeasuredLayer
+from liqstream.market import Liquidation
 from liqstream.positions.collector import PositionsCollector, PositionsSetup
 from liqstream.server.app_keys import FLEET, METRICS, PIPELINE, SETTINGS, SUPERVISOR
 from liqstream.server.fleet_setup import issues_forecasts
+from liqstream.server.market_table_setup import MARKET_TABLE
 from liqstream.settings.load import BadSettingError
 from liqstream.settings.table import Settings
 from liqstream.store.market_store import MarketStore
@@ -64,6 +67,7 @@ def make_collector(
             settings.positions_floor_usd,
             settings.positions_days,
             settings.proxy,
+            fills_url=at.rest_url,
         )
         own = [
             feed for feed in feeds if isinstance(feed, ExchangeFeed) and feed.exchange == MEASURED_EXCHANGE
@@ -86,7 +90,7 @@ def _demo_setup(settings: Settings, address: str) -> PositionsSetup:
 
 def positions_report(collector: PositionsCollector) -> dict[str, Any]:
     """What /ready says of them; it never makes a server less ready."""
-    reason = collector.ended or collector.trouble
+    reason = collector.ended or collector.trouble or collector.liquidations.ended
     return {
         "state": collector.state,
         "source": collector.setup.source,
@@ -94,6 +98,8 @@ def positions_report(collector: PositionsCollector) -> dict[str, Any]:
         "positions": len(collector.tracker.positions),
         "trades": collector.hears_trades,
         "deadline_factor": round(collector.schedule.factor, 2),
+        "makers": len(collector.liquidations.covered),
+        "fills_queued": len(collector.liquidations.queue),
         **({"reason": masked(reason)} if reason else {}),
     }
 
@@ -106,8 +112,22 @@ async def positions_ctx(app: web.Application) -> AsyncIterator[None]:
     collector = make_collector(settings, app[STORE], app[PIPELINE].feeds, leads=lambda: leads(app.get(FLEET)))
     app[MEASURED_LAYER] = MeasuredLayer(collector, app[MAPS], app[HISTORIES], app[STORE])
     app[METRICS].registry.register(PositionsMetrics(collector))
+    if collector.setup.source == "live":
+        collector.liquidations.on_found = partial(take_liquidations, app)
     async with app[SUPERVISOR].background("positions", collector.run):
         yield
+
+
+def take_liquidations(app: web.Application, found: Sequence[Liquidation]) -> None:
+    """Store what was found and tell the listeners; the maps get none of it.
+
+    They calibrate on what is liquidated in a bar, and of a part of it nothing follows. A simulated exchange
+    has published its own already, which would count twice.
+    """
+    admitted = app[STORE].guard.admit(found)
+    app[STORE].enqueue(admitted)
+    app[LIQUIDATION_BUS].take(admitted)
+    app[MARKET_TABLE].take(admitted)
 
 
 def report_positions(app: web.Application) -> dict[str, Any]:
@@ -163,6 +183,7 @@ class PositionsMetrics(Collector):
             "Sizes that were not what the trades had made them.",
             value=counts.size_mismatches,
         )
+        yield from self._liquidations()
 
     def _by_symbol(self) -> Iterator[Metric]:
         coverage = GaugeMetricFamily(
@@ -187,6 +208,32 @@ class PositionsMetrics(Collector):
                     age.add_metric([symbol, band], age_ms / 1000)
         yield coverage
         yield age
+
+    def _liquidations(self) -> Iterator[Metric]:
+        found = self.collector.liquidations
+        capture = GaugeMetricFamily(
+            "liqstream_liquidation_capture_ratio",
+            "Part of Hyperliquid's liquidations of the last 24 h that is found.",
+            labels=["symbol"],
+        )
+        for symbol in self.collector.symbols:
+            known = self.collector.capture(symbol)
+            if known is not None:
+                capture.add_metric([symbol], known.share)
+        yield capture
+        yield _gauge(
+            "positions_fills_queued", "Accounts whose fills are still to be asked for.", len(found.queue)
+        )
+        yield CounterMetricFamily(
+            "liqstream_positions_fills_dropped",
+            "Accounts whose fills were not asked for: too many waited.",
+            value=found.queue.dropped,
+        )
+        yield CounterMetricFamily(
+            "liqstream_positions_fills_refused",
+            "Fills and vaults that were not answered, not sent or not understood.",
+            value=found.refused.total() + found.capture.unreadable,
+        )
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -61,7 +61,7 @@ class StoredCell:
 @dataclass(frozen=True, slots=True)
 class StoredCoverage:
     """A symbol's coverage at a time: shares of open interest (base coin) by side, what of it has a level,
-    ages."""
+    ages; what part of the last day's liquidations was found (None: unknown)."""
 
     symbol: str
     time_ms: int
@@ -72,6 +72,7 @@ class StoredCoverage:
     median_age_ms: float | None
     open_interest_base: float
     accounts: int
+    liquidation_capture: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,7 @@ def read_coverage(
     """A symbol's coverage at the looks in [start_ms, end_ms), ascending."""
     rows = cursor.execute(
         """SELECT symbol, time_ms, long_share, short_share, long_with_level, short_with_level, median_age_ms,
-        open_interest_base, accounts FROM measured_coverage
+        open_interest_base, accounts, liquidation_capture FROM measured_coverage
         WHERE symbol = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms""",
         [symbol, start_ms, end_ms],
     ).fetchall()

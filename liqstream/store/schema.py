@@ -15,7 +15,7 @@ from liqstream.market.coverage import LONGEST_SILENCE_MS
 from liqstream.market.identity import MULTIPLIERS, QUOTES
 from liqstream.store.errors import StoreError, StoreTooNew
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 
 
 def _to_coins() -> tuple[str, ...]:
@@ -109,6 +109,8 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
             kind VARCHAR NOT NULL, owner VARCHAR NOT NULL, id VARCHAR NOT NULL, time_ms BIGINT NOT NULL,
             content VARCHAR NOT NULL)""",
     ),
+    # What part of the liquidations was found.
+    8: ("ALTER TABLE measured_coverage ADD COLUMN IF NOT EXISTS liquidation_capture DOUBLE",),
 }
 """Version -> the statements that bring a file of that version to the next one.
 

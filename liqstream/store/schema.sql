@@ -111,7 +111,8 @@ CREATE TABLE measured_coverage (
     short_with_level DOUBLE NOT NULL,
     median_age_ms DOUBLE,
     open_interest_base DOUBLE NOT NULL,
-    accounts BIGINT NOT NULL
+    accounts BIGINT NOT NULL,
+    liquidation_capture DOUBLE
 );
 
 -- Texts kept for their owners (alert rules and what they raised), each once per kind, owner and id.

@@ -1,4 +1,7 @@
-"""What measuring positions changes of everything else on the wire, in REST and in the store: not a byte."""
+"""What measuring positions changes of everything else on the wire, in REST and in the store: not a byte.
+
+But for realised liquidations, of which it finds some; no map changes by them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from liqstream.feeds.bar_replay import ReplayFeed
 from liqstream.http.app_keys import MAPS, STORE
 from liqstream.market import Liquidation, MarketEvent
 from liqstream.server.app import make_app
+from liqstream.server.positions_setup import take_liquidations
 from liqstream.settings.load import load_settings
 from liqstream.store.positions import POSITION_TIMES
 from tests.support.exchange_rig import simulated_exchange
@@ -26,13 +30,14 @@ pytestmark = pytest.mark.simulated
 BARS = 150
 EXCHANGES = ("binance", "hyperliquid")
 EVENT_MS = START_MS + (BARS * 5 - 1) * MINUTE_MS
+FOUND = Liquidation("hyperliquid", "BTCUSDT", EVENT_MS - 1, "long", 100_000.0, 5.0)
+"""One that was found: no map is calibrated on it."""
 ANSWERS = (
     "/api/heatmap/BTCUSDT",
     "/api/heatmap/BTCUSDT?columns=1",
     "/api/heatmap/BTCUSDT?exchange=hyperliquid",
     "/api/heatmap/BTCUSDT/history?start_time={start}",
     "/liquidations/heatmap-timeseries?symbol=BTCUSDT&start_time={start}",
-    "/api/liquidations/BTCUSDT",
     "/api/symbols",
     "/prices/klines?symbol=BTCUSDT",
 )
@@ -94,7 +99,8 @@ def stored(path: Path) -> dict[str, list[Any]]:
 
 
 async def test_nothing_else_changes(tmp_path: Path) -> None:
-    """The same market on two servers, one of which measures positions: the same bytes, the same rows."""
+    """The same market on two servers, one of which measures positions and has found a liquidation: the same
+    bytes, the same rows."""
     found, rows = {}, {}
     async with simulated_exchange(speed=1.0, round_s=1.0, symbols=("BTCUSDT",)) as (_, port):
         for measures in (False, True):
@@ -108,6 +114,7 @@ async def test_nothing_else_changes(tmp_path: Path) -> None:
                 positions_weight=0,
                 positions_url=f"http://127.0.0.1:{port}",
                 exchange_ws_urls={"hyperliquid": f"ws://127.0.0.1:{port}"},
+                exchange_rest_urls={"hyperliquid": f"http://127.0.0.1:{port}"},
                 positions_leaderboard=f"http://127.0.0.1:{port}/Mainnet/leaderboard",
             )
             async with TestClient(TestServer(make_app(settings, replays))) as client:
@@ -115,11 +122,14 @@ async def test_nothing_else_changes(tmp_path: Path) -> None:
                     await until_read(client, 40)
                     await until_drawn(client, "BTCUSDT")
                     await store_now(client)
+                    take_liquidations(app_of(client), [FOUND])
                 await _until_history_is_in(client)
                 found[measures] = await shown(client)
             rows[measures] = await asyncio.to_thread(stored, path)
     for asked in found[False]:
         assert found[True][asked] == found[False][asked], asked
+    key = (FOUND.exchange, FOUND.symbol, FOUND.time_ms)
+    rows[True]["liquidations"] = [row for row in rows[True]["liquidations"] if row[:3] != key]
     for table in rows[False]:
         assert rows[True][table] == rows[False][table], table
     counts = await asyncio.to_thread(_position_rows, tmp_path / "True.duckdb")

@@ -52,11 +52,13 @@ async def test_feed_and_reads_share_one_ledger(plain: Settings) -> None:
         "positions": 0,
         "trades": False,
         "deadline_factor": 1.0,
+        "makers": 0,
+        "fills_queued": 0,
     }
     collector.ended = "https://user:secret@x.y answers 403"
     assert "secret" not in positions_report(collector)["reason"]
     names = {family.name for family in PositionsMetrics(collector).collect()}
-    assert "liqstream_positions_deadline_factor" in names
+    assert {"liqstream_positions_deadline_factor", "liqstream_liquidation_capture_ratio"} <= names
     await store.close()
 
 
@@ -68,6 +70,7 @@ async def test_a_node_of_ones_own_has_no_limit(own_node: Settings) -> None:
     assert feed.ledger is None  # type: ignore[attr-defined]
     assert collector.ledger.positions_most == math.inf
     assert collector.setup.base_url == "http://localhost:3001"
+    assert collector.setup.fills_url == "https://api.hyperliquid.xyz"
     assert collector.setup.ws_url == "wss://api.hyperliquid.xyz"
     await store.close()
 

@@ -1,8 +1,8 @@
 """Hyperliquid perpetuals. https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api
 
-There is no public feed of liquidations; its open interest and prices are used. Its accounts' positions are
-public: liqstream/positions reads them, apart from this feed. Its contracts are margined in
-USDC; they stand beside the others' USDT contracts under the same name.
+There is no public feed of liquidations; its open interest and prices are used. Its accounts' positions and
+fills are public: liqstream/positions reads them, and finds liquidations in them, apart from this feed. Its
+contracts are margined in USDC; they stand beside the others' USDT contracts under the same name.
 """
 
 from __future__ import annotations

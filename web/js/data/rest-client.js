@@ -264,6 +264,7 @@ export function fetchForecast(symbol) {
  * @typedef {object} MeasuredFacts of GET /api/positions/{symbol}
  * @property {string} source
  * @property {string} [sentence]
+ * @property {{sentence: string}} [liquidations] what part of the exchange's liquidations is found
  * @property {MeasuredPosition[]} data the largest first
  */
 

@@ -22,7 +22,13 @@ import { h, put } from "./dom.js";
 export function noteText(facts) {
   if (!facts) return "Measured positions";
   const source = facts.source === "simulated" ? "Measured, simulated" : "Measured";
-  return `${source}: ${facts.sentence ?? "nothing known yet"}`;
+  const found = facts.liquidations ? `. ${capital(facts.liquidations.sentence)}` : "";
+  return `${source}: ${facts.sentence ?? "nothing known yet"}${found}`;
+}
+
+/** @param {string} text */
+function capital(text) {
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 /**
