@@ -1,4 +1,4 @@
--- The store's tables as of schema version 7. Times are UTC epoch milliseconds.
+-- The store's tables as of schema version 9. Times are UTC epoch milliseconds.
 -- No PRIMARY KEY and no index: rows are de-duplicated as they come in (ingest.py says why).
 
 CREATE TABLE candles (
@@ -125,4 +125,4 @@ CREATE TABLE owned_records (
 );
 
 CREATE TABLE schema_version (version BIGINT NOT NULL);
-INSERT INTO schema_version VALUES (8);
+INSERT INTO schema_version VALUES (9);
