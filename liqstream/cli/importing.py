@@ -25,7 +25,8 @@ from liqstream.cli.console import make_console, text_column
 from liqstream.file_import.formats import Kind
 from liqstream.file_import.importer import FileReport, ImportReport, Progress, import_files
 from liqstream.market import DAY_MS
-from liqstream.market.identity import contract_name
+from liqstream.market.identity import canonical, contract_name
+from liqstream.positions.fill_file import import_fill_files
 from liqstream.server.logs import configure_logs
 from liqstream.settings.load import BadSettingError, load_settings
 from liqstream.settings.table import Settings
@@ -35,6 +36,7 @@ from liqstream.symbols import INTERVALS_MS, interval_name, is_symbol
 BAD_ROWS_SHOWN = 5
 GAPS_SHOWN = 3
 MARKETS_SHOWN = 40
+HYPERLIQUID_FILLS = "hyperliquid-fills"
 
 
 def _exchange(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -58,6 +60,14 @@ def _symbol(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     "--exchange", default="binance", show_default=True, callback=_exchange, help="Whose market it is."
 )
 @click.option("--symbol", callback=_symbol, help="E.g. BTCUSDT; may be left out where the file tells it.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", HYPERLIQUID_FILLS]),
+    default="csv",
+    show_default=True,
+    help="Of the files; hyperliquid-fills: what a Hyperliquid node writes, for liquidations.",
+)
 @click.option("--interval", type=click.Choice(list(INTERVALS_MS)), help="Of bars or totals; else found out.")
 @click.option("--db", "db_path", type=click.Path(dir_okay=False, path_type=Path), help="The DuckDB file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the account as JSON.")
@@ -66,6 +76,7 @@ def command(
     files: tuple[Path, ...],
     exchange: str,
     symbol: str | None,
+    form: str,
     interval: str | None,
     db_path: Path | None,
     as_json: bool,
@@ -82,6 +93,9 @@ def command(
       liquidations  single ones (time,side,price,quantity), totals
                     (open_time,long_usd,short_usd), or captured force orders
 
+    With --format hyperliquid-fills, liquidations are read from the fills that a
+    Hyperliquid node writes (node_fills_by_block, unpacked): every one of them.
+
     Times are UTC: epoch s, ms or us, or a date and time. A NAME.CHECKSUM beside a file is verified. Good
     rows are kept and bad ones named. Importing a file twice changes nothing. Exits with 1 if any file was
     refused.
@@ -89,7 +103,10 @@ def command(
     try:
         settings = load_settings(db_path=db_path)
         configure_logs(settings)
-        report = _import(settings, cast("Kind", kind), files, exchange, symbol, interval)
+        if form == HYPERLIQUID_FILLS:
+            report = _import_fills(settings, kind, files, symbol)
+        else:
+            report = _import(settings, cast("Kind", kind), files, exchange, symbol, interval)
     except (BadSettingError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     if not report.files:
@@ -98,6 +115,13 @@ def command(
     _warn_of_retention(report, settings)
     if report.refused:
         raise click.exceptions.Exit(1)
+
+
+def _import_fills(settings: Settings, kind: str, files: tuple[Path, ...], symbol: str | None) -> ImportReport:
+    if kind != "liquidations":
+        raise click.UsageError(f"--format {HYPERLIQUID_FILLS} holds liquidations, not {kind}")
+    wanted = None if symbol is None else canonical(symbol)
+    return asyncio.run(import_fill_files(files, wanted, lambda: MarketStore.open(settings.db_path)))
 
 
 def _import(
