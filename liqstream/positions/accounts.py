@@ -23,6 +23,7 @@ class AccountSource(IntEnum):
     LIQUIDATION = 2
     FILE = 3
     STORE = 4
+    VAULT = 5
 
 
 class Accounts:

@@ -55,6 +55,7 @@ AGAIN_MS = 10_000
 """A read that failed is tried again after so long."""
 TRY_AGAIN_S = 30.0
 LEADERBOARD_AGAIN_S = 3600.0
+COMPLAIN_EVERY_S = 3600.0
 _LOOK_S = 0.25
 
 log = structlog.get_logger(__name__)
@@ -124,6 +125,7 @@ class PositionsCollector:
         self._leads = leads  # see the class
         self._universe: list[str] = []  # coins by their number in messages about all contexts
         self._rate = most  # weight a minute; below the setting after a 429
+        self._complained_s = -math.inf  # monotonic s: of the last line about reads that failed
         self._resume_s = -math.inf  # monotonic s: no read before
         self._socket: TradeSocket | None = None  # None while this server does not read
 
@@ -277,15 +279,24 @@ class PositionsCollector:
         except TooManyError:
             self._slow_down()
             not_before_ms = self._clock.now_ms() + AGAIN_MS
-        except UnansweredError:
+        except UnansweredError as error:
             self.refused["unanswered"] += 1
+            self._complain(error)
             not_before_ms = self._clock.now_ms() + AGAIN_MS
         except (ValueError, KeyError, TypeError):
             self.refused["unreadable"] += 1
+            self._complain("an answer is no account's state")
             not_before_ms = self._clock.now_ms() + AGAIN_MS
         finally:
             self.ledger.settle(held)
             self.schedule.answered(row, not_before_ms)
+
+    def _complain(self, reason: object) -> None:
+        """Log why a read brought nothing, once an hour: hundreds fail a minute when one does."""
+        now_s = self._clock.time_s()
+        if now_s >= self._complained_s + COMPLAIN_EVERY_S:
+            self._complained_s = now_s
+            log.warning("positions_unreadable", reason=str(reason))
 
     def _reason(self, row: int) -> str:
         if not self.tracker.accounts.read_ms[row]:

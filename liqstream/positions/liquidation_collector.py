@@ -15,6 +15,7 @@ import structlog
 
 from liqstream.feeds.weight_ledger import Reservation, WeightLedger
 from liqstream.market import Liquidation
+from liqstream.positions.accounts import AccountSource
 from liqstream.positions.fill_queue import FillQueue
 from liqstream.positions.info_client import InfoClient, RefusedForGoodError, TooManyError, UnansweredError
 from liqstream.positions.liquidation_capture import FoundBy, LiquidationCapture
@@ -178,7 +179,8 @@ class LiquidationCollector:
         """Which vaults liquidate, at the start and daily, until cancelled; without an answer, those known."""
         while not self.ended:
             try:
-                found = await self._liquidators(client)
+                children, found = await self._children(client)
+                self._name_vaults(children)
                 wait_s = DAILY_S
                 if found:
                     self.capture.vaults = self.queue.vaults = found
@@ -190,17 +192,24 @@ class LiquidationCollector:
                 return
             await self._clock.sleep(wait_s)
 
-    async def _liquidators(self, client: InfoClient) -> frozenset[str]:
-        """The children of the exchange's own vault that are called liquidators."""
+    def _name_vaults(self, children: Sequence[str]) -> None:
+        """They are read as accounts are: what they hold is part of open interest."""
+        tracker = self.queue.tracker
+        tracker.vaults = frozenset(children)
+        for child in children:
+            tracker.accounts.row(child, AccountSource.VAULT, self._clock.now_ms())
+
+    async def _children(self, client: InfoClient) -> tuple[list[str], frozenset[str]]:
+        """The children of the exchange's own vault, and those of them that are called liquidators."""
         parent = await self._vault(client, HLP)
-        found = set()
-        for child in parent["relationship"]["data"]["childAddresses"]:
+        found, children = set(), list(parent["relationship"]["data"]["childAddresses"])
+        for child in children:
             if not is_address(child):
                 raise ValueError("a vault's child has an address")
             name = "" if child in LIQUIDATOR_VAULTS else str((await self._vault(client, child))["name"])
             if child in LIQUIDATOR_VAULTS or "liquidator" in name.lower():
                 found.add(child)
-        return frozenset(found)
+        return children, frozenset(found)
 
     async def _vault(self, client: InfoClient, address: str) -> Any:
         held = await self._reserve(VAULT_WEIGHT)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
+from liqstream.market import FloatArray
 from liqstream.positions.accounts import AccountSource
 from liqstream.positions.measured import Coverage, MeasuredLevels
 from liqstream.positions.tracker import Tracker
@@ -21,8 +23,19 @@ from liqstream.store.positions import (
 SAME_SIZE, SAME_LEVEL = 1e-9, 1e-4
 """A position is written anew once its size or level differs by more than this share."""
 
-Written = dict[tuple[str, str], tuple[float, float]]
-"""Size and level last written, by symbol and address."""
+
+@dataclass(frozen=True, slots=True)
+class WrittenState:
+    """A position as it was written last: signed base coin, USD. `raw_usd` is the account's own USD where the
+    level moves with its other positions, NaN where it stands by itself, or that is not known."""
+
+    size: float
+    level: float
+    raw_usd: float = math.nan
+
+
+Written = dict[tuple[str, str], WrittenState]
+"""By symbol and address."""
 
 
 def symbol_of(coin: str) -> str:
@@ -63,7 +76,7 @@ def restore(
         held.raw_usd[slot] = 0.0 if each.isolated else np.nan
         held.is_dirty[slot] = False
         table.held[row] += 1
-        written[each.symbol, each.address] = each.size_base, float(held.level[slot])
+        written[each.symbol, each.address] = WrittenState(each.size_base, float(held.level[slot]))
     return written
 
 
@@ -96,18 +109,22 @@ def changed_accounts(tracker: Tracker, since_ms: int) -> list[StoredAccount]:
 def changed_positions(tracker: Tracker, written: Written, now_ms: int) -> list[StoredPosition]:
     """The positions that differ from what was written last, those that were closed with size 0.
 
+    A level that only moved with the marks of the account's other coins is no change: after a restart it is
+    shown with its age, and recomputed once the account is read again.
     `written` is brought up to date; a store that does not take them has to be given them all again.
     """
     held, found, standing = tracker.positions, [], set()
+    raw_usd = _moving_raw_usd(tracker)
     for slot in np.flatnonzero(held.is_open).tolist():
         address = tracker.accounts.addresses[held.account[slot]]
         key = symbol_of(tracker.coins.names[held.coin[slot]]), address
         standing.add(key)
         size, level = float(held.size[slot]), float(held.level[slot])
+        now = WrittenState(size, level, float(raw_usd[slot]))
         before = written.get(key)
-        if before is not None and _same(before, (size, level)):
+        if before is not None and _same(before, now):
             continue
-        written[key] = size, level
+        written[key] = now
         found.append(
             StoredPosition(
                 *key,
@@ -125,10 +142,27 @@ def changed_positions(tracker: Tracker, written: Written, now_ms: int) -> list[S
     return found
 
 
-def _same(before: tuple[float, float], now: tuple[float, float]) -> bool:
-    (size_before, level_before), (size, level) = before, now
-    if abs(size - size_before) > SAME_SIZE * abs(size_before):
+def _moving_raw_usd(tracker: Tracker) -> FloatArray:
+    """By slot the account's own USD, where the level is recomputed from the marks of several; else NaN."""
+    held, accounts = tracker.positions, tracker.accounts
+    is_cross = held.is_open & np.isnan(held.raw_usd)
+    crosses = np.bincount(held.account[is_cross], minlength=accounts.rows)
+    account = np.where(held.is_open, held.account, 0)
+    moves = is_cross & (crosses[account] > 1) & ~accounts.is_opaque[account]
+    raw_usd: FloatArray = np.where(moves, accounts.total_raw_usd[account], np.nan)
+    return raw_usd
+
+
+def _same(was: WrittenState, now: WrittenState) -> bool:
+    level_before, level = was.level, now.level
+    if abs(now.size - was.size) > SAME_SIZE * abs(was.size):
         return False
+    if not math.isnan(was.raw_usd) and not math.isnan(now.raw_usd):
+        # What funding, transfers and trades of other coins did to the account, beside what the position is.
+        usd = abs(now.size) * (level_before if math.isfinite(level_before) else level)
+        return abs(now.raw_usd - was.raw_usd) <= SAME_LEVEL * (
+            usd if math.isfinite(usd) else abs(was.raw_usd)
+        )
     if math.isnan(level) or math.isnan(level_before):
         return math.isnan(level) == math.isnan(level_before)
     return abs(level - level_before) <= SAME_LEVEL * level_before

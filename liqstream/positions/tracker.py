@@ -89,6 +89,8 @@ class Tracker:
         self.accounts = Accounts(most_accounts)
         self.positions = PositionTable()
         self.counts = TrackerCounts()
+        self.vaults: frozenset[str] = frozenset()
+        """The exchange's own: what they hold counts for coverage, and none of it has a level."""
         self._recent: dict[int, _Recent] = {}
         # By account row and coin, until late trades have explained them or cannot any more.
         self._unexplained: dict[tuple[int, int], _Unexplained] = {}
@@ -115,12 +117,15 @@ class Tracker:
         accounts.state_ms[row] = state.time_ms
         accounts.total_raw_usd[row] = state.total_raw_usd
         accounts.value_usd[row] = state.account_value_usd
-        accounts.is_opaque[row] = is_opaque(state, self.coins.tables)
+        is_vault = accounts.addresses[row] in self.vaults
+        accounts.is_opaque[row] = is_vault or is_opaque(state, self.coins.tables)
         accounts.is_dirty[row] = bool(later)
         for coin, slot in predicted.items():
             if coin not in sizes and not later.get(coin):
                 self.positions.close(slot)
         self._put_states(row, state, later, now_ms)
+        if is_vault:
+            self.positions.level[self.positions.slots(row)] = np.nan
         for coin, delta in later.items():
             if coin not in sizes and delta:
                 self._set_size(row, coin, delta)

@@ -7,6 +7,7 @@ import pytest
 
 from liqstream.positions.measured import coverage_of, levels_of
 from liqstream.positions.stored_state import (
+    WrittenState,
     changed_accounts,
     changed_positions,
     coin_of,
@@ -56,7 +57,7 @@ def test_what_is_restored_is_what_was_kept() -> None:
 
 def test_only_changes_are_written() -> None:
     """A size that trades changed at that time, a closed position with size 0, nothing else."""
-    tracker, written = known(), dict[tuple[str, str], tuple[float, float]]()
+    tracker, written = known(), dict[tuple[str, str], WrittenState]()
     changed_positions(tracker, written, 5000)
     tracker.apply_trades([trade(1, 6000, 0.5, ALICE, address(9)), trade(2, 6000, 1.0, address(9), BOB)])
     found = {each.address: each for each in changed_positions(tracker, written, 7000)}
@@ -64,6 +65,24 @@ def test_only_changes_are_written() -> None:
     assert (found[BOB].size_base, found[BOB].symbol) == (0.0, "BTCUSDT")
     assert changed_positions(tracker, written, 8000) == []
     assert {each.address for each in changed_accounts(tracker, 6000)} == {ALICE, BOB, address(9)}
+
+
+def test_a_level_that_moved_with_other_coins_is_no_change() -> None:
+    """Ten times five minutes of a moving mark are no row; more collateral is one, for every position."""
+    tracker, written = known(), dict[tuple[str, str], WrittenState]()
+    tracker.coins.begin_trades(1000)
+    changed_positions(tracker, written, 5000)
+    slot = tracker.positions.find(tracker.accounts.row_of[BOB], tracker.coins.number("BTC"))
+    assert slot is not None
+    first = float(tracker.positions.level[slot])
+    for number in range(1, 11):
+        tracker.coins.note_market("ETH", 3000.0 + 10 * number, 1000.0)
+        tracker.refresh_levels(5000 + number)
+        assert changed_positions(tracker, written, 5000 + number) == []
+    assert abs(tracker.positions.level[slot] / first - 1) > 1e-3
+    more = [Held("BTC", 1.0, 60e3, 60e3), Held("ETH", -5.0, 3e3, 3e3)]
+    read(tracker, BOB, more, 9000, total_raw=-19e3)
+    assert {each.symbol for each in changed_positions(tracker, written, 9500)} == {"BTCUSDT", "ETHUSDT"}
 
 
 def test_cells_and_coverage_as_they_are_stored() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from liqstream.positions.account_state import read_account_state
 from liqstream.positions.accounts import AccountSource
 from liqstream.positions.margin_tables import read_margin_tables
+from liqstream.positions.measured import levels_of
 from liqstream.positions.tracker import LATE_TRADES_MS, AccountTrade, Tracker
 from tests.support.account_bodies import META, Held, address, body, level
 
@@ -123,6 +124,18 @@ def test_a_state_older_than_the_last_changes_nothing() -> None:
     assert not read(tracker, ALICE, [], 2000)
     assert size_of(tracker, ALICE) == 1
     assert tracker.counts.stale_states == 1
+
+
+def test_a_vault_of_the_exchange_counts_and_has_no_level() -> None:
+    """Neither the reported one nor one that is recomputed."""
+    tracker = make_tracker()
+    tracker.vaults = frozenset({ALICE})
+    read(tracker, ALICE, [Held("BTC", 1.0, 60e3, 60e3), Held("ETH", -5.0, 3e3, 3e3)], 3000, total_raw=-20e3)
+    tracker.refresh_levels(4000)
+    found = levels_of(tracker, "BTC", 4000)
+    assert found is not None
+    assert found.size.tolist() == [1.0]
+    assert np.isnan(found.level).all()
 
 
 @settings(max_examples=40)
