@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import re
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+
+import aiohttp
 
 from bench.bench_ingest import Intake, messages
 from bench.bench_live import Figure
@@ -23,6 +29,7 @@ from liqstream.wire.tick_message import tick_message
 MESSAGES = 4000
 ROUNDS = 100
 SYMBOL = "BTCUSDT"
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
 
 
 def timed_us(work: Callable[[], object], times: int = ROUNDS) -> float:
@@ -36,7 +43,7 @@ def timed_us(work: Callable[[], object], times: int = ROUNDS) -> float:
 
 
 async def hop_figures() -> list[Figure]:
-    """Parse, apply, step, encode, write, and a tick from price to frame."""
+    """Socket, parse, apply, step, encode, write, and a tick from price to frame."""
     with tempfile.TemporaryDirectory() as folder:
         async with AsyncExitStack() as parts:
             store = await MarketStore.open(Path(folder) / "hops.duckdb")
@@ -70,6 +77,7 @@ async def _measured(intake: Intake) -> list[Figure]:
         write_us = timed_us(lambda: (ours.send(frame), theirs.recv(4096)))
     per_message = 1e6 / (MESSAGES // 2)
     return [
+        Figure("take one message off the exchange's socket", await _socket_us(texts), "us"),
         Figure("parse one message and know it is new", spent_s["parse"] * per_message, "us"),
         Figure("apply its records to the maps", spent_s["apply"] * per_message, "us"),
         Figure("step a map, thread and back", 1e6 * median(steps_s), "us"),
@@ -83,6 +91,37 @@ async def _measured(intake: Intake) -> list[Figure]:
         Figure("a tick: price, extremes, message, frame", timed_us(tick), "us"),
         Figure("write and read a tick, one socket", write_us, "us"),
     ]
+
+
+async def _socket_us(texts: list[str]) -> float:
+    """Mean microseconds of a message that is there, from the kernel to its text, by the feeds' library."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        said = b"".join(text_frame(text.encode()) for text in texts)
+        exchange = threading.Thread(target=_say, args=(listener, said))
+        exchange.start()
+        url = f"ws://127.0.0.1:{listener.getsockname()[1]}/"
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, max_msg_size=0) as ws:
+            await ws.receive_str()
+            began_s = time.perf_counter()
+            for _ in range(len(texts) - 1):
+                await ws.receive_str()
+            spent_s = time.perf_counter() - began_s
+        exchange.join()
+    return 1e6 * spent_s / (len(texts) - 1)
+
+
+def _say(listener: socket.socket, frames: bytes) -> None:
+    """As an exchange: accept a WebSocket, say all, and wait until it is left."""
+    peer, _ = listener.accept()
+    with peer:
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += peer.recv(4096)
+        found = re.search(rb"(?i)sec-websocket-key: (\S+)", request)
+        key = base64.b64encode(hashlib.sha1((found[1] if found else b"") + _GUID).digest())
+        head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        peer.sendall(head + b"Sec-WebSocket-Accept: " + key + b"\r\n\r\n" + frames)
+        peer.recv(4096)
 
 
 async def _stepped(intake: Intake, texts: list[str]) -> tuple[list[HeatmapSnapshot], list[float]]:
