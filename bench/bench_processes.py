@@ -27,6 +27,7 @@ from tests.support.redis_server import free_port, running_redis
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 SETTLE_S = 3.0
+IDLE_S = 5.0
 CORES_FOR_A_FACTOR = 6
 """Two that fan out, one that generates, Redis, and the clients beside them."""
 
@@ -42,6 +43,8 @@ class Load:
     updates_per_s: float
     least_share: float
     """Of the clients, the smallest part that a process had."""
+    idle_cpu_ms_per_s: float
+    """Of one process, before anybody came: what each further process costs anyway."""
 
 
 @asynccontextmanager
@@ -89,6 +92,10 @@ def _cpu_s(nodes: list[Node]) -> float:
 async def load(processes: int, count: int, seconds: float) -> Load:
     """So many clients for so long on so many processes."""
     async with fleet(processes) as nodes:
+        await asyncio.sleep(SETTLE_S)  # the start is not what is measured
+        began_s, idle_s = time.monotonic(), _cpu_s(nodes)
+        await asyncio.sleep(IDLE_S)  # the span that is measured
+        idle_s = (_cpu_s(nodes) - idle_s) / (time.monotonic() - began_s) / processes
         clients = await connected(f"127.0.0.1:{nodes[0].port}", count, SYMBOLS, Client)
         await asyncio.sleep(SETTLE_S)  # first snapshots are not what is measured
         held = [await clients_of(node) for node in nodes]
@@ -98,7 +105,7 @@ async def load(processes: int, count: int, seconds: float) -> Load:
         updates = sum(began_s < it.at_s <= ended_s for client in clients for it in client.receipts)
         for client in clients:
             client.leave()
-    return Load(1e6 * cpu_s / updates, updates / (ended_s - began_s), min(held) / count)
+    return Load(1e6 * cpu_s / updates, updates / (ended_s - began_s), min(held) / count, 1000 * idle_s)
 
 
 async def measure(count: int, seconds: float) -> list[Figure]:
@@ -108,6 +115,7 @@ async def measure(count: int, seconds: float) -> list[Figure]:
     return [
         Figure("client updates a second, one process", first.updates_per_s, "1/s"),
         Figure("client updates a second, two processes", two.updates_per_s, "1/s"),
+        Figure("CPU of a process without clients, a second", two.idle_cpu_ms_per_s, "ms"),
         Figure("CPU of a client update, one process", first.cpu_us_per_update, "us"),
         Figure("CPU of a client update, one process again", again.cpu_us_per_update, "us"),
         Figure("CPU of a client update, two processes", two.cpu_us_per_update, "us"),
@@ -119,7 +127,7 @@ async def measure(count: int, seconds: float) -> list[Figure]:
 def main() -> None:
     """Measure and print; say what was not measured here."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clients", type=int, default=2000)
+    parser.add_argument("--clients", type=int, default=4000)
     parser.add_argument("--seconds", type=float, default=20.0)
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
