@@ -1,10 +1,10 @@
-"""Funding that was paid, from streams that only announce the coming payment."""
+"""Funding that streams announce: the coming payment, and payments that were made."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from liqstream.market import FundingRate
+from liqstream.market import ComingFunding, FundingRate
 
 
 @dataclass(slots=True)
@@ -13,10 +13,16 @@ class AnnouncedFunding:
     rate announced last."""
 
     exchange: str
-    _coming: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _coming: dict[str, ComingFunding] = field(default_factory=dict)
 
-    def paid(self, symbol: str, due_ms: int, rate: float) -> list[FundingRate]:
+    def paid(self, symbol: str, sent_ms: int, due_ms: int, rate: float) -> list[FundingRate]:
         """Take an announcement (UTC ms, fraction per interval); the payment it shows to have been made."""
         last = self._coming.get(symbol)
-        self._coming[symbol] = (due_ms, rate)
-        return [FundingRate(self.exchange, symbol, *last)] if last is not None and due_ms > last[0] else []
+        self._coming[symbol] = ComingFunding(sent_ms, due_ms, rate)
+        if last is None or due_ms <= last.due_ms:
+            return []
+        return [FundingRate(self.exchange, symbol, last.due_ms, last.rate)]
+
+    def coming(self, symbol: str) -> ComingFunding | None:
+        """What was announced last, due or not; None before any announcement."""
+        return self._coming.get(symbol)

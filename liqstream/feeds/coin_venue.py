@@ -16,7 +16,7 @@ from typing import Any
 from liqstream.feeds.parsing import Parsed, Trade
 from liqstream.feeds.rest_client import RestClient
 from liqstream.feeds.venue import Instrument, Topic, Venue
-from liqstream.market import Candle, MarketEvent
+from liqstream.market import Candle, ComingFunding, MarketEvent
 from liqstream.market.identity import QUOTES, Record, as_symbol, canonical, contract_of
 
 
@@ -144,6 +144,11 @@ class _ByCoin(Venue):
         async with aclosing(pages):
             async for page in pages:
                 yield self._of(symbol, page)
+
+    def coming_funding(self, symbol: str) -> ComingFunding | None:
+        """Of the exchange's contract of this symbol."""
+        coming: ComingFunding | None = self._above().coming_funding(self.contract(symbol))
+        return coming
 
     async def past_liquidations(
         self, rest: RestClient, symbol: str, *, start_ms: int, end_ms: int

@@ -17,7 +17,7 @@ from liqstream.feeds.exchange_feed import ExchangeFeed
 from liqstream.feeds.exchanges.binance import Binance
 from liqstream.feeds.feed import FeedBase, FeedError, FeedStatus
 from liqstream.feeds.pacing import FeedTiming
-from liqstream.market import Liquidation, LiquidationSpan, MarketEvent, MarketKey
+from liqstream.market import ComingFunding, Liquidation, LiquidationSpan, MarketEvent, MarketKey
 from liqstream.market.record_guard import SIMULATED
 from liqstream.simulator.clock import MarketClock
 from liqstream.simulator.exchange_server import SimulatedExchange
@@ -104,6 +104,10 @@ class DemoFeed(FeedBase):
     def liquidations_until_ms(self) -> Mapping[str, int]:
         """As of the inner feed, once it runs."""
         return {} if self._feed is None else self._feed.liquidations_until_ms()
+
+    def coming_funding(self, symbol: str) -> ComingFunding | None:
+        """As the simulated exchange announced it last."""
+        return None if self._feed is None else self._feed.coming_funding(symbol)
 
     async def recent_prices(self, symbol: str) -> tuple[float, float] | None:
         """As the simulated exchange answers."""

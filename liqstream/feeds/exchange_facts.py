@@ -26,7 +26,7 @@ from liqstream.feeds.rest_client import RestError
 from liqstream.feeds.size_readers import SIZE_READERS, MarketSize
 from liqstream.feeds.venue import Instrument, Topic, Venue
 from liqstream.feeds.weight_ledger import WeightLedger
-from liqstream.market import Candle, Liquidation, MarketEvent, OpenInterest
+from liqstream.market import Candle, ComingFunding, Liquidation, MarketEvent, OpenInterest
 from liqstream.supervision.clock import Clock
 
 
@@ -70,6 +70,10 @@ class ExchangeFacts(FeedBase):
             return {}
         until_ms = round(now_ms - (asyncio.get_running_loop().time() - last_s) * 1000)
         return dict.fromkeys(self._listened_to(), until_ms)
+
+    def coming_funding(self, symbol: str) -> ComingFunding | None:
+        """As its streams announced it last."""
+        return self._venue.coming_funding(symbol)
 
     def _listened_to(self) -> set[str]:
         followed = self._instruments.followed

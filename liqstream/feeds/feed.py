@@ -9,7 +9,7 @@ from typing import Protocol
 from liqstream.feeds.bracket_readers import Rows
 from liqstream.feeds.size_readers import MarketSize
 from liqstream.feeds.venue import Instrument
-from liqstream.market import MarketEvent, MarketKey, Source
+from liqstream.market import ComingFunding, MarketEvent, MarketKey, Source
 
 
 class FeedError(Exception):
@@ -91,6 +91,9 @@ class Feed(Protocol):
     def liquidations_until_ms(self) -> Mapping[str, int]:
         """Symbols whose liquidation channel is connected, each with the time of its last message, UTC ms."""
 
+    def coming_funding(self, symbol: str) -> ComingFunding | None:
+        """A symbol's next funding payment as it was announced last; None where no stream announces any."""
+
     def note_refused(self, record: MarketEvent) -> None:
         """A record that this feed delivered is impossible: it is not known, and not the newest."""
 
@@ -166,6 +169,10 @@ class FeedBase:
     def liquidations_until_ms(self) -> Mapping[str, int]:
         """None unless a subclass listens to liquidations."""
         return {}
+
+    def coming_funding(self, symbol: str) -> ComingFunding | None:
+        """None unless a subclass listens to announcements."""
+        return None
 
     def note_refused(self, record: MarketEvent) -> None:
         """Nothing unless a subclass remembers what it delivered."""

@@ -16,7 +16,7 @@ from liqstream.feeds.parsing import Parsed
 from liqstream.feeds.raw_frames import Frame, FrameError, read_frames
 from liqstream.feeds.registry import VENUES
 from liqstream.feeds.venue import Venue
-from liqstream.market import Liquidation, MarketEvent, MarketKey, MarkPrice
+from liqstream.market import ComingFunding, Liquidation, MarketEvent, MarketKey, MarkPrice
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +57,10 @@ class FrameReplayFeed(FeedBase):
         if not (self._reader.venue.publishes_liquidations and self._status.connected and self._newest_ms):
             return {}
         return dict.fromkeys(self._symbols, self._newest_ms)
+
+    def coming_funding(self, symbol: str) -> ComingFunding | None:
+        """As it was announced last of what is played."""
+        return self._reader.venue.coming_funding(symbol)
 
     async def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncGenerator[Sequence[MarketEvent]]:
         """A recording has no past of its own."""

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
+from liqstream.feeds.announced_funding import AnnouncedFunding
 from liqstream.feeds.pacing import Limit
 from liqstream.feeds.parsing import BadItems, Parsed
 from liqstream.feeds.refusals import RefusalTable
 from liqstream.feeds.rest_client import RestClient
 from liqstream.feeds.trial import OFF, Question, Trial
-from liqstream.market import DAY_MS, MINUTE_MS, Candle, MarketEvent
+from liqstream.market import DAY_MS, MINUTE_MS, Candle, ComingFunding, MarketEvent
 from liqstream.market.record_bounds import time_of
 from liqstream.symbols import INTERVALS_MS
 
@@ -136,6 +137,8 @@ class Venue(ABC):
 
         At first what a recording without such a list is read by; a live feed takes nothing but the list's.
         """
+        self.announced = AnnouncedFunding(self.exchange)
+        """The funding payments that its streams announce, where they do."""
         self.trials: dict[str, Trial[Any]] = {name: Trial(each) for name, each in self.questions.items()}
         """How its questions stand."""
 
@@ -198,6 +201,10 @@ class Venue(ABC):
         self, rest: RestClient, symbol: str, *, start_ms: int, end_ms: int
     ) -> AsyncGenerator[Sequence[MarketEvent]]:
         """Funding that was paid in [start_ms, end_ms), page by page."""
+
+    def coming_funding(self, symbol: str) -> ComingFunding | None:
+        """The next payment as it was announced last, which may be over; None where none was."""
+        return self.announced.coming(symbol)
 
     def past_liquidations(
         self, rest: RestClient, symbol: str, *, start_ms: int, end_ms: int

@@ -18,6 +18,7 @@ from liqstream.market import (
     MINUTE_MS,
     Bars,
     Candle,
+    ComingFunding,
     FloatArray,
     Liquidation,
     LiquidationTotal,
@@ -71,6 +72,8 @@ class LiveMarket:
     """Data time when a closed bar last came late or with other prices than before; -1 if none did."""
     flags: frozenset[str] = frozenset()
     """What its feed says is wrong; see QUALITY_FLAGS."""
+    coming_funding: ComingFunding | None = None
+    """The next funding payment as its exchange announced it last, which may be over; no part of the map."""
     silent: bool = False
     """Whether it is stale beside other exchanges that are not."""
     other_coin: bool | None = None

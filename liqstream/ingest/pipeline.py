@@ -286,12 +286,13 @@ class IngestPipeline:
             self._has_unstored.clear()
 
     async def _pass_flags(self) -> None:
-        """Keep the maps' flags those of the feeds."""
+        """Keep the maps' flags and announced funding those of the feeds."""
         while True:
             for feed in self._feeds:
                 flags = feed.status.flags
                 for key in markets_of(feed):
                     self._maps.set_flags(key, flags.get(key.symbol, frozenset()))
+                    self._maps.market(key).coming_funding = feed.coming_funding(key.symbol)
             await self._clock.sleep(FLAGS_EVERY_S)
 
     async def renew(self, markets: Sequence[MarketKey] | set[MarketKey]) -> None:

@@ -127,6 +127,18 @@ class FundingRate:
 
 
 @dataclass(frozen=True, slots=True)
+class ComingFunding:
+    """The payment that an exchange announced at `time_ms` for `due_ms`: a fraction of notional.
+
+    No record, and kept in memory only: it is what a feed knows now, and changes until it is paid.
+    """
+
+    time_ms: int
+    due_ms: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class MarkPrice:
     """The price liquidations are triggered by; kept in memory only."""
 

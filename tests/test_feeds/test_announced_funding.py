@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from liqstream.feeds.announced_funding import AnnouncedFunding
-from liqstream.market import FundingRate
+from liqstream.market import ComingFunding, FundingRate
 
 
 def test_the_last_rate_announced_was_paid_once_the_next_is_announced() -> None:
-    """Each symbol on its own; a repeated or an older announcement shows no payment."""
+    """Each symbol on its own; a repeated or an older announcement shows no payment; the last one is kept."""
     funding = AnnouncedFunding("x")
-    assert funding.paid("BTCUSDT", 100, 0.1) == []
-    assert funding.paid("BTCUSDT", 100, 0.2) == []
-    assert funding.paid("ETHUSDT", 200, 0.5) == []
-    assert funding.paid("BTCUSDT", 200, 0.3) == [FundingRate("x", "BTCUSDT", 100, 0.2)]
-    assert funding.paid("BTCUSDT", 100, 0.9) == []
+    assert funding.paid("BTCUSDT", 7, 100, 0.1) == []
+    assert funding.paid("BTCUSDT", 7, 100, 0.2) == []
+    assert funding.paid("ETHUSDT", 7, 200, 0.5) == []
+    assert funding.paid("BTCUSDT", 7, 200, 0.3) == [FundingRate("x", "BTCUSDT", 100, 0.2)]
+    assert funding.paid("BTCUSDT", 7, 100, 0.9) == []
+    assert funding.coming("ETHUSDT") == ComingFunding(7, 200, 0.5)
+    assert funding.coming("SOLUSDT") is None

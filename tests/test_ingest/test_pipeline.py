@@ -18,6 +18,7 @@ from liqstream.heatmap.market_map import MapModel
 from liqstream.ingest.pipeline import IngestPipeline
 from liqstream.market import (
     Candle,
+    ComingFunding,
     Liquidation,
     MarketEvent,
     MarketKey,
@@ -72,6 +73,9 @@ class Scripted:
         if self._failure:
             raise FeedError(self._failure)
         self.status.ended = True
+
+    def coming_funding(self, symbol: str) -> ComingFunding | None:
+        return ComingFunding(1, 2, 1e-4) if symbol == "BTCUSDT" else None
 
     def clock_ms(self) -> int | None:
         return self.now_ms
@@ -223,7 +227,7 @@ async def test_an_error_nobody_foresaw_ends_nothing(tmp_path: Path) -> None:
 
 
 async def test_the_flags_of_a_feed_are_those_of_its_maps(tmp_path: Path) -> None:
-    """Also when no record comes with them."""
+    """Also when no record comes with them; so is the funding that it announces."""
     feed = Scripted("binance", walk(300))
     async with collecting(tmp_path, [feed], await_history=True) as (collector, _, maps):
         await collector.start()
@@ -234,6 +238,7 @@ async def test_the_flags_of_a_feed_are_those_of_its_maps(tmp_path: Path) -> None
         assert before is not None and snapshot is not None  # noqa: PT018
         assert "bars_late" in snapshot.quality
         assert snapshot.seq == before.seq + 1
+        assert maps.market(MarketKey("binance", "BTCUSDT")).coming_funding == ComingFunding(1, 2, 1e-4)
 
 
 async def test_a_source_that_was_waited_for_is_not_stale_before_its_first_word(tmp_path: Path) -> None:

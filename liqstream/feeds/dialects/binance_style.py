@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import ClassVar
 
-from liqstream.feeds.announced_funding import AnnouncedFunding
 from liqstream.feeds.pacing import Limit
 from liqstream.feeds.parsing import (
     CONTROL,
@@ -84,10 +83,6 @@ class BinanceStyle(Venue):
         Limit(1000.0, 300.0, _FUTURES_DATA),
     )
     poll_every_s: ClassVar[float | None] = 5.0
-
-    def __init__(self, exchange: str | None = None) -> None:
-        super().__init__(exchange)
-        self._funding = AnnouncedFunding(self.exchange)
 
     def topics(self, symbols: Sequence[str], interval_ms: int) -> list[Topic]:
         """Three streams a symbol, and one that tells of changes of the contracts."""
@@ -168,7 +163,8 @@ class BinanceStyle(Venue):
         events: list[MarketEvent] = [MarkPrice(self.exchange, symbol, sent_ms, positive(message["p"]))]
         if message.get("r"):
             paid = self.bad_items.attempt(
-                lambda part: self._funding.paid(symbol, utc_ms(part["T"]), signed(part["r"])), message
+                lambda part: self.announced.paid(symbol, sent_ms, utc_ms(part["T"]), signed(part["r"])),
+                message,
             )
             events += paid or []
         return Parsed("data", events, sent_ms=sent_ms)

@@ -15,7 +15,6 @@ from typing import ClassVar
 
 import orjson
 
-from liqstream.feeds.announced_funding import AnnouncedFunding
 from liqstream.feeds.last_state import LastStates
 from liqstream.feeds.pacing import Limit
 from liqstream.feeds.parsing import (
@@ -88,7 +87,6 @@ class Bitget(Venue):
 
     def __init__(self, exchange: str | None = None) -> None:
         super().__init__(exchange)
-        self._funding = AnnouncedFunding(self.exchange)
         self._bars = LastStates()
         # Base coin of the smallest step of a quantity, by symbol.
         self.contract_sizes = {"BTCUSDT": 0.0001, "ETHUSDT": 0.01}
@@ -191,11 +189,12 @@ class Bitget(Venue):
         base = not_negative(row["openInterest"])
         return [OpenInterest(self.exchange, symbol, time_ms, base, base)]
 
-    def _paid(self, symbol: str, _time_ms: int, row: Json) -> list[FundingRate]:
+    def _paid(self, symbol: str, time_ms: int, row: Json) -> list[FundingRate]:
         # "0" or nothing announces no payment.
         if not row.get("fundingRate") or str(row.get("nextFundingTime") or "") in _NO_END:
             return []
-        return self._funding.paid(symbol, utc_ms(row["nextFundingTime"]), signed(row["fundingRate"]))
+        due_ms = utc_ms(row["nextFundingTime"])
+        return self.announced.paid(symbol, time_ms, due_ms, signed(row["fundingRate"]))
 
     def _liquidated(self, row: Json) -> dict[str, Liquidation] | None:
         """A row of socket or REST, its amount in both readings."""

@@ -15,7 +15,6 @@ from typing import ClassVar
 
 import orjson
 
-from liqstream.feeds.announced_funding import AnnouncedFunding
 from liqstream.feeds.pacing import Limit
 from liqstream.feeds.parsing import (
     CONTROL,
@@ -100,7 +99,6 @@ class Bybit(Venue):
 
     def __init__(self, exchange: str | None = None) -> None:
         super().__init__(exchange)
-        self._funding = AnnouncedFunding(self.exchange)
         self._ticker: dict[str, dict[str, Json]] = {}
         self._listed_as: dict[str, str] = {}
 
@@ -192,11 +190,12 @@ class Bybit(Venue):
             return []
         return [MarkPrice(self.exchange, symbol, sent_ms, positive(data["markPrice"]))]
 
-    def _paid(self, symbol: str, _sent_ms: int, _data: Json, known: Json) -> list[FundingRate]:
+    def _paid(self, symbol: str, sent_ms: int, _data: Json, known: Json) -> list[FundingRate]:
         # "0" announces no payment.
         if not known.get("fundingRate") or known.get("nextFundingTime", "0") in ("0", 0):
             return []
-        return self._funding.paid(symbol, utc_ms(known["nextFundingTime"]), signed(known["fundingRate"]))
+        due_ms = utc_ms(known["nextFundingTime"])
+        return self.announced.paid(symbol, sent_ms, due_ms, signed(known["fundingRate"]))
 
     def _open_interest(self, symbol: str, time_ms: int, row: Json) -> OpenInterest:
         """One side: as the exchange gives it, else half of the both it counts."""

@@ -14,7 +14,6 @@ from typing import ClassVar
 
 import orjson
 
-from liqstream.feeds.announced_funding import AnnouncedFunding
 from liqstream.feeds.pacing import Limit
 from liqstream.feeds.parsing import (
     CLOSING,
@@ -94,7 +93,6 @@ class Okx(Venue):
     def __init__(self, exchange: str | None = None) -> None:
         super().__init__(exchange)
         self.contract_sizes = {"BTC-USDT-SWAP": 0.01, "ETH-USDT-SWAP": 0.1}
-        self._funding = AnnouncedFunding(self.exchange)
 
     @classmethod
     def address_warning(cls, rest_url: str, ws_url: str) -> str:
@@ -212,7 +210,9 @@ class Okx(Venue):
         return OpenInterest(self.exchange, symbol, utc_ms(time_ms), in_base, reported, "contracts")
 
     def _announced(self, symbol: str, row: Json) -> list[FundingRate]:
-        return self._funding.paid(symbol, utc_ms(row["fundingTime"]), signed(row["fundingRate"]))
+        sent_ms = utc_ms(row["ts"]) if row.get("ts") else self.now_ms()
+        due_ms, rate = utc_ms(row["fundingTime"]), signed(row["fundingRate"])
+        return self.announced.paid(symbol, sent_ms, due_ms, rate)
 
     def _trade(self, symbol: str, contract: str, row: Json) -> Trade:
         price, quantity = positive(row["px"]), positive(row["sz"]) * self.contract_sizes[contract]
