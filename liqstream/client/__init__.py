@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .account import Account
+    from .context import ContextNow, ExchangeContext, LiquidationColumns, MarketContext
     from .errors import (
         CannotConnectError,
         ClientError,
@@ -31,6 +32,8 @@ __all__ = [
     "CannotConnectError",
     "Chance",
     "ClientError",
+    "ContextNow",
+    "ExchangeContext",
     "ExpectedSide",
     "Forecast",
     "HeatmapClient",
@@ -38,6 +41,8 @@ __all__ = [
     "HorizonForecast",
     "Level",
     "Levels",
+    "LiquidationColumns",
+    "MarketContext",
     "MarketEndedError",
     "MarketTable",
     "MarketTables",
@@ -56,6 +61,8 @@ _MODULES = {
     "CannotConnectError": "errors",
     "Chance": "forecast",
     "ClientError": "errors",
+    "ContextNow": "context",
+    "ExchangeContext": "context",
     "ExpectedSide": "forecast",
     "Forecast": "forecast",
     "HeatmapClient": "heatmap_client",
@@ -63,6 +70,8 @@ _MODULES = {
     "HorizonForecast": "forecast",
     "Level": "levels",
     "Levels": "levels",
+    "LiquidationColumns": "context",
+    "MarketContext": "context",
     "MarketEndedError": "errors",
     "MarketTable": "market_table",
     "MarketTables": "market_table",

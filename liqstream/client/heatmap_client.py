@@ -16,6 +16,7 @@ import aiohttp
 
 from .account import Account
 from .connection import HEARTBEAT_S, SILENT_HEARTBEATS, Connection, Ending
+from .context import MarketContext, decode_context
 from .env_proxy import env_proxy
 from .errors import CannotConnectError, ClientError, RefusedError
 from .forecast import Forecast, decode_forecast
@@ -182,6 +183,22 @@ class HeatmapClient:
         """The newest forecasts of a symbol, by REST. Raises ClientError, also before the first was issued."""
         url = self._addresses.resource("/api/forecast/{symbol}", symbol=symbol_of(symbol))
         return decode_forecast(await fetch(self._opened(), url))
+
+    async def context(
+        self,
+        symbol: str,
+        window: str = "24h",
+        *,
+        interval: str | None = None,
+        exchanges: Collection[str] = (),
+    ) -> MarketContext:
+        """Open interest, funding, volume and liquidations over the last `window` and as of now, by REST.
+
+        Of all venues or of some, up to 5 s old. Raises ClientError.
+        """
+        query = {"window": window, **({"interval": interval} if interval else {}), **_of(exchanges)}
+        url = self._addresses.resource("/api/context/{symbol}", symbol=symbol_of(symbol))
+        return decode_context(await fetch(self._opened(), url.with_query(query)))
 
     def account(self, symbol: str) -> Account:
         """What arrived of a subscribed symbol and what did not. Raises KeyError for others."""

@@ -20,10 +20,11 @@ from liqstream.heatmap.history_rows import ALL_ROWS, Rows, grid_of_rows
 from liqstream.heatmap.history_track import Column, Track
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.live_market import LiveMarket
+from liqstream.heatmap.open_bar import open_bar
 from liqstream.heatmap.price_grid import Grid
 from liqstream.heatmap.snapshot import HeatmapSnapshot
 from liqstream.heatmap.warmup import Warmup, read_bars
-from liqstream.market import DAY_MS, Bars, as_one_bar, join_bars
+from liqstream.market import DAY_MS, Bars, join_bars
 from liqstream.model.density import LEVERAGE_GROUPS
 from liqstream.store.market_store import MarketStore
 from liqstream.symbols import INTERVALS_MS
@@ -137,7 +138,7 @@ class Histories:
         self, key: _Key, snapshot: HeatmapSnapshot, markets: list[LiveMarket], start_ms: int, end_ms: int
     ) -> HistoryMatrix | None:
         loads = self._maps.loads
-        forming = [await self._forming(market, key.bar_ms, end_ms) for market in markets]
+        forming = [await open_bar(self._store, market, key.bar_ms, end_ms) for market in markets]
         track = self._usable(key, snapshot.grid, start_ms)
         new_bars = await self._new_bars(key.bar_ms, track, markets, start_ms, end_ms)
         if (
@@ -201,26 +202,6 @@ class Histories:
                 bars = join_bars(bars, forming) if forming.open_time_ms[0] < end_ms else bars
             found.append(bars)
         return found
-
-    async def _forming(self, market: LiveMarket, bar_ms: int, end_ms: int) -> Bars | None:
-        """The bar of that length which is still open at `end_ms`, as far as it has come."""
-        forming = market.forming_bars()
-        if forming is not None and forming.open_time_ms[0] >= end_ms:
-            forming = None
-        fine_ms = self._maps.interval_ms
-        if bar_ms == fine_ms:
-            return forming
-        # A replay's store knows the future.
-        closed = await self._store.bars(
-            market.key.exchange,
-            market.key.symbol,
-            fine_ms,
-            start_ms=end_ms - end_ms % bar_ms,
-            end_ms=end_ms - fine_ms + 1,
-        )
-        if forming is not None and not (closed.open_time_ms >= forming.open_time_ms[0]).any():
-            closed = join_bars(closed, forming)
-        return as_one_bar(closed, bar_ms) if len(closed) else None
 
     def _keep(self, key: _Key, kept: _Kept) -> None:
         self._kept[key] = kept

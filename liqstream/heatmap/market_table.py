@@ -12,9 +12,11 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from liqstream.heatmap.clusters import find_clusters, imbalance, next_big
+from liqstream.heatmap.live_market import LiveMarket
 from liqstream.heatmap.price_grid import Grid
 from liqstream.heatmap.quantise import UsdArray
 from liqstream.heatmap.snapshot import StreamPosition
+from liqstream.market import MarketKey
 
 Value: TypeAlias = float | int | str | bool | list[str] | None
 """A figure; None where it is not known."""
@@ -116,6 +118,16 @@ def percent_change(now: float | None, before: float | None) -> Value:
     if now is None or before is None or not before > 0:
         return None
     return fixed(100 * (now / before - 1), 1)
+
+
+def open_interest_change(markets: Sequence[LiveMarket], before: Mapping[MarketKey, float | None]) -> Value:
+    """The change of open interest in percent, of the exchanges whose open interest of then is known."""
+    known = [
+        (each.open_interest_base, then)
+        for each in markets
+        if math.isfinite(each.open_interest_base) and (then := before[each.key]) is not None
+    ]
+    return percent_change(sum(now for now, _ in known), sum(then for _, then in known))
 
 
 def significant(value: float | None, digits: int) -> Value:

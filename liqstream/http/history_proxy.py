@@ -35,6 +35,7 @@ DESCRIPTION_LIFE_S = 300.0
 PATHS = (
     "/api/heatmap/{symbol}/history",
     "/api/liquidations/{symbol}",
+    "/api/context/{symbol}",
     "/api/score/{symbol}",
     "/api/forecast/{symbol}",
     "/api/positions/{symbol}",

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 import structlog
 
 from liqstream.heatmap.live_maps import LiveMaps
-from liqstream.heatmap.live_market import LiveMarket
 from liqstream.heatmap.market_table import (
     FIELDS,
     MarketTable,
     Value,
     fixed,
     map_figures,
-    percent_change,
+    open_interest_change,
     price_figure,
     usd_figure,
 )
@@ -181,21 +180,15 @@ class MarketTableLoop:
                 sum(d.short_usd for d in days.values()) + sum(s[1] for s in since)
             ),
             "open_interest": usd_figure(held * price if held and price is not None else None),
-            "open_interest_1h": _change(markets, {k: d.open_interest_hour_ago_base for k, d in days.items()}),
-            "open_interest_24h": _change(markets, {k: d.open_interest_day_ago_base for k, d in days.items()}),
+            "open_interest_1h": open_interest_change(
+                markets, {k: d.open_interest_hour_ago_base for k, d in days.items()}
+            ),
+            "open_interest_24h": open_interest_change(
+                markets, {k: d.open_interest_day_ago_base for k, d in days.items()}
+            ),
             "funding": fixed(funding.funding_rate, 6),
             "funding_time": funding.funding_ms,
             "venues": [each.key.exchange for each in markets],
             "source": self._maps.source(symbol),
             "stale": self._maps.is_stale(symbol),
         }
-
-
-def _change(markets: Sequence[LiveMarket], before: dict[MarketKey, float | None]) -> Value:
-    """The change of open interest in percent, of the exchanges whose open interest of then is known."""
-    known = [
-        (each.open_interest_base, then)
-        for each in markets
-        if math.isfinite(each.open_interest_base) and (then := before[each.key]) is not None
-    ]
-    return percent_change(sum(now for now, _ in known), sum(then for _, then in known))

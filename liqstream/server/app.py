@@ -31,6 +31,7 @@ from liqstream.heatmap.market_map import MapModel
 from liqstream.heatmap.updates import SnapshotBatch, heatmap_update_generator
 from liqstream.http.api_description import add_description_routes, known_parameters
 from liqstream.http.app_keys import FIRINGS, HISTORIES, LATEST, MAPS, STORE, SYMBOLS
+from liqstream.http.context_api import add_context_route
 from liqstream.http.events_api import LIQUIDATION_BUS, add_events_route
 from liqstream.http.forecast_api import FORECASTS, add_forecast_route
 from liqstream.http.heatmap_api import add_api_routes, add_latest_route
@@ -146,6 +147,7 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
         add_positions_route(app)
         add_accuracy_route(app)
         add_forecast_route(app)
+        add_context_route(app)
     add_alerts(app)
     stream_ctx = _fleet_ctx if settings.redis_enabled else _alone_ctx
     app.cleanup_ctx.extend((stream_ctx, running_market_table, running_market_list, _ready_ctx(readiness)))

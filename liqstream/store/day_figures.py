@@ -21,13 +21,14 @@ _PATIENCE_MS = 2 * HOUR_MS
 class DayFigures:
     """One market's figures; None where the store does not know.
 
-    Prices in USD, open interest in base coin, liquidations in USD by side, funding as a fraction per interval
-    with the UTC ms at which it was paid.
+    Prices in USD, open interest in base coin with the UTC ms of its newest reading, liquidations in USD by
+    side, funding as a fraction per interval with the UTC ms at which it was paid.
     """
 
     price_day_ago_usd: float | None = None
     open_interest_hour_ago_base: float | None = None
     open_interest_day_ago_base: float | None = None
+    open_interest_ms: int | None = None
     long_usd: float = 0.0
     short_usd: float = 0.0
     funding_rate: float | None = None
@@ -44,10 +45,12 @@ GROUP BY ALL
 
 _OPEN_INTEREST = f"""
 SELECT exchange, symbol,
-       arg_max(open_interest_base, time_ms) FILTER (time_ms > $hour_ago - {_PATIENCE_MS}),
-       arg_max(open_interest_base, time_ms) FILTER (time_ms <= $day_ago)
+       arg_max(open_interest_base, time_ms)
+           FILTER (time_ms > $hour_ago - {_PATIENCE_MS} AND time_ms <= $hour_ago),
+       arg_max(open_interest_base, time_ms) FILTER (time_ms <= $day_ago),
+       max(time_ms)
 FROM ({usable_of_markets("open_interest")})
-WHERE time_ms > $day_ago - {_PATIENCE_MS} AND time_ms <= $hour_ago
+WHERE time_ms > $day_ago - {_PATIENCE_MS} AND time_ms <= $now
 GROUP BY ALL
 """  # noqa: S608  names are ours
 
@@ -99,9 +102,12 @@ def day_figures(
 
     for key, (price,) in rows(_PRICES):
         found[key] = replace(found[key], price_day_ago_usd=price)
-    for key, (hour_ago, day_ago) in rows(_OPEN_INTEREST):
+    for key, (hour_ago, day_ago, newest_ms) in rows(_OPEN_INTEREST):
         found[key] = replace(
-            found[key], open_interest_hour_ago_base=hour_ago, open_interest_day_ago_base=day_ago
+            found[key],
+            open_interest_hour_ago_base=hour_ago,
+            open_interest_day_ago_base=day_ago,
+            open_interest_ms=int(newest_ms),
         )
     for key, (long_usd, short_usd) in rows(_LIQUIDATIONS):
         found[key] = replace(found[key], long_usd=long_usd, short_usd=short_usd)

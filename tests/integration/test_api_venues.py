@@ -34,6 +34,7 @@ ANSWERS = (
     "/api/heatmap/BTCUSDT/history",
     "/liquidations/heatmap-timeseries?symbol=BTCUSDT",
     "/api/liquidations/BTCUSDT",
+    "/api/context/BTCUSDT",
     "/prices/klines?symbol=BTCUSDT",
     "/api/score/BTCUSDT",
 )

@@ -14,6 +14,7 @@ PATHS = (
     "/api/heatmap/{}",
     "/api/heatmap/{}/history",
     "/api/liquidations/{}",
+    "/api/context/{}",
     "/api/score/{}",
     "/api/forecast/{}",
     "/prices/klines?symbol={}",
