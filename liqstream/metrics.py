@@ -57,6 +57,7 @@ class Metrics:
         GCCollector(registry=self.registry)
         self._add_fleet(self.registry)
         self._add_tasks(self.registry)
+        self._add_push(self.registry)
 
     def _add_alerts(self, registry: CollectorRegistry) -> None:
         self.alerts_sent = Counter(
@@ -219,6 +220,17 @@ class Metrics:
             "One tick's publication.",
             registry=registry,
             buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1),
+        )
+
+    def _add_push(self, registry: CollectorRegistry) -> None:
+        self.push_messages = Counter(
+            "liqstream_push_messages_total",
+            "Push messages by outcome: sent, gone (the device is forgotten), refused, failed, dropped.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.push_retries = Counter(
+            "liqstream_push_retries_total", "Push messages that were tried again.", registry=registry
         )
 
     def show_followers(self, symbol: str, count: int) -> None:

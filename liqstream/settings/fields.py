@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -13,6 +14,17 @@ URL = r"^(https?://[^\s?#]+)?$"
 """An address of HTTP, or none."""
 LEADERBOARD_URL = "https://stats-data.hyperliquid.xyz/Mainnet/leaderboard"
 """Hyperliquid's; undocumented, about 30 MB."""
+
+PUSH_HELP = (
+    "Alerts go to devices too, by Web Push; the value is whom push services may write to: "
+    "mailto:you@example.com or https://example.com. Needs HTTPS and the extra push. Empty: off."
+)
+PUSH_HOSTS_HELP = (
+    "Push hosts of your own (push.example.com, host:port, *.example.com), private ones too, beside those of "
+    "browsers."
+)
+
+_CONTACT = re.compile(r"mailto:[^\s@:/]+@[^\s@:/]+\.[^\s@:/]+|https://[^\s@/]+\.[^\s@/]+(/\S*)?")
 
 RestUrl = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
 WsUrl = Annotated[str, Field(pattern=r"^wss?://[^\s?#]+$")]
@@ -33,6 +45,16 @@ def _known_interval(value: str) -> str:
 
 Interval = Annotated[str, AfterValidator(_known_interval)]
 """A bar interval by its name, e.g. 5m."""
+
+
+def _contact(value: str) -> str:
+    if value and not _CONTACT.fullmatch(value):
+        raise ValueError("whom push services may write to: mailto:you@example.com or https://example.com")
+    return value
+
+
+Contact = Annotated[str, AfterValidator(_contact)]
+"""An address of a person, of mail or of a page, or none."""
 
 
 def setting(env: str, default: Any, help_text: str, unit: str = "", **limits: Any) -> Any:

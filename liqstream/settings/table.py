@@ -15,7 +15,10 @@ from liqstream.market.ranking import MarketChoice
 from liqstream.settings.exchange_settings import ExchangeSettings
 from liqstream.settings.fields import (
     LEADERBOARD_URL,
+    PUSH_HELP,
+    PUSH_HOSTS_HELP,
     URL,
+    Contact,
     Duration,
     Interval,
     Names,
@@ -30,6 +33,8 @@ from liqstream.settings.server_role import ServerRole
 from liqstream.settings.symbol_names import ChosenSymbols, FollowedSymbols, SymbolNames
 from liqstream.settings.utc_time import OptionalTime
 from liqstream.symbols import SUPPORTED_SYMBOLS
+
+_LISTS = ("exchanges", "hosts", "allowed_origins", "trusted_proxies", "frame_ancestors", "push_hosts")
 
 
 class Settings(BaseSettings):
@@ -286,6 +291,9 @@ class Settings(BaseSettings):
         "",
         "Rules and targets of outgoing alerts (TOML, docs/alerts.md). Empty: none.",
     )
+    push: Contact = _setting("LIQSTREAM_PUSH", "", PUSH_HELP)
+    push_hosts: Names = _setting("LIQSTREAM_PUSH_HOSTS", (), PUSH_HOSTS_HELP, "comma-separated")
+    push_ca: str = _setting("LIQSTREAM_PUSH_CA", "", "Root certificates (PEM) for hosts of that list.")
 
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
@@ -295,14 +303,7 @@ class Settings(BaseSettings):
         "LIQSTREAM_LOG_FORMAT", "auto", "auto: readable on a terminal, JSON elsewhere."
     )
 
-    @field_validator(
-        "exchanges",
-        "hosts",
-        "allowed_origins",
-        "trusted_proxies",
-        "frame_ancestors",
-        mode="before",
-    )
+    @field_validator(*_LISTS, mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
