@@ -28,7 +28,7 @@ COPY --from=page /build/web/built web/built
 RUN python -m venv /opt/liqstream
 RUN /opt/liqstream/bin/python -m pip install --no-cache-dir --only-binary=:all: "setuptools>=77"
 RUN /opt/liqstream/bin/python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist .
-RUN /opt/liqstream/bin/python -m pip install --no-cache-dir --only-binary=:all: --find-links dist "liqstream[speed]"
+RUN /opt/liqstream/bin/python -m pip install --no-cache-dir --only-binary=:all: --find-links dist "liqstream[speed,push]"
 RUN /opt/liqstream/bin/python -m pip uninstall --yes --quiet setuptools pip
 
 FROM ${PYTHON_IMAGE}

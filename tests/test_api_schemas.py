@@ -296,6 +296,7 @@ def test_every_route_is_documented() -> None:
     app = make_app(load_settings(symbols="BTCUSDT", replay="store"))
     routes = {_path(route) for route in app.router.routes() if route.method != "HEAD"}
     pages = {"/static/{path}", "/docs", "/docs/", "/docs/{name}", "/docs/pictures/{file}"}
+    pages |= {"/push-worker.js", "/manifest.webmanifest"}
     assert pages <= routes
     assert routes - pages == set(OPEN_API["paths"])
 

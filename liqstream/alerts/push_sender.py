@@ -25,7 +25,7 @@ from liqstream.alerts.push_device import BadDeviceError, Subscription
 from liqstream.alerts.push_encryption import encrypt
 from liqstream.alerts.push_endpoint import Endpoint, PublicResolver, PushHosts
 from liqstream.alerts.push_message import PushMessage, message_of
-from liqstream.alerts.push_subscriptions import ServerKey, Subscriptions
+from liqstream.alerts.push_subscriptions import Subscriptions
 from liqstream.alerts.push_vapid import VapidTokens
 from liqstream.client.env_proxy import env_proxy
 from liqstream.metrics import Metrics
@@ -74,7 +74,6 @@ class PushSender:
     def __init__(
         self,
         subscriptions: Subscriptions,
-        key: ServerKey,
         hosts: PushHosts,
         metrics: Metrics,
         *,
@@ -84,7 +83,6 @@ class PushSender:
     ) -> None:
         self.first_wait_s = FIRST_WAIT_S
         self._subscriptions = subscriptions  # read for each firing: another server may have taken them in
-        self._key = key  # of the server or fleet; read for each firing
         self._hosts = hosts  # asked again for what was kept: the list may have been shortened since
         self._metrics = metrics  # the application's
         self._contact = contact  # mailto: or https:
@@ -124,7 +122,7 @@ class PushSender:
         found = await self._subscriptions.of_owner(firing.owner)
         if not found:
             return
-        key = await self._key.get()
+        key = await self._subscriptions.key.get()
         if self._tokens is None or self._tokens.key.public != key.public:
             self._tokens = VapidTokens(key, self._contact)
         message = message_of(firing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from liqstream.market.record_limits import Full, RecordLimits
+from liqstream.store.owned_records import Full, RecordLimits
 
 
 class DictRecords:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements.lock"
-EXTRAS = ("speed", "mcp")
+EXTRAS = ("speed", "mcp", "push")
 HEAD = """\
-# Every package of liqstream[speed,mcp], with hashes; made by `make lock` from setup.cfg on the oldest Python
-# that is supported. An install that is the same everywhere:
+# Every package of liqstream[speed,mcp,push], with hashes; made by `make lock` from setup.cfg on the oldest
+# Python that is supported. An install that is the same everywhere:
 #   pip install --require-hashes -r requirements.lock && pip install --no-deps liqstream
 """
 

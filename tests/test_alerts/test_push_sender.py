@@ -77,10 +77,9 @@ class Rig:
 async def running(host: PushHost, added: str = "") -> AsyncIterator[Rig]:
     """A sender to `host`; `added` is its list of hosts instead of the host's own name."""
     hosts, records, metrics = PushHosts([added or host.name]), DictRecords(SUBSCRIPTION_LIMITS), Metrics()
-    subscriptions = Subscriptions(records, hosts)
+    subscriptions = Subscriptions(records, hosts, ServerKey(DictRecords(KEY_LIMITS)))
     context = await asyncio.to_thread(ssl.create_default_context, cafile=host.ca)
-    key = ServerKey(DictRecords(KEY_LIMITS))
-    sender = PushSender(subscriptions, key, hosts, metrics, contact=CONTACT, ssl_context=context)
+    sender = PushSender(subscriptions, hosts, metrics, contact=CONTACT, ssl_context=context)
     sender.first_wait_s = 0.01
     task = asyncio.create_task(sender.run())
     try:
@@ -237,8 +236,9 @@ async def test_a_thousand_devices_get_theirs_a_few_at_once(rig: Rig) -> None:
 
 async def test_more_than_can_wait_is_dropped_and_counted(certificates: Path) -> None:
     hosts, metrics = PushHosts(), Metrics()
-    subscriptions = Subscriptions(DictRecords(SUBSCRIPTION_LIMITS), hosts)
-    sender = PushSender(subscriptions, ServerKey(DictRecords(KEY_LIMITS)), hosts, metrics, contact=CONTACT)
+    key = ServerKey(DictRecords(KEY_LIMITS))
+    subscriptions = Subscriptions(DictRecords(SUBSCRIPTION_LIMITS), hosts, key)
+    sender = PushSender(subscriptions, hosts, metrics, contact=CONTACT)
     for _ in range(MAX_FIRINGS + 3):
         sender.take(firing())
     sample = metrics.registry.get_sample_value("liqstream_push_messages_total", {"outcome": "dropped"})

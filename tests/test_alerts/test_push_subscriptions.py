@@ -18,7 +18,7 @@ from liqstream.alerts.push_subscriptions import (
     ServerKey,
     Subscriptions,
 )
-from liqstream.market.record_limits import Full
+from liqstream.store.owned_records import Full
 from tests.support.dict_records import DictRecords
 from tests.support.push_host import Device
 
@@ -30,12 +30,16 @@ def read(fields: dict[str, Any]) -> Subscription:
     return msgspec.convert(fields, Subscription)
 
 
+def kept_in(records: DictRecords) -> Subscriptions:
+    return Subscriptions(records, PushHosts(), ServerKey(DictRecords(KEY_LIMITS)))
+
+
 def device() -> Subscription:
     return read(Device().subscription(ORIGIN))
 
 
 async def test_a_device_is_its_owners_alone() -> None:
-    subscriptions = Subscriptions(DictRecords(SUBSCRIPTION_LIMITS), PushHosts())
+    subscriptions = kept_in(DictRecords(SUBSCRIPTION_LIMITS))
     mine = device()
     assert await subscriptions.add(OWNER, mine) is None
     assert await subscriptions.add(OWNER, mine) is None  # once more is no second one
@@ -57,7 +61,7 @@ def test_an_id_tells_nobody_the_endpoint() -> None:
 
 async def test_there_are_so_many_devices_and_no_more() -> None:
     records = DictRecords(SUBSCRIPTION_LIMITS)
-    subscriptions = Subscriptions(records, PushHosts())
+    subscriptions = kept_in(records)
     for _ in range(MAX_DEVICES):
         assert await subscriptions.add(OWNER, device()) is None
     assert await subscriptions.add(OWNER, device()) is Full.OWNER
@@ -66,7 +70,7 @@ async def test_there_are_so_many_devices_and_no_more() -> None:
 
 
 async def test_what_no_browser_makes_is_refused() -> None:
-    subscriptions = Subscriptions(DictRecords(SUBSCRIPTION_LIMITS), PushHosts())
+    subscriptions = kept_in(DictRecords(SUBSCRIPTION_LIMITS))
     with pytest.raises(BadEndpointError):
         await subscriptions.add(OWNER, read(Device().subscription("https://10.0.0.1")))
     with pytest.raises(BadKeyError):
@@ -76,7 +80,7 @@ async def test_what_no_browser_makes_is_refused() -> None:
 
 async def test_a_damaged_record_keeps_no_other_from_its_message() -> None:
     records = DictRecords(SUBSCRIPTION_LIMITS)
-    subscriptions = Subscriptions(records, PushHosts())
+    subscriptions = kept_in(records)
     good = device()
     records.kept[OWNER, "damaged"] = "{"
     await subscriptions.add(OWNER, good)
