@@ -18,6 +18,7 @@ import liqstream
 from liqstream.admission.http_guard import host_guard
 from liqstream.admission.policy import ADMISSION, AdmissionPolicy
 from liqstream.http.content_coding import accepted_coding
+from liqstream.http.device_files import add_device_routes
 from liqstream.http.docs_pages import add_docs_routes
 from liqstream.http.params import WINDOWS, column_interval
 from liqstream.http.responses import cacheable, compress
@@ -186,6 +187,7 @@ def add_page_routes(app: web.Application, facts: PageFacts, metrics: Metrics | N
     app.router.add_get("/markets", markets_page)
     app.router.add_get("/static/{path:.+}", static)
     add_docs_routes(app, app[_FILES])
+    add_device_routes(app, app[_FILES])
     app.router.add_get("/health", health)
     app.router.add_get("/ready", ready)
     if metrics is not None:

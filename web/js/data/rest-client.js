@@ -119,7 +119,7 @@ function addressOf(path, query = {}) {
  * @param {Response} response
  * @returns {Promise<Response>} Throws RestError unless it is a 2xx.
  */
-async function checked(response) {
+export async function checked(response) {
   if (response.ok) return response;
   const text = await response.text().catch(() => "");
   let message = `HTTP ${response.status}`;

@@ -22,6 +22,7 @@ import { Layouts } from "./layouts.js";
 import { MapDrawings } from "./map-drawings.js";
 import { MarketSearch } from "./market-search.js";
 import { Measure } from "./measure.js";
+import { PushSwitch } from "./push-switch.js";
 import { SweptOutlines } from "./swept-outlines.js";
 import { replayShortcuts, TimeTravel } from "./time-travel.js";
 import { TouchTools } from "./touch-tools.js";
@@ -116,7 +117,11 @@ export function setUpTools(page) {
     const { symbol, now } = mapGrid.market;
     return { symbol, price: now?.price ?? 0 };
   };
-  const alertPanel = new Popover(find("#alerts-button"), "Alerts", () => alerts.form(here()));
+  const push = new PushSwitch();
+  const alertPanel = new Popover(find("#alerts-button"), "Alerts", () => [
+    ...alerts.form(here()),
+    push.shown(),
+  ]);
   const follow = () => alertPanel.isOpen && alerts.follow(here());
   loader.subscribe(follow);
   store.subscribe(follow);
