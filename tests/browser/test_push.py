@@ -91,7 +91,7 @@ def test_a_device_is_switched_on_gets_messages_and_is_switched_off(
     page.wait_for_selector(f"{SWITCH} >> visible=true")
     page.click(SWITCH)
     page.wait_for_selector(f"{SWITCH}[checked]")
-    page.wait_for_selector("text=The server sends this browser what your alerts find")
+    page.wait_for_selector("text=The server watches these alerts")
     assert len(devices(page)) == 1
     scope = page.evaluate("async () => (await navigator.serviceWorker.ready).scope")
     assert scope == f"{push_url}/"

@@ -4,20 +4,23 @@
  * @module
  */
 
+import { keepServerRules } from "../data/server-rules.js";
 import { pushState, switchOff, switchOn, isIos } from "../data/push-device.js";
 import { announce, h, put } from "../panels/dom.js";
 
 /** @typedef {import("../data/push-device.js").PushState} PushState */
 
 const TEXT = "Also on this device when the page is closed";
+/** After the last of several changes, such as a level that is dragged. */
+const KEEP_AFTER_MS = 500;
 const LOADING = "Looking whether this device gets them …";
 /** @type {Record<PushState, string>} */
 const SENTENCES = {
-  on: "The server sends this browser what your alerts find, also when it is closed.",
+  on: "The server watches these alerts on all markets and tells this browser, also when it is closed.",
   off: "",
-  refused: "Notifications are blocked for this site: allow them in the browser's settings, then switch it on.",
+  refused: "Notifications are blocked for this site: allow them in the browser's settings, then try again.",
   insecure: "Browsers have this only on pages over HTTPS.",
-  "home-screen": "On iPhone and iPad: Share, Add to Home Screen, then switch it on in the page opened from there.",
+  "home-screen": "On iPhone and iPad: Share, Add to Home Screen, and switch it on in what opens from there.",
   unsupported: "This browser cannot be reached while the page is closed.",
   "server-off": "",
 };
@@ -30,7 +33,17 @@ export class PushSwitch {
   #busy = false;
   #failed = "";
 
-  constructor() {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #keeping;
+  #alerts;
+
+  /** @param {import("./alerts.js").Alerts} alerts whose rules the server watches while it is on */
+  constructor(alerts) {
+    this.#alerts = alerts;
+    alerts.subscribe(() => {
+      clearTimeout(this.#keeping);
+      if (this.#state === "on") this.#keeping = setTimeout(() => void this.#look(), KEEP_AFTER_MS);
+    });
     if (isIos()) document.head.append(h("link", { rel: "manifest", href: "manifest.webmanifest" }));
   }
 
@@ -52,6 +65,7 @@ export class PushSwitch {
     this.#draw();
     try {
       this.#state = await work();
+      if (this.#state === "on") await keepServerRules(this.#alerts.rules);
     } catch (error) {
       this.#failed = `This did not work: ${error instanceof Error ? error.message : error}`;
     }
@@ -69,7 +83,8 @@ export class PushSwitch {
       onchange: () => void this.#turn(input.checked),
     });
     const text = this.#failed || (this.#state ? SENTENCES[this.#state] : LOADING);
-    const again = h("button", { type: "button", class: "plain", onclick: () => void this.#look() }, "Try again");
+    const look = () => void this.#look();
+    const again = h("button", { type: "button", class: "plain", onclick: look }, "Try again");
     put(
       this.element,
       h("label", { class: "rule" }, input, h("span", {}, TEXT)),
@@ -81,8 +96,14 @@ export class PushSwitch {
   /** @param {boolean} on */
   async #turn(on) {
     const hadFocus = this.element.contains(document.activeElement);
-    await this.#change(on ? switchOn : switchOff);
+    await this.#change(on ? switchOn : off);
     if (hadFocus) this.element.querySelector("input")?.focus();
     announce(this.#failed || (this.#state ? SENTENCES[this.#state] || `${TEXT}: ${this.#state}` : ""));
   }
+}
+
+/** The rules first: what is watched for nobody would be kept for nothing. */
+async function off() {
+  await keepServerRules(null);
+  return switchOff();
 }

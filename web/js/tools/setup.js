@@ -117,7 +117,7 @@ export function setUpTools(page) {
     const { symbol, now } = mapGrid.market;
     return { symbol, price: now?.price ?? 0 };
   };
-  const push = new PushSwitch();
+  const push = new PushSwitch(alerts);
   const alertPanel = new Popover(find("#alerts-button"), "Alerts", () => [
     ...alerts.form(here()),
     push.shown(),
