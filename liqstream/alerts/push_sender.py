@@ -89,7 +89,7 @@ class PushSender:
         self._ssl = ssl_context  # with a root of the operator's own, for tests and own push hosts
         self._proxy_of = proxy_of  # by the environment
         self._tokens: VapidTokens | None = None  # made anew when another key is kept
-        self._firings: asyncio.Queue[Firing] = asyncio.Queue(MAX_FIRINGS)
+        self._firings: asyncio.Queue[Firing] = asyncio.Queue(MAX_FIRINGS)  # that wait to be looked at
         self._messages = 0  # tasks that live
         # By entry of the list of hosts, of which there are few.
         self._gates: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))

@@ -72,6 +72,7 @@ from liqstream.server.market_list_setup import (
 )
 from liqstream.server.market_table_setup import MARKET_TABLE, market_table_ctx, running_market_table
 from liqstream.server.positions_setup import positions_ctx, report_positions
+from liqstream.server.push_setup import add_push
 from liqstream.server.readiness import Readiness
 from liqstream.server.state_metrics import StateCollector
 from liqstream.server.store_setup import store_ctx
@@ -149,6 +150,7 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
         add_forecast_route(app)
         add_context_route(app)
     add_alerts(app)
+    add_push(app)
     stream_ctx = _fleet_ctx if settings.redis_enabled else _alone_ctx
     app.cleanup_ctx.extend((stream_ctx, running_market_table, running_market_list, _ready_ctx(readiness)))
     return app

@@ -122,7 +122,7 @@ def test_a_device_is_switched_on_gets_messages_and_is_switched_off(
 
 
 @pytest.mark.parametrize("context", [{"service_workers": "block"}], indirect=True)
-def test_what_stands_in_the_way_is_said(
+def test_what_stands_in_the_way_is_shown(
     context: BrowserContext, page: Page, open_page: Open, push_url: str, watch: Watch
 ) -> None:
     """Blocked notifications, a browser that has no push, an iPhone outside its home screen, a failing server."""

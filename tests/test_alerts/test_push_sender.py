@@ -196,7 +196,7 @@ async def test_a_listed_name_that_leads_to_this_machine_is_not_connected_to(cert
         assert host.posted.empty()
 
 
-async def test_a_service_with_another_root_is_not_told_anything(certificates: Path, tmp_path: Path) -> None:
+async def test_a_service_with_another_root_gets_nothing(certificates: Path, tmp_path: Path) -> None:
     async with push_host(certificates) as host, push_host(tmp_path) as other:
         host.ca = other.ca
         async with running(host) as rig:

@@ -82,19 +82,19 @@ async def test_a_device_is_kept_for_its_owner_and_shown_to_nobody_else(
 async def test_what_no_browser_sends_is_refused_in_a_sentence(
     client: Client, records: DictRecords, body: Any, why: str
 ) -> None:
-    status, said = await answer(await client.post("/api/push", json=body, headers=MINE))
+    status, body_of = await answer(await client.post("/api/push", json=body, headers=MINE))
     assert status == 400
-    assert why in said["error"]
+    assert why in body_of["error"]
     assert records.kept == {}
 
 
-async def test_a_full_owner_and_a_full_server_are_told(client: Client, records: DictRecords) -> None:
+async def test_a_full_owner_and_a_full_server_are_named(client: Client, records: DictRecords) -> None:
     for _ in range(MAX_DEVICES):
         await client.post("/api/push", json=Device().subscription(ORIGIN), headers=MINE)
-    status, said = await answer(
+    status, body_of = await answer(
         await client.post("/api/push", json=Device().subscription(ORIGIN), headers=MINE)
     )
-    assert (status, said["error"]) == (409, "no more devices: remove one of yours first")
+    assert (status, body_of["error"]) == (409, "no more devices: remove one of yours first")
     records.kept |= {("c" * 64, str(i)): "{}" for i in range(SUBSCRIPTION_LIMITS.in_all)}
     full = await client.post("/api/push", json=Device().subscription(ORIGIN), headers=OTHERS)
     assert full.status == 503
@@ -121,7 +121,7 @@ async def test_without_push_it_says_so(aiohttp_client: AiohttpClient) -> None:
     app = web.Application(middlewares=[json_errors])
     add_push_routes(app)
     client = await aiohttp_client(app)
-    off = (200, {"public_key": None, "devices": []})
+    off: tuple[int, Any] = (200, {"public_key": None, "devices": []})
     assert await answer(await client.get("/api/push", headers=MINE)) == off
     refused = await client.post("/api/push", json=Device().subscription(ORIGIN), headers=MINE)
     assert refused.status == 404

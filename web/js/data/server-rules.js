@@ -35,7 +35,8 @@ export function serverRules({ near, cascade, levels }) {
   const add = (/** @type {string} */ name, /** @type {RuleBody} */ body) =>
     bodies.set(OURS + name, { ...body, cooldown_s: COOLDOWN_S });
   if (near.on) {
-    add("near", { kind: "cluster", symbol: "*", min_usd: near.usd, within_percent: Math.min(100, near.percent) });
+    const within = Math.min(100, near.percent);
+    add("near", { kind: "cluster", symbol: "*", min_usd: near.usd, within_percent: within });
   }
   if (cascade.on) {
     const windowS = Math.min(86_400, cascade.minutes * 60);
