@@ -6,11 +6,14 @@
  */
 
 import { LiquidationsPrimitive } from "./chart/liquidations-primitive.js";
+import { ContextPoll } from "./data/context-poll.js";
 import { token } from "./data/token.js";
 import { price as priceText, signedPercent, usd } from "./data/format.js";
 import { ConnectionIndicator } from "./panels/connection-indicator.js";
+import { ContextStrip } from "./panels/context-strip.js";
 import { find } from "./panels/dom.js";
 import { Legend } from "./panels/legend.js";
+import { LowerPane } from "./panels/lower-pane.js";
 import { LeverageTiers } from "./panels/leverage-tiers.js";
 import { Profile } from "./panels/profile.js";
 import { showReadout } from "./panels/readout.js";
@@ -27,6 +30,9 @@ import { WINDOWS } from "./state/time-windows.js";
 import { followMarketList } from "./tools/market-list.js";
 import { setUpTools } from "./tools/setup.js";
 import { LiqstreamClient } from "./websocket-client.js";
+
+/** Being live goes first: what stands around the map is asked for so long after it. */
+const BESIDES_MS = 600;
 
 /** @typedef {import("./data/clusters.js").Cluster} Cluster */
 /**
@@ -61,6 +67,11 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
   const tabs = new SideTabs(find("#side-body"), store);
   const side = new SidePanel(find("#side-body"), ladder, tiers, tabs);
   const tape = new Tape(find("#side-body"));
+  const context = new ContextPoll(() => {
+    strip.draw();
+    mapGrid.focus.update();
+  });
+  const strip = new ContextStrip(find("#context"), context, store);
   const aside = find("#side");
 
   const showFocus = () => {
@@ -68,8 +79,18 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
     legend.show(mapGrid.focus.view);
     side.show(market, WINDOWS[store.state.window].spanMs);
     tape.show(market);
+    strip.show(market);
+    followContext();
     connection.show(market);
     drawSoon();
+  };
+
+  /** Of the whole window only where its columns are drawn. */
+  const followContext = () => {
+    const { symbol, window, venues: exchanges, pane } = store.state;
+    const drawn = pane === "oi" && !mapGrid.focus.view.compact;
+    const span = drawn ? { window, interval: loader.interval } : { window: "1h", interval: "" };
+    context.follow({ symbol, ...span, exchanges });
   };
 
   const drawSoon = oncePerFrame(() => {
@@ -81,6 +102,7 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
   });
 
   mapGrid.forEachMap(addParts);
+  mapGrid.forEachMap((slot) => void new LowerPane(slot, context));
   loader.subscribe((market) => {
     if (market !== mapGrid.market) return;
     drawSoon();
@@ -89,6 +111,11 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
   store.subscribe((state, changed) => {
     aside.hidden = !state.panel;
     if (LAYOUT.some((key) => changed.has(key))) showFocus();
+    if (changed.has("pane")) {
+      followContext();
+      strip.draw();
+      mapGrid.focus.update();
+    }
     legend.draw();
     drawSoon();
   });
@@ -111,9 +138,12 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
   }
   document.addEventListener("visibilitychange", () => {
     loader.setHidden(document.hidden);
+    context.refresh();
     drawSoon();
   });
   loader.attach(client);
+  client.on("snapshot", () => setTimeout(() => context.start(), BESIDES_MS));
+  setTimeout(() => context.start(), 5 * BESIDES_MS); // where no socket comes through
   client.connect();
   setUpTools({ store, mapGrid, loader, client, facts, tabs });
   followMarketList({ store, mapGrid, facts, showMarkets }, client, (text) => connection.showMessage(text));

@@ -17,6 +17,12 @@ export class Bars {
   #candleView = new CandleSeriesView();
   /** At the price now: the library's own is at the last bar in sight, which scrolled back is an old price. */
   #priceLine;
+  /**
+   * What else is on the time axis: dropped before other columns come, and drawn once they are there, for the
+   * chart counts the times of all series.
+   * @type {{ clear: () => void, draw: () => void } | null}
+   */
+  beside = null;
   #wanted = true;
   #visible = true;
 
@@ -38,6 +44,7 @@ export class Bars {
 
   /** @param {Market | null} market whose history is shown; null: none */
   show(market) {
+    this.beside?.clear();
     this.#timeAxis.show(market?.matrix ?? null, market?.header?.columns ?? 0);
     this.series.setData(this.#timeAxis.bars());
     const matrix = market?.matrix;
@@ -46,6 +53,7 @@ export class Bars {
       this.series.applyOptions({ priceFormat: priceFormat(size) });
     }
     this.drawPrice(market);
+    if (market) this.beside?.draw();
   }
 
   /**

@@ -8,6 +8,9 @@ import { price as priceText, priceDecimals } from "../data/format.js";
 import { ColorType, createChartEx, CrosshairMode } from "./chart-library.js";
 import { LocalTimeScale } from "./local-time-scale.js";
 
+/** Between two panes, as the library draws it. */
+const SEPARATOR_PX = 1;
+
 /**
  * @param {HTMLElement} element
  * @param {import("./time-axis.js").TimeAxis} timeAxis that is to be the chart's
@@ -35,11 +38,22 @@ export function removeChart(chart) {
   chart.remove();
 }
 
+/**
+ * Height of the map itself: without the time axis, and without what stands below it in a pane of its own.
+ * @param {import("./chart-library.js").IChartApi} chart
+ * @param {HTMLElement} element
+ */
+export function mapHeight(chart, element) {
+  const whole = element.clientHeight - chart.timeScale().height();
+  const below = chart.panes()[1];
+  return Math.max(0, below ? whole - below.getHeight() - SEPARATOR_PX : whole);
+}
+
 /** @param {import("./time-axis.js").TimeAxis["formatters"]} formatters */
 function chartOptions({ tickMarkFormatter, timeFormatter }) {
   return {
     autoSize: true,
-    layout: { attributionLogo: false, fontSize: 11 },
+    layout: { attributionLogo: false, fontSize: 11, panes: { enableResize: false } },
     grid: { vertLines: { visible: false }, horzLines: { visible: false } },
     crosshair: { mode: CrosshairMode.Normal },
     rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.02, bottom: 0.02 }, minimumWidth: 60 },

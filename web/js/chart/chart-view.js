@@ -9,7 +9,7 @@ import { ColourRange } from "./colour-range.js";
 import { Gestures } from "./gestures.js";
 import { HeatPrimitive } from "./heat-primitive.js";
 import { PriceScaleMode } from "./chart-library.js";
-import { createMapChart, removeChart, themeOptions } from "./chart-options.js";
+import { createMapChart, mapHeight, removeChart, themeOptions } from "./chart-options.js";
 import { PriceGestures } from "./price-gestures.js";
 import { fittedRange } from "./price-range.js";
 import { readTheme } from "./theme.js";
@@ -40,7 +40,7 @@ export class ChartView {
   /** @type {ViewState} */
   #state;
   #timeAxis;
-  #bars;
+  bars;
   #leave = () => {};
   #gestures;
   #onMove;
@@ -67,10 +67,10 @@ export class ChartView {
     this.compact = compact;
     this.theme = readTheme();
     this.chart = createMapChart(element, this.#timeAxis);
-    this.#bars = new Bars(this.chart, this.#timeAxis, (own) =>
+    this.bars = new Bars(this.chart, this.#timeAxis, (own) =>
       fittedRange(this.#state.fit, this.#market, own),
     );
-    this.candles = this.#bars.series;
+    this.candles = this.bars.series;
     this.candles.attachPrimitive(this.heat);
     this.colours = new ColourRange(
       (table) => this.heat.setTable(table),
@@ -132,7 +132,7 @@ export class ChartView {
       keys.some((key) => state[key] !== before[key]);
     if (changed("utc")) {
       this.#timeAxis.clock = new Clock(state.utc);
-      this.viewport.keepThrough(0, () => this.#bars.weighTimes(this.#market));
+      this.viewport.keepThrough(0, () => this.bars.weighTimes(this.#market));
     }
     if (changed("candles", "candleColours", "dots", "logPrice")) this.#applyStyle();
     if (changed("view", "side", "scale")) {
@@ -150,7 +150,7 @@ export class ChartView {
 
   #applyStyle() {
     const { dots, logPrice } = this.#state;
-    this.#bars.setStyle(this.#state, this.theme);
+    this.bars.setStyle(this.#state, this.theme);
     if (this.dots) this.dots.visible = dots;
     this.chart
       .priceScale("right")
@@ -223,7 +223,7 @@ export class ChartView {
   get pane() {
     return {
       width: this.chart.timeScale().width(),
-      height: Math.max(0, this.element.clientHeight - this.chart.timeScale().height()),
+      height: mapHeight(this.chart, this.element),
     };
   }
 
@@ -233,7 +233,7 @@ export class ChartView {
    */
   setSeriesVisible(visible) {
     this.heat.setVisible(visible);
-    this.#bars.setVisible(visible);
+    this.bars.setVisible(visible);
   }
 
   /** @param {boolean} greyed whether nothing has arrived for long: the map loses its hue */
@@ -249,7 +249,7 @@ export class ChartView {
   #onChange(change, column) {
     const matrix = this.#market?.matrix;
     if (!matrix) return;
-    if (change !== "liquidations" && change !== "mix") this.#bars.drawPrice(this.#market);
+    if (change !== "liquidations" && change !== "mix") this.bars.drawPrice(this.#market);
     if (change === "history") this.#takeHistory();
     else if (change === "column" || change === "appended") this.#takeColumn(column, change === "appended");
     else if (change === "trimmed") this.#trimmed(column);
@@ -270,7 +270,7 @@ export class ChartView {
     this.#shown = shown;
     this.heat.setMatrix(market.matrix);
     this.heat.show(this.#state.view, this.#state.side);
-    this.#bars.show(market);
+    this.bars.show(market);
     this.dots?.setMarket(market);
     this.#observeNewest();
     this.#setColours();
@@ -291,19 +291,19 @@ export class ChartView {
       this.#timeAxis.append(column);
       this.heat.findGaps();
     }
-    this.#bars.update(/** @type {Market} */ (this.#market), column);
+    this.bars.update(/** @type {Market} */ (this.#market), column);
     this.heat.touch(column);
   }
 
   /** @param {number} gone columns */
   #trimmed(gone) {
     this.heat.forget();
-    this.viewport.keepThrough(gone, () => this.#bars.show(this.#market));
+    this.viewport.keepThrough(gone, () => this.bars.show(this.#market));
   }
 
   #empty() {
     this.heat.setMatrix(null);
-    this.#bars.show(null);
+    this.bars.show(null);
     this.dots?.setMarket(null);
   }
 

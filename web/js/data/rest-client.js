@@ -232,6 +232,44 @@ export function fetchScore(symbol, exchanges) {
   return json(addressOf(`api/score/${encodeURIComponent(symbol)}`, exchangeParam(exchanges)));
 }
 
+/**
+ * @typedef {object} ExchangeContext one exchange's figures; null: not known
+ * @property {string} exchange
+ * @property {number | null} open_interest_usd
+ * @property {number | null} funding_rate
+ * @property {number | null} next_funding_time
+ * @property {number | null} volume_24h_usd
+ */
+/**
+ * @typedef {object} MarketContext of GET /api/context/{symbol}: columns, null where not known, and now
+ * @property {string} symbol
+ * @property {number} timestamp UTC ms of the newest data
+ * @property {number} start_time
+ * @property {number} interval_ms
+ * @property {(number | null)[]} open_interest_usd
+ * @property {number[]} open_interest_exchanges
+ * @property {{ interval_ms: number, timestamp: number[], long_usd: number[], short_usd: number[] }}
+ * liquidations
+ * @property {{ open_interest_usd: number | null, open_interest_time: number | null,
+ * open_interest_1h: number | null, open_interest_24h: number | null, funding_exchange: string | null,
+ * funding_rate: number | null, funding_time: number | null, next_funding_time: number | null,
+ * volume_24h_usd: number | null, volume_time: number | null, exchanges: ExchangeContext[] }} now
+ */
+
+/**
+ * What stands around the map.
+ * @param {string} symbol
+ * @param {string} window
+ * @param {string} interval empty: the server's own for the window
+ * @param {string[]} exchanges
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<MarketContext>}
+ */
+export function fetchContext(symbol, window, interval, exchanges, signal) {
+  const query = { window, ...(interval ? { interval } : {}), ...exchangeParam(exchanges) };
+  return json(addressOf(`api/context/${encodeURIComponent(symbol)}`, query), signal);
+}
+
 /** @typedef {{ sentence: string | null, reason: string | null, looks: number }} MeasuredScore */
 /**
  * @param {string} symbol

@@ -129,8 +129,8 @@ function collapseTabs(tabs, more, store, named) {
  * A group of buttons that sets one key of the state.
  * @param {HTMLElement} group
  * @param {ViewStore} store
- * @param {"symbol" | "window" | "view" | "side" | "palette" | "scale" | "fit" | "candleColours" | "theme"}
- * key
+ * @param {"symbol" | "window" | "view" | "side" | "palette" | "scale" | "fit" | "candleColours" | "theme" |
+ * "pane"} key
  * @returns {() => void} presses the right one, of other buttons
  */
 export function choose(group, store, key) {

@@ -63,6 +63,10 @@ export function displayMenu(store, exchanges, start) {
     ]),
     flag("Times in UTC", "utc"),
     flag("Side panel", "panel"),
+    options("Below the map", "pane", [
+      ["none", "Nothing"],
+      ["oi", "Open interest"],
+    ]),
     flag("Keep updating in the background", "background"),
   ];
 }

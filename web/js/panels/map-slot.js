@@ -289,8 +289,8 @@ export class MapSlot {
   #hover(event) {
     const point =
       event.point && event.logical !== undefined ? this.view.pointAt(event.point.x, event.point.y) : null;
-    const inside =
-      event.sourceEvent && point && point.x >= 0 && point.x <= this.view.pane.width ? point : null;
+    const onMap = event.sourceEvent && !event.paneIndex && point && point.x >= 0;
+    const inside = onMap && point.x <= this.view.pane.width ? point : null;
     if (!event.sourceEvent && event.point) return; // set by a linked map
     this.#hovered = inside;
     if (inside) this.tooltip?.show(inside);

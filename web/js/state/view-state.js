@@ -36,6 +36,7 @@ import { WINDOW_NAMES } from "./time-windows.js";
  * @property {boolean} swept outlines of the clusters that were swept
  * @property {boolean} panel the side panel
  * @property {"levels" | "tape" | "accuracy" | "data"} tab of the side panel
+ * @property {"none" | "oi"} pane what stands below the map: nothing, or open interest and liquidations
  * @property {number | null} tape least USD on the tape; null: all
  * @property {string[]} venues the exchanges shown, under the name they have in the address; empty: all
  * @property {number[]} lev the leverage tiers shown, ascending; empty: all
@@ -190,6 +191,7 @@ const FIELDS = {
   swept: flag(false),
   panel: flag(true),
   tab: choice(["levels", "tape", "accuracy", "data"]),
+  pane: choice(["none", "oi"]),
   tape: usd(),
   venues: names(/^[a-z0-9_-]{1,20}$/i, 10, (text) => text.toLowerCase()),
   lev: { initial: [], parse: parseTiers, format: formatTiers, wanted: "leverages, as 0-25 or 50-" },

@@ -246,6 +246,7 @@ function shortcutsOf({ store, mapGrid, facts, tabs }, open) {
     { keys: ["g"], name: "Grid", run: () => open.layouts.nextGrid() },
     { keys: ["y"], name: "Layouts", run: () => open.arranging.toggle() },
     { keys: ["/"], name: "Search a market, as sol 7d", run: () => open.search.open() },
+    turn("w", "Open interest and liquidations below the map", "pane", ["none", "oi"]),
     turn("n", "Side panel", "panel", onOff),
     { keys: ["x"], name: "Levels or tape of liquidations", run: () => tabs.toggleTape() },
     {
