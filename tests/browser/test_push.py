@@ -117,7 +117,7 @@ def test_a_device_is_switched_on_gets_messages_and_is_switched_off(
     assert opened == [[f"{push_url}/?symbol=BTCUSDT"], 0]
 
     page.click(SWITCH)
-    page.wait_for_selector(f"{SWITCH}:not(:checked):enabled")
+    page.wait_for_selector(".push input:not(:checked):enabled")
     assert devices(page) == []
 
 
