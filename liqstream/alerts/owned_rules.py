@@ -107,14 +107,20 @@ class OwnedRules:
             await self._history.clear(owner)
         return was_there
 
-    async def test(self, owner: str, rule_id: str, symbol: str, source: Source) -> Firing | None:
-        """Raise a rule as it might be for a symbol, marked as a test; None without such a rule."""
+    async def test(
+        self, owner: str, rule_id: str, symbol: str, market_of: Callable[[str], tuple[Source, float]]
+    ) -> Firing | None:
+        """Raise a rule as it might be, marked as a test; None without such a rule.
+
+        One of all symbols is raised for `symbol`. `market_of` a symbol is its source and its price, USD.
+        """
         content = (await self._rules.of_owner(owner)).get(rule_id)
         owned = None if content is None else _read(owner, rule_id, content)
         if owned is None:
             return None
         symbol = symbol if owned.rule.symbol == "*" else owned.rule.symbol
-        facts = example(owned.rule, symbol)
+        source, price_usd = market_of(symbol)
+        facts = example(owned.rule, symbol, price_usd)
         time_ms, text = self._timing.now_ms(), owned.text(facts)
         firing = Firing(rule_id, owner, symbol, owned.rule.kind, text, time_ms, source, is_test=True)
         self._firings.deliver(firing)

@@ -137,15 +137,15 @@ def short_usd(usd: float) -> str:
     return f"${usd:.0f}"
 
 
-def example(rule: Rule, symbol: str) -> dict[str, object]:
-    """Facts as they might be when a rule is raised, for a test of how it arrives."""
+def example(rule: Rule, symbol: str, price_usd: float = 100.0) -> dict[str, object]:
+    """Facts as they might be when a rule is raised at a price, for a test of how it arrives."""
     facts = {**EXAMPLE_FACTS[rule.kind], "symbol": symbol}
     figures = {
         "usd": rule.min_usd or 1e6,
         "long_usd": rule.min_usd or 1e6,
         "short_usd": 0.0,
-        "price": rule.price or 100.0,
-        "distance_percent": rule.within_percent / 2,
+        "price": rule.price or price_usd,
+        "distance_percent": 0.0,
         "window_s": rule.window_s,
     }
     return {name: figures.get(name, value) for name, value in facts.items()}

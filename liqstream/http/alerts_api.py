@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import orjson
@@ -87,7 +88,7 @@ async def test_rule(request: web.Request) -> web.Response:
     owner, rule_id = required_owner(request), _id(request)
     followed = request.app[SYMBOLS]
     symbol = followed[0] if followed else "BTCUSDT"
-    firing = await request.app[OWNED_RULES].test(owner, rule_id, symbol, _source(request.app, symbol))
+    firing = await request.app[OWNED_RULES].test(owner, rule_id, symbol, partial(_market, request.app))
     if firing is None:
         raise not_found("you have no rule of this id; GET /api/alerts lists those you have")
     return _json({"sentence": firing.sentence})
@@ -115,9 +116,13 @@ def _is_operator(request: web.Request) -> bool:
     return request.app[ADMISSION].is_operator(request)
 
 
-def _source(app: web.Application, symbol: str) -> Source:
+def _market(app: web.Application, symbol: str) -> tuple[Source, float]:
+    """A symbol's source and price; some price where this server knows none."""
     maps = app.get(MAPS)
-    return "live" if maps is None else maps.source(symbol)
+    if maps is None:
+        return "live", 100.0
+    prices = (each.price_usd for each in maps.markets(symbol) if math.isfinite(each.price_usd))
+    return maps.source(symbol), next(prices, 100.0)
 
 
 def _id(request: web.Request) -> str:

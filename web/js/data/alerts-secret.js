@@ -20,3 +20,8 @@ export function alertsSecret() {
   keep(KEY, made);
   return made;
 }
+
+/** @returns {boolean} whether it was made already */
+export function hasAlertsSecret() {
+  return recall(KEY) !== null;
+}

@@ -12,16 +12,19 @@ let opened = null;
 export class Popover {
   #button;
   #fill;
+  #onOpen;
   #element;
 
   /**
    * @param {HTMLElement} button
    * @param {string} title
    * @param {() => import("./dom.js").Child[]} fill what is in it, asked each time
+   * @param {() => void} [onOpen] called each time it is opened
    */
-  constructor(button, title, fill) {
+  constructor(button, title, fill, onOpen = () => {}) {
     this.#button = button;
     this.#fill = fill;
+    this.#onOpen = onOpen;
     this.#element = h("div", {
       class: "popover",
       role: "dialog",
@@ -53,6 +56,7 @@ export class Popover {
     this.#element.style.top = `${bottom + 6}px`;
     this.#element.style.right = `${Math.max(8, innerWidth - right)}px`;
     this.#element.style.maxHeight = `${innerHeight - bottom - 20}px`;
+    this.#onOpen();
     this.#element.focus();
     document.addEventListener("pointerdown", this.#outside, true);
   }

@@ -8,6 +8,7 @@ import { due, noRules, readRules, watches } from "./alert-rules.js";
 import { price as priceText, partText } from "../data/format.js";
 import { announce, h, put } from "../panels/dom.js";
 import { keep, recall } from "../state/storage.js";
+import { ServerAlerts } from "./server-alerts.js";
 
 /** @typedef {import("./alert-rules.js").Rules} Rules */
 /** @typedef {import("../data/market.js").Market} Market */
@@ -37,6 +38,9 @@ export class Alerts {
     class: "plain",
     onclick: () => this.addLevel(this.#here.symbol, this.#here.price),
   });
+
+  /** What the server watches, in the same panel. */
+  #onServer = new ServerAlerts((sentence) => this.raise("Server", sentence));
 
   constructor() {
     document.body.append(this.#toasts);
@@ -86,14 +90,15 @@ export class Alerts {
       liquidations: market.liquidations,
     };
     const of = [symbol, partText(market)].filter(Boolean).join(" · ");
-    for (const alert of due(this.rules, seen, this.#raisedAt)) this.#raise(of, alert.text);
+    for (const alert of due(this.rules, seen, this.#raisedAt)) this.raise(of, alert.text);
   }
 
   /**
+   * Shows an alert, announces it, and notifies and sounds as is set.
    * @param {string} of market, and exchanges if some are chosen
    * @param {string} text
    */
-  #raise(of, text) {
+  raise(of, text) {
     const toast = h(
       "div",
       { class: "toast" },
@@ -151,6 +156,16 @@ export class Alerts {
     this.#add.disabled = !price;
     const at = price ? priceText(price) : "the price";
     this.#add.textContent = `Add price alert at ${at} (drag it on the axis)`;
+  }
+
+  /** Below the form: the rules the server watches. */
+  get serverPart() {
+    return this.#onServer.element;
+  }
+
+  /** The panel was opened. @param {Here} here */
+  opened(here) {
+    this.#onServer.open(here);
   }
 
   /**

@@ -62,8 +62,9 @@ export function helpDialog(shortcuts, version) {
       {},
       "Drag to move, wheel or pinch to zoom, drag the axes to stretch them, double-click an axis to " +
         "reset it. Shift-drag measures. Click the + on the price axis to add a price alert there, " +
-        "and drag it; the → beside it, or a finger that rests on the map, asks what would be liquidated " +
-        "if the price went there: Enter copies the sentence, Delete removes the line. The pencil, or H, " +
+        "and drag it; the bell has more, and rules that the server watches while this page is closed; " +
+        "the → beside it, or a finger that rests on the map, asks what would be liquidated if the price " +
+        "went there: Enter copies the sentence, Delete removes the line. The pencil, or H, " +
         "draws lines, boxes and texts, kept in this browser: drag them, or tap one and drag it.",
     ),
     h("h2", {}, "What the map shows"),

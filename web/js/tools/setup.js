@@ -118,10 +118,12 @@ export function setUpTools(page) {
     return { symbol, price: now?.price ?? 0 };
   };
   const push = new PushSwitch(alerts);
-  const alertPanel = new Popover(find("#alerts-button"), "Alerts", () => [
-    ...alerts.form(here()),
-    push.shown(),
-  ]);
+  const alertPanel = new Popover(
+    find("#alerts-button"),
+    "Alerts",
+    () => [...alerts.form(here()), push.shown(), alerts.serverPart],
+    () => alerts.opened(here()),
+  );
   const follow = () => alertPanel.isOpen && alerts.follow(here());
   loader.subscribe(follow);
   store.subscribe(follow);
