@@ -148,6 +148,7 @@ class DemoFeed(FeedBase):
             observers=Observers(self._trace_configs),
             timing=FeedTiming(clock=Clock(now_ms=exchange.clock.now_ms)),
         )
+        self._feed.watched_by = self.watched
         self._feed.status.address = ""  # of no use to anybody: it is this process
         self._simulated = exchange
 

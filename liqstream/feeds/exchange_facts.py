@@ -137,7 +137,18 @@ class ExchangeFacts(FeedBase):
         for flags in (self._instruments.flags(), self._watch.flags(), self._gaps.flags()):
             for symbol, names in flags.items():
                 found.setdefault(symbol, set()).update(names)
+        self._status.history_percent = self._gaps.history_percent()
         self._status.flags = {symbol: frozenset(names) for symbol, names in found.items()}
+
+    def _on_past_page(self) -> None:
+        self._count_bad_items("a page of the past")
+        self._status.history_percent = self._gaps.history_percent()
+
+    def _count_bad_items(self, text: str) -> None:
+        count, reason = self._venue.bad_items.take()
+        if count:
+            self._status.lost_items += count
+            self._reporter.sample("bad item", self._status.lost_items, text, reason=reason)
 
     async def recent_prices(self, symbol: str) -> tuple[float, float] | None:
         """The range of the forming bar and the one before it, by REST; None where it does not answer."""

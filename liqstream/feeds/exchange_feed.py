@@ -69,14 +69,16 @@ class ExchangeFeed(ExchangeFacts):
         self._deduplicator = Deduplicator(interval_ms, past_in_s=venue.liquidations_in_s)
         self._instruments = InstrumentList(self._symbols)  # which of the symbols trade
         span = BackfillSpan(interval_ms, history_days)
+        past = HistoryBackfill(venue, symbols, self._deduplicator, self._reporter, self._access.state, span)
         # Fetches what the deduplicator lacks, and remembers what could not be fetched.
         self._gaps = GapFiller(
             self._access,
-            HistoryBackfill(venue, symbols, self._deduplicator, self._reporter, self._access.state, span),
+            past,
             self._reporter,
             timing,
             lambda: self._instruments.followed,
-            lambda: self._count_bad_items("a page of the past"),
+            self._on_past_page,
+            self.watched,
         )
         # Asks for what a channel is late with.
         self._watch = ChannelWatch(
@@ -140,6 +142,7 @@ class ExchangeFeed(ExchangeFacts):
                 self._reporter,
                 self._clock,
                 lambda: self._instruments.followed,
+                self.watched,
                 self._is_fresh,
                 self._take_present,
             ).run,
@@ -242,12 +245,6 @@ class ExchangeFeed(ExchangeFacts):
             self._gaps.note_gap()
         if records:
             self._pending.put_nowait(records)
-
-    def _count_bad_items(self, text: str) -> None:
-        count, reason = self._venue.bad_items.take()
-        if count:
-            self._status.lost_items += count
-            self._reporter.sample("bad item", self._status.lost_items, text, reason=reason)
 
     def _on_alive(self, name: str) -> None:
         self._reporter.clear(f"socket {name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,6 +47,8 @@ class FeedStatus:
     """Where the data comes from if not from the exchange's own address; the page names it."""
     last_refusal: str = ""
     """What the guard refused last (market/record_guard.py), "" for nothing."""
+    history_percent: dict[str, int] = field(default_factory=dict)
+    """How much of its past is there, by symbol, of those that lack some."""
     ended: bool = field(default=False)
     """True for a feed that has delivered all it had (a replay at its end)."""
 
@@ -58,6 +60,9 @@ class Feed(Protocol):
     small batches of records, those of the past as History. A feed reconnects by itself; it raises FeedError
     for what no retry can mend, and what an exchange does is never that.
     """
+
+    watched_by: Callable[[], Collection[str]]
+    """Symbols somebody looks at now, which are asked for before the others; set by who runs the feed."""
 
     @property
     def exchange(self) -> str:
@@ -136,6 +141,7 @@ class FeedBase:
         self._source: Source = source
         self._history_end_ms = history_end_ms
         self._status = FeedStatus()
+        self.watched_by: Callable[[], Collection[str]] = frozenset
 
     @property
     def exchange(self) -> str:
@@ -161,6 +167,10 @@ class FeedBase:
     def history_end_ms(self) -> int | None:
         """Bars that open at or after this are the future to this feed; None: there is none."""
         return self._history_end_ms
+
+    def watched(self) -> Collection[str]:
+        """Symbols somebody looks at now."""
+        return self.watched_by()
 
     def clock_ms(self) -> int | None:
         """None unless a subclass has asked for it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 
 from liqstream.feeds.error_reporter import ErrorReporter
@@ -14,6 +14,7 @@ from liqstream.feeds.parsing import UNREADABLE
 from liqstream.feeds.rest_client import RestError, sentence
 from liqstream.feeds.schedule import Schedule
 from liqstream.feeds.venue_state import READ_EVERY_S
+from liqstream.feeds.watched_first import watched_first
 from liqstream.market import Candle, MarketEvent
 
 MISSING_PAST = "missing_past"
@@ -25,7 +26,10 @@ _SAFETY_MS = 60_000
 
 
 class GapFiller:
-    """Fetches the gaps of the symbols that `followed` names. `on_page` is called for each page that came."""
+    """Fetches the gaps of the symbols that `followed` names.
+
+    `on_page` is called for each page that came, and after a symbol's last.
+    """
 
     def __init__(
         self,
@@ -35,6 +39,7 @@ class GapFiller:
         timing: FeedTiming,
         followed: Callable[[], tuple[str, ...]],
         on_page: Callable[[], None],
+        watched: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self._access = access  # REST, the exchange's clock, the state that is kept
         self._backfill = backfill  # knows what is missing
@@ -43,6 +48,7 @@ class GapFiller:
         self._make_schedule = timing.make_schedule  # one for the run
         self._followed = followed  # the symbols that trade now
         self._on_page = on_page  # see the class
+        self._watched = watched  # the symbols whose past comes before the others'
         # Set when records may be missing; reset as a fetch begins, so that a gap found meanwhile counts.
         self._found = asyncio.Event()
         # Held while the past is fetched: two who fetch would fetch the same.
@@ -80,6 +86,10 @@ class GapFiller:
         """What the maps must say, by symbol: those of whose past a part was refused."""
         symbols = self._backfill.missing.symbols()
         return {symbol: {MISSING_PAST} for symbol in symbols if self._backfill.is_refused(symbol)}
+
+    def history_percent(self) -> dict[str, int]:
+        """How much of its past is there, by symbol, of those that lack some."""
+        return self._backfill.history_percent()
 
     async def recall(self) -> None:
         """Learn what was missing before this start."""
@@ -128,18 +138,25 @@ class GapFiller:
                 return
 
     async def fetch(self, *, patient: bool = True) -> AsyncGenerator[Sequence[MarketEvent]]:
-        """Everything that is missing now. Raises RestError as HistoryBackfill.fetch does."""
+        """Everything that is missing now, first of what is watched by then.
+
+        Raises RestError as HistoryBackfill.fetch does.
+        """
         async with self._fetching:
             expected_ms = self._access.their_now_ms()
             now_ms = await self._now_ms()
             self._backfill.note_gaps(self._followed(), now_ms, expected_ms)
-            client = self._access.client()
-            async with aclosing(
-                self._backfill.fetch(client, self._followed(), now_ms, patient=patient)
-            ) as batches:
+        client = self._access.client()
+        for symbol in watched_first(self._followed(), self._watched):
+            # Between two symbols one whose bars are late is let in: the past of hundreds takes hours.
+            async with (
+                self._fetching,
+                aclosing(self._backfill.fetch(client, (symbol,), now_ms, patient=patient)) as batches,
+            ):
                 async for batch in batches:
                     self._on_page()
                     yield batch
+            self._on_page()  # what came last is known now
 
     async def fetch_symbol(self, symbol: str) -> AsyncGenerator[Sequence[MarketEvent]]:
         """What is missing of one symbol, which is late with its bars."""

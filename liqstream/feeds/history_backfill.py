@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -131,6 +132,15 @@ class HistoryBackfill:
         """Whether something was not asked for in vain for an hour."""
         since_ms = self._in_vain_since_ms.setdefault((symbol, kind, at_ms), now_ms)
         return now_ms - since_ms <= _ASKED_FOR_MS
+
+    def history_percent(self) -> dict[str, int]:
+        """How much of the bars of the past is there, of the symbols that lack more than an hour of them."""
+        found = {}
+        for (symbol, kind), spans in self.missing.items():
+            missing_ms = sum(end - start for start, end in spans)
+            if kind == "bars" and missing_ms > HOUR_MS:
+                found[symbol] = max(0, 100 - math.ceil(100 * missing_ms / self._history_ms))
+        return found
 
     def is_missing(self, symbols: Sequence[str]) -> bool:
         """Whether anything of these symbols is still to be fetched."""

@@ -32,6 +32,8 @@ from liqstream.supervision.supervise import Supervisor, raise_if_cancelled
 log = structlog.get_logger(__name__)
 
 FLAGS_EVERY_S = 1.0
+PAST_FIRST_S = 30.0
+"""A feed listens after so long, if its past is there or not: that of many markets takes hours."""
 MAX_UNSTORED = 500_000
 """Records of the past that wait for a store that takes none; beyond it the oldest are lost, and counted."""
 _CONFIRM_EVERY_S = 5.0
@@ -174,11 +176,13 @@ class IngestPipeline:
             key: await self._store.newest_bar_ms(key.exchange, key.symbol, self._interval_ms)
             for key in markets_of(feed)
         }
-        count = 0
+        count, until_s = 0, self._clock.time_s() + PAST_FIRST_S
         async with aclosing(feed.backfill(newest)) as batches:
             async for batch in batches:
                 await self._append(self._admitted(feed, batch, past=True))
                 count += len(batch)
+                if not self._await_history and self._clock.time_s() > until_s:
+                    break
         self._guard.end_past(feed.exchange)
         await self.renew(self._to_rebuild & set(markets_of(feed)))
         self._maps.set_source(feed.exchange, feed.source)

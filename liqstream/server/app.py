@@ -61,6 +61,7 @@ from liqstream.server.fleet_setup import (
     make_coordinator,
     shared_forecasts,
     shared_prices,
+    watched_symbols,
 )
 from liqstream.server.http_metrics import http_metrics
 from liqstream.server.map_proof import prove_maps, try_map
@@ -218,6 +219,8 @@ def _feeds_ctx(make_feeds: MakeFeeds) -> Callable[[web.Application], AsyncIterat
         trace = PrometheusTraceConfig(namespace=NAMESPACE, registry=app[METRICS].registry)
         feeds = await make_feeds(settings, app[STORE], [trace])
         follow_first_list(app, feeds)
+        for feed in feeds:
+            feed.watched_by = lambda: watched_symbols(app)
         app[PIPELINE] = IngestPipeline(
             feeds,
             app[STORE],

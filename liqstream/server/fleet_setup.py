@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
+from aiohttp import web
 from redis import asyncio as aioredis
 
 from liqstream.client.url_mask import masked
@@ -26,10 +27,12 @@ from liqstream.heatmap.price_track import PriceSince
 from liqstream.heatmap.snapshot import StreamPosition
 from liqstream.ingest.forecast_loop import ForecastLoop
 from liqstream.metrics import Metrics
+from liqstream.server.app_keys import FLEET
 from liqstream.settings.load import BadSettingError
 from liqstream.settings.table import Settings
 from liqstream.store.epoch_file import EpochFile
 from liqstream.supervision.supervise import Supervisor
+from liqstream.ws.endpoint import MANAGER
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +70,12 @@ def check_redis_url(settings: Settings) -> None:
     """Raise BadSettingError for a REDIS_URL that cannot be used, before anything else is started."""
     if settings.redis_enabled:
         _ = connect_redis(settings)
+
+
+def watched_symbols(app: web.Application) -> frozenset[str]:
+    """The symbols that clients of any server of the fleet look at."""
+    fleet = app.get(FLEET)
+    return app[MANAGER].active_symbols() if fleet is None else fleet.fleet_demand.active_symbols()
 
 
 def issues_forecasts(settings: Settings, coordinator: Coordinator | None) -> bool:

@@ -113,6 +113,12 @@ class Readiness:
             for symbol in self.symbols
         )
 
+    def _history(self, symbol: str) -> dict[str, int]:
+        """How much of its past is there, over its exchanges; nothing once it is whole."""
+        statuses, exchanges = self._statuses(), self._maps.exchanges(symbol) if self._maps else ()
+        known = [statuses[name].history_percent.get(symbol, 100) for name in exchanges if name in statuses]
+        return {"history_percent": sum(known) // len(known)} if known and min(known) < 100 else {}
+
     def _symbol(self, symbol: str) -> dict[str, Any]:
         last = self._fleet.newest(symbol) if self._fleet else None
         if self._maps is None:
@@ -130,6 +136,7 @@ class Readiness:
             "seq": last.seq if last else None,
             **({"silent_ms": ages_ms} if ages_ms else {}),
             **young_facts(self._maps, symbol),
+            **self._history(symbol),
         }
 
 

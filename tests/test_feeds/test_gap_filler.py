@@ -217,3 +217,20 @@ async def test_what_a_late_bar_s_question_did_not_get_is_asked_for_again() -> No
         run.cancel()
         await asyncio.wait({run})
         await access.close()
+
+
+async def test_the_past_of_what_is_watched_comes_first_and_its_progress_is_shown() -> None:
+    """The second symbol here; how much is there grows to all of it, symbol by symbol."""
+    async with faulty_exchange(lambda _: None) as (_, port):
+        feed = connector(port, Bybit())
+        feed.watched_by = lambda: {SYMBOLS[1]}
+        came: dict[str, None] = {}
+        shown: list[dict[str, int]] = []
+        async for batch in feed.backfill(nothing_known(feed)):
+            came |= dict.fromkeys(event.symbol for event in batch)
+            shown.append(dict(feed.status.history_percent))
+        await feed.close()
+        assert list(came) == [SYMBOLS[1], SYMBOLS[0]]
+        assert shown[0] == {SYMBOLS[0]: 0, SYMBOLS[1]: 0}
+        assert {SYMBOLS[0]: 0} in shown
+        assert feed.status.history_percent == {}

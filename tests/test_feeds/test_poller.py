@@ -37,7 +37,14 @@ def poller_of(venue: Venue, taken: list[MarketEvent], status: FeedStatus, fresh:
     access = ExchangeAccess(venue, OWN_ENDPOINTS, FeedTiming(clock=clock), NO_OBSERVERS, status)
     reporter = ErrorReporter("binance", status, clock.now_ms)
     return Poller(
-        venue, access, reporter, clock, lambda: ("ETHUSDT", "BTCUSDT"), lambda: fresh[0], taken.extend
+        venue,
+        access,
+        reporter,
+        clock,
+        lambda: ("ETHUSDT", "BTCUSDT"),
+        frozenset,
+        lambda: fresh[0],
+        taken.extend,
     )
 
 

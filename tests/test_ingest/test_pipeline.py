@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +59,7 @@ class Scripted:
         self.messages = 0
         self.now_ms: int | None = None
         self.refused: list[MarketEvent] = []
+        self.watched_by: Callable[[], Collection[str]] = frozenset
         self.closed = False
         self._history, self._batches, self._failure = history, batches, failure
 
@@ -127,6 +128,32 @@ async def collecting(
         await collector.close()
         maps.close()
         await store.close()
+
+
+async def test_a_past_that_takes_long_does_not_keep_a_feed_from_listening(tmp_path: Path) -> None:
+    """After half a minute it goes on beside what happens now, which is in the map."""
+    events = walk(301)
+    asked = 0
+
+    class Endless(Scripted):
+        async def backfill(
+            self, newest_ms: dict[MarketKey, int | None]
+        ) -> AsyncGenerator[Sequence[MarketEvent]]:
+            nonlocal asked
+            while True:
+                asked += 1
+                yield History(events[:20])
+                await asyncio.sleep(0.02)
+
+    feed = Endless("binance", [], [events[-2:]])
+    async with collecting(tmp_path, [feed]) as (collector, store, _):
+        await collector.start()
+        async with asyncio.timeout(10):
+            await collector.run()
+        await store.flush()
+        newest_ms = await store.newest_bar_ms("binance", "BTCUSDT", FIVE)
+        assert newest_ms == START_MS + 300 * FIVE
+    assert asked > 1
 
 
 async def test_history_is_there_before_start_returns_if_it_is_awaited(tmp_path: Path) -> None:

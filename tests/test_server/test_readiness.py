@@ -102,6 +102,19 @@ async def test_a_silent_exchange_and_a_next_try_are_named(maps: LiveMaps) -> Non
     assert report["feeds"]["binance"]["next_try"] == "2026-09-21T14:13:20Z"
 
 
+async def test_the_progress_of_a_history_is_named(maps: LiveMaps) -> None:
+    """Over the symbol's exchanges; nothing once all of it is there."""
+    readiness = Readiness((SYMBOL,))
+    feed, other = FeedStatus(connected=True), FeedStatus(connected=True)
+    readiness.watch(maps, lambda: {"binance": feed, "okx": other})
+    assert "history_percent" not in readiness.report()["symbols"][SYMBOL]
+    feed.history_percent = {SYMBOL: 41, "ETHUSDT": 3}
+    assert readiness.report()["symbols"][SYMBOL]["history_percent"] == 41
+    maps.market(MarketKey("okx", SYMBOL))
+    assert readiness.report()["symbols"][SYMBOL]["history_percent"] == 70
+    assert readiness.report()["symbols"][SYMBOL]["checked_days"] == 0
+
+
 @pytest.mark.redis
 async def test_servers_of_a_fleet(redis_server: RedisServer, tmp_path: Path) -> None:
     """Each has its role and mode, all have the leader's name and the snapshot's position."""

@@ -84,7 +84,7 @@ import { decodeHistory } from "./history-codec.js";
  * @property {Record<string, HorizonForecast>} horizons
  */
 /** @typedef {{ connected: boolean, last_message_age_ms: number }} FeedState */
-/** @typedef {{ checked_days?: number, note?: string }} SymbolState */
+/** @typedef {{ checked_days?: number, note?: string, history_percent?: number }} SymbolState */
 /**
  * @typedef {object} Ready
  * @property {Record<string, FeedState>} [feeds]

@@ -231,6 +231,8 @@ export class SidePanel {
   #flagText(flag) {
     const young = this.#ready?.symbols?.[this.#market?.symbol ?? ""];
     if (flag === "calibrating" && young?.note) return `Dollars ${young.note}`;
+    if (flag === "warming_up" && young?.history_percent !== undefined)
+      return `Too little history yet: history ${young.history_percent} %`;
     return FLAGS[flag] ?? flag.replaceAll("_", " ");
   }
 
