@@ -10,7 +10,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from liqstream.client import HeatmapClient, MarketEndedError, Snapshot
-from liqstream.feeds import exchange_feed
+from liqstream.feeds import exchange_facts
 from liqstream.ingest import market_list_loop
 from liqstream.server.app import make_app
 from liqstream.settings.load import load_settings
@@ -30,8 +30,8 @@ KEEP_NOTICES = """() => { globalThis.notices = [];
 @pytest.fixture
 def thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopThread]:
     """Where the servers run; lists are read and looked at ten times a second."""
-    monkeypatch.setattr(exchange_feed, "LEAST_READ_EVERY_S", 0.05)
-    monkeypatch.setattr(exchange_feed, "READ_EVERY_S", 0.1)
+    monkeypatch.setattr(exchange_facts, "LEAST_READ_EVERY_S", 0.05)
+    monkeypatch.setattr(exchange_facts, "READ_EVERY_S", 0.1)
     monkeypatch.setattr(market_list_loop, "LOOK_EVERY_S", 0.05)
     with loop_thread() as made:
         yield made

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from liqstream.client.market_table import MarketTableState
 from liqstream.client.messages import MarketsMessage, decode
-from liqstream.feeds import exchange_feed
+from liqstream.feeds import exchange_facts
 from liqstream.http.app_keys import MAPS, STORE
 from liqstream.ingest import market_list_loop, market_table_loop
 from liqstream.market import MarketKey
@@ -35,8 +35,8 @@ LISTED = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "LTCUSDT")
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists are read and looked at ten times a second."""
-    monkeypatch.setattr(exchange_feed, "LEAST_READ_EVERY_S", 0.05)
-    monkeypatch.setattr(exchange_feed, "READ_EVERY_S", 0.1)
+    monkeypatch.setattr(exchange_facts, "LEAST_READ_EVERY_S", 0.05)
+    monkeypatch.setattr(exchange_facts, "READ_EVERY_S", 0.1)
     monkeypatch.setattr(market_list_loop, "LOOK_EVERY_S", 0.05)
     monkeypatch.setattr(market_table_loop, "EVERY_S", 0.2)
 
