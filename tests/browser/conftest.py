@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
 
 from tests.browser.servers import replay_server
+from tests.support.system_packages import HEADLESS_SHELL
 
 FLAGS = (
     "--no-sandbox",
@@ -127,9 +128,9 @@ class Opened:
         self.page.wait_for_selector(f"#connection[data-state={state}]", timeout=timeout_s * 1000)
 
 
-def chromium_path() -> str:
-    """The system's Chromium."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+def chromium_path(*before: str) -> str:
+    """The system's Chromium, or the first program of `before` that is there."""
+    for name in (*before, "chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
     raise FileNotFoundError("no Chromium on the PATH; `make test` installs it")
@@ -137,13 +138,14 @@ def chromium_path() -> str:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, headless.
+    """The system's Chromium without the shell of windows that nobody sees, where the system has it so.
 
     Gone with the last test of the page: while Playwright's synchronous side is open its event loop counts
     as running, and no asynchronous test could have one of its own.
     """
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
+        path = chromium_path(HEADLESS_SHELL)
+        chromium = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield chromium
         chromium.close()
 
