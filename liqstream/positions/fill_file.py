@@ -41,7 +41,7 @@ class FillFile:
 
     def records(self) -> list[MarketEvent]:
         """Of the store: the liquidations in time order, and the spans."""
-        found: list[MarketEvent] = sorted(self.liquidations.values(), key=lambda each: each.time_ms)
+        found = sorted(self.liquidations.values(), key=lambda each: each.time_ms)
         spans = [
             LiquidationSpan(EXCHANGE, symbol, self.first_ms, self.last_ms)
             for symbol in sorted(self.symbols)

@@ -11,7 +11,7 @@ import pytest
 from liqstream.client import ClientError
 from liqstream.client.context import decode_context
 
-NOW = {
+NOW: dict[str, Any] = {
     "open_interest_usd": 5,
     "open_interest_time": 1,
     "open_interest_1h": -0.5,
