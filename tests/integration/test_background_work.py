@@ -124,6 +124,7 @@ async def server(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any)
         history_days=1,
         port=0,
         alerts_file=str(folder / "alerts.toml"),
+        push="mailto:ops@example.com",
         **settings,
     )
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -198,7 +199,7 @@ async def test_no_background_task_ends_a_server(
     with capture_logs():
         async with asyncio.timeout(100), server(tmp_path, monkeypatch, **settings) as running:
             assert await strike_each(running) >= {
-                *("alerts-liquidations", "alerts-maps", "alerts-sending", "collect", "feed-simulated"),
+                *("alerts-liquidations", "alerts-maps", "alerts-sending", "collect", "feed-simulated", "push"),
                 *("feed-flags", "forecasts", "header-deadline", "loop-lag", "retention", "store-again"),
                 *("fleet-link", "fleet-listen", "fleet-demand", "fleet-generate", "fleet-warm"),
                 *("stream", "stream-watch", "watchdog"),
@@ -217,6 +218,7 @@ async def test_no_background_task_ends_a_server(
 
 RUNNING = {
     "alerts/delivery.py run": "begun anew with alerts-sending",
+    "alerts/push_sender.py run": "begun anew with push",
     "feeds/exchange_feed.py events": "begun anew by _go_on",
     "feeds/socket_group.py hold": "begun anew by the feed",
     "feeds/socket_supervisor.py run": "the socket is opened anew",
@@ -229,6 +231,8 @@ RUNNING = {
 }
 """Tasks that run as long as the server does."""
 PASSING = {
+    "alerts/push_sender.py _start": "one of run; catches what it meets, and counts it",
+    "heatmap/market_context.py of": "ends with its request",
     "feeds/socket_supervisor.py _on_refusal": "asks once more for a topic, and ends with the socket",
     "fleet/local_generator.py _publish_in": "its outcome is read where it is made",
     "fleet/scripts.py unbroken": "its outcome is read where it is made",
