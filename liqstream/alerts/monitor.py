@@ -67,7 +67,7 @@ class AlertMonitor:
         self._timing = timing  # monotonic s, UTC ms
         # What was looked at last, by symbol: what the price passed is known since then.
         self._looked: dict[str, StreamPosition] = {}
-        # Alerts of one owner: who sets rules that always hold must not fill the others' queue.
+        # How many alerts each owner has left just now.
         self._owners = KeyedLimiter(OWNER_RATE_PER_S, OWNER_BURST, clock=timing.clock_s)
 
     def loops(self) -> dict[str, Work]:

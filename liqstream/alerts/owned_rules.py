@@ -84,7 +84,8 @@ class OwnedRules:
         self._timing = timing  # UTC ms
         self._known: dict[tuple[str, str], OwnedRule] = {}  # all rules, as `run` saw them last
         self._is_leading = False  # whether the book holds them
-        self._unwritten: deque[Firing] = deque(maxlen=MOST_UNWRITTEN)  # of owners, not kept yet
+        # (owner, id, content) of alerts not kept yet; an id is given once, so writing it twice does no harm.
+        self._unwritten: deque[tuple[str, str, str]] = deque(maxlen=MOST_UNWRITTEN)
         self._arrived = asyncio.Event()  # set by each of them
         self._count = 0  # makes the ids of two alerts of one ms differ
 
@@ -136,7 +137,7 @@ class OwnedRules:
         if firing.owner:
             if len(self._unwritten) == MOST_UNWRITTEN:
                 self.on_lost(1)
-            self._unwritten.append(firing)
+            self._unwritten.append(self._row(firing))
             self._arrived.set()
 
     async def run(self) -> None:
@@ -184,11 +185,15 @@ class OwnedRules:
             await asyncio.sleep(FOLLOW_EVERY_S / 2)
 
     async def keep_raised(self) -> None:
-        """Keep what was raised so far; what cannot be kept is counted."""
-        waiting, self._unwritten = self._unwritten, deque(maxlen=MOST_UNWRITTEN)
-        kept = 0
+        """Keep what was raised so far; what cannot be kept is counted. Cancelled, it can be called again."""
+        waiting, kept = tuple(self._unwritten), 0
+        self._unwritten.clear()
         try:
-            kept = await self._history.put_all([self._row(firing) for firing in waiting])
+            kept = await self._history.put_all(waiting)
+        except asyncio.CancelledError:
+            self._unwritten.extendleft(reversed(waiting))
+            kept = len(waiting)
+            raise
         finally:
             self.on_lost(len(waiting) - kept)
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 async def json_body(request: web.Request, body_type: type[T]) -> T:
-    """The body as a `body_type`; 415 unless it is declared as JSON, 413 for a long one, 400 for another shape.
+    """The body as a `body_type`; 415 unless its type is JSON, 413 for a long one, 400 for another shape.
 
     Only pages of allowed origins can send JSON without a preflight, which a form of a stranger's page cannot.
     """

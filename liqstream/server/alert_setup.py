@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from aiohttp import web
 
@@ -25,6 +25,7 @@ from liqstream.http.events_api import LIQUIDATION_BUS
 from liqstream.server.app_keys import FLEET, METRICS, SETTINGS, SUPERVISOR
 from liqstream.server.fleet_setup import connect_redis
 from liqstream.settings.secret_files import secret_path
+from liqstream.store.errors import StoreError
 from liqstream.store.owned_records import RecordLimits
 from liqstream.supervision.supervise import Work
 
@@ -110,6 +111,10 @@ async def alerts_ctx(app: web.Application) -> AsyncIterator[None]:
         for name, loop in work.items():
             _ = await loops.enter_async_context(supervisor.background(name, loop))
         yield
+    if owned is not None:
+        # What was raised in the last moment. A stop does not wait for a Redis or a disk that is away.
+        with suppress(StoreError, *REDIS_ERRORS):
+            await owned.keep_raised()
 
 
 async def _owned_rules(app: web.Application) -> OwnedRules:
