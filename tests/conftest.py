@@ -51,9 +51,12 @@ def _event_loop_is_never_blocked() -> Iterator[BlockBuster]:
         yield blockbuster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running `liqstream serve --demo`; for tests that only look at it."""
+    """The address of a running `liqstream serve --demo`; for tests that only look at it.
+
+    Not kept for the whole run: its market goes on, and would take an eighth of a core from all other tests.
+    """
     with demo_server(tmp_path_factory.mktemp("demo")) as url:
         yield url
 

@@ -14,9 +14,10 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Response, sync_playwright
 
 from tests.browser.servers import replay_server
+from tests.support.demo_server import demo_server
 from tests.support.system_packages import HEADLESS_SHELL
 
 FLAGS = (
@@ -137,17 +138,23 @@ def chromium_path(*before: str) -> str:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium without the shell of windows that nobody sees, where the system has it so.
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers.
 
     Gone with the last test of the page: while Playwright's synchronous side is open its event loop counts
     as running, and no asynchronous test could have one of its own.
     """
-    with sync_playwright() as playwright:
-        path = chromium_path(HEADLESS_SHELL)
-        chromium = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield chromium
-        chromium.close()
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """The system's Chromium without the shell of windows that nobody sees, where the system has it so."""
+    path = chromium_path(HEADLESS_SHELL)
+    chromium = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture
@@ -187,7 +194,14 @@ def open_page(page: Page, watch: Watch) -> Iterator[Callable[..., Opened]]:
     assert watch.seen == [], watch.refused
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
+def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one demo server for all tests of the page that only look at it."""
+    with demo_server(tmp_path_factory.mktemp("demo")) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
 def replay_url(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[str]:
     """The address of a server that plays the recorded BTCUSDT bars, five minutes a second."""
     with replay_server(tmp_path_factory.mktemp("replay"), shared_data) as server:

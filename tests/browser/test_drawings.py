@@ -125,7 +125,7 @@ def test_a_browser_that_keeps_nothing_draws_all_the_same(open_page: Open, demo_u
     page.mouse.down()
     page.mouse.move(spot["x"] + 100, spot["y"] - 60, steps=3)
     page.mouse.up()
-    page.wait_for_selector(".draw-bar li button[aria-pressed=true]", state="attached")
+    page.wait_for_selector(".draw-bar button >> text=Delete")
     assert opened.view("view.viewport.times()") == pytest.approx(times, rel=1e-6)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
-from tests.browser.conftest import Opened, Watch
+from tests.browser.conftest import FLAGS, Opened, Watch, chromium_path
 from tests.browser.servers import Server
 from tests.support.push_host import CONTACT, Device
 
@@ -38,6 +38,14 @@ MESSAGE = {
     "tag": "t1",
     "time_ms": 1_780_000_000_000,
 }
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium whole: without windows it has no notifications."""
+    chromium = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture(scope="module")

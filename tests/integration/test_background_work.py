@@ -199,7 +199,14 @@ async def test_no_background_task_ends_a_server(
     with capture_logs():
         async with asyncio.timeout(100), server(tmp_path, monkeypatch, **settings) as running:
             assert await strike_each(running) >= {
-                *("alerts-liquidations", "alerts-maps", "alerts-sending", "collect", "feed-simulated", "push"),
+                *(
+                    "alerts-liquidations",
+                    "alerts-maps",
+                    "alerts-sending",
+                    "collect",
+                    "feed-simulated",
+                    "push",
+                ),
                 *("feed-flags", "forecasts", "header-deadline", "loop-lag", "retention", "store-again"),
                 *("fleet-link", "fleet-listen", "fleet-demand", "fleet-generate", "fleet-warm"),
                 *("stream", "stream-watch", "watchdog"),
