@@ -229,12 +229,17 @@ def _paint_faults(page: Page, shown: list[dict[str, Any]]) -> Iterator[str]:
             yield f"PAINT {one['symbol']}: {share:.3f} of the pixel columns are drawn"
 
 
+FAINT_BARS = 6
+"""After the first recorded one: as yet there are hardly any positions, and their heat is below what is shown."""
+
+
 def paint_share(counts: list[int], one: dict[str, Any]) -> float:
-    """Of the pixel columns from where RANGE has the first recorded bar to the newest, gaps aside: those drawn."""
+    """Of the pixel columns from where RANGE has the first recorded bars to the newest, gaps aside: those drawn."""
     start, newest = wanted_range(one["columns"], one["known"])
     future = min(0.07 * (newest - start), max(0.0, (one["range"] or {"to": newest})["to"] - newest))
     scale = len(counts) / (newest + future - start)
-    first, last = ((index - start) * scale for index in (max(one["known"] - 0.5, start), newest))
+    begun = one["known"] + (FAINT_BARS if one["known"] else 0) - 0.5
+    first, last = ((index - start) * scale for index in (max(begun, start), newest))
     gaps = [((a - 0.5 - start) * scale - 1, (b - 0.5 - start) * scale + 1) for a, b in one["gaps"]]
     columns = [
         i for i in range(round(first), min(len(counts), round(last))) if not any(a <= i <= b for a, b in gaps)

@@ -94,6 +94,8 @@ async def test_the_latest_map_is_the_streamed_snapshot(
     if query:
         assert message.pop("type") == "snapshot"
         assert answer.pop("mix") is not None
+    assert answer.pop("checked_days") == 0
+    assert answer.pop("note") == "not checked on this market yet (0 of 14 days)"
     assert answer.pop("exchanges") == answer.pop("all_exchanges") == ["binance"]
     assert json.dumps(answer, sort_keys=True) == json.dumps(message, sort_keys=True)
 

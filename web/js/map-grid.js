@@ -153,8 +153,10 @@ export class MapGrid {
 
   /** Every map by the state, each of a layout with its own window. @param {ViewState} state */
   apply(state) {
-    for (const { key, window } of this.cells) {
-      this.slots.get(key)?.view.apply(this.#stateOf(state, key, window));
+    const windows = new Map(this.cells.map(({ key, window }) => [key, window]));
+    // Also those that give their place away: a gesture on one of them ends with it.
+    for (const [key, { view }] of this.slots) {
+      view.apply(this.#stateOf(state, key, windows.get(key) ?? state.window));
     }
   }
 
