@@ -19,6 +19,7 @@ from liqstream.feeds.registry import VENUES
 from liqstream.feeds.venue import Venue
 from liqstream.ingest.feed_factory import SourceError, check_exchange_urls
 from liqstream.settings.load import (
+    IN_FILES,
     BadSettingError,
     exchange_url_variable,
     load_settings,
@@ -80,7 +81,7 @@ def _exchange_rows(settings: Settings, venue: type[Venue]) -> list[SettingRow]:
 def _row(variable: str, value: Any, default: Any, unit: str, meaning: str) -> SettingRow:
     if variable in os.environ:
         origin = "environment"
-    elif f"{variable}_FILE" in os.environ:
+    elif variable in map(setting_variable, IN_FILES) and f"{variable}_FILE" in os.environ:
         origin = f"{variable}_FILE"
     else:
         origin = "default" if value == default else ".env"
