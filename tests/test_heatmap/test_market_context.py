@@ -84,7 +84,7 @@ async def test_the_next_funding_stands_until_it_is_due(store: MarketStore, maps:
         told = context.now.exchanges[0]
         assert (told.next_funding_ms, told.funding_rate) == ((due_ms, rate) if is_told else (None, None))
         if is_told:
-            assert np.isfinite(context.funding_rate).tolist() == [False, *[True] * 25, *[False] * 3]
+            assert np.isfinite(context.funding_rate).tolist() == [*[True] * 25, *[False] * 4]
         await contexts.close()
 
 

@@ -101,12 +101,13 @@ async def test_the_symbols_followed_are_listed() -> None:
 
 @pytest.mark.parametrize("role", [ServerRole.ALL, ServerRole.FANOUT])
 def test_every_route_for_programs_is_described(role: ServerRole) -> None:
-    """Else all its parameters would be refused."""
+    """Else all its parameters would be refused; files of the page have none."""
+    files = ("/static", "/docs", "/push-worker.js", "/manifest.webmanifest")
     app = make_app(load_settings(symbols="BTCUSDT", role=role, redis_enabled=True, replay="store"))
     described = read_descriptions()[OPEN_API_PATH]
     for route in app.router.routes():
         assert route.resource is not None
         path = route.resource.canonical
-        assert path.startswith(("/static", "/docs")) or path in described["paths"]
+        assert path.startswith(files) or path in described["paths"]
     assert query_names(described, "/prices/klines") > {"symbol", "limit"}
     assert query_names(described, "/nowhere") == frozenset()
