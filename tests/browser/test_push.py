@@ -13,7 +13,7 @@ from tests.browser.conftest import FLAGS, Opened, Watch, chromium_path
 from tests.browser.servers import Server
 from tests.support.push_host import CONTACT, Device
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.simulated]
 Open = Callable[..., Opened]
 
 SWITCH = "role=checkbox[name='Also on this device when the page is closed']"

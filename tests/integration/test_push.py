@@ -17,6 +17,8 @@ from tests.support.push_host import CONTACT, Device, PushHost, push_host
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.server_process import served
 
+pytestmark = pytest.mark.simulated
+
 __all__ = ["redis_server"]
 
 SECRET = {OWNER_HEADER: "5e" * 16}
