@@ -56,6 +56,7 @@ def _path(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.shared_data
 def test_both_sides_lines_are_one_liquidation(path: Path) -> None:
     """Coins by the thousand singly; a vault, spot pairs and lines that are none are left out and counted."""
     found = read_fill_file(path)
@@ -74,6 +75,7 @@ def test_both_sides_lines_are_one_liquidation(path: Path) -> None:
     ]
 
 
+@pytest.mark.shared_data
 async def test_what_is_imported_is_complete(path: Path, tmp_path: Path) -> None:
     """In its span, so that a bar without a liquidation is a true zero; importing twice changes nothing."""
     db = tmp_path / "a.duckdb"
@@ -89,6 +91,7 @@ async def test_what_is_imported_is_complete(path: Path, tmp_path: Path) -> None:
     await store.close()
 
 
+@pytest.mark.shared_data
 def test_the_command(path: Path, tmp_path: Path) -> None:
     """It says what became of every row; other kinds are not in such a file."""
     given = ["--format", "hyperliquid-fills", "--db", str(tmp_path / "b.duckdb"), str(path)]

@@ -27,6 +27,7 @@ def fill(trade_id: int = 1, **changes: Any) -> dict[str, Any]:
     return {**found, "dir": "Open Long", "liquidation": named, **changes}
 
 
+@pytest.mark.shared_data
 def test_the_recorded_fill_is_one_short() -> None:
     """Of .001 BTC at 66,653; from the other side it is the same trade, and nothing."""
     path = TEST_DATA / "exchange_messages" / "hyperliquid" / "ws_user_fill_liquidation.json"
