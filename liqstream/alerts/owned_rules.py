@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -54,6 +55,23 @@ class RuleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     def problem(self) -> str | None:
         """What keeps it from ever being raised, in a sentence; None if nothing does."""
         return self.rule("").problem()
+
+
+class Raised(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A row of history. `side` and `digest`, of the rule as it was, are of the cooldown that began with it; a
+    test begins none."""
+
+    time: int
+    rule: str
+    kind: str
+    symbol: str
+    sentence: str
+    side: str = ""
+    digest: str = ""
+
+
+_SHOWN = ("time", "rule", "kind", "symbol", "sentence")
+"""The fields of a row that its owner gets."""
 
 
 class OwnedRules:
@@ -130,7 +148,8 @@ class OwnedRules:
     async def history(self, owner: str) -> list[dict[str, Any]]:
         """What an owner's rules have raised, the newest first."""
         kept = await self._history.of_owner(owner)
-        return [msgspec.json.decode(kept[key]) for key in sorted(kept, reverse=True)]
+        rows = [row for key in sorted(kept, reverse=True) if (row := _raised(kept[key])) is not None]
+        return [{name: getattr(row, name) for name in _SHOWN} for row in rows]
 
     def take(self, firing: Firing) -> None:
         """Keep what was raised for an owner, soon; a sink."""
@@ -164,6 +183,7 @@ class OwnedRules:
         leads = self._leads()
         if self.book is None or not (leads or self._is_leading):
             return
+        raised = await self._raised_before() if leads and not self._is_leading else []
         # All of them at a change of leadership, else only what has changed.
         for key in changes if leads == self._is_leading else {*self._known, *changes}:
             if leads and key in self._known:
@@ -171,6 +191,27 @@ class OwnedRules:
             else:
                 self.book.remove(key)
         self._is_leading = leads
+        for owner, row in raised:
+            self._resume_cooldown(self.book, owner, row)
+
+    async def _raised_before(self) -> list[tuple[str, Raised]]:
+        """What the rules have raised, here before a restart or at another server, by owner."""
+        found = []
+        for owner in dict.fromkeys(owner for owner, _ in self._known):
+            rows = map(_raised, (await self._history.of_owner(owner)).values())
+            found += [(owner, row) for row in rows if row is not None]
+            await asyncio.sleep(0)  # from memory it is one piece of work
+        return found
+
+    def _resume_cooldown(self, book: RuleBook, owner: str, row: Raised) -> None:
+        """What was raised a short while ago is not raised again, unless the rule has been changed since."""
+        owned = self._known.get((owner, row.rule))
+        if owned is None or row.digest != _digest(owned):
+            return
+        # Never longer than the whole: the clock may have been set back.
+        passed_s = max(0.0, (self._timing.now_ms() - row.time) / 1000)
+        until_s = self._timing.clock_s() + owned.rule.cooldown_s - passed_s
+        book.silence(owned.key, row.symbol, row.side, until_s)
 
     async def write_history(self) -> None:
         """Keep what was raised, until cancelled."""
@@ -199,15 +240,32 @@ class OwnedRules:
 
     def _row(self, firing: Firing) -> tuple[str, str, str]:
         self._count += 1
-        content = {
-            "time": firing.time_ms,
-            "rule": firing.rule_id,
-            "kind": firing.kind,
-            "symbol": firing.symbol,
-            "sentence": firing.sentence,
-        }
+        owned = self._known.get((firing.owner, firing.rule_id))
+        row = Raised(
+            firing.time_ms,
+            firing.rule_id,
+            firing.kind,
+            firing.symbol,
+            firing.sentence,
+            side=str(firing.facts.get("side", "")),
+            digest="" if owned is None or firing.is_test else _digest(owned),
+        )
         key = f"{firing.time_ms:014d}-{self._count % 1_000_000:06d}"
-        return firing.owner, key, msgspec.json.encode(content).decode()
+        return firing.owner, key, msgspec.json.encode(row).decode()
+
+
+def _raised(content: str) -> Raised | None:
+    """A kept row of history; None for text that is none of ours, which is logged."""
+    try:
+        return msgspec.json.decode(content, type=Raised)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        _log.warning("kept_alert_refused", reason=str(error))
+        return None
+
+
+def _digest(owned: OwnedRule) -> str:
+    """Another one for a rule that was changed."""
+    return sha256(msgspec.json.encode(owned.rule)).hexdigest()[:16]
 
 
 def _read(owner: str, rule_id: str, content: str) -> OwnedRule | None:

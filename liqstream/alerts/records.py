@@ -58,7 +58,8 @@ class StoredRecords:
         self._limits = limits
         self._now_ms = now_ms
         self._of_owner: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        self._changes: Changes = {}
+        # Since the last call of `changes`; None before the first, so that nothing piles up for nobody.
+        self._changes: Changes | None = None
 
     @classmethod
     async def open(cls, store: MarketStore, kind: str, limits: RecordLimits) -> StoredRecords:
@@ -67,7 +68,6 @@ class StoredRecords:
         for record in await store.owned_records(kind):
             if record.content is not None:
                 records._of_owner[record.owner][record.id] = record.content
-                records._changes[record.owner, record.id] = record.content
         return records
 
     def __len__(self) -> int:
@@ -104,6 +104,8 @@ class StoredRecords:
     async def changes(self) -> Changes:
         """What has changed since the last call."""
         changes, self._changes = self._changes, {}
+        if changes is None:
+            return {(owner, key): text for owner, own in self._of_owner.items() for key, text in own.items()}
         return changes
 
     def _refusal(self, owner: str, record_id: str) -> Full | None:
@@ -146,4 +148,5 @@ class StoredRecords:
             own[record_id] = content
         if not own:
             del self._of_owner[owner]
-        self._changes[owner, record_id] = content
+        if self._changes is not None:
+            self._changes[owner, record_id] = content

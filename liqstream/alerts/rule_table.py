@@ -61,10 +61,14 @@ class RuleTable:
 
     def begin_cooldown(self, symbol: str, side: str, row: int, now_s: float) -> None:
         """Raise a rule not again for this symbol and side until its cooldown is over."""
+        self.silence(symbol, side, row, now_s + self.rules[row].rule.cooldown_s)
+
+    def silence(self, symbol: str, side: str, row: int, until_s: float) -> None:
+        """Raise a rule not for this symbol and side until then, nor before a cooldown that ends later."""
         quiet = self._quiet.get((symbol, side))
         if quiet is None:
             quiet = self._quiet[symbol, side] = np.full(len(self.rules), -np.inf)
-        quiet[row] = now_s + self.rules[row].rule.cooldown_s
+        quiet[row] = max(quiet[row], until_s)
 
 
 class RuleBook:
@@ -96,6 +100,14 @@ class RuleBook:
         if place is not None:
             del self._rules[place][key]
             self._changed.add(place)
+
+    def silence(self, key: tuple[str, str], symbol: str, side: str, until_s: float) -> None:
+        """Go on with a cooldown that began elsewhere; nothing happens without the rule."""
+        place = self._places.get(key)
+        if place is not None:
+            table = self._table(place)
+            row = next(row for row, each in enumerate(table.rules) if each.key == key)
+            table.silence(symbol, side, row, until_s)
 
     def tables(self, kind: Kind, symbol: str) -> list[RuleTable]:
         """The tables of a kind that watch a symbol; none that is empty."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from redis.exceptions import ConnectionError as BrokenConnectionError
 
@@ -11,6 +12,7 @@ from liqstream.alerts.rule_table import RuleBook
 from liqstream.fleet.redis_pubsub import RedisNames
 from liqstream.fleet.redis_url import connect
 from liqstream.fleet.shared_records import SharedRecords
+from liqstream.supervision.timing import Timing
 from tests.support.redis_server import RedisServer, redis_server
 
 __all__ = ["redis_server"]
@@ -61,6 +63,54 @@ async def test_the_leader_holds_the_rules_and_any_server_answers(redis_server: R
 
 
 @pytest.mark.redis
+async def test_a_cooldown_goes_on_at_another_server(redis_server: RedisServer) -> None:
+    """Of the rule, symbol and side raised, until it is over; not after a test, nor of a changed rule."""
+    redis, names = connect(redis_server.url), RedisNames("heatmap")
+    now_ms = 1_780_000_000_000
+
+    def server() -> OwnedRules:
+        owned = OwnedRules(
+            SharedRecords(redis, names, "rule", RULE_LIMITS),
+            SharedRecords(redis, names, "raised", HISTORY_LIMITS),
+            Firings(),
+            leads=lambda: True,
+            timing=Timing(clock_s=lambda: 50.0, now_ms=lambda: now_ms),
+        )
+        owned.book = RuleBook()
+        return owned
+
+    def due(of: OwnedRules, symbol: str, side: str, now_s: float) -> list[str]:
+        assert of.book is not None
+        (table,) = of.book.tables("sweep", symbol)
+        rows = table.due(symbol, side, np.ones(len(table.rules), dtype=bool), now_s)
+        return sorted(table.rules[row].rule.name for row in rows)
+
+    one = server()
+    for rule_id in ("raised", "changed", "tried"):
+        await one.put(OWNER, rule_id, SWEEP)
+    await one.follow()
+    facts = {"side": "long"}
+    for rule_id in ("raised", "changed", "tried"):
+        is_test = rule_id == "tried"
+        firing = Firing(rule_id, OWNER, "BTCUSDT", "sweep", "x", now_ms, is_test=is_test, facts=facts)
+        one.take(firing)
+    await one.keep_raised()
+    assert {tuple(row) for row in await one.history(OWNER)} == {
+        ("time", "rule", "kind", "symbol", "sentence")
+    }
+    await one.put(OWNER, "changed", RuleBody(kind="sweep", min_usd=2e6))
+    now_ms += 100_000
+    two = server()
+    await two.follow()
+    assert due(two, "BTCUSDT", "long", 50) == ["changed", "tried"]
+    assert due(two, "BTCUSDT", "long", 50 + SWEEP.cooldown_s - 101) == ["changed", "tried"]
+    everything = ["changed", "raised", "tried"]
+    assert due(two, "BTCUSDT", "long", 50 + SWEEP.cooldown_s - 99) == everything
+    assert due(two, "BTCUSDT", "short", 50) == due(two, "ETHUSDT", "long", 50) == everything
+    await redis.aclose()
+
+
+@pytest.mark.redis
 async def test_what_cannot_be_kept_is_counted(redis_server: RedisServer) -> None:
     """Redis is away: the caller sees its error, and the alert was delivered all the same."""
     redis, lost = connect(redis_server.url), list[int]()
@@ -89,7 +139,11 @@ async def test_a_kept_text_that_is_no_rule_is_passed_over() -> None:
                 (OWNER, "ok"): '{"kind":"sweep"}',
             }
 
+        async def of_owner(self, owner: str) -> dict[str, str]:
+            return {"1": "{", "2": '{"rule":"ok"}', "3": "[]"}
+
     owned = OwnedRules(Kept(), Kept(), Firings(), leads=lambda: True)
     owned.book = RuleBook()
     await owned.follow()
     assert [len(owned), len(owned.book)] == [1, 1]
+    assert await owned.history(OWNER) == []
