@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import PHONE, Opened, Watch
+from tests.browser.conftest import DESKTOP, PHONE, Opened, Watch
 from tests.browser.pixels import freeze, proof, rest
 
 pytestmark = pytest.mark.browser
@@ -33,6 +33,11 @@ def until_loaded(page: Page) -> None:
     page.wait_for_function(f"() => /highest bar \\$/.test({NOTE}.replaceAll('\\n', ' '))")
 
 
+CUT_OFF = """() => { const strip = document.querySelector('#context'), {left, right, bottom} = strip.getBoundingClientRect();
+  return [...strip.children].filter(each => { const box = each.getBoundingClientRect();
+    return box.width && (box.left < left || box.right > right + 1 || box.bottom > bottom + 1); }).map(each => each.className); }"""
+
+
 def test_strip_and_pane(page: Page, watch: Watch, open_page: Open, demo_url: str) -> None:
     """By key and by link, through other windows, markets, sizes and themes; and when the answer does not come."""
     opened = open_page(demo_url, dots="0")
@@ -41,6 +46,9 @@ def test_strip_and_pane(page: Page, watch: Watch, open_page: Open, demo_url: str
     assert re.search(r"[+−][\d.]+ % 1 h\s+[+−][\d.]+ % 24 h", text), text
     assert re.search(r"Funding [+−]0\.\d{4} % in \d+:\d\d:\d\d", text), text
     assert re.search(r"24h volume \$[\d.]+B .*Map \d+ % longs \d+ % shorts", text), text
+    for width in (1439, 1280, 1100, 900, 720, DESKTOP["width"]):
+        page.set_viewport_size({"width": width, "height": DESKTOP["height"]})
+        assert page.evaluate(CUT_OFF) == [], width
     page.keyboard.press("w")
     until_loaded(page)
     page.wait_for_function("() => location.search.includes('pane=oi')")
