@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,13 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
 from liqstream.client import ClientError, HeatmapClient
-from liqstream.feeds.bar_replay import ReplayFeed
-from liqstream.feeds.feed import Feed
 from liqstream.http import score_api
 from liqstream.market import Liquidation, LiquidationTotal, MarketEvent
 from liqstream.server.app import make_app
 from liqstream.settings.load import load_settings
 from liqstream.settings.table import Settings
 from tests.support.markets import MINUTE_MS, START_MS, walk
+from tests.support.paused_replays import paused_replays
 
 Client = TestClient[Any, Any]
 BARS = 600
@@ -61,16 +59,6 @@ def recorded(exchange: str) -> list[MarketEvent]:
     ]
 
 
-async def paused_replays(*_: object) -> Sequence[Feed]:
-    """Everything is history; nothing more happens."""
-    return [
-        ReplayFeed(
-            recorded(exchange), exchange=exchange, symbol="BTCUSDT", speed=1e-6, warmup_ms=BARS * INTERVAL_MS
-        )
-        for exchange in VENUES
-    ]
-
-
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """One symbol, a store of its own."""
@@ -80,7 +68,9 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 async def client(aiohttp_client: AiohttpClient, settings: Settings) -> Client:
     """A server of one symbol on three venues."""
-    return await aiohttp_client(make_app(settings, paused_replays))
+    return await aiohttp_client(
+        make_app(settings, paused_replays(recorded, VENUES, warmup_ms=BARS * INTERVAL_MS))
+    )
 
 
 async def get(client: Client, path: str, status: int = 200, **params: str) -> Any:

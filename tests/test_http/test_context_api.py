@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
 from liqstream.client import HeatmapClient
-from liqstream.feeds.bar_replay import ReplayFeed
-from liqstream.feeds.feed import Feed
 from liqstream.http.history_proxy import add_forwarded_routes
 from liqstream.market import (
     HOUR_MS,
@@ -29,6 +26,7 @@ from liqstream.server.app import make_app
 from liqstream.settings.load import load_settings
 from liqstream.settings.table import Settings
 from tests.support.markets import MINUTE_MS, START_MS, walk
+from tests.support.paused_replays import paused_replays
 
 Client = TestClient[Any, Any]
 INTERVAL_MS = 5 * MINUTE_MS
@@ -60,16 +58,6 @@ def recorded(exchange: str) -> list[MarketEvent]:
     return [*bars, *rates, *liquidated, totals]
 
 
-async def paused_replays(*_: object) -> Sequence[Feed]:
-    """Everything is history; nothing more happens."""
-    return [
-        ReplayFeed(
-            recorded(exchange), exchange=exchange, symbol="BTCUSDT", speed=1e-6, warmup_ms=BARS * INTERVAL_MS
-        )
-        for exchange in HELD
-    ]
-
-
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """One symbol, a store of its own."""
@@ -79,7 +67,9 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 async def client(aiohttp_client: AiohttpClient, settings: Settings) -> Client:
     """A server of one symbol on two exchanges."""
-    return await aiohttp_client(make_app(settings, paused_replays))
+    return await aiohttp_client(
+        make_app(settings, paused_replays(recorded, HELD, warmup_ms=BARS * INTERVAL_MS))
+    )
 
 
 async def get(client: Client, path: str, **params: str) -> Any:
