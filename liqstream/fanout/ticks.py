@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from liqstream.fanout.hub import Hub
@@ -61,6 +62,11 @@ class Ticks:
         if symbols:
             self.note(symbols)
             self.on_own_price(symbols)
+
+    def wanted(self) -> AbstractSet[str]:
+        """The symbols of which some client wants ticks."""
+        groups = [group for bucket in self._hub.buckets.values() for group in bucket.groups.values()]
+        return {symbol for group in groups if group.ticks for symbol in group.symbols}
 
     def note(self, symbols: Iterable[str]) -> None:
         """Prices of these symbols may be new; what nobody follows costs nothing."""

@@ -1,13 +1,15 @@
 """Prices in a fleet: the leader publishes what its ticks are made of, every server makes its own from it.
 
 A channel per symbol and a plain PUBLISH: nothing is kept, and what is lost makes a mask late, never wrong.
-Only symbols that some client of the fleet follows are published.
+Only symbols that some client of the fleet follows are published, and a server receives only those of which
+its own clients want ticks.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
 import structlog
@@ -23,33 +25,33 @@ from liqstream.wire.price_codec import BadPricesError, decode_prices, encode_pri
 
 log = structlog.get_logger(__name__)
 
-_WAIT_S = 1.0
-"""For a message, before the connection is looked at again."""
+_WAIT_S = 0.25
+"""For a message, before what is wanted is looked at again: a symbol's first ticks are as late at most."""
 
 
 class SharedPrices:
     """Joins one server's prices to the fleet's; `publish` and `receive` are tasks of their own.
 
     `track_of` gives this server's own price track of a symbol; it is published while `leads` says so, for the
-    symbols of `demanded`, at most `per_s` times a second. `on_price` is called with the symbols of which
-    prices were received.
+    symbols of `demanded`, at most `per_s` times a second. Prices of the symbols of `wanted` are received, and
+    `on_price` is called with those of which there are new ones.
     """
 
     def __init__(
         self,
         redis: aioredis.Redis,
         names: RedisNames,
-        symbols: Sequence[str],
         *,
         leads: Callable[[], bool],
-        demanded: Callable[[], frozenset[str]],
+        demanded: Callable[[], AbstractSet[str]],
+        wanted: Callable[[], AbstractSet[str]],
         per_s: float,
     ) -> None:
         self.track_of: Callable[[str], PriceTrack | None] = lambda _symbol: None
         self.on_price: Callable[[Iterable[str]], None] = lambda _symbols: None
         self._redis = redis  # the caller closes it
-        self._symbols = symbols  # all that is received; the list may change
-        self._followed: tuple[str, ...] = ()  # what `_of_channel` was made of
+        self._wanted = wanted  # symbols of which this server's own clients want ticks now
+        self._followed: AbstractSet[str] = frozenset()  # what `_of_channel` was made of
         self._of_channel: dict[str, str] = {}  # of the channels that are subscribed to
         self._names = names  # of the channels
         self._leads = leads  # whether this server publishes now
@@ -99,9 +101,12 @@ class SharedPrices:
             pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
             try:
                 with closed_is_broken():
-                    self._followed, self._of_channel = (), {}
+                    self._followed, self._of_channel = frozenset(), {}
                     while True:
-                        await self._follow_list(pubsub)
+                        await self._follow_wanted(pubsub)
+                        if not pubsub.subscribed:  # nobody wants any, and there is nothing to read from
+                            await asyncio.sleep(_WAIT_S)
+                            continue
                         message = await pubsub.get_message(timeout=_WAIT_S)
                         if message is not None:
                             self._take(message["channel"].decode(), message["data"])
@@ -113,11 +118,12 @@ class SharedPrices:
                     await pubsub.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(RECONNECT_S)
 
-    async def _follow_list(self, pubsub: PubSub) -> None:
-        """Receive what the list names now, and keep nothing of what it does not."""
-        if tuple(self._symbols) == self._followed:
+    async def _follow_wanted(self, pubsub: PubSub) -> None:
+        """Receive what is wanted now, and keep nothing of what is not."""
+        wanted_now = self._wanted()
+        if wanted_now == self._followed:
             return
-        self._followed = tuple(self._symbols)
+        self._followed = frozenset(wanted_now)
         wanted = {self._names.prices(symbol): symbol for symbol in self._followed}
         before, self._of_channel = self._of_channel, wanted
         if added := wanted.keys() - before.keys():
@@ -130,7 +136,7 @@ class SharedPrices:
     def _take(self, channel: str, payload: bytes) -> None:
         symbol = self._of_channel.get(channel)
         if symbol is None:
-            return  # of a market that has just left the list
+            return  # of a symbol that nobody wants any more
         try:
             prices = decode_prices(payload, symbol)
         except BadPricesError as error:

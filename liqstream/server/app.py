@@ -294,9 +294,7 @@ async def _fleet_ctx(app: web.Application) -> AsyncIterator[None]:
     async with (
         app[FLEET].running(app[SUPERVISOR]),
         shared_forecasts(app[SETTINGS], app[FLEET], app.get(FORECASTS), app[SUPERVISOR], app[SYMBOLS]),
-        shared_prices(
-            app[SETTINGS], app[FLEET], app.get(MAPS), app[MANAGER].ticks, app[SUPERVISOR], app[SYMBOLS]
-        ),
+        shared_prices(app[SETTINGS], app[FLEET], app.get(MAPS), app[MANAGER].ticks, app[SUPERVISOR]),
         _streaming(app, lambda: _stream(app, app[FLEET].batches())),
     ):
         yield

@@ -117,7 +117,6 @@ async def shared_prices(
     maps: LiveMaps | None,
     ticks: Ticks,
     supervisor: Supervisor,
-    symbols: Sequence[str],
 ) -> AsyncIterator[None]:
     """Make ticks of what the fleet's leader publishes meanwhile, and publish while this server leads.
 
@@ -127,9 +126,9 @@ async def shared_prices(
     shared = SharedPrices(
         redis,
         RedisNames(settings.redis_channel_prefix),
-        symbols,
         leads=lambda: coordinator.role == NodeRole.LEADER,
         demanded=coordinator.fleet_demand.active_symbols,
+        wanted=ticks.wanted,
         per_s=settings.ticks_per_s,
     )
 

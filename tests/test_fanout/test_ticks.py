@@ -75,6 +75,18 @@ def market() -> Market:
     return Market()
 
 
+def test_it_names_the_symbols_that_some_client_wants_ticks_of(market: Market) -> None:
+    """In any interval, and no longer than that client is there."""
+    assert market.manager.ticks.wanted() == set()
+    market.client(*SYMBOLS, ticks=None)
+    first, second = market.client("BTCUSDT"), market.client(*SYMBOLS, interval_s=5)
+    assert market.manager.ticks.wanted() == set(SYMBOLS)
+    market.manager.forget(second.ws)
+    assert market.manager.ticks.wanted() == {"BTCUSDT"}
+    market.manager.forget(first.ws)
+    assert market.manager.ticks.wanted() == set()
+
+
 def test_a_first_change_is_sent_at_once_with_all_that_was_passed(market: Market) -> None:
     """The whole message."""
     client = market.client()

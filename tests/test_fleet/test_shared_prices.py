@@ -23,15 +23,15 @@ class Server:
     """One server's prices, joined to the fleet; its tasks run until it is left."""
 
     def __init__(self, redis: aioredis.Redis, *, per_s: float = 10.0) -> None:
-        self.leads, self.demanded = False, frozenset(SYMBOLS)
+        self.leads, self.demanded, self.wanted = False, frozenset(SYMBOLS), frozenset(SYMBOLS)
         self.tracks = {symbol: PriceTrack() for symbol in SYMBOLS}
         self.received: asyncio.Queue[str] = asyncio.Queue()
         self.shared = SharedPrices(
             redis,
             NAMES,
-            SYMBOLS,
             leads=lambda: self.leads,
             demanded=lambda: self.demanded,
+            wanted=lambda: self.wanted,
             per_s=per_s,
         )
         self.shared.track_of = self.tracks.get
@@ -55,14 +55,20 @@ class Server:
                 await task
 
 
+async def until_received_by(redis: aioredis.Redis, symbol: str, servers: int) -> None:
+    """Wait until so many servers receive the prices of `symbol`."""
+    async with asyncio.timeout(10):
+        while (await redis.pubsub_numsub(NAMES.prices(symbol)))[0][1] != servers:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 async def servers(redis: aioredis.Redis) -> AsyncIterator[list[Server]]:
     """Two servers that receive; the first leads."""
     made = [Server(redis) for _ in range(2)]
     made[0].leads = True
-    async with asyncio.timeout(10):
-        while min(dict(await redis.pubsub_numsub(*map(NAMES.prices, SYMBOLS))).values()) < 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    for symbol in SYMBOLS:
+        await until_received_by(redis, symbol, 2)
     yield made
     for server in made:
         await server.close()
@@ -100,6 +106,28 @@ async def test_only_the_leader_publishes_and_only_what_is_followed(servers: list
     since = follower.shared.price_since("ETHUSDT", AT)
     assert since is not None
     assert since.current_price == 99.0
+
+
+async def test_a_server_receives_only_what_its_own_clients_want_ticks_of(
+    servers: list[Server], redis: aioredis.Redis
+) -> None:
+    """Nothing at all while nobody does, and what was known then is not shown later."""
+    leader, follower = servers
+    leader.price("BTCUSDT", 98.0)
+    assert await next_of(follower) == "BTCUSDT"
+    follower.wanted = frozenset({"ETHUSDT"})
+    await until_received_by(redis, "BTCUSDT", 1)
+    assert follower.shared.price_since("BTCUSDT", AT) is None
+    leader.price("BTCUSDT", 97.0)
+    leader.price("ETHUSDT", 99.0)
+    assert await next_of(follower) == "ETHUSDT"
+    follower.wanted = frozenset()
+    await until_received_by(redis, "ETHUSDT", 1)
+    follower.wanted = frozenset({"BTCUSDT"})
+    await until_received_by(redis, "BTCUSDT", 2)
+    assert follower.received.empty()
+    leader.price("BTCUSDT", 96.0)
+    assert await next_of(follower) == "BTCUSDT"
 
 
 async def test_publications_keep_the_pace_and_hold_the_newest(servers: list[Server]) -> None:
