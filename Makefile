@@ -107,20 +107,16 @@ $(STAMPS)/bench: $(STAMPS)/run
 
 .PHONY: bench
 bench: $(STAMPS)/bench ## Measure model, ingest, many markets, positions, a live server, its ticks, a slow network, shared ports and the fan-out on this machine (BENCH="--full")
-	$(BIN)/python -m bench.bench_model
-	$(BIN)/python -m bench.bench_ingest
-	$(BIN)/python -m bench.bench_markets
-	$(BIN)/python -m bench.bench_positions
-	$(BIN)/python -m bench.bench_live
-	$(BIN)/python -m bench.bench_ticks
-	$(BIN)/python -m bench.bench_network
-	$(BIN)/python -m bench.bench_processes
-	$(BIN)/python -m bench.bench_fanout $(BENCH)
+	@missed=; for part in model ingest markets positions live ticks network processes fanout; do \
+	echo "bench_$$part"; options=; [ $$part != fanout ] || options="$(BENCH)"; \
+	$(BIN)/python -m bench.bench_$$part $$options || missed="$$missed bench_$$part"; done; \
+	[ -z "$$missed" ] || { echo "a figure was not reached in:$$missed"; exit 1; }
 
 .PHONY: bench-page
 bench-page: setup ## Measure how late the page's price line is, and the page beside a candles-only chart, in a real Chromium (BENCH="--live-seconds 600")
-	$(BIN)/python -m bench.bench_pixels
-	$(BIN)/python -m bench.bench_page $(BENCH)
+	@missed=; $(BIN)/python -m bench.bench_pixels || missed=" bench_pixels"; \
+	$(BIN)/python -m bench.bench_page $(BENCH) || missed="$$missed bench_page"; \
+	[ -z "$$missed" ] || { echo "a figure was not reached in:$$missed"; exit 1; }
 
 .PHONY: docker
 docker: ## Build the container image
