@@ -35,13 +35,14 @@ def measure(opened: Opened) -> None:
     opened.page.wait_for_selector(".measure-label:not([hidden])")
 
 
+CORNERS = """(() => { const {left, top, width, height} = document.querySelector('.measure').style, n = parseFloat;
+  const a = view.pointAt(n(left), n(top)), b = view.pointAt(n(left) + n(width), n(top) + n(height));
+  return [a.timeMs, b.timeMs, a.price, b.price]; })()"""
+
+
 def corners(opened: Opened) -> list[float]:
     """Times and prices at the box's left, right, top and bottom."""
-    found: list[float] = opened.view(
-        """(() => { const {left, top, width, height} = document.querySelector('.measure').style, n = parseFloat;
-          const a = view.pointAt(n(left), n(top)), b = view.pointAt(n(left) + n(width), n(top) + n(height));
-          return [a.timeMs, b.timeMs, a.price, b.price]; })()"""
-    )
+    found: list[float] = opened.view(CORNERS)
     return found
 
 
@@ -60,8 +61,8 @@ def test_a_measured_box_moves_with_the_map(open_page: Open, demo_url: str) -> No
         assert now[2:] == pytest.approx(before[2:], rel=1e-3)
     page.set_viewport_size({"width": 1200, "height": 800})
     opened.settle()
-    opened.settle()
-    assert corners(opened)[2:] == pytest.approx(before[2:], rel=1e-3)
+    opened.settle()  # and again where the strip above has wrapped
+    opened.until(f"{CORNERS}.slice(2).every((price, i) => Math.abs(price / arg[i] - 1) < 1e-3)", before[2:])
     assert page.inner_text(".measure-label b") == text
     page.keyboard.press("Escape")
     assert page.is_hidden(".measure")
@@ -149,12 +150,11 @@ def test_a_market_on_its_way_has_its_price_and_no_levels_of_nowhere(
     page.keyboard.press("]")
     opened.until("market.symbol === 'ETHUSDT' && market.now && !market.matrix")
     page.wait_for_selector("#ohlc .price")
-    opened.settle()
     drawn = """(canvas => { const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {willReadFrequently: true});
       copy.drawImage(canvas, 0, 0);
       return new Uint32Array(copy.getImageData(0, 0, canvas.width, canvas.height).data.buffer).some(word => word);
     })(liqstream.mapGrid.focus.profileElement.querySelector('canvas'))"""
-    assert opened.view(drawn) is False
+    opened.until(f"!{drawn}")
     assert page.inner_text(".profile-max") == ""
     waiting[0].continue_()
     opened.until(drawn)
@@ -178,7 +178,7 @@ def test_a_theme_switched_while_all_is_open_reaches_everything(
         rest(page)
         shots.append(page.screenshot())
     light, dark, again, _ = shots
-    assert share_off(page, light, again) <= 0.001
+    assert share_off(page, light, again) <= 0.002  # ages and countdowns go on
     page.keyboard.press("t")
     assert share_off(page, dark, light) > 0.3
     rest(page)
@@ -186,7 +186,7 @@ def test_a_theme_switched_while_all_is_open_reaches_everything(
         "(liqstream.legend.draw(), liqstream.mapGrid.focus.update(), view.heat.forget(), view.chart.applyOptions({}))"
     )
     rest(page)
-    assert share_off(page, light, page.screenshot()) <= 0.001
+    assert share_off(page, light, page.screenshot()) <= 0.002
 
 
 def test_a_view_of_nothing_says_how_to_leave_it(open_page: Open, demo_url: str) -> None:
