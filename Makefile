@@ -54,18 +54,19 @@ setup: $(STAMPS)/dev $(STAMPS)/web-dev $(STAMPS)/page system-packages ## Install
 system-packages: $(STAMPS)/venv
 	@$(BIN)/python tests/support/system_packages.py
 
-# Each file of tests is run whole by one of two processes; what needs the machine to itself comes after them. What
-# failed is named, and run again alone, twice at most: on a machine that was busy it may have come too late.
+# Each file of tests is run whole by one process: two have those that take the processor, the third those that mostly
+# wait (tests/support/file_scheduler.py). What needs the machine to itself comes after them. What failed is named, and
+# run again alone, twice at most: on a machine that was busy it may have come too late.
 PYTEST := $(NODE_PATH_PREFIX) $(BIN)/python -m pytest
-PYTEST_PAIR := $(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST_SHARED := $(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder
 PYTEST_AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 
 .PHONY: test
 test: setup ## Run every test, and say how long they took
 	@began=$$(date +%s) && set -x && \
-	{ $(PYTEST_PAIR) -m "not attack and not alone" || $(PYTEST_AGAIN) || $(PYTEST_AGAIN); } && \
+	{ $(PYTEST_SHARED) -m "not attack and not alone" || $(PYTEST_AGAIN) || $(PYTEST_AGAIN); } && \
 	{ $(PYTEST) -m "alone and not attack" || $(PYTEST_AGAIN); } && \
-	$(NODE_PATH_PREFIX) node --test $(wildcard tests/js/*.test.js) && \
+	$(NODE_PATH_PREFIX) node --test --test-concurrency=2 $(wildcard tests/js/*.test.js) && \
 	{ set +x; } 2>/dev/null && echo "make test took $$(( $$(date +%s) - began )) s"
 
 # tests/support/market_start.py has the instants.
@@ -74,7 +75,7 @@ INSTANTS := sunday midnight daylight-saving years-end ten-years-on
 test-instants: setup ## Run the tests of simulated markets at five instants (a Sunday, midnight, ...)
 	@began=$$(date +%s) && for instant in $(INSTANTS); do echo "a market that starts at: $$instant" && \
 	export LIQSTREAM_TEST_START=$$instant && \
-	{ $(PYTEST_PAIR) -m "simulated and not attack" || $(PYTEST_AGAIN); } || exit 1; done && \
+	{ $(PYTEST_SHARED) -m "simulated and not attack" || $(PYTEST_AGAIN); } || exit 1; done && \
 	echo "make test-instants took $$(( $$(date +%s) - began )) s"
 
 .PHONY: attack

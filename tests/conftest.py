@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import settings
+from xdist.remote import Producer
 
 from tests.support.demo_server import demo_server
+from tests.support.file_scheduler import FileScheduler
 from tests.support.line_ratio import line_ratio
 from tests.support.market_start import START
 from tests.support.recorded_data import TEST_DATA
@@ -31,6 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(without_data)
         if "demo_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.simulated)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduler:
+    """How files are shared out where several processes run them."""
+    return FileScheduler(config, log)
 
 
 @pytest.fixture(scope="session")
