@@ -101,12 +101,12 @@ function keepApart() {
 }
 
 /**
- * The second bundle takes the modules it shares with the first from there: a module has one state on a page.
- * @param {Map<string, string[]>} exported names by module of the first bundle
+ * The second bundle takes what it needs of the modules it shares with the first from there: a module has one
+ * state on a page. Each name is imported as the first bundle exports it.
+ * @param {Map<string, Map<string, string>>} exported by module of the first bundle: the bundle's name of each of its
  * @returns {import("esbuild").Plugin}
  */
 function takeFromFirst(exported) {
-  const shared = [...exported.keys()];
   return {
     name: "first",
     setup: ({ onResolve, onLoad }) => {
@@ -116,35 +116,54 @@ function takeFromFirst(exported) {
       });
       onResolve({ filter: /^first$/, namespace: "first" }, () => ({ path: "./app.js", external: true }));
       onLoad({ filter: /.*/, namespace: "first" }, ({ path }) => {
-        const names = /** @type {string[]} */ (exported.get(path)).join(", ");
-        const name = `module${shared.indexOf(path)}`;
-        return { contents: `import { ${name} } from "first"; export const { ${names} } = ${name};`, loader: "js" };
+        const names = /** @type {Map<string, string>} */ (exported.get(path));
+        const list = [...names].map(([name, shared]) => `${shared} as ${name}`).join(", ");
+        return { contents: `export { ${list} } from "first";`, loader: "js" };
       });
     },
   };
 }
 
-/** @returns {Promise<Record<string, string[]>>} the sources of each bundle */
+/**
+ * The first bundle exports only what the second one takes: every further name would be bytes before the first
+ * picture.
+ * @returns {Promise<Record<string, string[]>>} the sources of each bundle
+ */
 async function buildBundles() {
   /** @type {import("esbuild").BuildOptions & { metafile: true, write: false }} */
   const options = { absWorkingDir: web, bundle: true, minify: true, write: false, metafile: true, format: "esm", target: BROWSERS };
   const graph = await build({ ...options, entryPoints: [FIRST], plugins: [keepApart()] });
   const first = Object.keys(graph.metafile.inputs);
   const alone = await build({ ...options, bundle: false, entryPoints: first, outdir: "out", outbase: "." });
+  let count = 0;
   const exported = new Map(
-    Object.values(alone.metafile.outputs).map(({ entryPoint = "", exports }) => [entryPoint, exports]),
+    Object.values(alone.metafile.outputs)
+      .filter(({ entryPoint }) => entryPoint !== FIRST)
+      .map(({ entryPoint = "", exports }) => [entryPoint, new Map(exports.map((name) => [name, `s${count++}`]))]),
   );
-  exported.delete(FIRST);
-  const shared = [...exported.keys()].map((path, i) => `export * as module${i} from "./${path}";`);
+  const two = await build({ ...options, entryPoints: [REST], plugins: [takeFromFirst(exported), keepApart()] });
+  const taken = takenNames(two.outputFiles[0].text);
+  const shared = [...exported].map(([path, names]) => {
+    const list = [...names].filter(([, name]) => taken.has(name)).map(([name, as]) => `${name} as ${as}`);
+    return list.length ? `export { ${list.join(", ")} } from "./${path}";` : "";
+  });
   const stdin = { contents: [`import "./${FIRST}";`, ...shared].join("\n"), resolveDir: web };
   const one = await build({ ...options, stdin, plugins: [keepApart()] });
-  const two = await build({ ...options, entryPoints: [REST], plugins: [takeFromFirst(exported), keepApart()] });
   write(join(built, FIRST), one.outputFiles[0].contents);
   write(join(built, REST), two.outputFiles[0].contents);
   const rest = Object.keys(two.metafile.inputs).filter((path) => !path.startsWith("first:"));
   const { metafile, outputFiles } = await build({ ...options, entryPoints: [MARKETS] });
   write(join(built, MARKETS), outputFiles[0].contents);
   return { [FIRST]: first, [REST]: rest, [MARKETS]: Object.keys(metafile.inputs) };
+}
+
+/**
+ * @param {string} code of a bundle
+ * @returns {Set<string>} the names it imports from the first one
+ */
+function takenNames(code) {
+  const imports = code.matchAll(/\bimport\s*\{([^}]*)\}\s*from\s*"\.\/app\.js"/g);
+  return new Set([...imports].flatMap(([, list]) => list.split(",").map((each) => each.trim().split(/\s+as\s+/)[0])));
 }
 
 /** @returns {Promise<string[]>} the names under built/ of what has no source of that name */

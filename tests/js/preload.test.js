@@ -49,3 +49,12 @@ test("where they were built, two bundles hold every module, each once, and impor
   assert.deepEqual(bundles["js/markets-app.js"].toSorted(), [...imports("js/markets-app.js")].sort());
   assert.deepEqual([...importsOf("js/markets-app.js")], []);
 });
+
+test("the first bundle exports what the second one takes, and nothing more", () => {
+  const read = (/** @type {string} */ file) => readFileSync(join(WEB, "built", file), "utf8");
+  const names = (/** @type {string} */ list, /** @type {number} */ side) => list.split(",").map((each) => /** @type {string} */ (each.trim().split(/\s+as\s+/).at(side)));
+  const exported = [...read("js/app.js").matchAll(/\bexport\s*\{([^}]*)\}/g)].flatMap(([, list]) => names(list, -1));
+  const taken = [...read("js/live-ui.js").matchAll(/\bimport\s*\{([^}]*)\}\s*from\s*"\.\/app\.js"/g)].flatMap(([, list]) => names(list, 0));
+  assert.ok(taken.length > 20);
+  assert.deepEqual(exported.toSorted(), [...new Set(taken)].sort());
+});
