@@ -4,8 +4,9 @@ those whose network lets no WebSocket through.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -18,7 +19,14 @@ from liqstream.heatmap.symbol_state import LevelMix
 from liqstream.heatmap.young_market import young_facts
 from liqstream.http.app_keys import HISTORIES, LATEST, MAPS, MEASURED_LAYER, STORE
 from liqstream.http.klines_api import klines
-from liqstream.http.made_responses import QUEUES, Cost, NoAnswerYetError, ResponseQueues, made_response
+from liqstream.http.made_responses import (
+    OCTETS,
+    QUEUES,
+    Cost,
+    NoAnswerYetError,
+    ResponseQueues,
+    made_response,
+)
 from liqstream.http.params import (
     Span,
     exchanges_param,
@@ -41,6 +49,8 @@ from liqstream.wire.numbers import json_number
 from liqstream.wire.snapshot_message import IDENTITY, OF_BASE, STATE, column_data, message_of, v1_data
 
 MAX_LIQUIDATIONS = 20_000
+
+_Encode = Callable[[HistoryMatrix], Iterable[bytes]]
 
 # Bytes at most, by which room is held before a body is made.
 _LEVEL_BYTES = 90
@@ -119,24 +129,28 @@ def _mix(mix: LevelMix) -> dict[str, Any]:
 async def heatmap_history(request: web.Request) -> web.StreamResponse:
     """GET /api/heatmap/{symbol}/history: the time x price matrix, compact; JSON for those who ask for it.
 
-    `?leverage=1` keeps the leverage groups apart, in the compact form only.
+    `?leverage=1` keeps the leverage groups apart, `?signed=1` puts both sides into one plane; of the compact
+    form only.
     """
     symbol = symbol_param(request, request.match_info["symbol"])
     as_json = "application/json" in request.headers.get("Accept", "")
     by_leverage = flag_param(request, "leverage")
     if as_json and by_leverage:
         raise bad_request("leverage=1 is of the compact form: ask without Accept: application/json")
-    return await _history(request, symbol, as_json=as_json, by_leverage=by_leverage)
+    signed = flag_param(request, "signed")
+    encode = history_json if as_json else partial(_compact, signed=signed)
+    return await _history(request, symbol, encode, by_leverage=by_leverage)
 
 
 async def heatmap_timeseries(request: web.Request) -> web.StreamResponse:
     """GET /liquidations/heatmap-timeseries: the same matrix as objects, a list of levels per column."""
-    return await _history(request, symbol_param(request, required(request, "symbol")), as_json=True)
+    return await _history(request, symbol_param(request, required(request, "symbol")), history_json)
 
 
 async def _history(
-    request: web.Request, symbol: str, *, as_json: bool, by_leverage: bool = False
+    request: web.Request, symbol: str, encode: _Encode, *, by_leverage: bool = False
 ) -> web.StreamResponse:
+    as_json = encode is history_json
     layer = measured_layer(request, symbol) if asks_for_measured(request) else None
     if layer is not None and by_leverage:
         raise bad_request("leverage=1 is of estimated levels; measured positions have their own leverage")
@@ -148,7 +162,7 @@ async def _history(
 
     async def parts() -> Iterable[bytes]:
         if layer is not None:
-            return await _measured_history(layer, symbol, span, step, as_json=as_json)
+            return encode(await _measured_matrix(layer, symbol, span, step))
         matrix = await request.app[HISTORIES].matrix(
             symbol,
             start_ms=span.start_ms,
@@ -160,29 +174,29 @@ async def _history(
         )
         if matrix is None:
             raise NoAnswerYetError(f"no data for {symbol} yet")
-        return history_json(matrix) if as_json else _compact(matrix)
+        return encode(matrix)
 
     cells = span.columns * MAX_GRID_CELLS * (len(LEVERAGE_GROUPS) if by_leverage else 1)
     size = (cells * _LEVEL_BYTES if as_json else 4 * cells) + span.columns * _COLUMN_BYTES + _HEAD_BYTES
     # No more than that is ever made: two of the largest fit into what may be held.
     cost = Cost(cells, min(MAX_BYTES, size))
-    content_type = "application/json" if as_json else "application/octet-stream"
+    content_type = "application/json" if as_json else OCTETS
     return await made_response(request, cost, parts, content_type=content_type)
 
 
-async def _measured_history(
-    layer: MeasuredLayer, symbol: str, span: Span, step: float | None, *, as_json: bool
-) -> Iterable[bytes]:
+async def _measured_matrix(
+    layer: MeasuredLayer, symbol: str, span: Span, step: float | None
+) -> HistoryMatrix:
     matrix = await layer.matrix(
         symbol, start_ms=span.start_ms, end_ms=span.end_ms, interval_ms=span.interval_ms, step=step
     )
     if matrix is None:
         raise NoAnswerYetError(f"no data for {symbol} yet")
-    return history_json(matrix) if as_json else _compact(matrix)
+    return matrix
 
 
-def _compact(matrix: HistoryMatrix) -> Iterator[bytes]:
-    yield encode_history(matrix)
+def _compact(matrix: HistoryMatrix, *, signed: bool) -> Iterator[bytes]:
+    yield encode_history(matrix, signed=signed)
 
 
 async def realised_liquidations(request: web.Request) -> web.StreamResponse:

@@ -21,6 +21,7 @@ HEAVY_CELLS = 200_000
 """Predicted cells from which a request is heavy: it needs a place, and its cost counts in the rate."""
 CELLS_PER_TOKEN = 50_000
 """Of a heavy request, for one token of its address's rate."""
+OCTETS = "application/octet-stream"
 _PIECE_BYTES = 65_536
 _RETRY_AFTER_S = 3
 
@@ -79,8 +80,8 @@ async def made_response(
 ) -> web.StreamResponse:
     """The body of `make_parts` with an ETag, in the coding the client likes best; 304 where it is known.
 
-    Equal requests share one body. Raises a 503 with Retry-After where there is no place, and a 400 for a
-    HistoryTooLargeError.
+    Equal requests share one body; octets are byte planes. Raises a 503 with Retry-After where there is no
+    place, and a 400 for a HistoryTooLargeError.
     """
     admission = request.app[ADMISSION]
     address = admission.key(request)
@@ -92,7 +93,7 @@ async def made_response(
         if cost.is_heavy:
             admission.requests.charge(admission.rate_key(request), math.ceil(cost.cells / CELLS_PER_TOKEN))
         parts = await make_parts()
-        return await asyncio.to_thread(_made, parts, coding)
+        return await asyncio.to_thread(_made, parts, coding, planes=content_type == OCTETS)
 
     key = (request.path, request.query_string, content_type, coding)
     try:
@@ -110,7 +111,7 @@ async def made_response(
         raise unavailable(str(error), retry_after_s=5) from None
 
 
-def _made(parts: Iterable[bytes], coding: str) -> MadeBody:
+def _made(parts: Iterable[bytes], coding: str, *, planes: bool) -> MadeBody:
     digest = blake2b(digest_size=8)
 
     def hashed() -> Iterator[bytes]:
@@ -118,7 +119,7 @@ def _made(parts: Iterable[bytes], coding: str) -> MadeBody:
             digest.update(part)
             yield part
 
-    done = tuple(encoded(hashed(), coding))
+    done = tuple(encoded(hashed(), coding, planes=planes))
     return MadeBody(done, digest.hexdigest())
 
 

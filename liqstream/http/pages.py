@@ -134,7 +134,7 @@ def first_history(query: Mapping[str, str], facts: PageFacts) -> str | None:
     symbol = query.get("symbol", "")
     symbol = symbol if symbol in facts.symbols else facts.symbols[0]
     interval = column_interval(window, facts.interval)
-    return f"api/heatmap/{symbol}/history?window={window}&interval={interval}"
+    return f"api/heatmap/{symbol}/history?window={window}&interval={interval}&signed=1"
 
 
 async def health(_request: web.Request) -> web.Response:

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeHistory } from "../../web/js/data/history-codec.js";
-import { encode, header, history } from "./lqh1.js";
+import { encode, header, history, random } from "./lqh1.js";
 
 test("every cell and candle of a history comes back as it was written", () => {
   for (let seed = 1; seed <= 20; seed++) {
@@ -32,4 +32,16 @@ test("bytes that are something else, or cut short, are refused in a sentence", (
   assert.throws(() => decodeHistory(new ArrayBuffer(4)), /cut short/);
   assert.throws(() => decodeHistory(new TextEncoder().encode('{"error":"no"}').buffer), /not LQH1/);
   assert.throws(() => decodeHistory(history().bytes.slice(0, -1)), /cut short/);
+});
+
+test("both sides in one plane come back as they were, also where a cell changes sides", () => {
+  const next = random(7);
+  const steps = Array.from({ length: 5 * 9 }, () => Math.round((next() - 0.5) * (next() < 0.5 ? 40 : 2000)));
+  const [long, short] = [1, -1].map((sign) => Uint16Array.from(steps, (step) => Math.max(0, sign * step)));
+  const bytes = encode(header({ columns: 5, rows: 9, signed: true }), long, short, []);
+  const read = decodeHistory(bytes);
+  assert.deepEqual(read.long, long);
+  assert.deepEqual(read.short, short);
+  assert.equal(read.candles.close.length, 5);
+  for (const cut of [1, 2, 100]) assert.throws(() => decodeHistory(bytes.slice(0, -cut)), /cut short/);
 });

@@ -43,6 +43,7 @@ export function encode(head, long, short, candles) {
   const text = new TextEncoder().encode(JSON.stringify(head));
   const height = head.rows * (head.groups?.length ?? 1);
   const cells = head.columns * height;
+  if (head.signed) return signedPlane(text, head, long, short);
   const out = new Uint8Array(8 + text.length + 4 * cells + 16 * head.columns);
   out.set(new TextEncoder().encode("LQH1"));
   new DataView(out.buffer).setUint32(4, text.length, true);
@@ -68,6 +69,28 @@ export function encode(head, long, short, candles) {
     for (let byte = 0; byte < 4; byte++) for (const row of rows) out[at++] = (row[k] >>> (8 * byte)) & 255;
   }
   return out.buffer;
+}
+
+/**
+ * Both sides in one plane, and no candles but zeros.
+ * @param {Uint8Array} text
+ * @param {Header} head
+ * @param {Uint16Array} long
+ * @param {Uint16Array} short
+ */
+function signedPlane(text, head, long, short) {
+  /** @type {number[]} */
+  const large = [];
+  const plane = [...long].map((_, i) => {
+    const at = (/** @type {number} */ k) => (k < 0 ? 0 : long[k] - short[k]);
+    const moved = at(i) - at(i - head.rows);
+    const zigzag = moved < 0 ? -2 * moved - 1 : 2 * moved;
+    if (zigzag >= 255) large.push(zigzag & 255, zigzag >> 8);
+    return Math.min(255, zigzag);
+  });
+  const size = new Uint8Array(new Uint32Array([text.length]).buffer);
+  const magic = new TextEncoder().encode("LQH1");
+  return new Uint8Array([...magic, ...size, ...text, ...plane, ...large, ...new Uint8Array(16 * head.columns)]).buffer;
 }
 
 /**

@@ -35,7 +35,15 @@ def decoded(body: bytes) -> tuple[dict[str, Any], NDArray[np.int64], NDArray[np.
     rest = np.frombuffer(body, np.uint8, offset=8 + size).astype(np.int64)
     cells = columns * rows
     sides = []
-    for _ in ("long", "short"):
+    if head.get("signed"):
+        plane, rest = rest[:cells].copy(), rest[cells:]
+        large = np.flatnonzero(plane == 255)
+        plane[large] = rest[0 : 2 * len(large) : 2] + 256 * rest[1 : 2 * len(large) : 2]
+        rest = rest[2 * len(large) :]
+        moved = np.where(plane % 2, -(plane + 1) // 2, plane // 2).reshape(columns, rows)
+        both = np.cumsum(moved, axis=0)
+        sides = [np.maximum(both, 0), np.maximum(-both, 0)]
+    for _ in () if sides else ("long", "short"):
         moved = (rest[:cells] + 256 * rest[cells : 2 * cells]).reshape(columns, rows)
         sides.append(np.cumsum(moved, axis=0) % 65536)
         rest = rest[2 * cells :]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 
+import numpy as np
 import pytest
 
 from liqstream.http.content_coding import accepted_coding, encoded
@@ -54,3 +55,11 @@ def test_bodies_decode_to_what_they_were() -> None:
     assert b"".join(encoded(parts, "identity")) == b"".join(parts)
     assert gzip.decompress(b"".join(encoded(parts, "gzip"))) == b"".join(parts)
     assert zlib.decompress(b"".join(encoded(parts, "deflate"))) == b"".join(parts)
+    assert gzip.decompress(b"".join(encoded(parts, "gzip", planes=True))) == b"".join(parts)
+
+
+def test_planes_of_differences_take_fewer_bytes() -> None:
+    """Mostly zeros, and small numbers in no order."""
+    plane = np.random.default_rng(3).choice(np.arange(6, dtype=np.uint8), 100_000, p=[0.9] + [0.02] * 5)
+    sizes = [len(b"".join(encoded([plane.tobytes()], "gzip", planes=planes))) for planes in (True, False)]
+    assert sizes[0] < 0.96 * sizes[1]

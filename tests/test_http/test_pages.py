@@ -19,9 +19,12 @@ FACTS = PageFacts(("BTCUSDT", "ETHUSDT"), "5m", lambda: "simulated")
 @pytest.mark.parametrize(
     ("query", "address"),
     [
-        ({}, "api/heatmap/BTCUSDT/history?window=3d&interval=15m"),
-        ({"symbol": "ETHUSDT", "window": "12h"}, "api/heatmap/ETHUSDT/history?window=12h&interval=5m"),
-        ({"symbol": "<script>"}, "api/heatmap/BTCUSDT/history?window=3d&interval=15m"),
+        ({}, "api/heatmap/BTCUSDT/history?window=3d&interval=15m&signed=1"),
+        (
+            {"symbol": "ETHUSDT", "window": "12h"},
+            "api/heatmap/ETHUSDT/history?window=12h&interval=5m&signed=1",
+        ),
+        ({"symbol": "<script>"}, "api/heatmap/BTCUSDT/history?window=3d&interval=15m&signed=1"),
         ({"window": "two weeks"}, None),
         ({"venues": "okx"}, None),
     ],
@@ -36,8 +39,11 @@ def test_the_first_history_is_the_one_the_page_will_ask_for(
 def test_columns_are_never_finer_than_the_bars() -> None:
     """A server of hourly bars has no columns of fifteen minutes."""
     hourly = PageFacts(FACTS.symbols, "1h", FACTS.source)
-    assert first_history({}, hourly) == "api/heatmap/BTCUSDT/history?window=3d&interval=1h"
-    assert first_history({"window": "1y"}, hourly) == "api/heatmap/BTCUSDT/history?window=1y&interval=12h"
+    assert first_history({}, hourly) == "api/heatmap/BTCUSDT/history?window=3d&interval=1h&signed=1"
+    assert (
+        first_history({"window": "1y"}, hourly)
+        == "api/heatmap/BTCUSDT/history?window=1y&interval=12h&signed=1"
+    )
 
 
 def test_a_private_server_s_history_waits_for_the_token() -> None:
@@ -56,7 +62,7 @@ async def test_what_kind_of_data_it_is_stands_in_the_page_itself(
     async with client.get("/?symbol=%22%3E%3Cimg%3E") as answer:
         page = await answer.text()
     assert (f'<span class="label {source}">{source.upper()}</span>' in page) == label
-    assert 'href="api/heatmap/BTCUSDT/history?window=3d&amp;interval=15m" as="fetch"' in page
+    assert 'href="api/heatmap/BTCUSDT/history?window=3d&amp;interval=15m&amp;signed=1" as="fetch"' in page
     assert "<img>" not in page
 
 

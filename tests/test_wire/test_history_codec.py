@@ -42,6 +42,29 @@ def test_what_is_encoded_can_be_decoded(data: st.DataObject, columns: int, cells
     assert head["ladder"] == {"floor": 500, "ratio": 1.02}
 
 
+@given(data=st.data(), columns=st.integers(1, 8), cells=st.integers(2, 6))
+def test_both_sides_in_one_plane_come_back_exactly(data: st.DataObject, columns: int, cells: int) -> None:
+    """Also where a cell changes sides, and by more than a byte tells; in a quarter of the bytes."""
+    steps = data.draw(arrays.arrays(np.int32, (columns, cells), elements=st.integers(-1085, 1085)))
+    long, short = np.maximum(steps, 0).astype(np.uint16), np.maximum(-steps, 0).astype(np.uint16)
+    grid = grid_over(100.0, 100.0 + 5 * (cells - 1), step=5.0)
+    made = matrix(long, short, np.full((4, columns), 10.5), grid)
+    head, longs, shorts, bars = decoded(encode_history(made, signed=True))
+    assert head["signed"] is True
+    np.testing.assert_array_equal(longs, long)
+    np.testing.assert_array_equal(shorts, short)
+    np.testing.assert_array_equal(bars, made.candles)
+
+
+def test_sides_stay_apart_where_a_cell_has_both() -> None:
+    """One plane could not tell them."""
+    both = np.array([[3, 0], [3, 7]], np.uint16)
+    made = matrix(both, both, np.full((4, 2), 10.5), grid_over(100.0, 105.0, step=5.0))
+    head, longs, shorts, _ = decoded(encode_history(made, signed=True))
+    assert "signed" not in head
+    np.testing.assert_array_equal((longs, shorts), (both, both))
+
+
 @pytest.mark.parametrize(
     ("prices", "price_step"),
     [([93_371.12, 92_824.3], 0.01), ([0.12345, 0.2], 1e-5), ([100.0], 1.0), ([], 1.0)],

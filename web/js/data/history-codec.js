@@ -25,6 +25,7 @@
  * @property {string[]} exchanges
  * @property {string[]} [groups] leverage tiers kept apart: cells at (column * groups + group) * rows + row
  * @property {boolean} [partial] whether the last column is still forming
+ * @property {boolean} [signed] whether one plane has both sides, shorts as negative
  */
 /**
  * @typedef {object} Candles prices in USD, one per column; NaN in a gap
@@ -57,13 +58,34 @@ export function decodeHistory(buffer) {
   const rows = header.rows * (header.groups?.length ?? 1);
   const cells = header.columns * rows;
   const planes = new Uint8Array(buffer, 8 + headerBytes);
-  if (planes.length < 4 * cells + 16 * header.columns) throw new Error("history: cut short");
-  return {
-    header,
-    long: quantised(planes, 0, header.columns, rows),
-    short: quantised(planes, 2 * cells, header.columns, rows),
-    candles: candles(planes, 4 * cells, header),
-  };
+  const at = planes.length - 16 * header.columns; // of the candles, the last part
+  if (at < (header.signed ? 1 : 4) * cells) throw new Error("history: cut short");
+  const sides = header.signed
+    ? bothSides(planes.subarray(0, at), cells, rows)
+    : {
+        long: quantised(planes, 0, header.columns, rows),
+        short: quantised(planes, 2 * cells, header.columns, rows),
+      };
+  return { header, ...sides, candles: candles(planes, at, header) };
+}
+
+/**
+ * @param {Uint8Array} plane a byte per cell, and two behind them for each that is 255
+ * @param {number} cells
+ * @param {number} rows of a column, of all groups
+ */
+function bothSides(plane, cells, rows) {
+  const [long, short] = [new Uint16Array(cells), new Uint16Array(cells)];
+  let at = cells;
+  for (let i = 0; i < cells; i++) {
+    let zigzag = plane[i];
+    if (zigzag === 255) zigzag = plane[at++] | (plane[at++] << 8);
+    const step = ((zigzag >>> 1) ^ -(zigzag & 1)) + (i < rows ? 0 : long[i - rows] - short[i - rows]);
+    if (step > 0) long[i] = step;
+    else short[i] = -step;
+  }
+  if (at !== plane.length) throw new Error("history: cut short");
+  return { long, short };
 }
 
 /**
