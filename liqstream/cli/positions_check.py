@@ -58,7 +58,7 @@ async def _trades(settings: Settings, session: aiohttp.ClientSession, wait_s: fl
             first.set_result(read_trades(data))
 
     coin = coin_of(settings.symbols[0])
-    socket = TradeSocket(url, [coin], session, on_data, lambda: None, proxy=settings.proxy)
+    socket = TradeSocket(url, [coin], session, on_data, lambda _reason: None, proxy=settings.proxy)
     reading = asyncio.create_task(socket.run())
     try:
         trades, bad = await asyncio.wait_for(first, wait_s)

@@ -7,6 +7,7 @@ all in the ledger when the last of it was sent. When the answer comes, what it d
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -36,6 +37,8 @@ class WeightLedger:
     positions_most: float
     most: float = MOST_WEIGHT
     clock: Clock = SYSTEM_CLOCK
+    positions_resume_s: float = -math.inf
+    """On the clock: no position is read before."""
     _open: set[Reservation] = field(default_factory=set)
     _settled: deque[tuple[float, Reservation]] = field(default_factory=deque)
     _used: float = 0.0
@@ -72,7 +75,7 @@ class WeightLedger:
         After it there is still room for `leaving`: else a dear question would wait for ever behind cheap
         ones.
         """
-        if self._feed_waits or not self._has_room(weight):
+        if self.clock.time_s() < self.positions_resume_s or self._feed_waits or not self._has_room(weight):
             return None
         if self._positions_used + weight + leaving > self.positions_most:
             return None

@@ -10,7 +10,6 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,17 +18,17 @@ import structlog
 
 from liqstream.feeds.http_session import make_session
 from liqstream.feeds.weight_ledger import Reservation, WeightLedger
-from liqstream.market import MINUTE_MS
+from liqstream.market import DAY_MS
 from liqstream.market.identity import contract_of
 from liqstream.positions.account_state import read_account_state
-from liqstream.positions.accounts import AccountSource
+from liqstream.positions.failures import Failures
 from liqstream.positions.info_client import (
     InfoClient,
     RefusedForGoodError,
     TooManyError,
     UnansweredError,
 )
-from liqstream.positions.leaderboard import leaderboard_rows
+from liqstream.positions.leaderboard import follow_leaderboard
 from liqstream.positions.liquidation_capture import Capture
 from liqstream.positions.liquidation_collector import LiquidationCollector
 from liqstream.positions.margin_tables import read_margin_tables
@@ -54,11 +53,15 @@ STOP_S = 60.0
 AGAIN_MS = 10_000
 """A read that failed is tried again after so long."""
 TRY_AGAIN_S = 30.0
-LEADERBOARD_AGAIN_S = 3600.0
-COMPLAIN_EVERY_S = 3600.0
+LEAD_LOOK_S = 2.0
+"""How often it is looked whether this server reads."""
 _LOOK_S = 0.25
 
 log = structlog.get_logger(__name__)
+
+
+class _StandsByError(Exception):
+    """Another server reads from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +109,8 @@ class PositionsCollector:
         """Reads without a state: by 429, by no answer, by one that is none or too old."""
         self.ended = ""
         """Why the layer has ended for good; "" while it has not."""
-        self.trouble = ""
-        """What does not work just now, "" for nothing."""
+        self.failures = Failures(clock)
+        """What does not work just now."""
         self.liquidations = LiquidationCollector(
             self.tracker,
             {coin_of(symbol): (symbol, 1) for symbol in self.symbols},
@@ -125,8 +128,6 @@ class PositionsCollector:
         self._leads = leads  # see the class
         self._universe: list[str] = []  # coins by their number in messages about all contexts
         self._rate = most  # weight a minute; below the setting after a 429
-        self._complained_s = -math.inf  # monotonic s: of the last line about reads that failed
-        self._resume_s = -math.inf  # monotonic s: no read before
         self._socket: TradeSocket | None = None  # None while this server does not read
 
     @property
@@ -163,19 +164,30 @@ class PositionsCollector:
         return None if found is None else found.share
 
     async def run(self) -> None:
-        """Collect until cancelled, or until the exchange refuses for good."""
+        """Collect while this server leads, until cancelled, or until the exchange refuses for good."""
         await self.keeper.restore(self._clock.now_ms())
-        while not self._leads():
-            await self._clock.sleep(2.0)
-        try:
-            async with make_session() as session:
-                await self._collect(session)
-        except* RefusedForGoodError as errors:
-            self.ended = str(errors.exceptions[0])
-            log.warning("positions_ended", reason=self.ended)
-        finally:
-            self._socket = None
-            self.tracker.coins.end_trades()
+        while not self.ended:
+            if not self._leads():
+                await self._clock.sleep(LEAD_LOOK_S)
+                continue
+            try:
+                async with make_session() as session:
+                    await self._collect(session)
+            except* _StandsByError:
+                log.info("positions_standby")
+            except* RefusedForGoodError as errors:
+                self.ended = str(errors.exceptions[0])
+                log.warning("positions_ended", reason=self.ended)
+            finally:
+                self._socket = None
+                self.tracker.coins.end_trades()
+                self.liquidations.on_break()
+
+    async def _lead(self) -> None:
+        """Ends what is collected once another server reads."""
+        while self._leads():
+            await self._clock.sleep(LEAD_LOOK_S)
+        raise _StandsByError
 
     async def _collect(self, session: aiohttp.ClientSession) -> None:
         setup, clock = self.setup, self._clock
@@ -190,6 +202,7 @@ class PositionsCollector:
             clock=clock,
         )
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._lead())
             tasks.create_task(self._socket.run())
             tasks.create_task(self._refresh())
             tasks.create_task(self.keeper.run())
@@ -200,11 +213,15 @@ class PositionsCollector:
             tasks.create_task(self.liquidations.read_vaults(fills))
             tasks.create_task(self.liquidations.ask_for_fills(fills))
             if setup.leaderboard_url:
-                tasks.create_task(self._read_leaderboard(client))
+                leaderboard = follow_leaderboard(
+                    client, setup.leaderboard_url, self.tracker.accounts, clock, self.failures
+                )
+                tasks.create_task(leaderboard)
 
-    def _on_break(self) -> None:
+    def _on_break(self, reason: str) -> None:
         self.tracker.coins.end_trades()
         self.liquidations.on_break()
+        self.failures.begin("positions_socket_lost", f"no trades, so sizes age: {reason}")
 
     def _on_data(self, channel: str, data: Any) -> None:
         self.liquidations.on_data(channel, data)
@@ -223,23 +240,25 @@ class PositionsCollector:
                 self.tracker.coins.note_market(coin, mark, held)
         elif channel == "subscribed" and isinstance(data, dict) and data.get("type") == "trades":
             self.tracker.coins.begin_trades(self._clock.now_ms(), [str(data.get("coin"))])
+            self.failures.end("positions_socket_lost")
 
     async def _read_tables(self, client: InfoClient) -> None:
         """The margin tables, at the start and daily."""
         while True:
-            held = await self.ledger.reserve(META_WEIGHT)
+            held = await self.liquidations.reserve(META_WEIGHT)
             try:
                 meta = await client.ask({"type": "meta"})
                 tables = read_margin_tables(meta)
                 self._universe = [str(contract["name"]) for contract in meta["universe"]]
                 self.tracker.coins.set_tables(tables)
-                self.trouble = ""
+                self.failures.end("margin_tables_not_read")
                 wait_s = DAILY_S
             except (UnansweredError, KeyError, TypeError, ValueError) as error:
-                self.trouble = f"the margin tables could not be read: {error}"
+                reason = str(error) if isinstance(error, UnansweredError) else "the answer is none"
+                self.failures.begin("margin_tables_not_read", f"the margin tables are not read: {reason}")
                 wait_s = TRY_AGAIN_S
             finally:
-                self.ledger.settle(held)
+                self.liquidations.settle(held)
             await self._clock.sleep(wait_s)
 
     async def _read_accounts(self, client: InfoClient, tasks: asyncio.TaskGroup) -> None:
@@ -247,10 +266,9 @@ class PositionsCollector:
         room = asyncio.Semaphore(AT_ONCE)
         next_s = self._clock.time_s()
         while True:
-            now_s = self._clock.time_s()
-            next_s = max(next_s, now_s - 1.0)
+            next_s = max(next_s, self._clock.time_s() - 1.0)
             row, held = None, None
-            if self._universe and now_s >= self._resume_s:
+            if self._universe:
                 held = self.ledger.try_position(READ_WEIGHT, leaving=self.liquidations.leaving)
                 row = None if held is None else self.schedule.next_account(self._clock.now_ms())
             if row is None or held is None:
@@ -266,37 +284,33 @@ class PositionsCollector:
     async def _read(self, client: InfoClient, row: int, held: Reservation) -> None:
         accounts = self.tracker.accounts
         address, reason = accounts.addresses[row], self._reason(row)
-        not_before_ms = 0
+        not_before_ms = self._clock.now_ms() + AGAIN_MS
         try:
             state = read_account_state(await client.ask({"type": "clearinghouseState", "user": address}))
+            if state.time_ms > self._clock.now_ms() + DAY_MS:
+                raise ValueError("no state is of a day to come")
             # The account may have made room for another meanwhile.
-            if accounts.addresses[row] == address:
-                if self.tracker.apply_state(row, state, self._clock.now_ms()):
-                    self.reads[reason] += 1
-                else:
-                    not_before_ms = self._clock.now_ms() + AGAIN_MS
-                    self.refused["old"] += 1
+            if accounts.addresses[row] != address:
+                not_before_ms = 0
+            elif self.tracker.apply_state(row, state, self._clock.now_ms()):
+                self.reads[reason] += 1
+                not_before_ms = 0
+                self.failures.end("positions_unreadable")
+            else:
+                self._count_refused("old", "a state is older than the one before")
         except TooManyError:
             self._slow_down()
-            not_before_ms = self._clock.now_ms() + AGAIN_MS
         except UnansweredError as error:
-            self.refused["unanswered"] += 1
-            self._complain(error)
-            not_before_ms = self._clock.now_ms() + AGAIN_MS
+            self._count_refused("unanswered", str(error))
         except (ValueError, KeyError, TypeError):
-            self.refused["unreadable"] += 1
-            self._complain("an answer is no account's state")
-            not_before_ms = self._clock.now_ms() + AGAIN_MS
+            self._count_refused("unreadable", "an answer is no account's state")
         finally:
             self.ledger.settle(held)
             self.schedule.answered(row, not_before_ms)
 
-    def _complain(self, reason: object) -> None:
-        """Log why a read brought nothing, once an hour: hundreds fail a minute when one does."""
-        now_s = self._clock.time_s()
-        if now_s >= self._complained_s + COMPLAIN_EVERY_S:
-            self._complained_s = now_s
-            log.warning("positions_unreadable", reason=str(reason))
+    def _count_refused(self, kind: str, reason: str) -> None:
+        self.refused[kind] += 1
+        self.failures.begin("positions_unreadable", f"accounts are not read: {reason}")
 
     def _reason(self, row: int) -> str:
         if not self.tracker.accounts.read_ms[row]:
@@ -307,11 +321,12 @@ class PositionsCollector:
         """The exchange says that it is too much."""
         self.refused["429"] += 1
         now_s = self._clock.time_s()
-        if now_s < self._resume_s:
+        if now_s < self.ledger.positions_resume_s:
             return
-        self._resume_s = now_s + STOP_S
+        self.ledger.positions_resume_s = now_s + STOP_S
         self._set_rate(max(60.0, min(self._rate, 1100.0) / 2))
-        log.warning("positions_slowed_down", weight_per_minute=round(self._rate))
+        reason = f"429: no read for a minute, then {self._rate:.0f} weight a minute, 10 % more each minute"
+        self.failures.begin("positions_slowed_down", reason)
 
     def _set_rate(self, rate: float) -> None:
         self._rate = self.schedule.weight_per_minute = self.ledger.positions_most = rate
@@ -325,26 +340,10 @@ class PositionsCollector:
             now_ms, now_s = self._clock.now_ms(), self._clock.time_s()
             self.tracker.refresh_levels(now_ms)
             self.tracker.forget_old_trades(now_ms)
-            if self._rate < most and now_s - max(grown_s, self._resume_s) >= MINUTE_MS / 1000:
+            if self.tracker.accounts.dropped:
+                self.failures.begin("positions_accounts_full", "too many accounts: some are dropped")
+            if self._rate < most and now_s - max(grown_s, self.ledger.positions_resume_s) >= 60:
                 self._set_rate(min(most, 1.1 * self._rate))
                 grown_s = now_s
-
-    async def _read_leaderboard(self, client: InfoClient) -> None:
-        """Accounts of the leaderboard, at the start and daily; without it, trades name them."""
-        is_known = False
-        while True:
-            try:
-                async with aclosing(leaderboard_rows(client.chunks(self.setup.leaderboard_url))) as rows:
-                    async for address, value_usd in rows:
-                        self._name(address, value_usd)
-                is_known, wait_s = False, DAILY_S
-            except (UnansweredError, RefusedForGoodError) as error:
-                if not is_known:
-                    log.warning("leaderboard_not_read", reason=str(error))
-                is_known, wait_s = True, LEADERBOARD_AGAIN_S
-            await self._clock.sleep(wait_s)
-
-    def _name(self, address: str, value_usd: float) -> None:
-        row = self.tracker.accounts.row(address, AccountSource.LEADERBOARD, self._clock.now_ms())
-        if row is not None and math.isfinite(value_usd):
-            self.tracker.accounts.value_usd[row] = max(0.0, value_usd)
+            if self._rate >= most:
+                self.failures.end("positions_slowed_down")

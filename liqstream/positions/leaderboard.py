@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
 
+from liqstream.positions.accounts import Accounts, AccountSource
+from liqstream.positions.failures import Failures
+from liqstream.positions.info_client import InfoClient, RefusedForGoodError, UnansweredError
+from liqstream.supervision.clock import Clock
+
+EVERY_S, AGAIN_S = 86_400.0, 3600.0
 MOST_ROWS = 200_000
 _ROW = re.compile(
     rb'"ethAddress"\s*:\s*"(0x[0-9a-fA-F]{40})"\s*,\s*"accountValue"\s*:\s*"?(-?[0-9.eE+-]{1,40})"?\s*[,}]'
@@ -33,3 +41,23 @@ async def leaderboard_rows(chunks: AsyncIterable[bytes]) -> AsyncGenerator[tuple
             if found >= MOST_ROWS:
                 return
         tail = text[max(end, len(text) - _KEPT_BYTES) :]
+
+
+async def follow_leaderboard(
+    client: InfoClient, url: str, accounts: Accounts, clock: Clock, failures: Failures
+) -> None:
+    """Take in the accounts it names, at the start and daily, until cancelled; without it, trades name
+    them."""
+    while True:
+        try:
+            async with aclosing(leaderboard_rows(client.chunks(url))) as rows:
+                async for address, value_usd in rows:
+                    row = accounts.row(address, AccountSource.LEADERBOARD, clock.now_ms())
+                    if row is not None and math.isfinite(value_usd):
+                        accounts.value_usd[row] = max(0.0, value_usd)
+            failures.end("leaderboard_not_read")
+            wait_s = EVERY_S
+        except (UnansweredError, RefusedForGoodError) as error:
+            failures.begin("leaderboard_not_read", f"only trades name accounts: {error}")
+            wait_s = AGAIN_S
+        await clock.sleep(wait_s)

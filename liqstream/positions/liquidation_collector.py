@@ -134,7 +134,7 @@ class LiquidationCollector:
             await self._clock.sleep(ASK_EVERY_S)
 
     async def _ask(self, client: InfoClient, address: str, since_ms: int) -> None:
-        held = await self._reserve(FILLS_WEIGHT)
+        held = await self.reserve(FILLS_WEIGHT)
         question = {"type": "userFillsByTime", "user": address, "startTime": since_ms}
         rows: Any = None
         try:
@@ -147,19 +147,23 @@ class LiquidationCollector:
         except RefusedForGoodError as error:
             self._end(error)
         finally:
-            self._holds = False
             cost = None if not isinstance(rows, list) else 20.0 + math.ceil(len(rows) / ROWS_PER_WEIGHT)
-            self._ledger.settle(held, cost)
+            self.settle(held, cost)
         if isinstance(rows, list):
             self.take_answer(address, since_ms, rows)
 
-    async def _reserve(self, weight: float) -> Reservation:
-        """Hold weight as soon as reads have left it."""
+    async def reserve(self, weight: float) -> Reservation:
+        """Hold weight for a question that costs more than a state, as soon as reads have left it."""
         while (held := self._ledger.try_position(weight)) is None:
             self._asked_s = self._clock.time_s()
             await self._clock.sleep(_LOOK_S)
         self._holds, self._asked_s = True, self._clock.time_s()
         return held
+
+    def settle(self, held: Reservation, cost: float | None = None) -> None:
+        """Its answer has come, or none will; it cost all that was held, or less."""
+        self._holds = False
+        self._ledger.settle(held, cost)
 
     def take_answer(self, address: str, since_ms: int, rows: Sequence[Any]) -> None:
         """An account's fills from a time on; where they are as many as fit, what follows is asked for too."""
@@ -212,9 +216,8 @@ class LiquidationCollector:
         return children, frozenset(found)
 
     async def _vault(self, client: InfoClient, address: str) -> Any:
-        held = await self._reserve(VAULT_WEIGHT)
+        held = await self.reserve(VAULT_WEIGHT)
         try:
             return await client.ask({"type": "vaultDetails", "vaultAddress": address})
         finally:
-            self._holds = False
-            self._ledger.settle(held)
+            self.settle(held)

@@ -9,7 +9,6 @@ from typing import Any
 
 import aiohttp
 import orjson
-import structlog
 
 from liqstream.client.url_mask import masked
 from liqstream.feeds.http_session import proxy_of
@@ -21,16 +20,16 @@ SILENT_AFTER_S = 60.0
 """The exchange ends a socket that is silent for so long; so do we."""
 _CONNECT_S = 10.0
 _MAX_MESSAGE_BYTES = 8 * 2**20
-
-log = structlog.get_logger(__name__)
+_LIVED_S = 30.0
+"""A connection that lived so long was a success: its break is followed by a short wait."""
 
 OnData = Callable[[str, Any], None]
 """Called with a channel and its data; "subscribed" and "unsubscribed" with the subscription that was."""
 
 
 class TradeSocket:
-    """Kept open by `run`. `on_data` gets what comes, `on_break` is called when messages may have been
-    missed."""
+    """Kept open by `run`. `on_data` gets what comes, `on_break` is called with the reason when messages may
+    have been missed."""
 
     def __init__(
         self,
@@ -38,7 +37,7 @@ class TradeSocket:
         coins: Sequence[str],
         session: aiohttp.ClientSession,
         on_data: OnData,
-        on_break: Callable[[], None],
+        on_break: Callable[[str], None],
         *,
         proxy: str = "",
         clock: Clock = SYSTEM_CLOCK,
@@ -59,13 +58,16 @@ class TradeSocket:
         """Never returns: connect, read, and connect again after every break."""
         backoff = FullJitter()
         while True:
+            reason, began_s = "the exchange has closed the socket", self._clock.time_s()
             try:
-                await self._read(backoff)
+                await self._read()
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-                log.info("positions_socket_lost", reason=masked(str(error) or type(error).__name__))
+                reason = masked(str(error) or type(error).__name__)
             finally:
                 self.is_connected, self._ws = False, None
-                self._on_break()
+            self._on_break(reason)
+            if self._clock.time_s() >= began_s + _LIVED_S:
+                backoff.reset()
             await self._clock.sleep(backoff.next_s())
 
     async def follow(self, users: Sequence[str]) -> None:
@@ -82,7 +84,7 @@ class TradeSocket:
                 if user not in before:
                     await self._ws.send_json({"method": "subscribe", "subscription": _fills_of(user)})
 
-    async def _read(self, backoff: FullJitter) -> None:
+    async def _read(self) -> None:
         async with self._clock.timeout(_CONNECT_S):
             ws = await self._session.ws_connect(
                 self._url,
@@ -102,7 +104,6 @@ class TradeSocket:
                     if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                         return
                     self._take(message.data)
-                    backoff.reset()
             finally:
                 pinging.cancel()
                 await asyncio.wait({pinging})

@@ -90,7 +90,8 @@ def _demo_setup(settings: Settings, address: str) -> PositionsSetup:
 
 def positions_report(collector: PositionsCollector) -> dict[str, Any]:
     """What /ready says of them; it never makes a server less ready."""
-    reason = collector.ended or collector.trouble or collector.liquidations.ended
+    parts = (collector.failures.text, collector.liquidations.ended)
+    reason = collector.ended or "; ".join(part for part in parts if part)
     return {
         "state": collector.state,
         "source": collector.setup.source,
@@ -177,6 +178,11 @@ class PositionsMetrics(Collector):
             "liqstream_positions_refused",
             "Reads that brought no state, and messages that could not be read.",
             value=collector.refused.total(),
+        )
+        yield CounterMetricFamily(
+            "liqstream_positions_accounts_dropped",
+            "Accounts given up for others: too many are known.",
+            value=collector.tracker.accounts.dropped,
         )
         yield CounterMetricFamily(
             "liqstream_positions_size_mismatch",

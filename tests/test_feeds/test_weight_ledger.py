@@ -105,3 +105,17 @@ def test_the_feed_goes_first() -> None:
         await asyncio.wait_for(waiting, 70)
 
     run_virtually(job())
+
+
+def test_no_position_is_read_before_the_time_set() -> None:
+    """After the exchange has said that it is too much; the feed goes on."""
+
+    async def job() -> None:
+        ledger = WeightLedger(800.0)
+        ledger.positions_resume_s = ledger.clock.time_s() + 60
+        assert ledger.try_position(2.0) is None
+        assert (await ledger.reserve(20.0)).weight == 20
+        await asyncio.sleep(60)
+        assert ledger.try_position(2.0) is not None
+
+    run_virtually(job())

@@ -52,6 +52,10 @@ async def test_the_layer_of_a_demo_server(tmp_path: Path) -> None:
         assert (await asked(client, "/api/liquidations/BTCUSDT"))["capture"].keys() == {"hyperliquid"}
         assert 'liqstream_liquidation_capture_ratio{symbol="BTCUSDT"}' in metrics
         assert 'liqstream_positions_coverage_ratio{side="long",symbol="BTCUSDT"}' in metrics
+        collector_of(client)._leads = lambda: False
+        refused = await asked(client, f"/api/heatmap/BTCUSDT?exchange={MEASURED}", 503)
+        assert "another server of the fleet reads positions" in refused["error"]
+        assert (await asked(client, "/ready"))["positions"]["state"] == "standby"
         collector_of(client).ended = "positions are not given to this address"
         refused = await asked(client, f"/api/heatmap/BTCUSDT?exchange={MEASURED}", 503)
         assert refused["error"] == "positions are not given to this address"
