@@ -193,9 +193,13 @@ class ExchangeFacts(FeedBase):
         self._plan_changed.set()
 
     async def brackets(self) -> Rows | None:
-        """The exchange's margin brackets by REST, of the symbols it lists."""
+        """The exchange's margin brackets by REST, of the symbols it lists; None where it lists none."""
         reader = READERS.get(self._venue.name)
-        if reader is None:
+        if reader is None or (self._instruments.is_known and not self._instruments.followed):
             return None
         contracts = {symbol: self._venue.contract(symbol) for symbol in self._instruments.followed}
         return await reader(self._access.client(), contracts)
+
+    def note_brackets(self, text: str) -> None:
+        """A note beside those of its channels."""
+        self._reporter.note("brackets", text)

@@ -111,6 +111,9 @@ class Feed(Protocol):
         Raises RestError, and what a response of another form raises.
         """
 
+    def note_brackets(self, text: str) -> None:
+        """Show in the status what is wrong with the brackets that were read last; "" for nothing."""
+
     def listed(self) -> Mapping[str, Instrument] | None:
         """What the exchange lists, by our symbols; None before that was read, and where nothing is listed.
 
@@ -194,6 +197,9 @@ class FeedBase:
     async def brackets(self) -> Rows | None:
         """None unless a subclass has somebody to ask."""
         return None
+
+    def note_brackets(self, text: str) -> None:
+        """Nothing unless a subclass has notes to show."""
 
     def listed(self) -> Mapping[str, Instrument] | None:
         """None unless a subclass reads a list."""

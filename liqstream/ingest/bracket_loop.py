@@ -16,7 +16,7 @@ import structlog
 
 from liqstream.feeds.feed import Feed
 from liqstream.feeds.parsing import UNREADABLE
-from liqstream.feeds.rest_client import RestError
+from liqstream.feeds.rest_client import RestError, sentence
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.market import MarketKey
 from liqstream.model.margin import BracketsError, BracketTable, bracket_table, table_rows
@@ -81,7 +81,7 @@ class BracketLoop:
         try:
             rows = await feed.brackets()
         except (RestError, *UNREADABLE) as error:
-            log.info("brackets_not_read", exchange=feed.exchange, reason=str(error))
+            self._note(feed, sentence(error))
             return False
         if rows is None:
             return True
@@ -90,13 +90,26 @@ class BracketLoop:
         known = self._maps.brackets_of(feed.exchange)
         kept = {} if known is None else table_rows(known)
         table = bracket_table(feed.exchange, as_of, {**kept, **rows}, or_else=kept)
-        if not table.symbols:
+        used = table_rows(table)
+        unusable = sorted(symbol for symbol, own in rows.items() if list(map(list, own)) != used.get(symbol))
+        if len(unusable) == len(rows):
+            self._note(feed, "none that can be used")
             return False
+        if unusable:
+            self._note(feed, f"of {', '.join(unusable)}: none that can be used")
+        else:
+            feed.note_brackets("")
         changed = self._maps.set_brackets(table)
         log.info("brackets_read", exchange=feed.exchange, symbols=len(rows), maps_anew=len(changed))
         await asyncio.to_thread(_keep, self._path, table)
         await self._renew(changed)
         return True
+
+    def _note(self, feed: Feed, reason: str) -> None:
+        log.info("brackets_not_read", exchange=feed.exchange, reason=reason)
+        known = self._maps.brackets_of(feed.exchange)
+        used = "the bundled ones are used" if known is None else f"those of {known.as_of} are used"
+        feed.note_brackets(f"margin brackets not read ({reason}): {used}")
 
 
 def _keep(path: Path, table: BracketTable) -> None:

@@ -25,6 +25,8 @@ from typing import TypeAlias
 
 from liqstream.market import Side
 
+MOST_CAP_USD, MOST_LEVERAGE = 1e14, 5000.0
+"""No exchange takes larger positions than all money there is, nor offers more leverage than this."""
 BRACKETS_FILE = "brackets_binance_20241024.json"
 """Brackets of the supported symbols as of the date in the name; other exchanges' are close to them."""
 
@@ -174,6 +176,8 @@ def _check(symbol: str, brackets: tuple[Bracket, ...], name: str) -> None:
         figures = (bracket.cap_usd, bracket.maintenance_margin_rate, bracket.max_leverage)
         if not (all(math.isfinite(figure) and figure > 0 for figure in figures) and figures[1] < 1):
             raise BracketsError(f"{name}: a bracket of {symbol} has a figure that is no positive number")
+        if bracket.cap_usd > MOST_CAP_USD or bracket.max_leverage > MOST_LEVERAGE:
+            raise BracketsError(f"{name}: a bracket of {symbol} has a figure no exchange can mean")
         if not (math.isfinite(bracket.cumulative_usd) and bracket.cap_usd > bracket.floor_usd):
             raise BracketsError(f"{name}: a bracket of {symbol} has no span or no cumulative amount")
     for lower, upper in pairwise(brackets):

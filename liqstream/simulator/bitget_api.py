@@ -9,6 +9,7 @@ from aiohttp import web
 
 from liqstream.market import HOUR_MS, MINUTE_MS
 from liqstream.simulator import bitget_wire as wire
+from liqstream.simulator import bracket_wire
 from liqstream.simulator.app_state import STATE
 from liqstream.simulator.dialect import Dialect, Fields, Message, Refusal, path_of, text
 from liqstream.simulator.fault_table import FaultKind
@@ -106,6 +107,10 @@ async def _funding(request: web.Request) -> web.Response:
     return _response(request, {"resultList": rows})
 
 
+async def _position_tiers(request: web.Request) -> web.Response:
+    return _response(request, bracket_wire.bitget(_symbol(request)))
+
+
 async def _liquidations(request: web.Request) -> web.Response:
     """Of the last three days, newest first, from the cursor on: the number of those before."""
     state, symbol = request.app[STATE], _symbol(request)
@@ -176,6 +181,7 @@ _ENDPOINTS = {
     f"{_MARKET}/history-candles": _ROW,
     f"{_MARKET}/history-fund-rate": Fields(times=("fundingRateTimestamp",), amounts=("fundingRate",)),
     f"{_MARKET}/liquidations": _LIQUIDATION,
+    f"{_MARKET}/position-tier": Fields(amounts=("maxTierValue", "leverage", "mmr")),
 }
 
 DIALECT = Dialect(
@@ -188,6 +194,7 @@ DIALECT = Dialect(
         web.get(f"{_MARKET}/history-candles", _history_candles),
         web.get(f"{_MARKET}/history-fund-rate", _funding),
         web.get(f"{_MARKET}/liquidations", _liquidations),
+        web.get(f"{_MARKET}/position-tier", _position_tiers),
         web.get("/v3/ws/public", _ws),
     ],
     endpoints=_ENDPOINTS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
-from liqstream.simulator import binance_wire
+from liqstream.simulator import binance_wire, bracket_wire
 from liqstream.simulator import bybit_wire as wire
 from liqstream.simulator.app_state import STATE, AppState
 from liqstream.simulator.dialect import Dialect, Fields, Message, Refusal, path_of
@@ -113,6 +113,13 @@ async def _tickers(request: web.Request) -> web.Response:
     return _response(state, {"category": "linear", "list": [whole["data"]]})
 
 
+async def _risk_limits(request: web.Request) -> web.Response:
+    """Of one symbol, or of all, page by page."""
+    state = request.app[STATE]
+    symbols = (_symbol(request),) if "symbol" in request.query else state.market.listed
+    return _response(state, bracket_wire.bybit(symbols, _number(request, "cursor", 0)))
+
+
 async def _linear(request: web.Request) -> web.StreamResponse:
     return await serve_subscriber(
         request, DIALECT, [f"{channel}.x.*" for channel in DIALECT.channels], _answer
@@ -191,6 +198,7 @@ DIALECT = Dialect(
         web.get("/v5/market/open-interest", _open_interest),
         web.get("/v5/market/funding/history", _funding),
         web.get("/v5/market/tickers", _tickers),
+        web.get("/v5/market/risk-limit", _risk_limits),
         web.get("/v5/public/linear", _linear),
     ],
     endpoints={
@@ -204,6 +212,7 @@ DIALECT = Dialect(
             times=("time", "fundingRateTimestamp"), amounts=("fundingRate",)
         ),
         "/v5/market/tickers": Fields(times=("time", "nextFundingTime"), amounts=_PRICES),
+        "/v5/market/risk-limit": Fields(amounts=("riskLimitValue", "maintenanceMargin", "maxLeverage")),
     },
     channels={
         "kline": Fields(times=_BAR_TIMES, amounts=("open", "close", "high", "low", "volume", "turnover")),

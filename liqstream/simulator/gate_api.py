@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 
 from liqstream.market import MINUTE_MS
+from liqstream.simulator import bracket_wire
 from liqstream.simulator import gate_wire as wire
 from liqstream.simulator.app_state import STATE
 from liqstream.simulator.dialect import Dialect, Fields, Message, Refusal, path_of, text
@@ -133,6 +134,11 @@ async def _funding_rate(request: web.Request) -> web.Response:
     return _json(rows[: min(_FUNDING_PAGE, _number(request, "limit", 100))])
 
 
+async def _risk_limit_tiers(request: web.Request) -> web.Response:
+    symbol = _symbol(request)
+    return _json(bracket_wire.gate(symbol, wire.contract_of(symbol)))
+
+
 async def _liq_orders(request: web.Request) -> web.Response:
     """Newest first, of at most an hour."""
     state, symbol = request.app[STATE], _symbol(request)
@@ -206,6 +212,7 @@ _ENDPOINTS = {
         times=("time",), amounts=("open_interest", "long_liq_size", "short_liq_size")
     ),
     f"{_FUTURES}/funding_rate": Fields(times=("t",), amounts=("r",)),
+    f"{_FUTURES}/risk_limit_tiers": Fields(amounts=("risk_limit", "maintenance_rate", "leverage_max")),
     f"{_FUTURES}/liq_orders": Fields(times=("time",), amounts=("size", "order_size", "fill_price")),
 }
 
@@ -219,6 +226,7 @@ DIALECT = Dialect(
         web.get(f"{_FUTURES}/contract_stats", _contract_stats),
         web.get(f"{_FUTURES}/funding_rate", _funding_rate),
         web.get(f"{_FUTURES}/liq_orders", _liq_orders),
+        web.get(f"{_FUTURES}/risk_limit_tiers", _risk_limit_tiers),
         web.get("/v4/ws/usdt", _ws),
     ],
     endpoints=_ENDPOINTS,

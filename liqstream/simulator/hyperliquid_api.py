@@ -266,7 +266,7 @@ DIALECT = Dialect(
     name="hyperliquid",
     routes=[web.post("/info", _info), web.get("/ws", _ws), web.get("/Mainnet/leaderboard", _leaderboard)],
     endpoints={
-        "meta": Fields(),
+        "meta": Fields(amounts=("lowerBound", "maxLeverage")),
         "metaAndAssetCtxs": Fields(amounts=_CONTEXT),
         "l2Book": Fields(times=("time",)),
         "candleSnapshot": _BAR,

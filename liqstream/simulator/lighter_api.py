@@ -169,7 +169,9 @@ DIALECT = Dialect(
     ],
     endpoints={
         "/": Fields(times=("timestamp",)),
-        "/api/v1/orderBookDetails": Fields(amounts=("open_interest",)),
+        "/api/v1/orderBookDetails": Fields(
+            amounts=("open_interest", "min_initial_margin_fraction", "maintenance_margin_fraction")
+        ),
         "/api/v1/candles": _BAR,
         "/api/v1/fundings": Fields(times=("timestamp",), amounts=("rate",)),
     },

@@ -7,6 +7,7 @@ Whether the stream's open interest is in base coin or in USD has changed. It spe
 from __future__ import annotations
 
 from liqstream.market import HOUR_MS, MINUTE_MS
+from liqstream.simulator import bracket_wire
 from liqstream.simulator.dialect import MarketSpan, Message, text
 from liqstream.simulator.ledger import Fill
 from liqstream.simulator.market import FUNDING_MS, Bar, SimulatedMarket
@@ -115,6 +116,7 @@ def details(market: SimulatedMarket, symbol: str, held: float) -> Message:
         "market_type": "perp",
         "status": "active",
         "open_interest": held,
+        **bracket_wire.lighter(symbol),
     }
 
 

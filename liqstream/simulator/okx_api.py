@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 
 from liqstream.market import MINUTE_MS
+from liqstream.simulator import bracket_wire
 from liqstream.simulator import okx_wire as wire
 from liqstream.simulator.app_state import STATE
 from liqstream.simulator.dialect import Dialect, Fields, Message, Refusal, path_of, reported_fills, text
@@ -88,8 +89,11 @@ def _bars(request: web.Request, *, most: int, kept: int | None) -> list[Any]:
 
 
 async def _mark_price(request: web.Request) -> web.Response:
-    state, symbol = request.app[STATE], _symbol(request)
-    return _response([wire.mark_price(state.market, symbol, state.now_ms(), state.reported_ms())])
+    """Of one instrument, or of all swaps."""
+    state = request.app[STATE]
+    symbols = (_symbol(request),) if "instId" in request.query else state.market.listed
+    now_ms = state.now_ms()
+    return _response([wire.mark_price(state.market, each, now_ms, state.reported_ms()) for each in symbols])
 
 
 async def _open_interest(request: web.Request) -> web.Response:
@@ -137,6 +141,16 @@ async def _liquidation_orders(request: web.Request) -> web.Response:
     fills = reported_fills(state.market.liquidations(symbol, start_ms=start_ms, end_ms=end_ms))
     limit = min(100, max(1, _number(request, "limit", 100)))
     return _response([wire.liquidations(symbol, fills[-limit:][::-1])] if fills else [])
+
+
+async def _position_tiers(request: web.Request) -> web.Response:
+    """Of one family of swaps."""
+    state, family = request.app[STATE], request.query.get("instFamily", "")
+    symbol = wire.symbol_of(f"{family}-SWAP")
+    if symbol not in state.market.symbols or request.query.get("tdMode") != "cross":
+        raise _Refused("51000", "Parameter instFamily or tdMode error")
+    usd = wire.CONTRACT_BASE.get(symbol, 1.0) * state.market.price(symbol, state.now_ms())
+    return _response(bracket_wire.okx(symbol, family, usd))
 
 
 async def _public(request: web.Request) -> web.StreamResponse:
@@ -213,6 +227,7 @@ DIALECT = Dialect(
         web.get("/api/v5/public/open-interest", _open_interest),
         web.get("/api/v5/public/funding-rate-history", _funding_history),
         web.get("/api/v5/public/liquidation-orders", _liquidation_orders),
+        web.get("/api/v5/public/position-tiers", _position_tiers),
         web.get("/api/v5/market/candles", _candles),
         web.get("/api/v5/market/history-candles", _history_candles),
         web.get("/api/v5/rubik/stat/contracts/open-interest-history", _open_interest_history),
@@ -226,6 +241,7 @@ DIALECT = Dialect(
         "/api/v5/public/open-interest": _HELD,
         "/api/v5/public/funding-rate-history": Fields(times=("fundingTime",), amounts=_PAID),
         "/api/v5/public/liquidation-orders": _LIQUIDATIONS,
+        "/api/v5/public/position-tiers": Fields(amounts=("maxSz", "mmr", "maxLever")),
         "/api/v5/market/candles": _BAR,
         "/api/v5/market/history-candles": _BAR,
         "/api/v5/rubik/stat/contracts/open-interest-history": Fields(times=(0,), amounts=(1, 2, 3)),
@@ -259,6 +275,7 @@ DIALECT = Dialect(
         "/api/v5/public/open-interest": Limit(20, 2.0),
         "/api/v5/public/funding-rate-history": Limit(10, 2.0),
         "/api/v5/public/liquidation-orders": Limit(40, 2.0),
+        "/api/v5/public/position-tiers": Limit(10, 2.0),
         "/api/v5/market/candles": Limit(40, 2.0),
         "/api/v5/market/history-candles": Limit(20, 2.0),
         "/api/v5/rubik/stat/contracts/open-interest-history": Limit(10, 2.0),

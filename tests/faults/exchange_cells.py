@@ -32,7 +32,6 @@ NOT_ASKED = frozenset(
         ("aster", "/fapi/v1/ping"),
         ("aster", "/fapi/v1/premiumIndex"),
         ("bybit", "/v5/market/tickers"),
-        ("okx", "/api/v5/public/mark-price"),
         ("okx", "/api/v5/public/open-interest"),
         ("hyperliquid", "metaAndAssetCtxs"),
         ("hyperliquid", "clearinghouseState"),
@@ -60,6 +59,19 @@ ASKED_ANYWAY = frozenset(
 )
 """Endpoints that are asked after every reconnect or all the time; the others only where bars are missing."""
 
+OF_BRACKETS = frozenset(
+    [
+        ("bybit", "/v5/market/risk-limit"),
+        ("okx", "/api/v5/public/mark-price"),
+        ("okx", "/api/v5/public/position-tiers"),
+        ("hyperliquid", "meta"),
+        ("gate", "/api/v4/futures/usdt/risk_limit_tiers"),
+        ("bitget", "/api/v3/market/position-tier"),
+        ("lighter", "/api/v1/orderBookDetails"),
+    ]
+)
+"""Endpoints that margin brackets are read from; while one fails they are read again and again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -84,7 +96,13 @@ class Cell:
     @property
     def is_history(self) -> bool:
         """Whether the target is asked only where bars are missing."""
-        return not self.is_channel and (self.exchange, self.target) not in ASKED_ANYWAY
+        part = (self.exchange, self.target)
+        return not self.is_channel and part not in ASKED_ANYWAY and part not in OF_BRACKETS
+
+    @property
+    def is_of_brackets(self) -> bool:
+        """Whether margin brackets are read from the target."""
+        return (self.exchange, self.target) in OF_BRACKETS
 
     @property
     def lasts_s(self) -> float:
@@ -107,7 +125,8 @@ class Cell:
         Funding of 0 is as good as any, and no map needs a channel of it; a liquidation channel that says
         nothing, or an empty list of past ones, looks like a quiet market for the first half hour. In the
         minutes that are fetched again no funding was paid, nor in a past of less than eight hours where it is
-        paid three times a day: there is no figure to be wrong. Of Lighter's list no amount is needed.
+        paid three times a day: there is no figure to be wrong. Nothing goes by the time of a mark price that
+        margin brackets are worked out with.
         """
         is_silent = self.kind in (FaultKind.MUTE, FaultKind.ZERO, FaultKind.EMPTY_LIST)
         quiet = any(word in self.target.lower() for word in ("fund", "liq", "forceorder"))
@@ -115,8 +134,8 @@ class Cell:
         is_unpaid = (
             self.is_history and (self.phase == "running" or is_short) and "fund" in self.target.lower()
         )
-        is_unused = self.target == "/api/v1/orderBookDetails" and self.phase == "running"
-        is_harmless = (is_silent and quiet) or ((is_unpaid or is_unused) and self.kind in _VALUE_KINDS)
+        is_untimed = self.is_of_brackets and self.kind is FaultKind.WRONG_TIME
+        is_harmless = (is_silent and quiet) or is_untimed or (is_unpaid and self.kind in _VALUE_KINDS)
         return self.duration == "lasting" and not is_harmless
 
     @property

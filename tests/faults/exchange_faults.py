@@ -76,7 +76,7 @@ async def _run(cell: Cell, report: Report) -> None:
             fault = cell.fault()
             if cell.phase == "starting":
                 stack.exchange.table.add(fault)
-            async with stack.collect() as collecting:
+            async with stack.collect(brackets=cell.is_of_brackets) as collecting:
                 if cell.phase == "running":
                     await _until(lambda: troubles(stack, collecting, cell.exchange), START_WITHIN_S, report)
                     await _begin(cell, stack, fault)
@@ -84,7 +84,7 @@ async def _run(cell: Cell, report: Report) -> None:
                 await _become_well(stack, collecting, report)
                 report.wrong += _other_troubles(collecting, other_of(cell.exchange))
                 if not report.wrong:
-                    async with stack.collect() as anew:
+                    async with stack.collect(brackets=cell.is_of_brackets) as anew:
                         await _compare(stack, collecting, anew, report)
 
 
@@ -117,6 +117,7 @@ async def _watch(stack: ExchangeStack, collecting: Collecting, fault: Fault, rep
         await asyncio.sleep(STEP_S)
         status = collecting.feeds[report.cell.exchange].status
         _note_status(status, report, are_cut=now_s() < back_s)
+        report.wrong += stack.wrong_brackets(collecting, report.cell.exchange)
     stack.exchange.table.clear()
     await _note_causes(stack, collecting, report)
     report.hits = fault.hits
@@ -153,9 +154,20 @@ async def _become_well(stack: ExchangeStack, collecting: Collecting, report: Rep
         # What was refused for itself is asked for again when the instruments are read: after a reconnect.
         _cut_sockets(cell.exchange, stack)
     taken_s = await _until(
-        lambda: troubles(stack, collecting, cell.exchange), cell.pause_s + WELL_WITHIN_S, report
+        lambda: _own_troubles(stack, collecting, cell), cell.pause_s + WELL_WITHIN_S, report
     )
     report.well_s = max(0.0, taken_s - cell.pause_s)
+
+
+async def _own_troubles(stack: ExchangeStack, collecting: Collecting, cell: Cell) -> list[str]:
+    found = await troubles(stack, collecting, cell.exchange)
+    if not found and cell.is_of_brackets:
+        found = stack.wrong_brackets(collecting, cell.exchange)
+        if stack.lacks_brackets(collecting, cell.exchange):
+            found.append("own brackets not in use")
+        if "margin brackets" in collecting.feeds[cell.exchange].status.note:
+            found.append("still a note of brackets")
+    return found
 
 
 def describe(report: Report) -> list[str]:

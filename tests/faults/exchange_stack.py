@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from aiohttp import web
 
+from liqstream.feeds.bracket_readers import READERS
 from liqstream.feeds.exchange_access import Endpoints
 from liqstream.feeds.exchange_feed import ExchangeFeed
 from liqstream.feeds.pacing import FeedTiming
@@ -19,11 +20,15 @@ from liqstream.feeds.venue import Venue
 from liqstream.feeds.venue_state import state_path
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.market_map import MapModel
+from liqstream.ingest.bracket_loop import BracketLoop, read_kept_brackets
 from liqstream.ingest.pipeline import IngestPipeline
 from liqstream.market import MINUTE_MS, Bars, FloatArray, MarketEvent, Side
 from liqstream.model.kernel import load_kernel
+from liqstream.simulator.accounts import tiers_of
 from liqstream.simulator.clock import MarketClock
+from liqstream.simulator.contracts import CONTRACTS
 from liqstream.simulator.exchange_server import DIALECTS, SimulatedExchange
+from liqstream.simulator.hyperliquid_account_wire import coin_of
 from liqstream.simulator.ledger import Fill
 from liqstream.store.market_store import MarketStore
 from liqstream.supervision.clock import Clock
@@ -36,6 +41,9 @@ FORCED_ORDER_EVERY_S = 2.5
 QUANTITIES = (0.001, 0.002)
 """Of a forced order of a long and of a short, in base coin: sums of the two sides differ."""
 END_OF_TIME_MS = 4_102_444_800_000
+BRACKETS_EVERY_S = 20.0
+LIKE_LISTED = 0.02
+"""How far a figure of a bracket may be from the listed one: some are rounded."""
 MOST_DRIFT = 0.25
 """Between two readings, open interest changes by less."""
 
@@ -94,8 +102,11 @@ class ExchangeStack:
         )
 
     @asynccontextmanager
-    async def collect(self) -> AsyncIterator[Collecting]:
-        """A feed of each exchange into maps of their own and the one store, from now until the end."""
+    async def collect(self, *, brackets: bool = False) -> AsyncIterator[Collecting]:
+        """A feed of each exchange into maps of their own and the one store, from now until the end.
+
+        With `brackets` the margin brackets are read again and again, too, not once a day.
+        """
         maps = LiveMaps(
             self.store,
             MapModel(load_kernel("tiered"), interval_ms=MINUTE_MS, history_days=HISTORY_DAYS),
@@ -103,22 +114,60 @@ class ExchangeStack:
             epoch=1,
             clock_s=asyncio.get_running_loop().time,
         )
+        for kept in (await asyncio.to_thread(read_kept_brackets, self.brackets_path)).values():
+            maps.set_brackets(kept)
         feeds = {name: self.make_feed(name) for name in self.names}
         collecting = Collecting(feeds, maps)
         pipeline = IngestPipeline(
             list(feeds.values()), self.store, maps, interval_ms=MINUTE_MS, listeners=(collecting.hear,)
         )
         await pipeline.start()
-        work = asyncio.create_task(pipeline.run())
+        work = {asyncio.create_task(pipeline.run())}
+        if brackets:
+            work.add(asyncio.create_task(self._read_brackets(collecting, pipeline)))
         try:
             yield collecting
-            if work.done():
-                work.result()
+            for each in work:
+                if each.done():
+                    each.result()
         finally:
-            work.cancel()
-            await asyncio.wait({work})
+            for each in work:
+                each.cancel()
+            await asyncio.wait(work)
             await pipeline.close()
             maps.close()
+
+    async def _read_brackets(self, collecting: Collecting, pipeline: IngestPipeline) -> None:
+        clock = Clock(now_ms=self.exchange.clock.now_ms)
+        loop = BracketLoop((), collecting.maps, self.brackets_path, renew=pipeline.renew, clock=clock)
+        while True:
+            # First of all comes history, after which a feed opens its connections anew.
+            await asyncio.sleep(BRACKETS_EVERY_S)
+            for feed in collecting.feeds.values():
+                await loop.read(feed)
+
+    @property
+    def brackets_path(self) -> Path:
+        """Where the last good brackets are kept."""
+        return self.state_path.with_name("market.brackets.json")
+
+    def wrong_brackets(self, collecting: Collecting, name: str) -> list[str]:
+        """Brackets in use that are not the exchange's; without any the bundled ones are."""
+        table = collecting.maps.brackets_of(name)
+        found = []
+        for symbol, brackets in table.symbols.items() if table else ():
+            used = [(each.maintenance_margin_rate, each.max_leverage) for each in brackets]
+            if not np.allclose(used, listed_brackets(name, symbol), rtol=LIKE_LISTED, atol=0.0):
+                found.append(f"{name} {symbol}: brackets {used}")
+            last_usd = brackets[-1].cap_usd / CONTRACTS[symbol].brackets[-1][0]
+            if name not in ("hyperliquid", "lighter") and not 0.9 < last_usd < 1.1:
+                found.append(f"{name} {symbol}: the last bracket ends at {brackets[-1].cap_usd:g} USD")
+        return found
+
+    def lacks_brackets(self, collecting: Collecting, name: str) -> bool:
+        """Whether the exchange's own brackets of a symbol are not in use."""
+        table = collecting.maps.brackets_of(name)
+        return name in READERS and (table is None or set(table.symbols) != set(SYMBOLS))
 
     async def bars(self, name: str, symbol: str) -> Bars:
         """An exchange's stored bars, all committed."""
@@ -195,6 +244,14 @@ class ExchangeStack:
                     fill = Fill(0, self.now_ms - 1, side, at, at, at, quantity, 50.0)
                     self.exchange.publisher.add_fill(symbol, fill)
                     await asyncio.sleep(FORCED_ORDER_EVERY_S)
+
+
+def listed_brackets(name: str, symbol: str) -> list[tuple[float, float]]:
+    """Maintenance margin rate and highest leverage of each bracket the simulated exchange publishes."""
+    if name == "hyperliquid":
+        return [(0.5 / most, float(most)) for _, most in tiers_of(coin_of(symbol))[1]]
+    listed = [(rate, float(leverage)) for _, rate, leverage, _ in CONTRACTS[symbol].brackets]
+    return listed[:1] if name == "lighter" else listed
 
 
 @asynccontextmanager

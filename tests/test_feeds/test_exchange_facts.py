@@ -42,3 +42,13 @@ async def test_who_does_not_answer_or_publish_says_nothing() -> None:
     assert "BTCUSDT prices" in feed.status.last_error
     await feed.close()
     assert not Hyperliquid().publishes_liquidations
+
+
+async def test_a_note_of_brackets_stands_beside_others_and_ends() -> None:
+    """In the status, which /ready shows."""
+    feed = connector(9, symbols=("BTCUSDT",))
+    feed.note_brackets("margin brackets not read")
+    assert feed.status.note == "margin brackets not read"
+    feed.note_brackets("")
+    assert feed.status.note == ""
+    await feed.close()

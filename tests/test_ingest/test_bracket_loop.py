@@ -35,6 +35,7 @@ class Exchange(FeedBase):
     def __init__(self, *answers: Any) -> None:
         super().__init__("binance", ("BTCUSDT",), "live")
         self.answers = list(answers)
+        self.noted: list[str] = []
 
     async def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncGenerator[Sequence[MarketEvent]]:
         for _ in newest_ms:
@@ -49,6 +50,9 @@ class Exchange(FeedBase):
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def note_brackets(self, text: str) -> None:
+        self.noted.append(text)
 
 
 class Waits:
@@ -132,6 +136,21 @@ async def test_what_is_not_read_leaves_the_last_good_ones(rig: Rig, answer: Any)
     assert now.symbols["BTCUSDT"] == good.symbols["BTCUSDT"]
     kept = await asyncio.to_thread(read_kept_brackets, rig.path)
     assert kept["binance"].symbols["BTCUSDT"] == good.symbols["BTCUSDT"]
+
+
+async def test_the_feed_shows_what_could_not_be_read(rig: Rig) -> None:
+    """Why, and which are used meanwhile; nothing once they are read again."""
+    bad = {"BTCUSDT": GOOD["BTCUSDT"], "ETHUSDT": [[0.0, 1e18, 0.01, 50.0, 0.0]]}
+    exchange = Exchange(unavailable(), GOOD, {}, bad, GOOD)
+    read = [await rig.loop.read(exchange) for _ in range(5)]
+    assert read == [False, True, False, True, True]
+    assert exchange.noted == [
+        "margin brackets not read (busy): the bundled ones are used",
+        "",
+        "margin brackets not read (none that can be used): those of 2026-11-18 are used",
+        "margin brackets not read (of ETHUSDT: none that can be used): those of 2026-11-18 are used",
+        "",
+    ]
 
 
 @pytest.mark.parametrize(

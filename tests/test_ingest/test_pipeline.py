@@ -87,6 +87,9 @@ class Scripted:
     def note_refused(self, record: MarketEvent) -> None:
         self.refused.append(record)
 
+    def note_brackets(self, text: str) -> None:
+        raise AssertionError(text)  # nobody reads any here
+
     async def recent_prices(self, symbol: str) -> tuple[float, float] | None:
         self.asked_prices.append(symbol)
         return self.prices

@@ -103,6 +103,8 @@ def test_a_symbol_without_brackets_is_a_sentence() -> None:
         '{"exchange":"x","as_of":"y","symbols":{"A":[[5,10,0.01,50,0]]}}',
         '{"exchange":"x","as_of":"y","symbols":{"A":[[0,10,0.01,50,0],[20,30,0.02,20,1]]}}',
         '{"exchange":"x","as_of":"y","symbols":{"A":[[0,10,NaN,50,0]]}}',
+        '{"exchange":"x","as_of":"y","symbols":{"A":[[0,1e18,0.01,50,0]]}}',
+        '{"exchange":"x","as_of":"y","symbols":{"A":[[0,10,0.01,5e13,0]]}}',
     ],
 )
 def test_a_damaged_file_is_a_sentence(tmp_path: Path, text: str) -> None:
