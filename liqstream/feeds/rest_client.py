@@ -137,6 +137,8 @@ class RestClient:
     ) -> tuple[Json] | Refusal:
         """The JSON of one response, in a tuple of its own, or what it refuses."""
         url = self.base_url.rstrip("/") + path
+        if self.session.closed:  # by the feed, between two tries; the next question has another session
+            return Refusal(RefusalKind.PASSING, "the connections were closed meanwhile", reached=False)
         try:
             async with (
                 self.clock.timeout(TIMEOUT_S),

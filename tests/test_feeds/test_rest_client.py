@@ -103,3 +103,13 @@ async def test_requests_go_through_the_proxy() -> None:
         client.proxy, client.base_url = client.base_url, "http://exchange.invalid"
         assert await client.get("/x", symbol="BTCUSDT") == 7
         assert asked == ["GET /x?symbol=BTCUSDT"]
+
+
+async def test_connections_that_were_closed_are_no_answer() -> None:
+    """The feed closes its session and opens another while somebody waits to ask once more."""
+    async with answering() as (client, asked):
+        client.make_schedule = lambda: Schedule(FullJitter(base_s=0.0))
+        await client.session.close()
+        with pytest.raises(RestUnavailableError, match="the connections were closed meanwhile"):
+            await client.get("/x")
+        assert asked == []
