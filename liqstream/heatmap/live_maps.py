@@ -95,6 +95,10 @@ class LiveMaps:
         """The model thread's time for all `steps`."""
         return self._markets.step_seconds
 
+    def rest_unless(self, watched_by: Callable[[], Collection[str]]) -> None:
+        """The maps of all other symbols take a fraction of the memory from now on."""
+        self._markets.watched_by = watched_by
+
     def close(self) -> None:
         """Let the model's thread end."""
         self._markets.close()
@@ -322,8 +326,7 @@ class LiveMaps:
 
     def price_since(self, symbol: str, position: StreamPosition) -> PriceSince | None:
         """The symbol's newest price, and what was passed since one of its last snapshots; None if unknown."""
-        track = self.price_track(symbol)
-        return None if track is None else track.since(position)
+        return None if (track := self.price_track(symbol)) is None else track.since(position)
 
     def _snapshot_of(self, symbol: str, state: SymbolState) -> HeatmapSnapshot:
         before = self._builder.last(symbol)
@@ -338,13 +341,10 @@ class LiveMaps:
         return snapshot
 
     def _status(self, symbol: str, exchanges: Collection[str] | None = None) -> DataStatus:
+        silent = (market for market in self.markets(symbol, exchanges) if market.silent)
         return DataStatus(
             self.data_time_ms(symbol, exchanges),
             self.is_stale(symbol, exchanges),
             self.source(symbol, exchanges),
-            tuple(
-                SilentExchange(market.key.exchange, market.data_time_ms)
-                for market in self.markets(symbol, exchanges)
-                if market.silent
-            ),
+            tuple(SilentExchange(market.key.exchange, market.data_time_ms) for market in silent),
         )

@@ -94,8 +94,9 @@ class LiveMarket:
     _cleared: dict[int, Passed] = field(default_factory=dict)
     # The forming bar of a minute, where the model's are longer; None once it has closed.
     forming_minute: Candle | None = None
-    # Open, high, low, close by open time, ascending, of the last _REMEMBERED_BARS closed bars.
-    _closed_prices: dict[int, tuple[float, float, float, float]] = field(default_factory=dict)
+    # By open time, ascending, a hash of open, high, low and close of the last _REMEMBERED_BARS closed bars:
+    # the prices themselves take four times the memory, and are only asked whether they are the same.
+    _closed_prices: dict[int, int] = field(default_factory=dict)
     # Spans in which liquidations were listened to, by their start; the last few.
     _spans: dict[int, int] = field(default_factory=dict)
     # Open times of bars that have not closed yet of which a total was given.
@@ -173,7 +174,7 @@ class LiveMarket:
         if self.forming is not None and self.forming.open_time_ms <= candle.open_time_ms:
             self.forming = None
         self._newest_closed_ms = candle.open_time_ms
-        self._remember_prices(candle.open_time_ms, (candle.open, candle.high, candle.low, candle.close))
+        self._remember_prices(candle)
         self._note_time(candle.open_time_ms + candle.interval_ms)
         long_usd, short_usd = self._liquidated_in(candle.open_time_ms)
         self.closed.append(
@@ -202,16 +203,11 @@ class LiveMarket:
             or candle.open_time_ms < next(iter(self._closed_prices))
         ):
             return
-        if self._closed_prices.get(candle.open_time_ms) != (
-            candle.open,
-            candle.high,
-            candle.low,
-            candle.close,
-        ):
+        if self._closed_prices.get(candle.open_time_ms) != _prices_hash(candle):
             self.disordered_ms = self.data_time_ms
 
-    def _remember_prices(self, open_time_ms: int, prices: tuple[float, float, float, float]) -> None:
-        self._closed_prices[open_time_ms] = prices
+    def _remember_prices(self, candle: Candle) -> None:
+        self._closed_prices[candle.open_time_ms] = _prices_hash(candle)
         while len(self._closed_prices) > _REMEMBERED_BARS:
             del self._closed_prices[next(iter(self._closed_prices))]
 
@@ -222,10 +218,10 @@ class LiveMarket:
         self.closed = [bar for bar in self.closed if bar.candle.open_time_ms > last_open_ms]
         recent = history[-_REMEMBERED_BARS:]
         prices = (column.tolist() for column in (recent.open, recent.high, recent.low, recent.close))
-        self._closed_prices = dict(zip(recent.open_time_ms.tolist(), zip(*prices, strict=True), strict=True))
+        hashes = map(hash, zip(*prices, strict=True))
+        self._closed_prices = dict(zip(recent.open_time_ms.tolist(), hashes, strict=True))
         for bar in self.closed:
-            candle = bar.candle
-            self._remember_prices(candle.open_time_ms, (candle.open, candle.high, candle.low, candle.close))
+            self._remember_prices(bar.candle)
         self._note_time(last_open_ms + history.interval_ms)
         if math.isnan(self.price_usd):
             self.price_usd = float(history.close[-1])
@@ -283,6 +279,10 @@ class LiveMarket:
     def age_s(self, now_s: float) -> float:
         """Seconds since the market's last record; infinite before the first."""
         return math.inf if self.last_event_s is None else now_s - self.last_event_s
+
+
+def _prices_hash(candle: Candle) -> int:
+    return hash((candle.open, candle.high, candle.low, candle.close))
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from liqstream.heatmap.live_market import ClosedBar, bars_of
-from liqstream.market import DAY_MS, Bars, FloatArray, MarketKey, join_bars
+from liqstream.market import DAY_MS, HOUR_MS, Bars, FloatArray, MarketKey, TimeArray, join_bars
 from liqstream.market.data_quality import quality_of
 from liqstream.model.amplitude_prior import AmplitudePrior
 from liqstream.model.density import LevelDensity
@@ -17,7 +17,9 @@ from liqstream.model.estimator import Estimator
 from liqstream.model.kernel import Kernel, kernel_of_market
 from liqstream.model.margin import BracketTable
 
-_RECENT_MS = 7 * DAY_MS
+_WEEK_MS = 7 * DAY_MS
+_JUDGED_MS, _JUDGED_BARS = DAY_MS + HOUR_MS, 5
+"""What quality flags are judged by: the last day's bars, and at least so many."""
 _DAILY_DEVIATIONS = 5.0
 """The map reaches this many daily standard deviations to either side: beyond it nothing is near."""
 _NARROWEST, _WIDEST = 0.04, 0.40
@@ -73,7 +75,12 @@ class MarketMap:
 
     estimator: Estimator
     recent: Bars | None = None
+    """The last day's bars, which quality flags are judged by."""
+    closes: FloatArray = field(default_factory=lambda: np.empty(0))
+    """Closes of the last week, by whose changes the range is chosen."""
     bars_taken: int = 0
+    # Open times of `closes`.
+    _times_ms: TimeArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def load(self, bars: Bars, realised_long_usd: FloatArray, realised_short_usd: FloatArray) -> None:
         """Take stored history (not empty, ascending); the realised totals are NaN where nothing is known.
@@ -95,8 +102,24 @@ class MarketMap:
     def _remember(self, bars: Bars) -> None:
         self.bars_taken += len(bars)
         joined = bars if self.recent is None else join_bars(self.recent, bars)
-        first_ms = int(joined.open_time_ms[-1]) - _RECENT_MS
-        self.recent = joined[int(np.searchsorted(joined.open_time_ms, first_ms)) :]
+        last_ms = int(joined.open_time_ms[-1])
+        first = int(np.searchsorted(joined.open_time_ms, last_ms - _JUDGED_MS))
+        # Copies: a part of the arrays would keep the whole of a month's history.
+        self.recent = joined[max(0, min(first, len(joined) - _JUDGED_BARS)) :].copy()
+        times_ms = np.concatenate((self._times_ms, bars.open_time_ms))
+        first = int(np.searchsorted(times_ms, last_ms - _WEEK_MS))
+        self._times_ms = times_ms[first:].copy()
+        self.closes = np.concatenate((self.closes, bars.close))[first:].copy()
+
+    def rest(self) -> None:
+        """Take less memory until the next bar closes: nobody looks at it."""
+        self.estimator.rest()
+
+    @property
+    def nbytes(self) -> int:
+        """Of all its arrays."""
+        recent = 0 if self.recent is None else self.recent.nbytes
+        return self.estimator.nbytes + recent + self.closes.nbytes + self._times_ms.nbytes
 
     def standing(self, forming: Bars | None) -> LevelDensity:
         """Calibrated USD that stands, the forming bar applied provisionally."""
@@ -111,8 +134,8 @@ class MarketMap:
 
     def half_range(self) -> float:
         """How far from the price, as a fraction of it, the map is worth showing."""
-        if self.recent is None or len(self.recent) < 3:
+        if self.recent is None or len(self.closes) < 3:
             return _NARROWEST * 2
-        returns = np.diff(np.log(self.recent.close))
+        returns = np.diff(np.log(self.closes))
         daily = float(np.std(returns)) * math.sqrt(DAY_MS / self.recent.interval_ms)
         return min(_WIDEST, max(_NARROWEST, _DAILY_DEVIATIONS * daily))

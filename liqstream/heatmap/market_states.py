@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -55,6 +55,8 @@ class MarketStates:
         self.loads = 0
         self.steps = 0
         self.step_seconds = 0.0
+        self.watched_by: Callable[[], Collection[str] | None] = lambda: None
+        """The symbols somebody looks at; the maps of others rest between their steps. None: of all."""
         self._store = store  # read before a map is begun, and where bars are missing
         # The present of each market: a map that is loaded says there where its history ended.
         self._live = live
@@ -109,7 +111,8 @@ class MarketStates:
             self._store, market, interval_ms=self._model.interval_ms, span_ms=self._history_ms, end_ms=end_ms
         )
         warmup = with_waiting(warmup, waiting, end_ms=end_ms)
-        self._maps[market] = await self._in_thread(lambda: self._made_from(market, warmup))
+        rests = self._rests(market.symbol)
+        self._maps[market] = await self._in_thread(lambda: self._made_from(market, warmup, rests=rests))
         self.loads += 1
         self._not_loaded.pop(market, None)
         present = self._live.market(market)
@@ -126,7 +129,8 @@ class MarketStates:
         for a market whose map is not there yet.
         """
         pending = [await self._pending_bars(market) for market in markets]
-        state = await self._in_thread(lambda: self._advance(symbol, pending))
+        rests = self._rests(symbol)
+        state = await self._in_thread(lambda: self._advance(symbol, pending, rests=rests))
         self._grids[symbol] = state.mix.grid
         return state
 
@@ -171,18 +175,31 @@ class MarketStates:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
+    def _rests(self, symbol: str) -> bool:
+        watched = self.watched_by()
+        return watched is not None and symbol not in watched
+
+    @property
+    def nbytes(self) -> dict[MarketKey, int]:
+        """Of the arrays of each market's map."""
+        return {key: map_.nbytes for key, map_ in self._maps.items()}
+
     # In the model's thread
 
-    def _made_from(self, market: MarketKey, warmup: Warmup) -> MarketMap:
+    def _made_from(self, market: MarketKey, warmup: Warmup, *, rests: bool) -> MarketMap:
         made = self._model.new_map(market)
         if len(warmup.bars):
             made.load(warmup.bars, warmup.realised_long_usd, warmup.realised_short_usd)
+        if rests:
+            made.rest()
         return made
 
-    def _advance(self, symbol: str, pending: list[PendingBars]) -> SymbolState:
+    def _advance(self, symbol: str, pending: list[PendingBars], *, rests: bool) -> SymbolState:
         started_s = time.perf_counter()
         for market in pending:
             self._maps[market.key].take(market.closed)
+            if rests:
+                self._maps[market.key].rest()
         half_range = max(self._maps[market.key].half_range() for market in pending)
         price_usd = next(market.price_usd for market in pending if not np.isnan(market.price_usd))
         grid = follow_grid(self._grids.get(symbol), price_usd, half_range)

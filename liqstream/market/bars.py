@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,18 @@ class Bars:
             self.volume_base[rows],
             self.taker_buy_base[rows],
         )
+
+    def copy(self) -> Bars:
+        """The same bars in arrays of their own."""
+        return Bars(self.interval_ms, *(column.copy() for column in self._columns()))
+
+    @property
+    def nbytes(self) -> int:
+        """Of all columns."""
+        return sum(column.nbytes for column in self._columns())
+
+    def _columns(self) -> Iterator[Any]:
+        return (getattr(self, each.name) for each in fields(self) if each.name != "interval_ms")
 
     @classmethod
     def from_candles(

@@ -194,6 +194,7 @@ async def _maps_ctx(app: web.Application) -> AsyncIterator[None]:
         epoch=epoch,
         clock_s=time.monotonic,
     )
+    app[MAPS].rest_unless(lambda: watched_symbols(app))
     app[HISTORIES] = Histories(app[STORE], app[MAPS])
     async with coins_kept(settings, app[MAPS]):
         yield

@@ -12,6 +12,7 @@ from liqstream.heatmap.market_map import MapModel, MarketMap
 from liqstream.heatmap.price_grid import Grid, follow_grid, group_cells_usd, quantised_levels
 from liqstream.heatmap.quantise import QuantisedArray
 from liqstream.market import DAY_MS, Candle, MarketKey
+from liqstream.market.data_quality import quality_of
 from liqstream.model.estimator import Estimator
 from liqstream.model.kernel import tiered
 from liqstream.model.margin import BracketTable, bracket_table, bundled_brackets
@@ -79,10 +80,12 @@ def test_bars_that_close_are_taken_once() -> None:
 
 
 def test_a_week_of_bars_is_remembered() -> None:
-    """Whatever was loaded; quality counts all that was taken."""
+    """Whatever was loaded, in arrays of its own; quality counts all that was taken."""
     made = loaded()
     assert made.recent is not None
-    assert len(made.recent) == 7 * DAY_MS // FIVE_MINUTES_MS + 1
+    assert len(made.closes) == 7 * DAY_MS // FIVE_MINUTES_MS + 1
+    assert made.closes.base is None is made.recent.close.base
+    assert made.recent.nbytes < 9 * 8 * 310
     assert made.quality() == ("calibrating",)
     assert MODEL.new_map(BTC).quality() == ("no_open_interest", "warming_up", "calibrating")
 
@@ -127,3 +130,26 @@ def test_a_market_in_other_units_has_the_same_levels(close: float) -> None:
         assert other.step == pytest.approx(grid.step * 10.0**power, rel=1e-9)
         for side, expected in zip(scaled, levels, strict=True):
             assert np.abs(side.astype(int) - expected).max() <= 1
+
+
+def test_quality_and_range_are_those_of_the_whole_week() -> None:
+    """Whether bars came at once or one by one, of five minutes or of a day."""
+    for interval_ms, count in ((FIVE_MINUTES_MS, 2300), (DAY_MS, 12)):
+        times_ms = BARS.open_time_ms[0] // DAY_MS * DAY_MS + interval_ms * np.arange(count)
+        bars = replace(BARS[:count], interval_ms=interval_ms, open_time_ms=times_ms)
+        frozen = replace(bars, reported_open_interest=np.full(count, 5.0))
+        model = replace(MODEL, interval_ms=interval_ms)
+        for each in (bars, frozen):
+            at_once, one_by_one = model.new_map(BTC), model.new_map(BTC)
+            at_once.load(each, UNKNOWN[:count], UNKNOWN[:count])
+            first = count * 9 // 10
+            one_by_one.load(each[:first], UNKNOWN[:first], UNKNOWN[:first])
+            for row in range(first, count):
+                one_by_one.load(each[row : row + 1], UNKNOWN[:1], UNKNOWN[:1])
+                one_by_one.rest()
+            week = each[int(np.searchsorted(times_ms, times_ms[-1] - 7 * DAY_MS)) :]
+            expected = quality_of(week, history_ms=count * interval_ms, calibrating=True)
+            assert at_once.quality() == one_by_one.quality() == expected
+            daily = np.std(np.diff(np.log(week.close))) * np.sqrt(DAY_MS / interval_ms)
+            assert at_once.half_range() == one_by_one.half_range() == min(0.4, max(0.04, 5.0 * daily))
+            assert one_by_one.nbytes < at_once.nbytes / 2

@@ -100,3 +100,32 @@ async def test_history_may_end_before_the_store_s(store: MarketStore) -> None:
     maps.live.market(KEY).price_usd = 100_000.0
     await maps.state()
     assert maps.live.market(KEY).data_time_ms == cut.open_time_ms
+
+
+async def test_a_market_nobody_watches_takes_little_and_keeps_its_map(store: MarketStore) -> None:
+    """Evicted as soon as it is loaded, and between its steps; watched again, its levels are the same."""
+    await store.append(BARS[:-2])
+    watched: set[str] = {KEY.symbol}
+    kept, evicted = Maps(store), Maps(store)
+    evicted.states.watched_by = lambda: watched
+    for maps in (kept, evicted):
+        await maps.states.load(KEY, None)
+    live = evicted.states.nbytes[KEY]
+    assert live == kept.states.nbytes[KEY]
+    watched.clear()
+    await evicted.states.load(KEY, None)
+    assert evicted.states.nbytes[KEY] < live / 3
+    for records in (BARS[:0], BARS[-2:], BARS[:0]):
+        states = []
+        for maps in (kept, evicted):
+            maps.live.apply(records)
+            states.append(await maps.state())
+        for name in ("long_usd", "short_usd"):
+            one, other = (getattr(state.mix, name) for state in states)
+            assert one.tobytes() == other.tobytes()
+        assert states[0].quality == states[1].quality
+        assert evicted.states.nbytes[KEY] < live / 3
+        if records:
+            watched.add(KEY.symbol)
+            await evicted.state()
+            watched.clear()

@@ -38,3 +38,12 @@ def test_slices_joined_again_are_the_whole() -> None:
     for name in Bars.__slots__[1:]:
         np.testing.assert_array_equal(getattr(joined, name), getattr(bars, name))
     assert np.shares_memory(bars[:4].close, bars.close)
+
+
+def test_a_copy_keeps_nothing_of_the_whole() -> None:
+    """A slice is a view of all bars; its copy is of its own few."""
+    bars = random_bars(50)
+    copied = bars[10:12].copy()
+    assert copied.nbytes == bars.nbytes * 2 // 50 == 2 * 9 * 8
+    assert copied.close.base is None
+    assert copied.close.tolist() == bars.close[10:12].tolist()

@@ -104,3 +104,21 @@ def test_a_copy_is_independent() -> None:
     np.testing.assert_array_equal(book.long, long)
     assert balance(book.long_totals) == totals
     assert other.long_totals.added == pytest.approx(2e6)
+
+
+def test_a_book_at_rest_is_the_same_book_in_less() -> None:
+    """It rests after every bar, through moves of the array and far stores; a copy of it is unpacked."""
+    awake, resting = Book(spread_of(tiered())), Book(spread_of(tiered()))
+    for path in walk(random_bars(400, volatility=0.02), BIN_WIDTH, awake.spread.masses):
+        assert resting.step(path, 1e6, 0.01) == awake.step(path, 1e6, 0.01)
+        resting.rest()
+        resting.rest()
+        assert resting.rests
+    assert resting.nbytes < awake.nbytes / 2
+    copied = resting.copy()
+    assert (copied.rests, resting.rests) == (False, True)
+    for name in ("first_bin", "scale", "long_totals", "short_totals", "highest_long", "lowest_short"):
+        assert getattr(copied, name) == getattr(awake, name)
+    assert copied.long.tobytes() == awake.long.tobytes()
+    assert copied.short.tobytes() == awake.short.tobytes()
+    assert any(awake.far)
