@@ -22,17 +22,20 @@ from tests.support.exchange_rig import serving
 from tests.support.market_start import START_MS
 
 SYMBOL = "XRPUSDT"
+OF_POSITIONS = (b"clearinghouseState", b"userFillsByTime", b"vaultDetails")
 
 
 @dataclass(slots=True)
 class PositionRig:
-    """What a test looks at. `asked` are the weights of requests by the exchange's own log: (s, weight)."""
+    """What a test looks at. `asked` are the weights of requests by the exchange's own log: (s, weight), and
+    `asked_of_positions` those of them that are about accounts."""
 
     exchange: SimulatedExchange
     collector: PositionsCollector
     store: MarketStore
     clock: Clock
     asked: list[tuple[float, float]]
+    asked_of_positions: list[tuple[float, float]]
     url: str
 
     def measured(self, symbol: str = SYMBOL) -> tuple[MeasuredLevels, Coverage]:
@@ -58,12 +61,16 @@ async def position_rig(
     leaderboard: bool = True,
     weight: float = 800.0,
     ledger: WeightLedger | None = None,
+    history_days: int = 0,
+    marked: bool = True,
 ) -> AsyncIterator[PositionRig]:
-    """The exchange and the collector, which has not been started; for `run_virtually`."""
+    """The exchange and the collector, which has not been started; for `run_virtually`. An exchange that is
+    not `marked` as simulated refuses what is beyond its limits."""
     loop = asyncio.get_running_loop()
     market_clock = MarketClock(1.0, START_MS, loop.time)
-    exchange = await SimulatedExchange.open(symbols, clock=market_clock, history_days=0)
-    asked = _log_weights(exchange, loop)
+    exchange = await SimulatedExchange.open(symbols, clock=market_clock, history_days=history_days)
+    exchange.marked = marked
+    asked, of_positions = _log_weights(exchange, loop)
     clock = Clock(now_ms=market_clock.now_ms)
     store = await MarketStore.open(folder / "positions.duckdb")
     async with serving(exchange.app) as port:
@@ -75,13 +82,16 @@ async def position_rig(
             weight,
         )
         collector = PositionsCollector(setup, symbols, store, ledger=ledger, clock=clock)
-        yield PositionRig(exchange, collector, store, clock, asked, url)
+        yield PositionRig(exchange, collector, store, clock, asked, of_positions, url)
     await store.close()
 
 
-def _log_weights(exchange: SimulatedExchange, loop: asyncio.AbstractEventLoop) -> list[tuple[float, float]]:
-    """Note what each request costs, as the exchange counts it, when it answers."""
+def _log_weights(
+    exchange: SimulatedExchange, loop: asyncio.AbstractEventLoop
+) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Note what each request costs, as the exchange counts it, when it answers: of all, of accounts."""
     asked: list[tuple[float, float]] = []
+    of_positions: list[tuple[float, float]] = []
     dialect = exchange.usage["hyperliquid"]
 
     @web.middleware
@@ -97,11 +107,13 @@ def _log_weights(exchange: SimulatedExchange, loop: asyncio.AbstractEventLoop) -
                 b"candleSnapshot" in question or b"fundingHistory" in question or b"userFills" in question
             )
             asked.append((loop.time(), 2.0 if cheap else 20.0 + (extra if counts else 0)))
+            if any(kind in question for kind in OF_POSITIONS):
+                of_positions.append(asked[-1])
         return response
 
     assert dialect.limits
     exchange.app.middlewares.insert(0, note)
-    return asked
+    return asked, of_positions
 
 
 def fullest(asked: Sequence[tuple[float, float]], window_s: float = 60.0) -> float:
