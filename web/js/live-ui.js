@@ -6,6 +6,7 @@
  */
 
 import { LiquidationsPrimitive } from "./chart/liquidations-primitive.js";
+import { PriceGestures } from "./chart/price-gestures.js";
 import { ContextPoll } from "./data/context-poll.js";
 import { token } from "./data/token.js";
 import { price as priceText, signedPercent, usd } from "./data/format.js";
@@ -101,7 +102,7 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
     showTitle();
   });
 
-  mapGrid.forEachMap(addParts);
+  mapGrid.forEachMap((slot) => addParts(slot, facts.embed));
   mapGrid.forEachMap((slot) => void new LowerPane(slot, context));
   loader.subscribe((market) => {
     if (market !== mapGrid.market) return;
@@ -182,14 +183,24 @@ function showPrice({ symbol, now }, paused) {
   document.title = `${paused ? "(paused) " : ""}${text} · liqstream`;
 }
 
-/** @param {import("./panels/map-slot.js").MapSlot} slot */
-function addParts(slot) {
+/**
+ * @param {import("./panels/map-slot.js").MapSlot} slot
+ * @param {boolean} framed whether the page is a frame in another one
+ */
+function addParts(slot, framed) {
   slot.addParts({
     tooltip: new Tooltip(slot.chartElement, slot.view),
     profile: new Profile(slot.profileElement, slot.view),
     dots: new LiquidationsPrimitive(),
   });
   slot.addOverlay(new MeasuredNote(slot));
+  const { view } = slot;
+  new PriceGestures(slot.chartElement, {
+    viewport: view.viewport,
+    pane: () => view.pane,
+    priceAt: (y) => view.candles.coordinateToPrice(y),
+    framed,
+  });
 }
 
 /**

@@ -10,13 +10,11 @@ import { Gestures } from "./gestures.js";
 import { HeatPrimitive } from "./heat-primitive.js";
 import { PriceScaleMode } from "./chart-library.js";
 import { createMapChart, mapHeight, removeChart, themeOptions } from "./chart-options.js";
-import { PriceGestures } from "./price-gestures.js";
 import { fittedRange } from "./price-range.js";
 import { readTheme } from "./theme.js";
 import { TimeAxis } from "./time-axis.js";
 import { Viewport } from "./viewport.js";
 import { Clock } from "../data/format.js";
-import { facts } from "../page-facts.js";
 import { thresholdsOf } from "../state/price-range-choice.js";
 
 /** @typedef {import("./chart-library.js").Logical} Logical */
@@ -88,12 +86,6 @@ export class ChartView {
       () => this.#timeAxis.future,
       () => this.#gestures.endSoon(),
     );
-    new PriceGestures(element, {
-      viewport: this.viewport,
-      pane: () => this.pane,
-      priceAt: (y) => this.candles.coordinateToPrice(y),
-      framed: facts.embed,
-    });
     this.applyTheme();
   }
 
