@@ -43,6 +43,7 @@ from liqstream.settings.table import Settings
 from liqstream.store.backup_files import new_backup_path
 from liqstream.store.errors import StoreError
 from liqstream.supervision.error_log import in_words
+from liqstream.supervision.garbage_collection import short_collections
 
 log = structlog.get_logger(__name__)
 
@@ -138,6 +139,7 @@ async def _served(
         _tell_names(app, settings, tls)
         site, address = await parts.enter_async_context(_listening(app, settings, tls))
         await parts.enter_async_context(_watched(app, manager))
+        parts.enter_context(short_collections())
         stop = _stop_on_signals()
         _reload_and_back_up_on_signals(app, tls, manager, address)
         announce(address)

@@ -133,6 +133,7 @@ async def _serve(request: web.Request, pending: PendingSocket | None) -> web.Str
             stayed_s=stayed_s,
             connections=policy.caps.open - (pending is None),
         )
+        ws.break_rings()
     return ws
 
 

@@ -63,6 +63,20 @@ class HeatmapSocket(web.WebSocketResponse):
         if early:
             check.feed_data(early)
 
+    def break_rings(self) -> None:
+        """Let go of what leads back to this socket; at the end of its handler.
+
+        It keeps what ended it, whose traceback holds the frames of its own methods, and its connection calls
+        it: rings of some fifty objects, with all buffers, which only a collection of everything would find.
+        """
+        if self._req is not None:
+            self._req.protocol._data_received_cb = None
+        error = self.exception()
+        while error is not None:
+            error.__traceback__, context = None, error.__context__
+            error.__context__ = error.__cause__ = None
+            error = context
+
     async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
         """Close as aiohttp does, after `before_close`; True if this call closed it."""
         if self.before_close is not None:

@@ -1,0 +1,106 @@
+"""What a connection leaves behind: its memory is free at its end, without a collection that stops all."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from aiohttp import web
+
+from liqstream.ws.endpoint import WsConfig
+from tests.support.ws_server import PATIENCE_S, WsServer, ws_server
+
+ROUND = 20
+Leave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_collected() -> Iterator[None]:
+    """Only what is not referred to any more goes."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def handlers() -> int:
+    """How many of aiohttp's connection handlers are in memory."""
+    return sum(isinstance(each, web.RequestHandler) for each in gc.get_objects())
+
+
+def frame(opcode: int, payload: bytes = b"") -> bytes:
+    """A client's frame, masked with zeros."""
+    return bytes([0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0]) + payload
+
+
+async def aborts(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Gone without a word."""
+    writer.transport.abort()
+
+
+async def hangs_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The socket is closed, the stream is not."""
+    writer.close()
+
+
+async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """As RFC 6455 has it."""
+    writer.write(frame(0x8, b"\x03\xe8"))
+    await reader.read()
+    writer.close()
+
+
+async def breaks_the_rules(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A reserved opcode: the server closes."""
+    writer.write(frame(0x5))
+    await reader.read()
+    writer.close()
+
+
+async def is_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """It follows nothing for too long."""
+    await reader.read()
+    writer.close()
+
+
+async def connect(server: WsServer, leave: Leave) -> None:
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    key = b64encode(os.urandom(16)).decode()
+    writer.write(
+        f"GET /ws/heatmap HTTP/1.1\r\nHost: {server.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+    )
+    assert b"101 " in await reader.readuntil(b"\r\n\r\n")
+    writer.write(frame(0x1, b'{"action":"ping"}'))
+    await reader.readexactly(2)
+    await leave(reader, writer)
+
+
+async def ask(server: WsServer, leave: Leave) -> None:
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(f"GET /ws/stats HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    await leave(reader, writer)
+
+
+@pytest.mark.parametrize("leave", [aborts, hangs_up, closes, breaks_the_rules, is_closed])
+async def test_a_socket_leaves_nothing_for_the_collector(leave: Leave) -> None:
+    """However it ends."""
+    config = WsConfig(idle_s=0.2 if leave is is_closed else 60.0)
+    async with ws_server(config) as server, asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(connect(server, leave) for _ in range(ROUND)))
+        while handlers():  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("leave", [aborts, hangs_up])
+async def test_a_request_leaves_nothing_for_the_collector(leave: Leave) -> None:
+    """A connection that is kept alive, and then left."""
+    async with ws_server() as server, asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(ask(server, leave) for _ in range(ROUND)))
+        while handlers():  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
