@@ -81,6 +81,11 @@ class RedisNames:
         return f"{self.prefix}:market-list"
 
     @property
+    def market_choices(self) -> str:
+        """The choice of markets that each server was given: a hash by server."""
+        return f"{self.prefix}:market-list:choices"
+
+    @property
     def markets(self) -> str:
         """The newest table of markets."""
         return f"{self.prefix}:markets:latest"

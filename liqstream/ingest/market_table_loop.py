@@ -133,12 +133,13 @@ class MarketTableLoop:
         now_ms = max(map(self._maps.data_time_ms, self._symbols), default=0)
         if not markets or not now_ms:
             return
-        # From here on liquidations are added up anew; what has this time or a later one is not the store's.
-        before, self._day_ms = (self._since, self._day_ms), now_ms
+        # From here on liquidations are added up anew: the newest record of all is the store's, what is of a
+        # later time is not.
+        before, self._day_ms = (self._since, self._day_ms), now_ms + 1
         self._since = defaultdict(lambda: [0.0, 0.0])
         try:
             await self._store.flush()
-            self._day = await self._store.day_figures(markets, now_ms)
+            self._day = await self._store.day_figures(markets, now_ms + 1)
         except StoreError as error:
             log.warning("day_figures_not_read", reason=str(error))
             since, self._day_ms = before

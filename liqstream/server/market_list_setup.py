@@ -11,6 +11,7 @@ from aiohttp import web
 
 from liqstream.feeds.feed import Feed
 from liqstream.fleet.leader_lease import lease_token
+from liqstream.fleet.market_choices import MarketChoices
 from liqstream.fleet.redis_pubsub import RedisNames
 from liqstream.fleet.roles import NodeRole
 from liqstream.fleet.shared_market_list import SharedMarketList
@@ -30,6 +31,10 @@ FIRST_LIST = web.AppKey("first_market_list", FollowedList)
 """What is followed until the first choice; set where markets are chosen."""
 MARKET_LIST = web.AppKey("market_list", MarketListLoop)
 """Set where markets are chosen."""
+MARKET_CHOICES = web.AppKey("market_choices", MarketChoices)
+"""Set where markets are chosen in a fleet."""
+
+_DIFFERING = "servers of this fleet were given other choices of markets; the leader's list counts for all"
 
 
 async def first_list_ctx(app: web.Application) -> AsyncIterator[None]:
@@ -82,9 +87,14 @@ async def running_market_list(app: web.Application) -> AsyncIterator[None]:
                     adopt=loop.adopt,
                     clock_s=time.monotonic,
                 )
-                _ = await running.enter_async_context(
-                    app[SUPERVISOR].background("shared-market-list", shared.run)
+                choices = app[MARKET_CHOICES] = MarketChoices(
+                    redis,
+                    RedisNames(settings.redis_channel_prefix),
+                    server=app[FLEET].server,
+                    choice=str(settings.market_choice),
                 )
+                for name, task in (("shared-market-list", shared.run), ("market-choices", choices.run)):
+                    _ = await running.enter_async_context(app[SUPERVISOR].background(name, task))
             if feeds:
                 _ = await running.enter_async_context(app[SUPERVISOR].background("market-list", loop.run))
         yield
@@ -127,8 +137,10 @@ def report_choice(app: web.Application) -> dict[str, object]:
     if MARKET_LIST not in app:
         return {}
     newest = app[MARKET_LIST].newest
+    differing = app[MARKET_CHOICES].differing if MARKET_CHOICES in app else {}
     return {
         "choice": str(app[SETTINGS].market_choice),
         "followed": len(app[FOLLOWED]),
         "ranked": iso_utc(newest.ranked_ms) if newest.ranked_ms else None,
+        **({"other_choices": dict(differing), "note": _DIFFERING} if differing else {}),
     }

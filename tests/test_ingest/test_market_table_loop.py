@@ -112,3 +112,14 @@ async def test_tables_are_numbered_and_come_at_least_now_and_then(rig: Rig) -> N
     assert (renewed.epoch, renewed.seq) == (first.epoch + 5, 1)
     assert rig.loop._maps.last_snapshot("BTCUSDT") is None
     assert renewed.timestamp_ms > START_MS
+
+
+async def test_a_liquidation_that_is_the_newest_record_counts_at_once(rig: Rig) -> None:
+    """The store is asked up to its time, and it with that; not a minute later."""
+    liquidation = Liquidation("binance", "BTCUSDT", END_MS + 3, "long", 100_000.0, 1.0)
+    rig.loop._maps.apply([liquidation])
+    rig.loop.take([liquidation])
+    rig.store.enqueue([liquidation])
+    assert (await rig.row())["long_liquidated_24h"] == 100_000
+    rig.loop.take([Liquidation("binance", "BTCUSDT", END_MS + 4, "long", 100_000.0, 1.0)])
+    assert (await rig.row())["long_liquidated_24h"] == 200_000

@@ -16,12 +16,15 @@ from aiohttp.test_utils import TestClient, TestServer
 from liqstream.client.market_table import MarketTableState
 from liqstream.client.messages import MarketsMessage, decode
 from liqstream.feeds import exchange_facts
+from liqstream.fleet import market_choices
+from liqstream.heatmap.market_table import usd_figure
 from liqstream.http.app_keys import MAPS, STORE
 from liqstream.ingest import market_list_loop, market_table_loop
-from liqstream.market import MarketKey
+from liqstream.market import MarketKey, Side
 from liqstream.server.app import make_app
 from liqstream.settings.load import load_settings
 from liqstream.simulator.exchange_server import SimulatedExchange
+from liqstream.simulator.ledger import Fill
 from liqstream.ws.endpoint import MANAGER
 from tests.support.exchange_rig import serving
 from tests.support.redis_server import RedisServer, redis_server
@@ -184,8 +187,11 @@ async def test_a_change_of_leader_with_a_scanner_open(
 ) -> None:
     """Every server has the leader's list, whatever its own choice is; the next leader goes on with it.
 
-    A scanner at a server that only fans out is sent one whole table, then changes; its sums are not doubled.
+    A scanner at a server that only fans out is sent one whole table, then changes; its sums are the stored
+    ones before and after, to the last digit that is shown.
     """
+    faults = exchange[0].faults
+    faults.hold_liquidations = True
     fleet = {"redis_enabled": True, "redis_url": redis_server.url, "lease_s": 1.0}
     (tmp_path / "next").mkdir()
     async with AsyncExitStack() as running:
@@ -202,12 +208,16 @@ async def test_a_change_of_leader_with_a_scanner_open(
         await until(
             other, "/ready", lambda body: all(each["age_ms"] is not None for each in body["symbols"].values())
         )
+        # Liquidations that both servers hear of, and no others; prices go on.
+        await liquidate(exchange[0], [first, other])
         ws = await running.enter_async_context(fanout.ws_connect("/ws/heatmap"))
         await ws.send_json({"action": "subscribe", "stream": "markets", "proto": 2})
         tables: list[dict[str, Any]] = []
         scanner = MarketTableState()
         async with asyncio.timeout(60):
-            while not tables:
+            sums = await stored_sums(first)
+            assert sums == await stored_sums(other)
+            while shown_sums(scanner) != sums:
                 await take_table(ws, scanner, tables)
             before = scanner.table
             await leader.__aexit__(None, None, None)
@@ -221,12 +231,72 @@ async def test_a_change_of_leader_with_a_scanner_open(
         assert wholes[0]["epoch"] < wholes[1]["epoch"]
         for symbol in LISTED[:3]:
             then, now = before.row(symbol), after.row(symbol)
-            assert now["venues"] == ["binance"]
-            for name in ("open_interest", "long_liquidated_24h", "short_liquidated_24h"):
-                assert float(str(now[name])) < 1.5 * float(str(then[name])) + 1e6
+            assert now["venues"] == then["venues"] == ["binance"]
+            held = [float(str(row["open_interest"])) / float(str(row["price"])) for row in (then, now)]
+            assert held[0] == pytest.approx(held[1], rel=0.02)  # both are shown to three digits
+        assert shown_sums(scanner) == sums
+        assert all(long_usd + short_usd > 0 for long_usd, short_usd in sums.values())
         assert names(await until(fanout, "/api/symbols", bool)) == list(LISTED[:3])
         kept = json.loads(await asyncio.to_thread((tmp_path / "next" / "m.symbols.json").read_text))
         assert list(kept["markets"]) == list(LISTED[:3])
+
+
+async def liquidate(exchange: SimulatedExchange, servers: list[TestClient[Any, Any]]) -> None:
+    """Let out the liquidations that were held back, with one more of each market, to all servers."""
+    now_ms = exchange.clock.now_ms()
+    for number, symbol in enumerate(LISTED[:3]):
+        price = exchange.market.price(symbol, now_ms)
+        side: Side = "short" if number % 2 else "long"
+        exchange.publisher.add_fill(symbol, Fill(0, now_ms - 1, side, price, price, price, 5e4 / price, 50.0))
+    exchange.faults.hold_liquidations = False
+    async with asyncio.timeout(60):
+        while exchange.publisher._added:  # noqa: ASYNC110  # no event
+            await asyncio.sleep(0.02)
+        exchange.faults.hold_liquidations = True
+        for server in servers:
+            while len(await stored_sums(server)) < len(LISTED[:3]):  # noqa: ASYNC110  # no event
+                await asyncio.sleep(0.1)
+
+
+async def stored_sums(server: TestClient[Any, Any]) -> dict[str, list[Any]]:
+    """Long and short USD of every market with a liquidation in a server's store, as the table shows them."""
+    assert server.app is not None
+    store, found = server.app[STORE], {}
+    await store.flush()
+    for symbol in LISTED[:3]:
+        rows = await store.liquidations(symbol, start_ms=0, end_ms=2**52)
+        if len(rows):
+            usd = rows.price_usd * rows.quantity_base
+            sides = (usd[rows.is_long], usd[~rows.is_long])
+            found[symbol] = [usd_figure(float(side.sum())) for side in sides]
+    return found
+
+
+def shown_sums(scanner: MarketTableState) -> dict[str, list[Any]]:
+    """The same as a scanner has them."""
+    names = ("long_liquidated_24h", "short_liquidated_24h")
+    table = scanner.table
+    if table is None:
+        return {}
+    return {symbol: [table.row(symbol)[name] for name in names] for symbol in table.symbols}
+
+
+async def test_a_fleet_names_who_was_given_another_choice(
+    lists: str, redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In /ready of the leader and of the follower; the leader's list counts for both."""
+    monkeypatch.setattr(market_choices, "STATE_EVERY_S", 0.1)
+    fleet = {"redis_enabled": True, "redis_url": redis_server.url}
+    (tmp_path / "next").mkdir()
+    async with (
+        server_of(lists, tmp_path, "top:3", **fleet) as leader,
+        server_of(lists, tmp_path / "next", "top:2", **fleet) as follower,
+    ):
+        for client, other in ((leader, "top:2"), (follower, "top:3")):
+            ready = await until(client, "/ready", lambda body: "other_choices" in body["markets"])
+            assert list(ready["markets"]["other_choices"].values()) == [other]
+            assert "the leader's list counts" in ready["markets"]["note"]
+        await until(follower, "/api/symbols", lambda body: names(body) == list(LISTED[:3]))
 
 
 async def take_table(
