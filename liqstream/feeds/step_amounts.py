@@ -46,6 +46,7 @@ class StepAmounts:
         if now_ms - self._asked_ms < ASK_EVERY_MS:
             return
         self._asked_ms = now_ms
+        not_found = 0
         for symbol in dict.fromkeys((*symbols, *TELLING)):
             pending = trial.pending((symbol,))
             trial.drop([item for item in pending if item.record.time_ms < now_ms - GIVEN_UP_MS])
@@ -57,8 +58,11 @@ class StepAmounts:
             }
             for item in due:
                 row = by_rest.get((item.record.time_ms, item.record.price_usd))
-                if row is not None:
+                if row is None:
+                    not_found += 1
+                else:
                     trial.judge([item], self._agreeing(item, row))
+        trial.not_found = not_found
 
     def _agreeing(self, item: Held[Liquidation], by_rest: Liquidation) -> set[str]:
         record, step = item.record, self.step[item.record.symbol]

@@ -72,6 +72,8 @@ class Trial(Generic[R]):
     compared: int = 0
     """Events of the present round."""
     agreed: Counter[str] = field(default_factory=Counter)
+    not_found: int = 0
+    """Events the second source should have had when it was asked last, and had not."""
     has_changed: bool = False
     """Since it was last written down; whoever writes it resets it."""
     _held: deque[Held[R]] = field(default_factory=lambda: deque(maxlen=MOST_HELD))
@@ -152,7 +154,8 @@ class Trial(Generic[R]):
         """How it stands, for users."""
         about, source = self.question.about, self.question.second_source
         if self.verdict is None:
-            return f"{about}: held back until {source} agrees, {self.compared} of {ENOUGH} compared"
+            missing = f", {self.not_found} not found there" if self.not_found else ""
+            return f"{about}: held back until {source} agrees, {self.compared} of {ENOUGH} compared{missing}"
         if self.verdict == OFF:
             return f"{about}: off, {source} agrees with no reading of it"
         return f"{about}: {self.verdict}, as {source} agrees"

@@ -65,3 +65,5 @@ async def test_rest_must_have_the_same() -> None:
     for after_ms, waiting in ((WAIT_MS - 1, 1), (WAIT_MS, 1), (GIVEN_UP_MS + 1, 0)):
         trial = await compared(held, None, after_ms)
         assert (trial.compared, len(trial.pending(("BTCUSDT",)))) == (0, waiting)
+        is_told = after_ms == WAIT_MS
+        assert ("0 of 20 compared, 1 not found there" in trial.sentence) == is_told
