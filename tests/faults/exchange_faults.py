@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +42,12 @@ ALIKE = frozenset(["binance", "bybit"])
 """Exchanges whose maps of one market are the same; OKX tells its past liquidations too."""
 EXPECTED_FLAGS = frozenset(["warming_up", "calibrating", "out_of_order", "price_jump"])
 STEP_S = 1.0
+MOST_CPU_S = 120.0
+"""A cell takes a twentieth of it, or something asks again without a wait."""
+
+
+class EndlessWorkError(Exception):
+    """Virtual time stood still."""
 
 
 @dataclass(slots=True)
@@ -63,10 +71,28 @@ def run_cell(cell: Cell) -> Report:
     """Do it, on an own market and store, in virtual time."""
     report = Report(cell)
     try:
-        run_virtually(_run(cell, report))
+        run_virtually(within_cpu(_run(cell, report), MOST_CPU_S))
     except Exception as error:  # noqa: BLE001  # whatever ends a feed would have ended the server
         report.wrong.append(f"ended by {error!r}")
     return report
+
+
+async def within_cpu(job: Coroutine[Any, Any, None], most_s: float) -> None:
+    """Virtual time stands still while something asks again and again without a wait: end it after so long.
+
+    For the main thread. Raises EndlessWorkError.
+    """
+    loop, running = asyncio.get_running_loop(), asyncio.ensure_future(job)
+    loop.add_signal_handler(signal.SIGPROF, running.cancel)
+    signal.setitimer(signal.ITIMER_PROF, most_s)
+    try:
+        await asyncio.wait({running})
+        if running.cancelled():
+            raise EndlessWorkError(f"more than {most_s:.0f} s of the processor: something never waits")
+        running.result()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        loop.remove_signal_handler(signal.SIGPROF)
 
 
 async def _run(cell: Cell, report: Report) -> None:
@@ -139,6 +165,9 @@ def _note_status(status: FeedStatus, report: Report, *, are_cut: bool = False) -
         report.causes["bad messages or items"] = None
     if status.last_refusal:
         report.causes[f"refused: {status.last_refusal}"] = None
+    for question in status.unproven.values():
+        if "not found there" in question:
+            report.causes[question] = None
     if are_cut:
         return
     if status.last_error:
