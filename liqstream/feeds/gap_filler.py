@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 
@@ -21,6 +22,8 @@ MISSING_PAST = "missing_past"
 """The flag of a map of which some past could not be fetched yet."""
 ITEMS_EVERY_S = 240.0
 """How often a part of the past is asked for that an exchange says it does not have; a new gap asks too."""
+_CALM_S = 120.0
+"""Nothing has been refused for so long: the next record that is gets its question soon."""
 _SAFETY_MS = 60_000
 """Liquidations are asked for from so long before a break: the last of them may have been on their way."""
 
@@ -51,6 +54,9 @@ class GapFiller:
         self._watched = watched  # the symbols whose past comes before the others'
         # Set when records may be missing; reset as a fetch begins, so that a gap found meanwhile counts.
         self._found = asyncio.Event()
+        # Whether that is for a record the guard refused: REST may bring the same again.
+        self._is_refused = False
+        self._refused_s = -math.inf  # when such a record was waited for last, on the clock
         # Held while the past is fetched: two who fetch would fetch the same.
         self._fetching = asyncio.Lock()
 
@@ -77,9 +83,10 @@ class GapFiller:
         self._found.set()
 
     def note_refused(self, record: MarketEvent) -> None:
-        """A record that was delivered is impossible: REST may have it as it is."""
+        """A record that was delivered is impossible: REST may have it as it is, now or in a while."""
         self._backfill.note_impossible(record, self._access.their_now_ms())
         if isinstance(record, Candle) or self._backfill.is_missing((record.symbol,)):
+            self._is_refused = True
             self._found.set()
 
     def flags(self) -> dict[str, set[str]]:
@@ -98,9 +105,10 @@ class GapFiller:
 
     async def run(self, deliver: Callable[[Sequence[MarketEvent]], None], show: Callable[[], None]) -> None:
         """Never returns: fetch whenever there may be a gap, and again until nothing is missing."""
-        schedule = self._make_schedule()
+        schedule, after_refusals = self._make_schedule(), self._make_schedule()
         while True:
             await self._found.wait()
+            await self._wait_after_refusal(after_refusals)
             self._found.clear()
             wait_s, is_done = 0.0, False
             try:
@@ -127,6 +135,16 @@ class GapFiller:
                 self._found.set()
             else:
                 schedule.reset()
+
+    async def _wait_after_refusal(self, schedule: Schedule) -> None:
+        """Where REST's own records are refused too, ask by the schedule; the first time soon."""
+        if not self._is_refused:
+            return
+        if self._clock.time_s() - self._refused_s > _CALM_S:
+            schedule.reset()
+        self._refused_s = self._clock.time_s()
+        await self._wait(schedule.next_s())
+        self._is_refused = False
 
     async def _wait(self, seconds: float) -> None:
         """Wait, but no longer than a pause lasts that somebody may have cleared."""

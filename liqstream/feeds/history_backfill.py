@@ -14,6 +14,7 @@ from liqstream.feeds.error_reporter import ErrorReporter
 from liqstream.feeds.feed import History
 from liqstream.feeds.missing_past import PAST_KINDS, MissingPast, Span
 from liqstream.feeds.parsing import UNREADABLE
+from liqstream.feeds.past_amounts import PastAmounts
 from liqstream.feeds.rest_client import RestClient, RestError, RestRefusedError
 from liqstream.feeds.trial import OFF
 from liqstream.feeds.venue import Venue
@@ -74,6 +75,11 @@ class HistoryBackfill:
         self._refused_items: set[tuple[str, str]] = set()
         # When something was first found impossible or not there, UTC ms, by symbol, kind and time.
         self._in_vain_since_ms: dict[tuple[str, str, int], int] = {}
+        self._amounts = PastAmounts()  # judges what came
+        # From when on the past was asked for since this start, UTC ms, by symbol.
+        self._asked_from_ms: dict[str, int] = {}
+        # What of the span being fetched came impossible, by symbol and kind: it is not there, though it came.
+        self._impossible: list[tuple[str, str, Span]] = []
 
     def recall(self) -> None:
         """Add what was missing before this start; the state must have been read."""
@@ -126,6 +132,7 @@ class HistoryBackfill:
             return
         if span[1] <= now_ms and self._is_worth_asking(record.symbol, kind, at_ms, now_ms):
             self.missing.add(record.symbol, kind, *span)
+            self._impossible.append((record.symbol, kind, span))
             self._save()
 
     def _is_worth_asking(self, symbol: str, kind: str, at_ms: int, now_ms: int) -> bool:
@@ -171,7 +178,13 @@ class HistoryBackfill:
             self._save()
 
     def note_wrong_amounts(self, symbol: str, start_ms: int, now_ms: int) -> None:
-        """Remember that amounts since `start_ms` were refused, where they can be asked for."""
+        """Remember that amounts since `start_ms` were refused, where they can be asked for.
+
+        What was fetched before may have been taken, for want of a price to judge it by: it is asked for too.
+        """
+        step_ms = self._interval_ms
+        start_ms = min(start_ms, self._asked_from_ms.get(symbol, start_ms))
+        self.missing.add(symbol, "bars", start_ms - start_ms % step_ms, now_ms - now_ms % step_ms)
         if self._venue.keeps_open_interest:
             self.missing.add(symbol, "open_interest", start_ms, now_ms)
         if self._venue.keeps_liquidations:
@@ -194,16 +207,37 @@ class HistoryBackfill:
                     if kind == "liquidations" and not self._may_be_read(symbol, span):
                         continue
                     came = False
+                    self._asked_from_ms[symbol] = min(span[0], self._asked_from_ms.get(symbol, span[0]))
+                    self._impossible.clear()
                     async with aclosing(self._fetch_span(rest, symbol, kind, span, patient)) as batches:
                         async for batch in batches:
                             count += len(batch)
                             came = came or any(span[0] <= time_of(each) <= span[1] for each in batch)
+                            self._amounts.note(batch, span)
                             yield batch
                     self._forget_if_old(symbol, kind, span, now_ms)
                     if not came:
                         self._doubt(symbol, kind, span, now_ms)
+                    self._miss_impossible()
+            self._doubt_amounts(symbol, now_ms)
             if count:
                 log.info("history fetched", exchange=self._venue.exchange, symbol=symbol, records=count)
+
+    def _doubt_amounts(self, symbol: str, now_ms: int) -> None:
+        """More open interest came than any market has, and no price was known to refuse it: ask again."""
+        thing = _thing(symbol, "open_interest")
+        for span in self._amounts.take_impossible(symbol):
+            if self._is_worth_asking(symbol, "open_interest", span[0], now_ms):
+                self._reporter.report(thing, f"{thing}: more than any market has")
+                self.missing.add(symbol, "open_interest", *span)
+                self._save()
+
+    def _miss_impossible(self) -> None:
+        """What has come, but was refused while it was delivered, is still missing."""
+        for symbol, kind, span in self._impossible:
+            self.missing.add(symbol, kind, *span)
+        if self._impossible:
+            self._save()
 
     def _may_be_read(self, symbol: str, span: Span) -> bool:
         """Whether past liquidations can be read; where nothing says how, they are not missed any more."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from liqstream.market import Bars, FloatArray, MarketKey, TimeArray
 from liqstream.market.column_guard import confirmed_bars, possible_bars, steady_open_interest
+from liqstream.market.record_bounds import LARGEST_USD
 from liqstream.store.guarded_rows import USABLE, limits, usable_of_markets
 from liqstream.store.results import FundingColumns, LiquidationColumns
 
@@ -68,6 +69,9 @@ def bars(
             columns, refused = _filled(columns, _aggregated(finer, interval_ms)), refused + unconfirmed
     opens_ms = columns["open_time_ms"].astype(np.int64)
     reported, base = _open_interest_as_of(cursor, market, opens_ms + interval_ms, latest_ms)
+    # It may have been stored before there was a price to judge it by.
+    impossible = base * columns["close"] > LARGEST_USD
+    reported, base = np.where(impossible, np.nan, reported), np.where(impossible, np.nan, base)
     made = Bars(
         interval_ms,
         opens_ms,

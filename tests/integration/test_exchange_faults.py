@@ -35,10 +35,12 @@ def test_an_exchange_fails_and_is_well_again(cell: Cell) -> None:
     "name",
     [
         "okx:/api/v5/public/instruments:wrong-size:lasting:starting",
+        "gate:/api/v4/futures/usdt/contracts:wrong-size:lasting:starting",
+        "okx:/api/v5/rubik/stat/contracts/open-interest-history:wrong-size:lasting:starting",
     ],
 )
-def test_sizes_listed_wrongly_at_the_start_are_read_again(name: str) -> None:
-    """Soon after the list is right what was refused is there, and nothing is flagged."""
+def test_sizes_given_wrongly_at_the_start_are_read_again(name: str) -> None:
+    """Soon after they are right what was refused is there, and nothing is flagged."""
     (cell,) = (each for each in all_cells() if each.name == name)
     report = run_cell(cell)
     assert report.wrong == []

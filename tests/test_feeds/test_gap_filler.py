@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ from liqstream.supervision.backoff import FullJitter
 from liqstream.supervision.clock import SYSTEM_CLOCK
 from tests.support.exchange_rig import SYMBOLS, collected, connector, nothing_known
 from tests.support.faulty_exchange import faulty_exchange
+from tests.support.virtual_clock import run_virtually
 
 HISTORY = 100
 """Records of an hour and a half; live ones of a moment are fewer."""
@@ -188,6 +192,19 @@ async def test_an_impossible_record_is_fetched_as_it_is(tmp_path: Path) -> None:
         assert closed[49] not in events
 
 
+@asynccontextmanager
+async def filler(port: int, timing: FeedTiming) -> AsyncIterator[tuple[GapFiller, HistoryBackfill]]:
+    """What fills the gaps of a feed of Bybit, and what it asks with."""
+    venue, status = Bybit(), FeedStatus()
+    access = ExchangeAccess(venue, Endpoints(f"http://127.0.0.1:{port}"), timing, NO_OBSERVERS, status)
+    reporter = ErrorReporter("bybit", status, SYSTEM_CLOCK.now_ms)
+    span = BackfillSpan(60_000, 1)
+    backfill = HistoryBackfill(venue, SYMBOLS, Deduplicator(60_000), reporter, access.state, span)
+    await access.measure_clock()
+    yield GapFiller(access, backfill, reporter, timing, lambda: SYMBOLS, lambda: None), backfill
+    await access.close()
+
+
 async def test_what_a_late_bar_s_question_did_not_get_is_asked_for_again() -> None:
     """No bar that comes shows such a gap: it is noted before the question."""
     refused = True
@@ -195,18 +212,8 @@ async def test_what_a_late_bar_s_question_did_not_get_is_asked_for_again() -> No
     def answer(request: web.Request) -> web.Response | None:
         return refusal() if refused and request.path == "/v5/market/kline" else None
 
-    async with faulty_exchange(answer) as (_, port):
-        venue, status, timing = (
-            Bybit(),
-            FeedStatus(),
-            FeedTiming(make_schedule=lambda: Schedule(FullJitter(cap_s=0.05))),
-        )
-        access = ExchangeAccess(venue, Endpoints(f"http://127.0.0.1:{port}"), timing, NO_OBSERVERS, status)
-        reporter = ErrorReporter("bybit", status, SYSTEM_CLOCK.now_ms)
-        span = BackfillSpan(60_000, 1)
-        backfill = HistoryBackfill(venue, SYMBOLS, Deduplicator(60_000), reporter, access.state, span)
-        await access.measure_clock()
-        gaps = GapFiller(access, backfill, reporter, timing, lambda: SYMBOLS, lambda: None)
+    timing = FeedTiming(make_schedule=lambda: Schedule(FullJitter(cap_s=0.05)))
+    async with faulty_exchange(answer) as (_, port), filler(port, timing) as (gaps, _):
         assert [batch async for batch in gaps.fetch_symbol("BTCUSDT") if isinstance(batch[0], Candle)] == []
         refused, came = False, asyncio.Event()
         run = asyncio.create_task(
@@ -216,7 +223,82 @@ async def test_what_a_late_bar_s_question_did_not_get_is_asked_for_again() -> No
             await came.wait()
         run.cancel()
         await asyncio.wait({run})
-        await access.close()
+
+
+def test_what_comes_impossible_by_rest_too_is_asked_for_by_the_schedule() -> None:
+    """Not again and again without a wait, as long as it comes so: for an hour."""
+    assert 6 <= run_virtually(_asked_while_all_is_refused()) <= 60
+
+
+async def _asked_while_all_is_refused() -> int:
+    asked, is_too_often = 0, asyncio.Event()
+
+    def answer(request: web.Request) -> web.Response | None:
+        nonlocal asked
+        asked += request.path == "/v5/market/kline"
+        if asked > 200:
+            is_too_often.set()
+        return None
+
+    timing = FeedTiming(make_schedule=lambda: Schedule(FullJitter(random=random.Random(1))))
+    async with faulty_exchange(answer, speed=1.0) as (_, port), filler(port, timing) as (gaps, _):
+
+        def refuse(batch: Sequence[MarketEvent]) -> None:
+            for record in batch:
+                gaps.note_refused(record)
+
+        run = asyncio.create_task(gaps.run(refuse, lambda: None))
+        gaps.note_gap()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(120):
+                await is_too_often.wait()
+        run.cancel()
+        await asyncio.wait({run})
+    return asked
+
+
+async def test_bars_refused_while_they_are_delivered_are_still_missing() -> None:
+    """Where a contract's size was listed wrongly, all that was asked for since the start is."""
+    async with (
+        faulty_exchange(lambda _: None, speed=1.0) as (_, port),
+        filler(port, FeedTiming()) as (gaps, past),
+    ):
+        refused: list[int] = []
+        async for batch in gaps.fetch():
+            for record in batch:
+                if isinstance(record, Candle) and record.symbol == "BTCUSDT" and len(refused) < 10:
+                    gaps.note_refused(record)
+                    refused.append(record.open_time_ms)
+        assert past.missing.spans("ETHUSDT", "bars") == []
+        assert past.missing.spans("BTCUSDT", "bars") == [(refused[0], refused[-1] + 60_000)]
+        gaps.note_wrong_sizes({"ETHUSDT": refused[5]})
+        for kind in ("bars", "open_interest"):
+            ((start_ms, end_ms),) = past.missing.spans("ETHUSDT", kind)
+            assert start_ms <= refused[0]
+            assert end_ms > refused[-1]
+
+
+async def test_more_open_interest_than_any_market_has_is_asked_for_again() -> None:
+    """Where there was no price to refuse it by when it came; it says so until it comes as it is."""
+    is_wrong = True
+
+    def answer(request: web.Request) -> web.Response | None:
+        if not is_wrong or request.path != "/v5/market/open-interest":
+            return None
+        row = {"openInterest": "6e16", "singleOpenInterest": "3e16", "timestamp": request.query["startTime"]}
+        return web.json_response({"retCode": 0, "retMsg": "OK", "result": {"list": [row]}})
+
+    async with faulty_exchange(answer) as (_, port):
+        feed = connector(port, Bybit())
+
+        def named_then_whole(events: list[MarketEvent]) -> bool:
+            nonlocal is_wrong
+            if "BTCUSDT open interest of the past: more than any market has" in feed.status.last_error:
+                is_wrong = False
+            return not is_wrong and not feed.status.flags and feed.status.last_error == ""
+
+        events = await collected(feed, named_then_whole)
+        assert of_kind(events, OpenInterest) > 35
 
 
 async def test_the_past_of_what_is_watched_comes_first_and_its_progress_is_shown() -> None:

@@ -109,3 +109,12 @@ def test_what_the_guard_refuses_is_left_out_of_every_read() -> None:
             True,
         )
         assert newest_times(cursor) == {MARKET: year_2096_ms}
+
+
+def test_open_interest_that_no_price_judged_is_left_out_at_its_bars() -> None:
+    """It was stored before any bar; with one it is more than a record can be about."""
+    interest = [open_interest(T0 + STEP_MS, 3e16), open_interest(T0 + 10 * STEP_MS, 3e4)]
+    with store_of([*(candle(index, close=100_000.0) for index in (0, 9)), *interest]) as cursor:
+        bars, _ = queries.bars(cursor, MARKET, STEP_MS, **EVER)
+        np.testing.assert_array_equal(bars.open_interest_base, [np.nan, 3e4])
+        np.testing.assert_array_equal(bars.reported_open_interest, [np.nan, 6e4])
