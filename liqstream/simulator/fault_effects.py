@@ -43,7 +43,9 @@ async def spoilt_response(
         if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
             return response
         fields = dialect.endpoints[await dialect.endpoint_of(request)]
-        spoilt = spoil(orjson.loads(response.body), fields, fault.kind)
+        sound = orjson.loads(response.body)
+        spoilt = spoil(sound, fields, fault.kind)
+        fault.unspoilt += spoilt == sound
         return web.Response(
             body=orjson.dumps(spoilt), status=response.status, content_type="application/json"
         )

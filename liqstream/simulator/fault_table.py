@@ -70,7 +70,7 @@ class Fault:
 
     It ends after `times` requests, handshakes, subscriptions or messages, and after `lasts_s`, if given.
     `retry_after` is sent as that header, `location` is where a redirect leads, `variant` picks one of the
-    exchange's codes. `hits` counts what it spoilt.
+    exchange's codes. `hits` counts what it met, `unspoilt` those of them that had nothing to spoil.
     """
 
     exchange: str
@@ -83,6 +83,7 @@ class Fault:
     location: str = "http://redirected.invalid/"
     variant: int = 0
     hits: int = field(default=0, init=False)
+    unspoilt: int = field(default=0, init=False)
     since_s: float = field(default=0.0, init=False)
 
     @classmethod

@@ -147,7 +147,7 @@ async def _watch(stack: ExchangeStack, collecting: Collecting, fault: Fault, rep
     stack.exchange.table.clear()
     await _note_causes(stack, collecting, report)
     report.hits = fault.hits
-    if fault.hits and report.cell.has_to_show and not report.causes:
+    if fault.hits > fault.unspoilt and report.cell.has_to_show and not report.causes:
         report.wrong.append("neither status nor flags show a cause")
     if not fault.hits and not report.cell.may_be_missed:
         report.wrong.append("the fault was never met")
@@ -166,7 +166,7 @@ def _note_status(status: FeedStatus, report: Report, *, are_cut: bool = False) -
     if status.last_refusal:
         report.causes[f"refused: {status.last_refusal}"] = None
     for question in status.unproven.values():
-        if "not found there" in question:
+        if "not found there" in question or "with none of those before" in question:
             report.causes[question] = None
     if are_cut:
         return

@@ -208,3 +208,17 @@ async def test_subscriptions(
             words.add(text)
     assert len(words) == 2
     assert at.table.targets[name]
+
+
+async def test_an_answer_without_anything_to_spoil_is_counted(
+    exchange: tuple[SimulatedExchange, str],
+) -> None:
+    """Nobody can show the cause of what was not done."""
+    at, url = exchange
+    fault = at.table.add(Fault("binance", KLINES, FaultKind.WRONG_SIZE))
+    async with aiohttp.ClientSession(url) as session:
+        for question, counts in ((f"{QUESTION}&endTime=1", (1, 1)), (QUESTION, (2, 1))):
+            async with session.get(question) as response:
+                assert response.status == 200
+                assert ((await response.json()) == []) == (counts == (1, 1))
+            assert (fault.hits, fault.unspoilt) == counts
