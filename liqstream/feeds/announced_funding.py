@@ -16,7 +16,12 @@ class AnnouncedFunding:
     _coming: dict[str, ComingFunding] = field(default_factory=dict)
 
     def paid(self, symbol: str, sent_ms: int, due_ms: int, rate: float) -> list[FundingRate]:
-        """Take an announcement (UTC ms, fraction per interval); the payment it shows to have been made."""
+        """Take an announcement (UTC ms, fraction per interval); the payment it shows to have been made.
+
+        More than all of a position is no rate: it comes as a payment of now, for the guard to refuse.
+        """
+        if abs(rate) > 1:
+            return [FundingRate(self.exchange, symbol, sent_ms, rate)]
         last = self._coming.get(symbol)
         self._coming[symbol] = ComingFunding(sent_ms, due_ms, rate)
         if last is None or due_ms <= last.due_ms:
