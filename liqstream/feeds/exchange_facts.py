@@ -51,6 +51,8 @@ class ExchangeFacts(FeedBase):
     _size_doubted: asyncio.Event
     # When the list may be read again for that, on the clock.
     _read_for_sizes_from_s: float
+    # Rounds of trials with which no reading agreed, when they were looked at last.
+    _failed_rounds: int = 0
     # Set when the sockets may have to carry other topics.
     _plan_changed: asyncio.Event
 
@@ -110,6 +112,14 @@ class ExchangeFacts(FeedBase):
             self._read_for_sizes_from_s = self._clock.time_s() + READ_FOR_SIZES_EVERY_S
             self._size_doubted.set()
             self._list_changed.set()
+
+    def _doubt_steps(self) -> None:
+        """Where a second source has agreed with nothing once more, the list may have given a step wrongly."""
+        failed = sum(trial.rounds for trial in self._venue.trials.values())
+        if failed > self._failed_rounds:
+            self._size_doubted.set()
+            self._list_changed.set()
+        self._failed_rounds = failed
 
     def _read_list(self, listed: Mapping[str, Instrument]) -> None:
         """Take a new list in; what was refused for a size that was listed wrongly is fetched again."""

@@ -330,6 +330,7 @@ class ExchangeFeed(ExchangeFacts):
             followed = self._instruments.followed
             for record in await self._access.examine(followed, self._reporter, self._on_verdict):
                 self._take_present([record])
+            self._doubt_steps()
             self._show_flags()
 
     def _on_verdict(self) -> None:

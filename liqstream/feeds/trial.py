@@ -155,7 +155,9 @@ class Trial(Generic[R]):
         about, source = self.question.about, self.question.second_source
         if self.verdict is None:
             missing = f", {self.not_found} not found there" if self.not_found else ""
-            return f"{about}: held back until {source} agrees, {self.compared} of {ENOUGH} compared{missing}"
+            failed = ", with none of those before" if self.rounds else ""
+            so_far = f"{self.compared} of {ENOUGH} compared{failed}{missing}"
+            return f"{about}: held back until {source} agrees, {so_far}"
         if self.verdict == OFF:
             return f"{about}: off, {source} agrees with no reading of it"
         return f"{about}: {self.verdict}, as {source} agrees"

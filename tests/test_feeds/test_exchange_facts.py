@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from contextlib import aclosing
 
 import pytest
+from aiohttp import web
 
+from liqstream.feeds.exchanges.bitget import Bitget
 from liqstream.feeds.exchanges.hyperliquid import Hyperliquid
 from tests.support.exchange_rig import connector, simulated_exchange
+from tests.support.faulty_exchange import faulty_exchange
+from tests.support.virtual_clock import run_virtually
 
 pytestmark = pytest.mark.simulated
 
@@ -52,3 +56,33 @@ async def test_a_note_of_brackets_stands_beside_others_and_ends() -> None:
     feed.note_brackets("")
     assert feed.status.note == ""
     await feed.close()
+
+
+def test_the_list_is_read_again_where_nothing_agrees_with_its_steps() -> None:
+    """Amounts are told from multiples of a step: if it is listed wrongly, an hour is too long to wait."""
+    before, soon_after = run_virtually(_lists_read())
+    assert soon_after == before + 1
+
+
+async def _lists_read() -> list[int]:
+    asked = 0
+
+    def answer(request: web.Request) -> web.Response | None:
+        nonlocal asked
+        asked += request.path == "/api/v3/market/instruments"
+        return None
+
+    found = []
+    async with faulty_exchange(answer, speed=1.0) as (_, port):
+        feed = connector(port, Bitget(), stale_after_s=30.0)
+        until_s = asyncio.get_running_loop().time() + 90.0
+        async with aclosing(feed.events()) as batches:
+            async for _ in batches:
+                if asyncio.get_running_loop().time() < until_s:
+                    continue
+                found.append(asked)
+                if len(found) == 2:
+                    break
+                feed._venue.trials["liquidations"].rounds += 1
+                until_s += 20.0
+    return found

@@ -48,6 +48,7 @@ def test_nothing_is_used_where_no_reading_agrees() -> None:
     for at_ms in (0, 1, OFF_AFTER_MS - 1):
         assert trial.settle(at_ms) == []
         assert trial.is_open
+        assert "0 of 20 compared, with none of those before" in trial.sentence
         trial.note(ENOUGH, ())
     assert trial.settle(OFF_AFTER_MS) == []
     assert trial.verdict == OFF
