@@ -116,34 +116,6 @@ globalThis.bench = (() => {
     return stats(spent);
   }
 
-  async function bands() {
-    const { market, chart, element } = view();
-    const [rows, columns] = [1200, 300];
-    const long = new Uint16Array(rows * columns);
-    for (let c = 0; c < columns; c++) for (let i = 0; i < 9; i++) long[c * rows + 61 + 127 * i] = 600;
-    const flat = () => new Float64Array(columns).fill(100_300);
-    market.now = null;
-    market.takeHistory({ header: { ...market.header, rows, columns, step: 1, p0: 100_000 }, long, short: new Uint16Array(rows * columns), candles: { open: flat(), high: flat(), low: flat(), close: flat() } });
-    liqstream.store.set({ view: "density", fit: "map", candles: false, dots: false });
-    const found = [];
-    for (const height of [720, 555, 480, 333, 250]) {
-      element.style.maxHeight = `${height}px`;
-      for (let i = 0; i < 4; i++) await frame();
-      const canvas = chart.takeScreenshot();
-      const { data } = canvas.getContext("2d").getImageData(Math.round(view().xOf(150)), 0, 1, canvas.height - 30);
-      let [bright, before] = [0, false];
-      for (let y = 0; y < canvas.height - 30; y++) {
-        const lit = data[4 * y] + data[4 * y + 1] > 300;
-        if (lit && !before) bright++;
-        before = lit;
-      }
-      found.push(bright);
-    }
-    element.style.maxHeight = "";
-    liqstream.store.set({ view: "clusters", fit: "near", candles: true, dots: true });
-    return found;
-  }
-
   // Hours of seconds without the waiting: a snapshot each, a column every five minutes.
   async function hours(count) {
     await load([288, 300]);
@@ -189,5 +161,5 @@ globalThis.bench = (() => {
     });
   }
 
-  return { load, updates, pans, thresholds, bands, hours, liveMessages };
+  return { load, updates, pans, thresholds, hours, liveMessages };
 })();

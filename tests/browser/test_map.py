@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.browser.conftest import Opened
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Opened]
+BRIGHT_BANDS = (Path(__file__).parents[2] / "bench/bright_bands.js").read_text()
 
 
 def test_it_draws_live_and_says_what_it_is(open_page: Open, demo_url: str) -> None:
@@ -350,35 +352,9 @@ def test_shift_drag_measures(open_page: Open, demo_url: str) -> None:
 def test_all_bright_bands_are_visible_at_every_height(open_page: Open, demo_url: str) -> None:
     """With more levels than pixels none of nine one-level bands is lost, whatever the zoom."""
     opened = open_page(demo_url, candles="0", dots="0", view="density", fit="map", lock="1")
-    counts = opened.page.evaluate(
-        """async () => {
-          const {view} = liqstream.mapGrid.focus, {market} = view, matrix = market.matrix;
-          const rows = 1200, columns = 300, bands = Array.from({length: 9}, (_, i) => 61 + 127 * i);
-          const long = new Uint16Array(rows * columns), candle = () => new Float64Array(columns).fill(matrix.p0 + 300);
-          for (let c = 0; c < columns; c++) for (const r of bands) long[c * rows + r] = 600;
-          const header = {...market.header, rows, columns, step: 1, p0: matrix.p0, t0: matrix.t0};
-          market.now = null;
-          liqstream.client.close();
-          market.takeHistory({header, long, short: new Uint16Array(rows * columns), candles: {open: candle(), high: candle(), low: candle(), close: candle()}});
-          const frame = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
-          const found = [];
-          for (const height of [720, 555, 480, 333, 250]) {
-            view.element.style.maxHeight = `${height}px`;
-            await frame(); await frame(); await frame();
-            const canvas = view.chart.takeScreenshot(), context = canvas.getContext('2d');
-            const x = Math.round(view.xOf(150) * canvas.width / view.element.clientWidth);
-            const {data} = context.getImageData(x, 0, 1, canvas.height - 30);
-            let bright = 0, before = false;
-            for (let y = 0; y < canvas.height - 30; y++) {
-              const lit = data[4 * y] + data[4 * y + 1] > 300;
-              if (lit && !before) bright++;
-              before = lit;
-            }
-            found.push(bright);
-          }
-          return found;
-        }"""
-    )
+    opened.page.evaluate("() => liqstream.client.close()")
+    opened.page.evaluate(BRIGHT_BANDS)
+    counts = opened.page.evaluate("() => brightBands()")
     assert counts == [9] * 5
 
 
