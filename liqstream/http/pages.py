@@ -49,6 +49,8 @@ class PageFacts:
 _FILES: web.AppKey[PageFiles] = web.AppKey("page_files")
 _BUILD = "npm ci --prefix web --omit=dev && npm run --prefix web build, in the checkout; or a released wheel"
 _FIRST_WINDOW = "3d"
+_MOST_CELLS = 9
+_PARTS_OF_A_CELL = 2
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -128,13 +130,21 @@ def _symbol_meant(query: Mapping[str, str], facts: PageFacts) -> str | None:
 def first_history(query: Mapping[str, str], facts: PageFacts) -> str | None:
     """The address of the history the page will ask for first (web/js/data/rest-client.js), so that the
     browser can ask while the scripts still load; None where only the page knows it."""
-    window = query.get("window", _FIRST_WINDOW)
+    symbol, window = query.get("symbol", ""), query.get("window", _FIRST_WINDOW)
+    if cells := _cells(query.get("cells", "")):
+        symbol, window = next((cell for cell in cells if cell[0] in facts.symbols), ("", ""))
     if facts.private or query.get("venues") or query.get("lev") or window not in WINDOWS:
         return None
-    symbol = query.get("symbol", "")
     symbol = symbol if symbol in facts.symbols else facts.symbols[0]
     interval = column_interval(window, facts.interval)
     return f"api/heatmap/{symbol}/history?window={window}&interval={interval}&signed=1"
+
+
+def _cells(text: str) -> list[tuple[str, str]]:
+    """The maps of a layout, as web/js/state/cells.js reads them: market and window of each, once."""
+    named = (cell.split(":") for cell in text.split(","))
+    cells = [(cell[0].upper(), cell[1].lower()) for cell in named if len(cell) == _PARTS_OF_A_CELL]
+    return list(dict.fromkeys(cell for cell in cells if cell[1] in WINDOWS))[:_MOST_CELLS]
 
 
 async def health(_request: web.Request) -> web.Response:

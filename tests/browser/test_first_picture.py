@@ -25,6 +25,8 @@ BYTES_UNTIL_LIVE = 185_000
         {"symbol": "NOSUCH"},
         {"venues": "simulated"},
         {"lev": "50-"},
+        {"cells": "ETHUSDT:12h"},
+        {"cells": "NOSUCH:7d,ETHUSDT:12h", "symbol": "BTCUSDT"},
     ],
 )
 def test_the_first_history_is_asked_for_once(

@@ -26,6 +26,13 @@ FACTS = PageFacts(("BTCUSDT", "ETHUSDT"), "5m", lambda: "simulated")
         ),
         ({"symbol": "<script>"}, "api/heatmap/BTCUSDT/history?window=3d&interval=15m&signed=1"),
         ({"window": "two weeks"}, None),
+        ({"cells": "ETHUSDT:12h,BTCUSDT:7d"}, "api/heatmap/ETHUSDT/history?window=12h&interval=5m&signed=1"),
+        (
+            {"cells": "NOSUCH:1y,what,ethusdt:12H", "symbol": "BTCUSDT", "window": "7d"},
+            "api/heatmap/ETHUSDT/history?window=12h&interval=5m&signed=1",
+        ),
+        ({"cells": "NOSUCH:12h"}, None),
+        ({"cells": "what"}, "api/heatmap/BTCUSDT/history?window=3d&interval=15m&signed=1"),
         ({"venues": "okx"}, None),
     ],
 )
