@@ -17,7 +17,7 @@ from liqstream.simulator.contracts import Contract
 from liqstream.simulator.ledger import Fill, Ledger
 from liqstream.simulator.minute_path import Walk
 from liqstream.simulator.position_changes import ChangeLog, PositionChanges
-from liqstream.simulator.positions import SLOTS, Hits, Positions
+from liqstream.simulator.positions import NEVER_MS, SLOTS, Hits, Positions
 from liqstream.simulator.price_process import MINUTES, exogenous_day
 from liqstream.simulator.traders import BoolArray, Entries, IntArray, day_of_entries
 
@@ -33,6 +33,8 @@ _IMPACT_KEPT = 0.5 ** (1 / 25.0)
 _DAILY_TURNOVER = 2.5
 """Traded USD a day over open interest, apart from what the known traders do."""
 _LIQUIDATION_SLIP = 0.0004
+_MARGIN_ADDED, _MARGIN_TIMES = 0.8, ((0.7, 0.9), (1.1, 1.6))
+"""Of those who change their margin so many add some; how much farther removing and adding moves a level."""
 _POPULATION_SEED_STEP = 1_000_003
 """Between the seeds of two populations, so that no other market's seed is met."""
 
@@ -74,6 +76,8 @@ class Engine:
         self.ledger = Ledger(self._count, first_day * DAY_MS)
         self.positions = Positions(self._count)
         self.changes = ChangeLog()
+        self.margin_changes = 0.0
+        """Share of the positions whose margin is changed in a day: their level moves without a trade."""
         # Per contract; prices and steps in USD, quantities in base coin.
         self._base = np.array([contract.base_price for contract in self.contracts])
         # USD: the smallest price difference.
@@ -104,6 +108,8 @@ class Engine:
         self.positions.sweep()
         self.changes.begin_minute()
         self._impact *= _IMPACT_KEPT
+        if self.margin_changes:
+            self._change_margins(open_ms)
         hits, walk = self._move_price(minute)
         traded_usd = np.zeros(self._count)
         fills = self._end_touched(hits, walk, open_ms, traded_usd)
@@ -111,6 +117,15 @@ class Engine:
         self._enter_newcomers(walk, minute, open_ms, traded_usd)
         self._book(walk, minute, fills, traded_usd)
         self._last_close = walk.close
+
+    def _change_margins(self, open_ms: int) -> None:
+        rng = np.random.Generator(np.random.SFC64([self._traders_seed, open_ms // MINUTE_MS, 11]))
+        stands = (self.positions.opened_ms < open_ms) & (self.positions.closed_ms >= NEVER_MS)
+        chance, adds, part = rng.uniform(size=(3, len(stands)))
+        slots = np.flatnonzero(stands & (chance < self.margin_changes / MINUTES))
+        low, high = np.array(_MARGIN_TIMES)[(adds[slots] < _MARGIN_ADDED).astype(int)].T
+        times = low + (high - low) * part[slots]
+        self.positions.change_margin(slots, times, self._last_close[slots // SLOTS])
 
     def _prepared(self, day: int) -> _Day:
         """Everything of a day that does not depend on what the traders do in it."""

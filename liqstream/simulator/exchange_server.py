@@ -1,8 +1,8 @@
 """The simulated exchange as a server: one market behind the REST and WebSocket interfaces of exchanges.
 
 Every answer carries `X-Liqstream-Simulated`: market seconds per second. `/_simulator/...` reports every
-position and takes commands: `POST misbehave` sets Faults by name, `PUT faults` the whole fault table, a list
-of its lines.
+position and every account and takes commands: `POST misbehave` sets Faults by name, `PUT faults` the whole
+fault table, a list of its lines.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ DIALECTS: dict[str, Dialect] = {
         lighter_api,
     )
 }
+MARGIN_CHANGES = 0.05
+"""Share of the positions whose margin is changed in a day, so that their level moves without a trade."""
 TARGETS = {name: (*dialect.endpoints, *dialect.channels) for name, dialect in DIALECTS.items()}
 """What can fail, by exchange."""
 
@@ -98,6 +100,7 @@ class SimulatedExchange:
             population=population,
             share=share,
         )
+        market.change_margins(MARGIN_CHANGES)
         faults, table = Faults(), FaultTable(TARGETS, clock.monotonic_s)
         publisher = Publisher(market, clock, faults, table, round_s=round_s)
         usage = {name: Usage(dialect.limits, clock.monotonic_s) for name, dialect in DIALECTS.items()}

@@ -95,6 +95,10 @@ class SimulatedMarket:
         """The open of the oldest minute that is known."""
         return self._ledger.first_ms
 
+    def change_margins(self, share: float) -> None:
+        """From the next minute on so many of the positions, as a share a day, have their margin changed."""
+        self._engine.margin_changes = share
+
     def advance(self, now_ms: int) -> None:
         """Work the market out up to the minute of `now_ms`; cheap when there is nothing to do."""
         while self._ledger.end_ms <= now_ms:

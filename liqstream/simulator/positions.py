@@ -15,6 +15,8 @@ from liqstream.simulator.traders import BoolArray, Entries, IntArray
 
 SLOTS = 3072
 NEVER_MS = float(2**62)
+_LEAST_ROOM = 0.01
+"""Margin is not removed where the price would be nearer to the level, as a share of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,28 @@ class Positions:
         slots = np.flatnonzero(below | above)
         is_below = below.ravel()[slots]
         return Hits(slots, is_below, np.where(is_below, self.lower[slots], self.upper[slots]))
+
+    def change_margin(self, slots: IntArray, times: FloatArray, price: FloatArray) -> IntArray:
+        """Have the level stand `times` as far from the entry: more for margin added, less for margin removed.
+
+        `price` (USD, of each slot) has to stay 1 % away from the level, else its margin stays. Returns whose
+        has changed.
+        """
+        sign = np.where(self.is_long[slots], 1.0, -1.0)
+        before = self.liquidation[slots]
+        moved = self.entry[slots] - times * (self.entry[slots] - before)
+        allowed = sign * (price - moved) >= _LEAST_ROOM * price
+        at, level, before, sign = slots[allowed], moved[allowed], before[allowed], sign[allowed]
+        # What was paid in or out, for each USD at entry, is more or less of what leverage had left out.
+        self.leverage[at] = 1 / (1 / self.leverage[at] + sign * (before - level) / self.entry[at])
+        self.liquidation[at] = level
+        # A stop before the level stays, unless the level has come before it.
+        lower, upper = self.lower[at], self.upper[at]
+        below = np.where(lower == before, level, np.maximum(lower, level))
+        above = np.where(upper == before, level, np.minimum(upper, level))
+        self.lower[at] = np.where(sign > 0, below, lower)
+        self.upper[at] = np.where(sign < 0, above, upper)
+        return at
 
     def expired(self, now_ms: float) -> IntArray:
         """Positions whose traders have had enough by `now_ms`."""

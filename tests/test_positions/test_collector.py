@@ -150,6 +150,85 @@ def test_levels_are_the_true_ones(tmp_path: Path) -> None:
     virtually(tmp_path, job)
 
 
+def test_a_level_that_moves_without_a_trade_is_found_in_time(tmp_path: Path) -> None:
+    """Margin that an account adds or removes shows in no trade: at every look a wrong level is one that is
+    not due yet; near the price none is for more than two minutes."""
+
+    async def job(rig: PositionRig) -> None:
+        rig.exchange.market.change_margins(300.0)
+        tracker, schedule, healed = rig.collector.tracker, rig.collector.schedule, 0
+        async with running(rig.collector):
+            wrong: set[int] = set()
+            for _ in range(24):
+                await asyncio.sleep(10)
+                now_ms = rig.now_ms()
+                before, right, wrong = wrong, set[int](), set()
+                for row, slot, truth in _settled(rig, now_ms):
+                    is_right = tracker.positions.level[slot] == pytest.approx(truth, rel=1e-4)
+                    (right if is_right else wrong).add(row)
+                levels, _ = rig.measured()
+                near = set(levels.slot[levels.near(0.04) & (levels.usd > 11_000)].tolist())
+                for row in wrong:
+                    assert schedule.age_factor(row, now_ms) <= 1.1
+                    age_s = (now_ms - int(tracker.accounts.read_ms[row])) / 1000
+                    is_near = near & set(tracker.positions.slots(row))
+                    assert age_s <= 130 * schedule.factor or not is_near
+                healed += len(before & right)
+            assert tracker.counts.size_mismatches == 0
+        assert healed >= 5
+
+    virtually(tmp_path, job)
+
+
+def _settled(rig: PositionRig, now_ms: int) -> list[tuple[int, int, float]]:
+    """Row, slot and true level of each account that was read and has not traded since."""
+    tracker, found = rig.collector.tracker, []
+    for truth in rig.exchange.market.accounts.holdings(SYMBOL, now_ms):
+        row = tracker.accounts.row_of.get(truth.address)
+        if row is None or truth.level is None:
+            continue
+        if tracker.accounts.read_ms[row] and not tracker.accounts.is_dirty[row]:
+            found += [(row, int(slot), truth.level) for slot in tracker.positions.slots(row)]
+    return found
+
+
+@pytest.mark.parametrize("is_long", [True, False])
+def test_a_touched_level_is_read_at_once_and_listed_again(tmp_path: Path, is_long: bool) -> None:
+    """The price is beyond the level as it is known: it is not drawn, read within 30 s x the factor, and drawn
+    where it really is, for its account has survived."""
+
+    async def job(rig: PositionRig) -> None:
+        tracker = rig.collector.tracker
+        async with running(rig.collector):
+            await asyncio.sleep(60)
+            levels, _ = rig.measured()
+            truths = {slot: (row, level) for row, slot, level in _settled(rig, rig.now_ms())}
+            far = levels.has_level & ((levels.size > 0) == is_long) & ~levels.near(0.2) & (levels.usd > 5e4)
+            chosen = next(row for row in np.flatnonzero(far) if int(levels.slot[row]) in truths)
+            slot = int(levels.slot[chosen])
+            row, truth = truths[slot]
+            tracker.positions.level[slot] = levels.mark * (1.003 if is_long else 0.997)
+            began_ms = rig.now_ms()
+            assert not _is_drawn(rig, slot)
+            async with asyncio.timeout(60):
+                while tracker.accounts.read_ms[row] < began_ms:
+                    assert not _is_drawn(rig, slot)
+                    await asyncio.sleep(0.5)
+            waited_s = (tracker.accounts.read_ms[row] - began_ms) / 1000
+            assert waited_s <= 30 * rig.collector.schedule.factor
+            assert tracker.positions.level[slot] == pytest.approx(truth, rel=1e-4)
+            assert _is_drawn(rig, slot)
+
+    virtually(tmp_path, job)
+
+
+def _is_drawn(rig: PositionRig, slot: int) -> bool:
+    """Whether a position is on the map and among the largest."""
+    levels, _ = rig.measured()
+    (row,) = np.flatnonzero(levels.slot == slot)
+    return bool(levels.has_level[row])
+
+
 @pytest.mark.attack
 def test_after_a_hole_in_the_trades_sizes_are_healed_by_reads(tmp_path: Path) -> None:
     """They age meanwhile; the mismatches are counted, and what is read is right again."""

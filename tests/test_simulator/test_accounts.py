@@ -126,3 +126,33 @@ def test_the_leaderboard_names_the_larger_accounts(market: SimulatedMarket) -> N
     everyone = sum(len(market.accounts.holdings(symbol, now_ms)) for symbol in SYMBOLS)
     assert len(rows) == round(0.6 * everyone)
     assert rows == sorted(rows, key=lambda row: -row[1])
+
+
+def test_margin_moves_levels_without_a_trade(market: SimulatedMarket) -> None:
+    """Farther where some was added, nearer where it was removed, about as many as it is told to; the
+    position is the same, and the level is where it ends."""
+    before = {each.address: each for each in market.accounts.holdings("SOLUSDT", START_MS)}
+    market.change_margins(48.0)
+    now_ms = START_MS + 30 * MINUTE_MS
+    market.advance(now_ms)
+    after = {each.address: each for each in market.accounts.holdings("SOLUSDT", now_ms)}
+    both = [(before[name], each) for name, each in after.items() if name in before and each.level is not None]
+    moved = [(old, new) for old, new in both if old.level != new.level]
+    assert 0.5 < len(moved) / len(both) < 0.75
+    added = 0
+    for old, new in moved:
+        assert (old.size, old.entry) == (new.size, new.entry)
+        assert old.level is not None
+        assert new.level is not None
+        farther = abs(new.level - new.entry) > abs(old.level - old.entry)
+        assert (new.leverage < old.leverage) == farther
+        added += farther
+        assert (new.level < market.price("SOLUSDT", now_ms)) == (new.size > 0)
+    assert 0.7 < added / len(moved) < 0.97
+    later_ms = now_ms + 120 * MINUTE_MS
+    market.change_margins(0.0)
+    market.advance(later_ms)
+    ended = [each for each in market.accounts.prints("SOLUSDT", now_ms + MINUTE_MS, later_ms) if each.level]
+    known = [each for each in ended if each.trader in after]
+    assert known
+    assert all(each.level == after[each.trader].level for each in known)
