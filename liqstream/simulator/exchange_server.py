@@ -207,6 +207,7 @@ class SimulatedExchange:
                 }
                 for level in levels
             ],
+            "accounts": self.market.accounts.holdings(symbol, now_ms),
         }
         return web.Response(body=orjson.dumps(known), content_type="application/json")
 

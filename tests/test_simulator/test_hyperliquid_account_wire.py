@@ -92,3 +92,29 @@ async def test_the_channels_and_questions_of_accounts() -> None:
                 refused += [message["data"]] if message["channel"] == "error" else []
         assert refused == ["Cannot track more than 10 total users."]
         assert exchange.publisher.messages > 0
+
+
+async def test_the_truth_names_every_account() -> None:
+    """From outside: they hold the open interest on either side, the makers among them, and their states
+    have the same size and level."""
+    async with (
+        simulated_exchange() as (_, port),
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+    ):
+        truth = await (await session.get("/_simulator/truth/BTCUSDT")).json()
+        accounts = truth["accounts"]
+        longs = sum(each["size"] for each in accounts if each["size"] > 0)
+        shorts = -sum(each["size"] for each in accounts if each["size"] < 0)
+        assert longs == pytest.approx(truth["open_interest"])
+        assert shorts == pytest.approx(truth["open_interest"])
+        assert sum(each["level"] is not None for each in accounts) == len(truth["standing"])
+        asked = {each["address"]: each for each in accounts[::100]}
+        assert len(asked) > 5
+        alike = 0
+        for address, each in asked.items():
+            async with session.post("/info", json={"type": "clearinghouseState", "user": address}) as answer:
+                for position in read_account_state(await answer.json()).positions:
+                    expected = (each["size"], each["level"] or 0.0)
+                    alike += (position.size, position.level or 0.0) == pytest.approx(expected)
+        # A few have traded since, for a minute takes a second.
+        assert alike >= 0.8 * len(asked)
