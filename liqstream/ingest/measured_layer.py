@@ -64,7 +64,7 @@ class MeasuredLayer:
         if self.collector.state == "standby":
             return "another server of the fleet reads positions; ask that one"
         if symbol not in self.collector.symbols:
-            return f"positions of {symbol} are not measured: its contract counts several coins as one"
+            return f"positions of {symbol} are not measured: it was not followed when this server began"
         return ""
 
     async def snapshot(self, symbol: str) -> tuple[HeatmapSnapshot, LevelMix] | None:

@@ -43,6 +43,13 @@ class Coins:
         self._set_margin()
         return number
 
+    def follow(self, coins: Collection[str]) -> None:
+        """From now on these coins' trades are listened to, and no others."""
+        self.followed = frozenset(coins)
+        for coin in self.followed:
+            self.number(coin)
+        self.is_followed = np.array([name in self.followed for name in self.names], dtype=np.bool_)
+
     def _add(self, coin: str) -> int:
         number = self.number_of[coin] = len(self.names)
         self.names.append(coin)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,22 +21,17 @@ from liqstream.feeds.weight_ledger import Reservation, WeightLedger
 from liqstream.market import DAY_MS
 from liqstream.market.identity import contract_of
 from liqstream.positions.account_state import read_account_state
+from liqstream.positions.coin_names import CoinNames
 from liqstream.positions.failures import Failures
-from liqstream.positions.info_client import (
-    InfoClient,
-    RefusedForGoodError,
-    TooManyError,
-    UnansweredError,
-)
+from liqstream.positions.info_client import InfoClient, RefusedForGoodError, TooManyError, UnansweredError
 from liqstream.positions.leaderboard import follow_leaderboard
 from liqstream.positions.liquidation_capture import Capture
 from liqstream.positions.liquidation_collector import LiquidationCollector
-from liqstream.positions.margin_tables import read_margin_tables
-from liqstream.positions.measured import Coverage, MeasuredLevels, coverage_of, levels_of
+from liqstream.positions.margin_tables import MarginTable, read_margin_tables
+from liqstream.positions.measured import Coverage, MeasuredLevels, coverage_of
 from liqstream.positions.messages import read_contexts, read_trades
 from liqstream.positions.read_schedule import FLOOR_USD, READ_WEIGHT, ReadSchedule
 from liqstream.positions.store_keeper import StoreKeeper
-from liqstream.positions.stored_state import coin_of
 from liqstream.positions.tracker import Tracker
 from liqstream.positions.trade_socket import TradeSocket
 from liqstream.store.market_store import MarketStore
@@ -101,7 +96,8 @@ class PositionsCollector:
         self.setup = setup
         self.symbols = tuple(symbol for symbol in symbols if contract_of(symbol).coins == 1)
         self.ledger = ledger or WeightLedger(most, most=max(1100.0, most), clock=clock)
-        self.tracker = Tracker([coin_of(symbol) for symbol in self.symbols])
+        self._names = CoinNames(self.symbols)  # what the exchange calls their coins
+        self.tracker = Tracker(self._names.contracts)
         self.schedule = ReadSchedule(self.tracker, weight_per_minute=most, floor_usd=setup.floor_usd)
         self.reads: Counter[str] = Counter()
         """Answers by why the account was read: first, traded or due."""
@@ -113,7 +109,7 @@ class PositionsCollector:
         """What does not work just now."""
         self.liquidations = LiquidationCollector(
             self.tracker,
-            {coin_of(symbol): (symbol, 1) for symbol in self.symbols},
+            self._names.contracts,
             EXCHANGE,
             ledger=self.ledger,
             clock=clock,
@@ -121,11 +117,12 @@ class PositionsCollector:
         )
         """What was liquidated, as far as it can be found."""
         self.keeper = StoreKeeper(
-            self.tracker, self.symbols, store, days=setup.days, capture_of=self._captured, clock=clock
+            self.tracker, self._names, store, days=setup.days, capture_of=self.capture, clock=clock
         )
         """What is known outlives a restart in the store."""
         self._clock = clock  # of every wait, and the time of states
         self._leads = leads  # see the class
+        self._listed = asyncio.Event()  # set once it is known which coins there are
         self._universe: list[str] = []  # coins by their number in messages about all contexts
         self._rate = most  # weight a minute; below the setting after a 429
         self._socket: TradeSocket | None = None  # None while this server does not read
@@ -148,20 +145,15 @@ class PositionsCollector:
 
     def levels(self, symbol: str, mark: float | None = None) -> MeasuredLevels | None:
         """A symbol's positions now; `mark` (USD) is taken while none is known. None without a mark."""
-        return levels_of(self.tracker, coin_of(symbol), self._clock.now_ms(), mark)
+        return self._names.levels(self.tracker, symbol, self._clock.now_ms(), mark)
 
     def coverage(self, symbol: str, levels: MeasuredLevels) -> Coverage | None:
         """A symbol's coverage; None while its open interest is not known."""
-        number = self.tracker.coins.number(coin_of(symbol))
-        return coverage_of(levels, float(self.tracker.coins.open_interest[number]))
+        return coverage_of(levels, self._names.open_interest(self.tracker, symbol))
 
     def capture(self, symbol: str) -> Capture | None:
         """What share of a symbol's realised liquidations is found; None before any trade."""
-        return self.liquidations.capture.of(coin_of(symbol), self._clock.now_ms())
-
-    def _captured(self, symbol: str) -> float | None:
-        found = self.capture(symbol)
-        return None if found is None else found.share
+        return self.liquidations.capture.of(self._names.coin(symbol), self._clock.now_ms())
 
     async def run(self) -> None:
         """Collect while this server leads, until cancelled, or until the exchange refuses for good."""
@@ -192,23 +184,13 @@ class PositionsCollector:
     async def _collect(self, session: aiohttp.ClientSession) -> None:
         setup, clock = self.setup, self._clock
         client = InfoClient(setup.base_url, session, setup.proxy, clock)
-        self._socket = TradeSocket(
-            setup.ws_url,
-            [coin_of(symbol) for symbol in self.symbols],
-            session,
-            self._on_data,
-            self._on_break,
-            proxy=setup.proxy,
-            clock=clock,
-        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._lead())
-            tasks.create_task(self._socket.run())
+            tasks.create_task(self._listen(session, tasks))
             tasks.create_task(self._refresh())
             tasks.create_task(self.keeper.run())
             tasks.create_task(self._read_tables(client))
             tasks.create_task(self._read_accounts(client, tasks))
-            tasks.create_task(self.liquidations.follow_makers(self._socket))
             fills = InfoClient(setup.fills_url or setup.base_url, session, setup.proxy, clock)
             tasks.create_task(self.liquidations.read_vaults(fills))
             tasks.create_task(self.liquidations.ask_for_fills(fills))
@@ -217,6 +199,16 @@ class PositionsCollector:
                     client, setup.leaderboard_url, self.tracker.accounts, clock, self.failures
                 )
                 tasks.create_task(leaderboard)
+
+    async def _listen(self, session: aiohttp.ClientSession, tasks: asyncio.TaskGroup) -> None:
+        """Trades, once it is known what the exchange calls the coins."""
+        await self._listed.wait()
+        setup, coins, clock = self.setup, list(self._names.contracts), self._clock
+        self._socket = TradeSocket(
+            setup.ws_url, coins, session, self._on_data, self._on_break, proxy=setup.proxy, clock=clock
+        )
+        tasks.create_task(self.liquidations.follow_makers(self._socket))
+        await self._socket.run()
 
     def _on_break(self, reason: str) -> None:
         self.tracker.coins.end_trades()
@@ -250,7 +242,7 @@ class PositionsCollector:
                 meta = await client.ask({"type": "meta"})
                 tables = read_margin_tables(meta)
                 self._universe = [str(contract["name"]) for contract in meta["universe"]]
-                self.tracker.coins.set_tables(tables)
+                self._take_listed(tables)
                 self.failures.end("margin_tables_not_read")
                 wait_s = DAILY_S
             except (UnansweredError, KeyError, TypeError, ValueError) as error:
@@ -260,6 +252,15 @@ class PositionsCollector:
             finally:
                 self.liquidations.settle(held)
             await self._clock.sleep(wait_s)
+
+    def _take_listed(self, tables: Mapping[str, MarginTable]) -> None:
+        self.tracker.coins.set_tables(tables)
+        # What the socket listens to stays: a coin that is renamed is followed after a restart.
+        if not self._listed.is_set():
+            self._names.learn(tables)
+            self.tracker.coins.follow(self._names.contracts)
+            self.liquidations.capture.symbol_of = self._names.contracts
+        self._listed.set()
 
     async def _read_accounts(self, client: InfoClient, tasks: asyncio.TaskGroup) -> None:
         """Read whose turn it is, evenly within the budget, until cancelled."""

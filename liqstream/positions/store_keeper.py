@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 
 from liqstream.market import DAY_MS
-from liqstream.positions.measured import coverage_of, levels_of
+from liqstream.positions.coin_names import CoinNames
+from liqstream.positions.liquidation_capture import Capture
+from liqstream.positions.measured import coverage_of
 from liqstream.positions.stored_state import (
     Written,
     changed_accounts,
@@ -29,22 +31,22 @@ log = structlog.get_logger(__name__)
 
 
 class StoreKeeper:
-    """For one tracker of `symbols`; rows older than `days` are deleted."""
+    """For one tracker of the symbols of `names`; rows older than `days` are deleted."""
 
     def __init__(
         self,
         tracker: Tracker,
-        symbols: Sequence[str],
+        names: CoinNames,
         store: MarketStore,
         *,
         days: int,
-        capture_of: Callable[[str], float | None] = lambda symbol: None,
+        capture_of: Callable[[str], Capture | None] = lambda symbol: None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.one_sided: tuple[str, int] | None = None
         """The symbol, and when, that proved that open interest counts one side."""
         self._tracker = tracker  # what is kept
-        self._symbols = tuple(symbols)  # what is drawn of it
+        self._names = names  # what is drawn of it
         self._store = store  # where
         self._days = days  # for how long
         self._capture_of = capture_of  # by symbol, what part of its liquidations is found
@@ -60,11 +62,11 @@ class StoreKeeper:
         accounts, positions = await self._store.known_positions()
         self._written = restore(self._tracker, accounts, positions)
         self.one_sided = await self._store.one_sided_proof()
-        for symbol in self._symbols:
+        self._names.learn({coin_of(symbol) for symbol, _ in self._written})
+        for symbol in self._names.symbols:
             looks = await self._store.measured_coverage(symbol, start_ms=now_ms - DAY_MS, end_ms=now_ms)
             if looks:
-                number = self._tracker.coins.number(coin_of(symbol))
-                self._tracker.coins.open_interest[number] = looks[-1].open_interest_base
+                self._names.note_open_interest(self._tracker, symbol, looks[-1].open_interest_base)
         self._is_restored = True
 
     async def run(self) -> None:
@@ -91,15 +93,16 @@ class StoreKeeper:
     def _drawn(self, now_ms: int) -> tuple[list[StoredCell], list[StoredCoverage]]:
         cells: list[StoredCell] = []
         looks: list[StoredCoverage] = []
-        for symbol in self._symbols:
-            levels = levels_of(self._tracker, coin_of(symbol), now_ms)
-            held = float(self._tracker.coins.open_interest[self._tracker.coins.number(coin_of(symbol))])
+        for symbol in self._names.symbols:
+            levels = self._names.levels(self._tracker, symbol, now_ms)
+            held = self._names.open_interest(self._tracker, symbol)
             coverage = None if levels is None else coverage_of(levels, held)
             if levels is None or coverage is None:
                 continue
             cells += stored_cells(symbol, levels, now_ms)
             found = self._capture_of(symbol)
-            looks.append(stored_coverage(symbol, coverage, held, len(levels.size), now_ms, found))
+            share = None if found is None else found.share
+            looks.append(stored_coverage(symbol, coverage, held, len(levels.size), now_ms, share))
             if self.one_sided is None and coverage.proves_one_side:
                 self.one_sided = (symbol, now_ms)
         return cells, looks

@@ -27,7 +27,13 @@ META: dict[str, Any] = {
         for number, tiers in ((56, BTC), (55, ETH), (54, SOL))
     ],
 }
-TIERS: Mapping[str, Tiers] = {"BTC": BTC, "ETH": ETH, "SOL": SOL, "ATOM": ((0.0, 5.0),)}
+TIERS: Mapping[str, Tiers] = {
+    "BTC": BTC,
+    "ETH": ETH,
+    "SOL": SOL,
+    "ATOM": ((0.0, 5.0),),
+    "kPEPE": ((0.0, 10.0),),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,24 @@ async def _maps(client: TestClient[Any, Any]) -> None:
     drawn = sum(measured["data"]["long"]) + sum(measured["data"]["short"])
     # More accounts are read meanwhile.
     assert 0.95 * before <= drawn <= 1.05 * _drawable_usd(client, *ends)
+    await _bands(client, measured["data"])
     rows = await asked(client, f"/api/heatmap/BTCUSDT?exchange={MEASURED}")
     assert rows["type"] == "snapshot"
     assert rows["coverage"]["long"] > 0
+
+
+async def _bands(client: TestClient[Any, Any], data: dict[str, Any]) -> None:
+    """What a band is drawn with is what its positions are together, the five largest of them the most."""
+    cells = sorted(range(len(data["long"])), key=lambda cell: -data["long"][cell])[:20]
+    alike = 0
+    for cell in cells:
+        price, half = data["p0"] + cell * data["step"], data["step"] / 2
+        path = f"/api/positions/BTCUSDT?side=long&low={price - half}&high={price + half}&limit="
+        every = [row["usd"] for row in (await asked(client, f"{path}200"))["data"]]
+        assert [row["usd"] for row in (await asked(client, f"{path}5"))["data"]] == every[:5]
+        alike += sum(every) == pytest.approx(data["long"][cell], rel=0.02)
+    # More accounts are read meanwhile.
+    assert alike >= 15
 
 
 async def _history(client: TestClient[Any, Any]) -> None:

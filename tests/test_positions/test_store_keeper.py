@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from liqstream.positions.coin_names import CoinNames
 from liqstream.positions.store_keeper import StoreKeeper
 from liqstream.store.errors import StoreError
 from liqstream.store.market_store import MarketStore
@@ -21,7 +22,7 @@ async def test_what_the_store_does_not_take_is_written_later(
     store = await MarketStore.open(tmp_path / "a.duckdb")
     tracker = make_tracker()
     read(tracker, ALICE, [Held("BTC", 60.0, 60e3, 60e3, -1.8e6)], 2000)
-    keeper = StoreKeeper(tracker, ("BTCUSDT",), store, days=30)
+    keeper = StoreKeeper(tracker, CoinNames(["BTCUSDT"]), store, days=30)
 
     async def refuse(_batch: PositionsBatch) -> int:
         raise StoreError("the disk is full")
@@ -37,7 +38,7 @@ async def test_what_the_store_does_not_take_is_written_later(
     assert keeper.one_sided == ("BTCUSDT", 5000)
 
     anew = make_tracker()
-    again = StoreKeeper(anew, ("BTCUSDT",), store, days=30)
+    again = StoreKeeper(anew, CoinNames(["BTCUSDT"]), store, days=30)
     await again.restore(7000)
     await again.restore(7000)
     assert len(anew.positions) == 1
