@@ -167,9 +167,11 @@ class Engine:
     def _cascade(self, low: FloatArray, high: FloatArray, close: FloatArray) -> list[Hits]:
         """Run stops and liquidations until the price comes to rest; widens low, high, close in place."""
         found: list[Hits] = []
+        if not len(hits := self.positions.touched(low, high)):
+            return found
         calm_low, calm_high, calm_close = low.copy(), high.copy(), close.copy()
         sold, bought = np.zeros(self._count), np.zeros(self._count)
-        while len(hits := self.positions.touched(low, high)):
+        while len(hits):
             found.append(hits)
             symbol = hits.slots // SLOTS
             usd = self.positions.quantity[hits.slots] * hits.trigger
@@ -181,6 +183,7 @@ class Engine:
             np.maximum(calm_high * np.exp(up), close, out=high)
             np.minimum(calm_low * np.exp(-down), close, out=low)
             self.positions.retire(hits.slots)
+            hits = self.positions.touched(low, high)
         self._impact += _LASTING * (self._push(bought) - self._push(sold))
         return found
 

@@ -47,10 +47,19 @@ class ChangeLog:
         if len(changes.slot):
             self._kept[-1].append((float(changes.time_ms.max()), changes))
 
+    def _since(self, since_ms: float) -> list[list[tuple[float, PositionChanges]]]:
+        """The minutes that may have changes after `since_ms`; what is asked for are the newest."""
+        recent = []
+        for minute in reversed(self._kept):
+            if minute and all(last_ms <= since_ms for last_ms, _ in minute):
+                break
+            recent.append(minute)
+        return recent[::-1]
+
     def between(self, since_ms: float, until_ms: float) -> list[PositionChanges]:
         """The kept changes with since_ms < time <= until_ms, in parts that are not empty."""
         found = []
-        for minute in self._kept:
+        for minute in self._since(since_ms):
             for last_ms, part in minute:
                 if last_ms <= since_ms:
                     continue

@@ -31,6 +31,9 @@ class Hits:
         return len(self.slots)
 
 
+_NO_HITS = Hits(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.bool_), np.empty(0))
+
+
 class Positions:
     """All columns are flat (symbol * SLOTS + slot) views of (symbols, SLOTS) arrays."""
 
@@ -43,6 +46,8 @@ class Positions:
         self.entry, self.quantity = np.zeros(size), np.zeros(size)
         self.liquidation, self.leverage = np.zeros(size), np.zeros(size)
         self.opened_ms, self.closed_ms = np.full(size, NEVER_MS), np.zeros(size)
+        # By symbol; no position's end lies beyond them. An end that is gone may still bound its symbol.
+        self._highest_lower, self._lowest_upper = np.full(symbols, -np.inf), np.full(symbols, np.inf)
         self._free = [list(range((row + 1) * SLOTS - 1, row * SLOTS - 1, -1)) for row in range(symbols)]
         self._leaving: list[IntArray] = []
 
@@ -70,16 +75,27 @@ class Positions:
         self.liquidation[at] = (price * entries.liquidation[rows])[taken]
         self.lower[at] = (price * entries.lower[rows])[taken]
         self.upper[at] = (price * entries.upper[rows])[taken]
+        np.maximum.at(self._highest_lower, at // SLOTS, self.lower[at])
+        np.minimum.at(self._lowest_upper, at // SLOTS, self.upper[at])
         self.opened_ms[at], self.closed_ms[at] = opened_ms[taken], NEVER_MS
         self.exit_ms[at] = exit_ms[taken]
         return slots
 
     def touched(self, low: FloatArray, high: FloatArray) -> Hits:
         """Positions that end between `low` and `high` (each of shape (symbols,))."""
-        below = self.lower.reshape(self.symbols, SLOTS) >= low[:, None]
-        above = self.upper.reshape(self.symbols, SLOTS) <= high[:, None]
-        slots = np.flatnonzero(below | above)
-        is_below = below.ravel()[slots]
+        near = (self._highest_lower >= low) | (self._lowest_upper <= high)
+        if not near.any():
+            return _NO_HITS
+        found = []
+        for symbol in np.flatnonzero(near).tolist():
+            rows = slice(symbol * SLOTS, (symbol + 1) * SLOTS)
+            lower, upper = self.lower[rows], self.upper[rows]
+            hit = np.flatnonzero((lower >= low[symbol]) | (upper <= high[symbol]))
+            if not len(hit):
+                self._highest_lower[symbol], self._lowest_upper[symbol] = lower.max(), upper.min()
+            found.append(hit + symbol * SLOTS)
+        slots = np.concatenate(found)
+        is_below = self.lower[slots] >= low[slots // SLOTS]
         return Hits(slots, is_below, np.where(is_below, self.lower[slots], self.upper[slots]))
 
     def change_margin(self, slots: IntArray, times: FloatArray, price: FloatArray) -> IntArray:

@@ -22,6 +22,10 @@ def test_changes_between_two_moments() -> None:
     log.add(changes(60_010.0))
     assert [part.time_ms.tolist() for part in log.between(10, 60_010)] == [[20, 30], [60_010]]
     assert log.between(60_010, 70_000) == []
+    assert [part.time_ms.tolist() for part in log.between(30, 60_010)] == [[60_010]]
+    log.begin_minute()
+    log.begin_minute()
+    assert [part.time_ms.tolist() for part in log.between(20, 70_000)] == [[30], [60_010]]
 
 
 def test_old_minutes_are_forgotten() -> None:
