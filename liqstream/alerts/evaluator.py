@@ -149,9 +149,15 @@ class Evaluator:
                 yield from self._raise(table, row, symbol, "", facts, now_s)
 
     def _of_cascades(self, table: RuleTable, symbol: str, now_s: float) -> Iterator[Alert]:
-        windows_s = table.columns["window_s"]
-        long_usd, short_usd = self._liquidated[symbol].sums(windows_s, now_s)
-        for row in table.due(symbol, "", long_usd + short_usd >= table.columns["min_usd"], now_s):
+        windows_s, least = table.columns["window_s"], table.columns["min_percentile"]
+        liquidated = self._liquidated[symbol]
+        long_usd, short_usd = liquidated.sums(windows_s, now_s)
+        large: Mask = long_usd + short_usd >= table.columns["min_usd"]
+        ranked = np.flatnonzero(large & (least > 0))
+        if len(ranked):
+            usd = (long_usd + short_usd)[ranked]
+            large[ranked] = liquidated.percentiles(windows_s[ranked], usd, now_s) >= least[ranked]
+        for row in table.due(symbol, "", large, now_s):
             facts: dict[str, object] = {
                 "symbol": symbol,
                 "usd": float(long_usd[row] + short_usd[row]),

@@ -32,6 +32,8 @@ Percent = Annotated[float, msgspec.Meta(gt=0, le=100)]
 WindowS = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Price = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
 CooldownS = Annotated[float, msgspec.Meta(gt=0, le=366 * 86_400)]
+LONGEST_RANKED_S = 3600.0
+"""Of a cascade by percentile: a day has enough of these windows, and rules few different ones."""
 _TOO_WIDE = re.compile(r"[{}]|[0-9]{4}")
 """In a template's format: a width taken from the facts, or beyond what any receiver takes."""
 
@@ -40,7 +42,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One rule of the alerts file.
 
     `min_usd` is for clusters, sweeps and cascades; `min_percentile` for clusters and sweeps: at least as
-    large as so many percent of the market's clusters. A rule that names neither takes any. `within_percent`
+    large as so many percent of the market's clusters; and for cascades: as of its last day's windows, which
+    are whole minutes then, at most an hour. A rule that names neither takes any. `within_percent`
     is for clusters near the price and for new ones, `window_s` for cascades, `price` for prices. The same
     alert does not come again for `cooldown_s`. `message` is a template of the facts.
     """
@@ -74,8 +77,11 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 return "a price rule is of one symbol"
         elif self.price:
             return "only a price rule has a price"
-        if self.min_percentile and self.kind not in _OF_CLUSTERS:
-            return "min_percentile compares clusters; a cascade's size is min_usd"
+        if self.min_percentile and self.kind == "cascade":
+            if self.window_s % 60 or self.window_s > LONGEST_RANKED_S:
+                return "min_percentile of a cascade takes a window_s of whole minutes, 60 to 3600"
+        elif self.min_percentile and self.kind not in _OF_CLUSTERS:
+            return f"min_percentile compares clusters and cascades, no {self.kind}"
         return None
 
     def check_message(self) -> None:

@@ -12,7 +12,7 @@ test("a rule of every kind is the same after the form, without what its kind doe
       assert.deepEqual(ruleOf("id", draftOf(rule)), rule, kind);
       assert.equal(rule.price, kind === "price" ? 98_000 : undefined);
       assert.equal(rule.window_s, kind === "cascade" ? 300 : undefined);
-      assert.equal(rule.min_percentile, ranked && !["price", "cascade"].includes(kind) ? 90 : undefined);
+      assert.equal(rule.min_percentile, ranked && kind !== "price" ? 90 : undefined);
       assert.equal(rule.min_usd, kind !== "price" && rule.min_percentile === undefined ? 9e7 : undefined);
     }
   }
@@ -30,6 +30,10 @@ test("a rule is described in a trader's words", () => {
   assert.equal(
     describe({ id: "1", kind: "cascade", symbol: "*", window_s: 300 }),
     "Cascade of liquidations, in 5 min, all markets, every 15 min at most",
+  );
+  assert.equal(
+    describe({ id: "1", kind: "cascade", symbol: "BTCUSDT", min_percentile: 95, window_s: 60 }),
+    "Cascade of liquidations, from the 95th percentile, in 1 min, BTCUSDT, every 15 min at most",
   );
   assert.match(describe({ id: "1", kind: "price", symbol: "BTCUSDT", price: 98_000 }), /^Price crossed, 98,000/);
   assert.match(describe({ id: "1", kind: "stale" }), /^Data stale, all markets/);

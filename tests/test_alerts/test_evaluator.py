@@ -74,6 +74,17 @@ def test_a_cascade_is_the_sum_of_its_window() -> None:
     assert [alert.text for alert in state.on_liquidation(liquidation(50, "short"), 11.0)] == ["60+50"]
 
 
+def test_a_cascade_may_be_large_for_its_market() -> None:
+    """By percentile of the last day's windows, beside a rule of the same window in USD."""
+    ranked = of_page("cascade", min_percentile=95.0, window_s=60.0)
+    state = Evaluator([ranked, OwnedRule("", Rule(name="usd", kind="cascade", to=["ops"], min_usd=1e6))])
+    for minute in range(40):
+        assert texts(state.on_liquidation(liquidation(200 - minute), minute * 60.0)) == []
+    assert texts(state.on_liquidation(liquidation(105), 2400.0)) == []
+    (text,) = texts(state.on_liquidation(liquidation(300), 2430.0))
+    assert text == "BTCUSDT: $405 liquidated within 1 min"
+
+
 def test_a_stale_source_raises_an_alert() -> None:
     """Once per cooldown, while it is stale."""
     state = Evaluator([OwnedRule("", Rule(name="silent", kind="stale", to=["ops"]))])

@@ -30,7 +30,16 @@ def test_every_kind_has_words_for_file_and_page(kind: Kind) -> None:
         (Rule(name="r", kind="price", to=[]), "a price rule needs its price"),
         (Rule(name="r", kind="price", to=[], price=1.0), "a price rule is of one symbol"),
         (Rule(name="r", kind="sweep", to=[], price=1.0), "only a price rule has a price"),
-        (Rule(name="r", kind="cascade", to=[], min_percentile=9.0), "min_percentile compares clusters"),
+        (
+            Rule(name="r", kind="price", to=[], price=1.0, symbol="BTCUSDT", min_percentile=9.0),
+            "min_percentile compares clusters and cascades",
+        ),
+        (Rule(name="r", kind="cascade", to=[], min_percentile=9.0, window_s=90.0), "min_percentile of a cas"),
+        (
+            Rule(name="r", kind="cascade", to=[], min_percentile=9.0, window_s=7200.0),
+            "min_percentile of a cascade takes a window_s of whole minutes",
+        ),
+        (Rule(name="r", kind="cascade", to=[], min_percentile=9.0, window_s=300.0), None),
         (Rule(name="r", kind="price", to=[], price=1.0, symbol="BTCUSDT"), None),
     ],
 )

@@ -103,7 +103,7 @@ MISFITS: list[tuple[Any, str]] = [
     ({**CASCADE, "symbol": "NOPEUSDT"}, "unknown symbol"),
     ({**CASCADE, "min_usd": 0}, "min_usd"),
     ({**CASCADE, "cooldown_s": 59}, "cooldown_s"),
-    ({**CASCADE, "min_percentile": 90}, "min_percentile compares clusters"),
+    ({**CASCADE, "min_percentile": 90, "window_s": 90}, "whole minutes"),
     ({"kind": "price", "symbol": "BTCUSDT"}, "needs its price"),
     ({"kind": "price", "price": 5}, "of one symbol"),
     ([], "Expected `object`"),

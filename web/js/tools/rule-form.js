@@ -27,8 +27,13 @@ export const FIELDS = {
   price: ["price"],
 };
 
-/** Kinds whose size may be a percentile of the market's clusters. */
-export const RANKED = ["sweep", "cluster", "new_cluster"];
+/** Kinds whose size may be a percentile, and of what of the market. @type {Partial<Record<Kind, string>>} */
+export const RANKED = {
+  sweep: "percentile of its clusters",
+  cluster: "percentile of its clusters",
+  new_cluster: "percentile of its clusters",
+  cascade: "percentile of its last day",
+};
 
 /**
  * @param {ServerRule} rule
@@ -103,7 +108,7 @@ export function draftOf(rule) {
 export function ruleOf(id, draft) {
   const { kind, symbol, size, within, window, price, cooldown } = draft;
   const has = FIELDS[kind];
-  const ranked = draft.ranked && RANKED.includes(kind);
+  const ranked = draft.ranked && kind in RANKED;
   return {
     id,
     kind,

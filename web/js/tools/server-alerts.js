@@ -169,7 +169,7 @@ export class ServerAlerts {
   #drawForm() {
     const draft = this.#draft;
     const has = FIELDS[draft.kind];
-    const ranked = RANKED.includes(draft.kind);
+    const ranked = RANKED[draft.kind];
     /** @param {Partial<Draft>} change */
     const redraw = (change) => {
       Object.assign(draft, change);
@@ -183,7 +183,7 @@ export class ServerAlerts {
     if (draft.kind !== "price") markets.push(["*", "All markets"]);
     /** @type {[string, string][]} */
     const units = [["usd", "M USD"]];
-    if (ranked) units.push(["rank", "percentile of its clusters"]);
+    if (ranked) units.push(["rank", ranked]);
     const unit = ranked && draft.ranked ? "rank" : "usd";
     put(
       this.#form,
