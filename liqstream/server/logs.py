@@ -68,7 +68,9 @@ def configure_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    # Each request, and each rule that the docs' parser tries on each of their lines.
+    for name in ("aiohttp.access", "markdown_it"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def escape_text(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

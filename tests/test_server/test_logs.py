@@ -16,16 +16,16 @@ import logging
 import structlog
 from liqstream.server.logs import configure_logs
 from liqstream.settings.table import Settings
-configure_logs(Settings(log_format={form!r}, _env_file=None))
+configure_logs(Settings(log_format={form!r}, log_level={level!r}, _env_file=None))
 log = structlog.get_logger("x")
 stdlib = logging.getLogger("aiohttp.server")
 evil = "BTC\\r\\nERROR forged\\x1b[31m\\u202egnp" + "A" * 5000
 """
 
 
-def _logged(code: str, form: str) -> list[str]:
+def _logged(code: str, form: str, level: str = "info") -> list[str]:
     """The lines `code` leaves on stderr."""
-    script = PREAMBLE.format(form=form) + code
+    script = PREAMBLE.format(form=form, level=level) + code
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return done.stderr.splitlines()
 
@@ -41,6 +41,13 @@ def test_a_client_cannot_forge_a_line(form: str) -> None:
         assert "\x1b[31m" not in line
         assert "\u202e" not in line
         assert len(line) < 1500
+
+
+def test_debugging_a_server_does_not_debug_its_docs() -> None:
+    """Their parser logs each rule that it tries on each line: thousands at every start."""
+    code = 'from liqstream.http.docs_pages import rendered\nrendered("# Title\\n\\ntext")\nlog.debug("ours")'
+    lines = _logged(code, "json", "debug")
+    assert [json.loads(line)["event"] for line in lines if "StateBlock" in line or "ours" in line] == ["ours"]
 
 
 def test_json_is_one_object_a_line() -> None:
