@@ -1,4 +1,7 @@
-"""A market that every server of a fleet sees alike: the price is a function of the clock."""
+"""A market that every server of a fleet sees alike: the price is a function of the exchange's clock.
+
+It stays right while a server's own clock steps (tests/faults/node.py changes `time.time_ns`).
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,11 @@ SILENCE_FILE = "LIQSTREAM_TEST_SILENCE"
 """Environment variable: while a file of this name exists, the market says nothing to this server."""
 
 
+def exchange_ms() -> int:
+    """The exchange's time, UTC ms."""
+    return time.clock_gettime_ns(time.CLOCK_REALTIME) // 1_000_000
+
+
 def price_at(symbol: str, step: int) -> float:
     """A price that moves with every step, within a percent of where it began."""
     wave = math.sin(step / 97) * 0.006 + math.sin(step / 7.3) * 0.001
@@ -40,7 +48,7 @@ class ClockworkFeed(FeedBase):
 
     async def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncGenerator[Sequence[MarketEvent]]:
         """Some hours of bars up to now, for a store that has none."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = exchange_ms()
         start_ms = now_ms - now_ms % INTERVAL_MS - HISTORY_BARS * INTERVAL_MS
         for symbol in self.symbols:
             if newest_ms.get(MarketKey(self.exchange, symbol)) is None:
@@ -50,9 +58,9 @@ class ClockworkFeed(FeedBase):
         """Every step of every symbol, at its time."""
         self.status.connected = True
         while True:
-            now_ms = time.time_ns() // 1_000_000
+            now_ms = exchange_ms()
             await asyncio.sleep((STEP_MS - now_ms % STEP_MS) / 1000)
-            step = time.time_ns() // 1_000_000 // STEP_MS
+            step = exchange_ms() // STEP_MS
             if self._silence is not None and await asyncio.to_thread(self._silence.exists):
                 continue
             self.status.last_message_s = time.monotonic()
