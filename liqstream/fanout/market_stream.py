@@ -27,6 +27,14 @@ class MarketStream:
         self._held: dict[Connection, StreamPosition | None] = {}  # what each was sent last; None: nothing yet
         self._whole_at = float("-inf")  # when everybody was last sent the whole table
 
+    def history_percent(self, symbol: str) -> int | None:
+        """How much of a symbol's past the maker of the table has; None once it is whole, or not known."""
+        table = None if self.newest is None else self.newest.table
+        if table is None or symbol not in table.symbols:
+            return None
+        percent = table.fields["history_percent"][table.symbols.index(symbol)]
+        return percent if isinstance(percent, int) else None
+
     def follows(self, connection: Connection) -> bool:
         """Whether a client is sent the table."""
         return connection in self._held

@@ -133,6 +133,14 @@ class Feed(Protocol):
         """Let go of what the feed holds (sockets, a server of its own); may be called more than once."""
 
 
+def history_percent(
+    statuses: Mapping[str, FeedStatus], exchanges: Collection[str], symbol: str
+) -> int | None:
+    """How much of a symbol's past is there, over its exchanges; None once it is whole."""
+    known = [statuses[name].history_percent.get(symbol, 100) for name in exchanges if name in statuses]
+    return sum(known) // len(known) if known and min(known) < 100 else None
+
+
 class FeedBase:
     """The properties every feed keeps the same way (see Feed); a subclass adds `backfill` and `events`."""
 

@@ -40,6 +40,7 @@ FIELDS = (
     "venues",
     "source",
     "stale",
+    "history_percent",
 )
 """The columns, in their order."""
 

@@ -26,6 +26,7 @@ async def followed_symbols(request: web.Request) -> web.Response:
             "windows": windows,
             "source": state["source"],
             "stale": state["stale"],
+            **({"history_percent": percent} if (percent := state.get("history_percent")) is not None else {}),
         }
         for symbol, state in _states(request.app).items()
     ]

@@ -66,12 +66,14 @@ class MarketTableLoop:
         on_table: OnTable,
         clock_s: Callable[[], float],
         leads: Callable[[], bool] = lambda: True,
+        history_percent: Callable[[str], int | None] = lambda _symbol: None,
     ) -> None:
         self._store = store  # asked about the last day
         self._maps = maps  # live prices, and the maps
         self._symbols = symbols  # rows, in this order; the list may change
         self.on_table = on_table  # gets every table
         self._clock_s = clock_s  # monotonic seconds
+        self._history_percent = history_percent  # of a symbol's past that is there; None: all of it
         self._leads = leads  # whether this server makes the table; in a fleet one does
         self._figures: dict[str, _MapFigures] = {}  # by symbol
         self._day: dict[MarketKey, DayFigures] = {}  # as the store had it at `_day_ms`
@@ -192,4 +194,5 @@ class MarketTableLoop:
             "venues": [each.key.exchange for each in markets],
             "source": self._maps.source(symbol),
             "stale": self._maps.is_stale(symbol),
+            "history_percent": self._history_percent(symbol),
         }

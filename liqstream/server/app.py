@@ -322,6 +322,7 @@ def _ready_ctx(readiness: Readiness) -> Callable[[web.Application], AsyncIterato
             readiness.store_condition = lambda: app[STORE].condition
         readiness.positions = lambda: report_positions(app)
         readiness.market_choice = lambda: report_choice(app)
+        readiness.leaders_history = app[MANAGER].markets.history_percent
         readiness.watch(maps, statuses, app.get(FLEET))
         metrics, store = app[METRICS], app.get(STORE)
         files = None if store is None else StoreFiles(store.path)

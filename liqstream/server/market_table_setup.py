@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
+from liqstream.feeds.feed import history_percent
 from liqstream.fleet.leader_lease import lease_token
 from liqstream.fleet.redis_pubsub import RedisNames
 from liqstream.fleet.roles import NodeRole
@@ -15,7 +16,7 @@ from liqstream.fleet.shared_market_table import SharedMarketTable
 from liqstream.heatmap.market_table import MarketTable
 from liqstream.http.app_keys import MAPS, MARKETS, STORE, SYMBOLS
 from liqstream.ingest.market_table_loop import MarketTableLoop
-from liqstream.server.app_keys import FLEET, SETTINGS, SUPERVISOR
+from liqstream.server.app_keys import FLEET, PIPELINE, SETTINGS, SUPERVISOR
 from liqstream.server.fleet_setup import connect_redis, issues_forecasts
 
 MARKET_TABLE = web.AppKey("market_table", MarketTableLoop)
@@ -35,6 +36,7 @@ async def market_table_ctx(app: web.Application) -> AsyncIterator[None]:
         on_table=show,
         clock_s=time.monotonic,
         leads=lambda: _makes_its_own(app),
+        history_percent=lambda symbol: _history_percent(app, symbol),
     )
     yield
 
@@ -60,6 +62,10 @@ async def running_market_table(app: web.Application) -> AsyncIterator[None]:
         if loop is not None:
             _ = await running.enter_async_context(app[SUPERVISOR].background("markets", loop.run))
         yield
+
+
+def _history_percent(app: web.Application, symbol: str) -> int | None:
+    return history_percent(app[PIPELINE].statuses(), app[MAPS].exchanges(symbol), symbol)
 
 
 def _token(app: web.Application) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from liqstream.client.url_mask import masked
-from liqstream.feeds.feed import FeedStatus
+from liqstream.feeds.feed import FeedStatus, history_percent
 from liqstream.fleet.coordinator import Coordinator
 from liqstream.fleet.roles import NodeRole
 from liqstream.heatmap.live_maps import LiveMaps
@@ -36,6 +36,8 @@ class Readiness:
     """What is reported of measured positions; {} where none are measured."""
     market_choice: Callable[[], dict[str, Any]] = dict
     """How the symbols are chosen; {} where they are named."""
+    leaders_history: Callable[[str], int | None] = lambda _symbol: None
+    """How much of a symbol's past the leader has; None once it is whole, or not known."""
     _maps: LiveMaps | None = None
     _statuses: Callable[[], dict[str, FeedStatus]] = dict
     _fleet: Coordinator | None = None
@@ -114,15 +116,17 @@ class Readiness:
         )
 
     def _history(self, symbol: str) -> dict[str, int]:
-        """How much of its past is there, over its exchanges; nothing once it is whole."""
-        statuses, exchanges = self._statuses(), self._maps.exchanges(symbol) if self._maps else ()
-        known = [statuses[name].history_percent.get(symbol, 100) for name in exchanges if name in statuses]
-        return {"history_percent": sum(known) // len(known)} if known and min(known) < 100 else {}
+        """How much of its past is there, here or, on a server that only fans out, where the maps are made."""
+        if self._maps is None:
+            percent = self.leaders_history(symbol)
+        else:
+            percent = history_percent(self._statuses(), self._maps.exchanges(symbol), symbol)
+        return {} if percent is None else {"history_percent": percent}
 
     def _symbol(self, symbol: str) -> dict[str, Any]:
         last = self._fleet.newest(symbol) if self._fleet else None
         if self._maps is None:
-            return _received(last)
+            return {**_received(last), **self._history(symbol)}
         now_s = time.monotonic()
         last_record_s = [m.last_event_s for m in self._maps.markets(symbol) if m.last_event_s is not None]
         last = last or self._maps.last_snapshot(symbol)

@@ -18,6 +18,8 @@ from liqstream.wire.frames import message_frame
 MAX_TABLE_BYTES = 4 * 1024 * 1024
 """Of a table in Redis; one of 500 markets has 0.2 MB."""
 
+_ADDED_FIELDS = ("history_percent",)
+"""Of no table of version 0.1."""
 _MAX_INT = 2**53
 _MAX_EPOCH_AHEAD_MS = 10 * 365 * DAY_MS
 """An epoch further in the future is forged: nothing would be newer."""
@@ -128,7 +130,11 @@ def decode_table(payload: bytes) -> MarketTable:
         raise BadTableError(str(error)) from None
     if found.epoch > time.time() * 1000 + _MAX_EPOCH_AHEAD_MS:
         raise BadTableError("an epoch of the far future")
-    fields: dict[str, list[Value]] = {name: found.fields.get(name, []) for name in FIELDS}
+    # A leader of an earlier version, in a fleet that is being renewed, has no field that was added since.
+    added: dict[str, list[Value]] = {name: [None] * len(found.symbols) for name in _ADDED_FIELDS}
+    fields: dict[str, list[Value]] = {
+        name: list(found.fields[name]) if name in found.fields else added.get(name, []) for name in FIELDS
+    }
     if any(len(values) != len(found.symbols) for values in fields.values()):
         raise BadTableError("a field is missing, or has another length than the symbols")
     if any(isinstance(each, float) and not math.isfinite(each) for row in fields.values() for each in row):

@@ -123,3 +123,12 @@ async def test_a_liquidation_that_is_the_newest_record_counts_at_once(rig: Rig) 
     assert (await rig.row())["long_liquidated_24h"] == 100_000
     rig.loop.take([Liquidation("binance", "BTCUSDT", END_MS + 4, "long", 100_000.0, 1.0)])
     assert (await rig.row())["long_liquidated_24h"] == 200_000
+
+
+async def test_a_row_says_how_much_of_the_past_is_there(rig: Rig) -> None:
+    """While a part is missing; then nothing."""
+    percents = {"BTCUSDT": 40}
+    rig.loop._history_percent = percents.get
+    assert [row["history_percent"] for row in (await rig.step()).rows()] == [40, None]
+    percents.clear()
+    assert (await rig.row())["history_percent"] is None

@@ -24,6 +24,7 @@ from liqstream.market import MarketKey, Side
 from liqstream.server.app import make_app
 from liqstream.settings.load import load_settings
 from liqstream.simulator.exchange_server import SimulatedExchange
+from liqstream.simulator.fault_table import Fault, FaultKind
 from liqstream.simulator.ledger import Fill
 from liqstream.ws.endpoint import MANAGER
 from tests.support.exchange_rig import serving
@@ -279,6 +280,31 @@ def shown_sums(scanner: MarketTableState) -> dict[str, list[Any]]:
     if table is None:
         return {}
     return {symbol: [table.row(symbol)[name] for name in names] for symbol in table.symbols}
+
+
+def has_progress(body: Any) -> bool:
+    """Whether an answer says that nothing of some market's past is there."""
+    return '"history_percent": 0' in json.dumps(body)
+
+
+async def test_the_progress_of_history_is_the_same_everywhere(
+    exchange: tuple[SimulatedExchange, str], redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """Also on a server that only fans out, as long as the exchange gives no bars of the past."""
+    exchange[0].table.add(Fault("binance", "/fapi/v1/klines", FaultKind.SERVER_ERROR))
+    fleet = {"redis_enabled": True, "redis_url": redis_server.url}
+    async with (
+        server_of(exchange[1], tmp_path, "BTCUSDT,ETHUSDT", **fleet) as leader,
+        server_of("127.0.0.1:9", tmp_path, "BTCUSDT,ETHUSDT", role="fanout", **fleet) as fanout,
+    ):
+        for client in (leader, fanout):
+            for key in ("markets", "symbols"):
+                body = await until(
+                    client, f"/api/{key}", lambda body: '"history_percent": 0' in json.dumps(body)
+                )
+                assert [row["history_percent"] for row in body[key]] == [0, 0]
+            ready = await until(client, "/ready", has_progress)
+            assert ready["symbols"]["ETHUSDT"]["history_percent"] == 0
 
 
 async def test_a_fleet_names_who_was_given_another_choice(

@@ -113,6 +113,10 @@ async def test_the_progress_of_a_history_is_named(maps: LiveMaps) -> None:
     maps.market(MarketKey("okx", SYMBOL))
     assert readiness.report()["symbols"][SYMBOL]["history_percent"] == 70
     assert readiness.report()["symbols"][SYMBOL]["checked_days"] == 0
+    readiness.leaders_history = {SYMBOL: 33}.get
+    assert readiness.report()["symbols"][SYMBOL]["history_percent"] == 70, "its own"
+    readiness.watch(None, dict)
+    assert readiness.report()["symbols"][SYMBOL]["history_percent"] == 33
 
 
 @pytest.mark.redis

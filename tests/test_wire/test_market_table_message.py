@@ -101,3 +101,15 @@ def test_500_markets_cost_a_client_little() -> None:
     whole = {bits: len(encoded.frame(bits, is_delta=False)) / 60 for bits in (0, 15)}
     assert sizes[0] + whole[0] <= 20_000
     assert sizes[15] + whole[15] <= 10_000
+
+
+def test_a_table_of_an_earlier_version_has_no_progress() -> None:
+    """In a fleet that is being renewed; other columns must be there."""
+    sent = table(7, history_percent=[40, None])
+    assert decode_table(encode_table(sent)).fields["history_percent"] == [40, None]
+    document = json.loads(encode_table(sent))
+    del document["fields"]["history_percent"]
+    assert decode_table(json.dumps(document).encode()).fields["history_percent"] == [None, None]
+    del document["fields"]["stale"]
+    with pytest.raises(BadTableError, match="a field is missing"):
+        decode_table(json.dumps(document).encode())
