@@ -48,7 +48,7 @@ class Demand:
 
         The interval is brought into the limits of a subscription's.
         """
-        words = line.decode("ascii", "replace").split()
+        words = line.decode("utf-8", "replace").split()
         if len(words) < 2 or not re.fullmatch("[01]", words[0]) or not re.fullmatch("[0-9]{1,4}", words[1]):
             return None
         interval_s = min(MAX_UPDATE_INTERVAL_S, max(MIN_UPDATE_INTERVAL_S, int(words[1])))

@@ -14,9 +14,9 @@ from liqstream.heatmap.snapshot import StreamPosition
 from tests.support.snapshots import first_snapshot
 
 NAMES = RedisNames("heatmap")
-SYMBOLS = ("BTCUSDT", "ETHUSDT")
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "币安人生USDT")
 LEASE_S = 5.0
-DEMAND = Demand(frozenset({"BTCUSDT"}), 5, fit=True)
+DEMAND = Demand(frozenset({"BTCUSDT", "币安人生USDT"}), 5, fit=True)
 
 
 class Clock:
@@ -107,8 +107,8 @@ def test_demand_is_read_as_it_was_written(symbols: frozenset[str], interval_s: i
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (b"1 5 BTCUSDT OTHER", DEMAND),
-        (b"1 5 BTCUSDT BTCUSDT", DEMAND),
+        ("1 5 BTCUSDT 币安人生USDT OTHER".encode(), DEMAND),
+        ("1 5 BTCUSDT 币安人生USDT BTCUSDT".encode(), DEMAND),
         (b"0 0", Demand(frozenset(), 1, fit=False)),
         (b"0 9999", Demand(frozenset(), 60, fit=False)),
         (b"", None),

@@ -15,7 +15,8 @@ from liqstream.heatmap.price_track import Passed, PriceTrack
 from liqstream.heatmap.snapshot import StreamPosition
 
 NAMES = RedisNames("heatmap")
-SYMBOLS = ("BTCUSDT", "ETHUSDT")
+BEYOND_ASCII = "币安人生USDT"
+SYMBOLS = ("BTCUSDT", "ETHUSDT", BEYOND_ASCII)
 AT = StreamPosition(7, 3)
 
 
@@ -92,6 +93,21 @@ async def test_a_follower_knows_the_leaders_price_and_what_it_passed(servers: li
     assert (since.current_price, since.low) == (100.0, 98.0)
     assert follower.shared.price_since("BTCUSDT", StreamPosition(8, 1)) is None
     assert follower.shared.price_since("ETHUSDT", AT) is None
+
+
+async def test_a_name_beyond_ascii_has_a_channel_like_others(servers: list[Server]) -> None:
+    """Its own, percent-encoded; the follower knows its price and what was passed."""
+    leader, follower = servers
+    assert NAMES.prices(BEYOND_ASCII) == "heatmap:%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9FUSDT:prices"
+    leader.price(BEYOND_ASCII, 0.25)
+    assert await next_of(follower) == BEYOND_ASCII
+    leader.price(BEYOND_ASCII, 0.3)
+    assert await next_of(follower) == BEYOND_ASCII
+    since = follower.shared.price_since(BEYOND_ASCII, AT)
+    assert since == leader.tracks[BEYOND_ASCII].since(AT)
+    assert since is not None
+    assert (since.current_price, since.low) == (0.3, 0.25)
+    assert follower.received.empty()
 
 
 async def test_only_the_leader_publishes_and_only_what_is_followed(servers: list[Server]) -> None:
