@@ -48,3 +48,32 @@ test("what the server says is asked for again after ten seconds, and kept meanwh
   await settled();
   assert.deepEqual([asked, changed, look()], [3, 2, "answer 3"]);
 });
+
+test("a band of small positions is asked for by itself, once, where the largest of all are not in it", async () => {
+  /** @type {unknown[]} */
+  const asked = [];
+  let changed = 0;
+  const large = Array.from({ length: 200 }, (_, i) => position({ usd: 1e6 - i, level: i < 5 ? 90 : 50 }));
+  const small = [position({ usd: 3, level: 70 })];
+  const answer = async (/** @type {string} */ symbol, /** @type {object} */ band = {}) => {
+    asked.push(band);
+    return { source: "simulated", data: "low" in band ? small : large };
+  };
+  const kept = new MeasuredPositions(answer, () => 0);
+  const look = (/** @type {number} */ price) => kept.largest("BTCUSDT", price, 2, () => (changed += 1));
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(look(70), []);
+  await settled();
+  assert.equal(look(90).length, 5);
+  assert.deepEqual(look(70), []);
+  look(60);
+  await settled();
+  assert.deepEqual(look(70), small);
+  assert.deepEqual(asked, [{}, { low: 69, high: 71, limit: 5 }]);
+  assert.equal(changed, 2);
+  for (let price = 100; price < 300; price += 2) {
+    look(price);
+    await settled();
+  }
+  assert.equal(asked.length, 102);
+});

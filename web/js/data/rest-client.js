@@ -299,6 +299,9 @@ export function fetchForecast(symbol) {
  * @property {number} age_ms
  * @property {boolean} moves_with_others
  */
+/** What one answer holds at most. */
+export const MOST_POSITIONS = 200;
+
 /**
  * @typedef {object} MeasuredFacts of GET /api/positions/{symbol}
  * @property {string} source
@@ -309,10 +312,11 @@ export function fetchForecast(symbol) {
 
 /**
  * @param {string} symbol
+ * @param {{low?: number, high?: number, limit?: number}} [band] of levels, USD
  * @returns {Promise<MeasuredFacts>} with the largest positions
  */
-export function fetchPositions(symbol) {
-  return json(addressOf(`api/positions/${encodeURIComponent(symbol)}`, { limit: 200 }));
+export function fetchPositions(symbol, band = {}) {
+  return json(addressOf(`api/positions/${encodeURIComponent(symbol)}`, { limit: MOST_POSITIONS, ...band }));
 }
 
 /**

@@ -6,7 +6,7 @@
  */
 
 import { duration, price as priceText, usd } from "../data/format.js";
-import { isMeasured, largestAt, MEASURED, MEASURED_NAME, measuredPositions } from "../data/measured.js";
+import { isMeasured, MEASURED, MEASURED_NAME, measuredPositions } from "../data/measured.js";
 import { fetchReady } from "../data/rest-client.js";
 import { h, put } from "./dom.js";
 
@@ -72,12 +72,12 @@ export class MeasuredNote {
  * @param {Market | null} market
  * @param {number} price of the band, USD
  * @param {number} step of the grid, USD
+ * @param {() => void} onChange called when others have come
  * @returns {HTMLElement[]}
  */
-export function largestRows(market, price, step) {
+export function largestRows(market, price, step, onChange) {
   if (!market || !isMeasured(market)) return [];
-  const facts = measuredPositions.of(market.symbol, () => {});
-  return largestAt(facts?.data ?? [], price, step).map((position) =>
+  return measuredPositions.largest(market.symbol, price, step, onChange).map((position) =>
     h(
       "div",
       { class: "row", title: positionText(position) },

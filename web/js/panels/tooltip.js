@@ -30,6 +30,8 @@ export class Tooltip {
   #view;
   #element = h("div", { class: "tooltip", role: "tooltip", hidden: true });
   #spark = h("canvas", { class: "spark" });
+  /** @type {Point | null} where it was shown last */
+  #point = null;
 
   /**
    * @param {HTMLElement} parent
@@ -50,12 +52,17 @@ export class Tooltip {
 
   /** @param {Point} point */
   show(point) {
+    this.#point = point;
     const cell = readCell(this.#view, point);
     if (!cell) return this.hide();
     put(this.#element, ...this.#rows(cell));
     this.#element.hidden = false;
     this.#place(point);
     if (!cell.missing) this.#drawSpark(cell);
+  }
+
+  #showAgain() {
+    if (this.#point && !this.#element.hidden) this.show(this.#point);
   }
 
   /**
@@ -80,7 +87,7 @@ export class Tooltip {
           cell.between < 0 ? "beyond the range" : usd(cell.between),
         ),
       cell.mix && mixRow(cell.mix, market?.mix?.groups ?? []),
-      ...largestRows(market, cell.price, cell.step),
+      ...largestRows(market, cell.price, cell.step, () => this.#showAgain()),
     ];
     const away = signedPercent(cell.price / cell.now - 1);
     if (cell.standing) {
