@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -24,7 +25,8 @@ def measured_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ("context", "theme"), [({}, "dark"), ({"viewport": PHONE}, "light")], indirect=["context"]
 )
 def test_the_layer_is_labelled_and_left_again(measured_url: str, open_page: Open, theme: str) -> None:
-    """Coverage, age, "measured" and "simulated" are in sight, in both themes and on a phone."""
+    """Coverage, age, "measured" and "simulated" are in sight, in both themes and on a phone; no address is
+    whole."""
     opened = open_page(measured_url, venues="hyperliquid-measured", theme=theme)
     opened.watch.allowed.append("503")  # the score of a market that has just begun
     note = opened.page.locator(".measured-note")
@@ -34,6 +36,7 @@ def test_the_layer_is_labelled_and_left_again(measured_url: str, open_page: Open
     assert "of shorts" in text
     assert opened.view("market.chosen") == ["hyperliquid-measured"]
     assert "hyperliquid-measured" not in opened.view("market.exchanges")
+    assert not re.search("0x[0-9a-fA-F]{40}", opened.page.content())
     estimate = opened.page.locator(".map .estimate").first
     assert not estimate.is_visible()
     box = note.bounding_box()
