@@ -6,7 +6,7 @@ Each target has a queue and a worker of its own: one that hangs delays no other.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 import aiohttp
@@ -17,6 +17,7 @@ from liqstream.alerts.targets import Target
 from liqstream.client.env_proxy import env_proxy
 from liqstream.metrics import Metrics
 from liqstream.supervision.supervise import raise_if_cancelled
+from liqstream.supervision.timing import SYSTEM_TIMING, Timing
 
 TRIES = 4
 FIRST_WAIT_S = 1.0
@@ -27,17 +28,39 @@ MAX_WAITING = 100
 _log = structlog.get_logger(__name__)
 
 
+Claim = Callable[[tuple[str, ...], int], Awaitable[bool]]
+"""Whether this server has to send what is named so; asked with how long, in ms, nobody else shall."""
+_BEFORE_THE_NEXT_MS = 1000
+"""A claim ends sooner than the cooldown, so that the rule's next alert is not taken for the one before."""
+
+
+async def unclaimed(_what: tuple[str, ...], _for_ms: int) -> bool:
+    """There is no other server."""
+    return True
+
+
 class _Outbox(NamedTuple):
     target: Target
     queue: asyncio.Queue[Firing]
 
 
 class Sender:
-    """Sends to `targets`; what was sent and what was dropped or refused is counted in the metrics."""
+    """Sends to `targets`; what was sent and what was dropped or refused is counted in the metrics.
+
+    Where several servers have one alerts file, `claim` says which of them sends an alert.
+    """
 
     def __init__(
-        self, targets: Sequence[Target], metrics: Metrics, *, first_wait_s: float = FIRST_WAIT_S
+        self,
+        targets: Sequence[Target],
+        metrics: Metrics,
+        *,
+        claim: Claim = unclaimed,
+        first_wait_s: float = FIRST_WAIT_S,
+        timing: Timing = SYSTEM_TIMING,
     ) -> None:
+        self._claim = claim
+        self._now_ms = timing.now_ms
         self._metrics = metrics
         self._outboxes = {target.name: _Outbox(target, asyncio.Queue(MAX_WAITING)) for target in targets}
         self._first_wait_s = first_wait_s
@@ -63,6 +86,8 @@ class Sender:
         while True:
             firing = await queue.get()
             try:
+                if not await self._is_ours(target, firing):
+                    continue
                 failure = await self._deliver(session, target, firing)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # the next alerts are sent
                 # A cancellation met inside a library would end this target's worker, and no other, unnoticed.
@@ -73,6 +98,16 @@ class Sender:
             if failure:
                 # Neither the address nor the body: they hold the token.
                 _log.warning("alert not delivered", target=target.name, rule=firing.rule_id, reason=failure)
+
+    async def _is_ours(self, target: Target, firing: Firing) -> bool:
+        """Whether no other server has sent this alert to the target."""
+        cooldown_ms = 1000 * firing.cooldown_s
+        until_ms = firing.time_ms + cooldown_ms - min(_BEFORE_THE_NEXT_MS, cooldown_ms / 2)
+        left_ms = int(until_ms) - self._now_ms()
+        side = str(firing.facts.get("side", ""))
+        return left_ms <= 0 or await self._claim(
+            (target.name, firing.rule_id, firing.kind, firing.symbol, side), left_ms
+        )
 
     async def _deliver(self, session: aiohttp.ClientSession, target: Target, firing: Firing) -> str:
         """Why the alert could not be delivered; empty if it was."""

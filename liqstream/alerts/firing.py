@@ -30,6 +30,8 @@ class Firing:
     facts: Mapping[str, object] = field(default_factory=dict)
     """The figures that `text` is made of; USD, prices in USD, percent."""
     to: tuple[str, ...] = ()
+    cooldown_s: float = 0.0
+    """The rule's."""
 
     @property
     def sentence(self) -> str:

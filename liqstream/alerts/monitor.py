@@ -131,6 +131,7 @@ class AlertMonitor:
                 source,
                 facts=alert.facts,
                 to=tuple(rule.to),
+                cooldown_s=rule.cooldown_s,
             )
         )
 

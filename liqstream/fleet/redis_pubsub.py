@@ -99,6 +99,10 @@ class RedisNames:
         """Where the keys begin of what is kept for owners, by kind (fleet/shared_records.py)."""
         return f"{self.prefix}:records:{kind}"
 
+    def claims(self, kind: str) -> str:
+        """Where the keys begin of what one server has claimed, by kind (fleet/shared_claims.py)."""
+        return f"{self.prefix}:claims:{kind}"
+
     def prices(self, symbol: str) -> str:
         """Where the symbol's prices are published, of which ticks are made."""
         return f"{self.prefix}:{ascii_symbol(symbol)}:prices"

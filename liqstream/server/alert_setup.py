@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from aiohttp import web
 
 from liqstream.alerts.config import AlertsConfig, read_alerts
-from liqstream.alerts.delivery import Sender
+from liqstream.alerts.delivery import Claim, Sender, unclaimed
 from liqstream.alerts.evaluator import Evaluator
 from liqstream.alerts.firing import Firing
 from liqstream.alerts.monitor import AlertMonitor
@@ -18,6 +18,7 @@ from liqstream.alerts.records import OwnedRecords, StoredRecords
 from liqstream.alerts.rules import OwnedRule
 from liqstream.fleet.redis_pubsub import REDIS_ERRORS, RedisNames
 from liqstream.fleet.roles import NodeRole
+from liqstream.fleet.shared_claims import SharedClaims
 from liqstream.fleet.shared_records import SharedRecords
 from liqstream.http.alerts_api import FILE_RULES, OWNED_RULES, add_alerts_routes
 from liqstream.http.app_keys import FIRINGS, MAPS, RECORDS, STORE, SYMBOLS
@@ -36,6 +37,9 @@ RULES, HISTORY = "alert-rules", "alert-history"
 COUNTING = "alerts-counting"
 """The sink that counts."""
 
+_CLAIM: web.AppKey[Claim] = web.AppKey("alert_claim")
+"""Which server of the fleet sends an alert of the file."""
+
 
 def add_alerts(app: web.Application) -> None:
     """Serve /api/alerts, and run what raises and sends alerts while the application runs."""
@@ -45,14 +49,14 @@ def add_alerts(app: web.Application) -> None:
 
 
 async def _records_ctx(app: web.Application) -> AsyncIterator[None]:
-    """What is kept for owners: in the fleet's Redis, else in the store."""
+    """What is kept for owners, and who sends what: in the fleet's Redis, else in the store and here."""
     settings = app[SETTINGS]
     if not settings.redis_enabled:
 
         async def _stored(kind: str, limits: RecordLimits) -> OwnedRecords:
             return await StoredRecords.open(app[STORE], kind, limits)
 
-        app[RECORDS] = _stored
+        app[RECORDS], app[_CLAIM] = _stored, unclaimed
         yield
         return
     redis, names = connect_redis(settings), RedisNames(settings.redis_channel_prefix)
@@ -60,7 +64,7 @@ async def _records_ctx(app: web.Application) -> AsyncIterator[None]:
     async def _shared(kind: str, limits: RecordLimits) -> OwnedRecords:
         return SharedRecords(redis, names, kind, limits)
 
-    app[RECORDS] = _shared
+    app[RECORDS], app[_CLAIM] = _shared, SharedClaims(redis, names, "alerts").take
     yield
     await redis.aclose()
 
@@ -90,7 +94,7 @@ async def alerts_ctx(app: web.Application) -> AsyncIterator[None]:
         metrics.alert_rules.set_function(lambda: len(owned))
         work |= {RULES: owned.run, HISTORY: owned.write_history}
     if config.target:
-        sender = Sender(config.target, metrics)
+        sender = Sender(config.target, metrics, claim=app[_CLAIM])
         app[FIRINGS].add_sink(SENDING, sender.take)
         work[SENDING] = sender.run
     if MAPS in app and (owned is not None or config.rule):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from aiohttp.test_utils import TestServer
 from liqstream.alerts.delivery import MAX_WAITING, RESPONSE_TIMEOUT_S, TRIES, Sender
 from liqstream.alerts.targets import Target, signature
 from liqstream.metrics import Metrics
-from tests.test_alerts.receiver import alert_to, counted, receiver
+from liqstream.supervision.timing import Timing
+from tests.test_alerts.receiver import TIME_MS, alert_to, counted, receiver
 
 
 async def test_each_target_gets_its_own_format() -> None:
@@ -54,6 +56,37 @@ async def test_a_target_that_fails_is_tried_again(statuses: list[int], tries: in
         assert (await received.get())[0] == "/end"
         running.cancel()
     assert (counted(metrics, "sent"), counted(metrics, "failed")) == (delivered, 1 - delivered)
+
+
+async def test_of_servers_with_one_file_one_sends() -> None:
+    """To each target whoever claims it first; the claim ends before the rule may be raised again."""
+    claimed: dict[tuple[str, ...], int] = {}
+
+    async def claim(what: tuple[str, ...], for_ms: int) -> bool:
+        is_first = what not in claimed
+        claimed.setdefault(what, for_ms)
+        return is_first
+
+    async with receiver([]) as (url, received):
+        targets = [Target(name=name, kind="webhook", url=f"{url}/{name}") for name in ("ops", "desk")]
+        timing = Timing(now_ms=lambda: TIME_MS + 500)
+        senders = [Sender(targets, Metrics(), claim=claim, timing=timing) for _ in range(2)]
+        running = [asyncio.create_task(sender.run()) for sender in senders]
+        of_longs = replace(alert_to("ops", "desk", side="long"), cooldown_s=60.0)
+        for sender in senders:
+            sender.take(of_longs)
+        assert {(await received.get())[0] for _ in range(2)} == {"/ops", "/desk"}
+        for sender in senders:
+            sender.take(replace(alert_to("ops", side="short"), cooldown_s=60.0))
+        assert (await received.get())[1]["facts"]["side"] == "short"
+        senders[1].take(of_longs)
+        senders[1].take(replace(alert_to("ops", side="long"), cooldown_s=0.4))
+        assert (await received.get())[1]["facts"]["side"] == "long"  # its cooldown is over: nothing to claim
+        assert received.empty()
+        for task in running:
+            task.cancel()
+    assert {what[-1] for what in claimed} == {"long", "short"}
+    assert set(claimed.values()) == {60_000 - 1000 - 500}
 
 
 async def test_the_queue_is_bounded() -> None:
