@@ -75,8 +75,7 @@ class Positions:
         self.liquidation[at] = (price * entries.liquidation[rows])[taken]
         self.lower[at] = (price * entries.lower[rows])[taken]
         self.upper[at] = (price * entries.upper[rows])[taken]
-        np.maximum.at(self._highest_lower, at // SLOTS, self.lower[at])
-        np.minimum.at(self._lowest_upper, at // SLOTS, self.upper[at])
+        self._bound(at)
         self.opened_ms[at], self.closed_ms[at] = opened_ms[taken], NEVER_MS
         self.exit_ms[at] = exit_ms[taken]
         return slots
@@ -118,7 +117,13 @@ class Positions:
         above = np.where(upper == before, level, np.minimum(upper, level))
         self.lower[at] = np.where(sign > 0, below, lower)
         self.upper[at] = np.where(sign < 0, above, upper)
+        self._bound(at)
         return at
+
+    def _bound(self, slots: IntArray) -> None:
+        """Take in where these positions end now."""
+        np.maximum.at(self._highest_lower, slots // SLOTS, self.lower[slots])
+        np.minimum.at(self._lowest_upper, slots // SLOTS, self.upper[slots])
 
     def expired(self, now_ms: float) -> IntArray:
         """Positions whose traders have had enough by `now_ms`."""
