@@ -36,6 +36,7 @@ NOT_ASKED = frozenset(
         ("hyperliquid", "metaAndAssetCtxs"),
         ("hyperliquid", "clearinghouseState"),
         ("hyperliquid", "userFillsByTime"),
+        ("hyperliquid", "vaultDetails"),
         ("gate", "/api/v4/futures/usdt/tickers"),
         ("bitget", "/api/v3/market/tickers"),
     ]
