@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from liqstream.market import DAY_MS
+
 PAST_KINDS = ("open_interest", "funding", "liquidations", "bars")
 """In the order they are fetched: bars last, because a map is made anew when they come."""
+
+LONGEST_MS = 800 * DAY_MS
+"""More than the longest history is missing of nothing: such a span in a file is not ours."""
 
 Span = tuple[int, int]
 """First and end, UTC ms; the end is not part of it."""
@@ -44,6 +49,13 @@ class MissingPast:
         """Nothing of a symbol is missed any more."""
         self._spans = {key: spans for key, spans in self._spans.items() if key[0] != symbol}
 
+    def forget_later(self, symbol: str, latest_ms: int) -> None:
+        """Nothing of a symbol is missed that ends after `latest_ms`: it cannot be fetched, ever."""
+        for kind in PAST_KINDS:
+            spans = self._spans.pop((symbol, kind), [])
+            if left := [(start, min(end, latest_ms)) for start, end in spans if start < latest_ms]:
+                self._spans[symbol, kind] = left
+
     def spans(self, symbol: str, kind: str) -> list[Span]:
         """What is missing, ascending."""
         return list(self._spans.get((symbol, kind), []))
@@ -72,7 +84,13 @@ class MissingPast:
             if not isinstance(kinds, dict):
                 continue
             for kind in PAST_KINDS:
-                for span in kinds.get(kind) or ():
-                    if isinstance(span, list) and len(span) == 2 and all(type(at) is int for at in span):
+                spans = kinds.get(kind)
+                for span in spans if isinstance(spans, list) else ():
+                    if (
+                        isinstance(span, list)
+                        and len(span) == 2
+                        and all(type(at) is int and at >= 0 for at in span)
+                        and span[1] - span[0] <= LONGEST_MS
+                    ):
                         missing.add(symbol, kind, *span)
         return missing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liqstream.feeds.missing_past import MissingPast
+from liqstream.feeds.missing_past import LONGEST_MS, MissingPast
 
 
 def test_spans_that_touch_are_one() -> None:
@@ -44,6 +44,22 @@ def test_it_comes_back_from_the_file_as_it_was(spans: list[tuple[int, int]]) -> 
 
 def test_what_is_not_of_its_form_is_left_out() -> None:
     """A file that somebody has edited stops nothing; symbols that are not followed are left out."""
-    document = {"BTCUSDT": {"bars": [[1, 2], [3], "x", ["1", 2]], "gold": [[1, 2]]}, "ETHUSDT": 7, "X": {}}
+    odd = [[1, 2], [3], "x", ["1", 2], [-5, 2], [0, 2**62], [7, LONGEST_MS + 8]]
+    of_btc = {"bars": odd, "gold": [[1, 2]], "funding": 7, "open_interest": {"1": 2}}
+    document = {"BTCUSDT": of_btc, "ETHUSDT": 7, "X": {}}
     missing = MissingPast.from_document(document, ("BTCUSDT", "ETHUSDT"))
     assert missing.to_document() == {"BTCUSDT": {"bars": [[1, 2]]}}
+
+
+def test_what_is_of_the_future_is_forgotten() -> None:
+    """It would be asked for for ever; of a span that begins before, its first part is left."""
+    missing = MissingPast()
+    for start, end in ((10, 20), (30, 60), (70, 80)):
+        missing.add("BTCUSDT", "bars", start, end)
+    missing.add("BTCUSDT", "funding", 70, 80)
+    missing.add("ETHUSDT", "bars", 70, 80)
+    missing.forget_later("BTCUSDT", 50)
+    assert missing.to_document() == {
+        "BTCUSDT": {"bars": [[10, 20], [30, 50]]},
+        "ETHUSDT": {"bars": [[70, 80]]},
+    }
