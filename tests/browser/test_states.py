@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import DRAWN, PHONE, Opened, Watch
 from tests.browser.pixels import freeze, rest, share_off
@@ -269,3 +269,32 @@ def test_a_finger_finds_everything(open_page: Open, demo_url: str) -> None:
     page.touchscreen.tap(box["x"] + 150, box["y"] + 80)
     page.wait_for_selector(".mark-handle")
     assert page.evaluate(SMALL) == []
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{"viewport": {"width": 844, "height": 390}, "has_touch": True, "is_mobile": True}],
+    indirect=True,
+)
+def test_a_phone_on_its_side_has_the_whole_chart(open_page: Open, demo_url: str) -> None:
+    """Its buttons are in the line of the closed sheet, each under the finger, and gone while the sheet is open."""
+    opened = open_page(demo_url)
+    page = opened.page
+    tools = page.locator(".touch-tools button")
+    tools.first.wait_for()
+    misplaced = """() => {
+      const {bottom} = document.querySelector('.map .chart').getBoundingClientRect();
+      return [...document.querySelectorAll('.touch-tools button')].flatMap(each => {
+        const {x, y, width, height} = each.getBoundingClientRect();
+        const hit = document.elementFromPoint(x + width / 2, y + height / 2);
+        return width >= 44 && height >= 44 && y >= bottom - 1 && hit === each ? [] : [each.ariaLabel]; }); }"""
+    assert page.evaluate(misplaced) == []
+    summary = page.locator("#sheet-summary").bounding_box()
+    last = tools.last.bounding_box()
+    assert summary is not None
+    assert last is not None
+    assert last["x"] + last["width"] <= summary["x"]
+    page.tap("#sheet-handle")
+    expect(tools.first).to_be_hidden()
+    page.tap("#sheet-handle")
+    expect(tools.first).to_be_visible()
