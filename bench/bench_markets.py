@@ -109,6 +109,7 @@ class Run:
     def __init__(self, store: MarketStore, markets: int, venues: int) -> None:
         self.symbols = symbols_of(markets)
         self.exchanges = [f"venue{number}" for number in range(venues)]
+        self.watched = frozenset(self.symbols[:WATCHED])
         self.store = store
         self.feeds = [ExchangeFeed(Venue(name), self.symbols, interval_ms=STEP_MS) for name in self.exchanges]
         self.maps = LiveMaps(
@@ -118,6 +119,7 @@ class Run:
             epoch=1,
             clock_s=time.monotonic,
         )
+        self.maps.rest_unless(lambda: self.watched)
         self.tables: list[EncodedMarketTable] = []
         self.sent = {"plain": 0, "deflated": 0}  # bytes of one scanner client
         self.late_s = 0.0
@@ -171,6 +173,15 @@ class Run:
             await asyncio.sleep(max(0.0, 1.0 - (time.monotonic() - began_s)))
 
 
+def map_kilobytes(run: Run) -> str:
+    """What the arrays of one exchange's market take, of markets that are watched and of others."""
+    by_kind: dict[str, list[int]] = {"watched": [], "at rest": []}
+    for market, count in run.maps._markets.nbytes.items():
+        by_kind["watched" if market.symbol in run.watched else "at rest"].append(count)
+    means = {kind: sum(counts) / len(counts) for kind, counts in by_kind.items() if counts}
+    return ", ".join(f"{kind} {mean / 1000:.0f} kB" for kind, mean in means.items())
+
+
 def cpu_seconds() -> float:
     """Of this process, user and system."""
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -207,7 +218,8 @@ async def measure(markets: int, venues: int, seconds: int) -> None:
             raise RuntimeError("no table, or one without prices: nothing was measured")
         share = (cpu_seconds() - began_s) / seconds - making
         print(
-            f"{markets} markets x {venues}: {100 * share:.0f} % of a core, {resident_mb():.0f} MB resident, "
+            f"{markets} markets x {venues}: {100 * share:.1f} % of a core, {resident_mb():.0f} MB resident "
+            f"(a map of one exchange: {map_kilobytes(run)}), "
             f"a scanner {run.sent['deflated'] / seconds / 1000:.1f} kB/s deflated, "
             f"{run.sent['plain'] / seconds / 1000:.1f} plain; warm in {warm_s:.0f} s of CPU, "
             f"first table after {first_s:.0f} s, "

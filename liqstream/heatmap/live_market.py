@@ -7,6 +7,7 @@ bar, the last price and open interest, and when its last record came.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -292,6 +293,8 @@ class LiveMarkets:
     interval_ms: int
     clock_s: Callable[[], float]
     by_key: dict[MarketKey, LiveMarket] = field(default_factory=dict)
+    # The same by symbol: of hundreds of markets each is asked for many times a second.
+    _by_symbol: defaultdict[str, list[LiveMarket]] = field(default_factory=lambda: defaultdict(list))
 
     def apply(self, records: Sequence[MarketEvent]) -> None:
         """Take a batch of records; unknown markets are added with their first one."""
@@ -303,15 +306,19 @@ class LiveMarkets:
         """The market of a key, made on first use."""
         if key not in self.by_key:
             self.by_key[key] = LiveMarket(key, self.interval_ms)
+            self._by_symbol[key.symbol].append(self.by_key[key])
         return self.by_key[key]
 
     def forget(self, key: MarketKey) -> None:
         """Drop a market that is not followed any more; its next record begins it anew."""
-        self.by_key.pop(key, None)
+        if (market := self.by_key.pop(key, None)) is not None:
+            self._by_symbol[key.symbol].remove(market)
+            if not self._by_symbol[key.symbol]:
+                del self._by_symbol[key.symbol]
 
     def of_symbol(self, symbol: str) -> list[LiveMarket]:
         """The markets of a symbol, in the order their first records came."""
-        return [market for key, market in self.by_key.items() if key.symbol == symbol]
+        return list(self._by_symbol.get(symbol, ()))
 
 
 def bars_of(closed: Sequence[ClosedBar], interval_ms: int) -> tuple[Bars, FloatArray, FloatArray]:

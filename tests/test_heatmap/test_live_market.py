@@ -165,3 +165,20 @@ def test_a_minute_beside_longer_bars_is_kept_until_it_closes() -> None:
     assert math.isnan(market.price_usd)
     market.apply(candle(MINUTE), 2.0)
     assert market.forming_minute_bars() is None
+
+
+def test_markets_are_found_by_symbol_until_they_are_forgotten() -> None:
+    """In the order they came; one that returns is the last, and its present a new one."""
+    markets = LiveMarkets(MINUTE, lambda: 1.0)
+    keys = [MarketKey(exchange, KEY.symbol) for exchange in ("okx", "binance", "gate")]
+    found = [markets.market(key) for key in keys]
+    markets.market(MarketKey("okx", "ETHUSDT"))
+    markets.of_symbol(KEY.symbol).clear()  # the caller's own
+    assert markets.of_symbol(KEY.symbol) == found
+    markets.forget(keys[0])
+    markets.forget(keys[0])
+    assert markets.of_symbol(KEY.symbol) == found[1:]
+    assert markets.market(keys[0]) is not found[0]
+    assert [market.key for market in markets.of_symbol(KEY.symbol)] == [*keys[1:], keys[0]]
+    markets.forget(MarketKey("okx", "ETHUSDT"))
+    assert markets.of_symbol("ETHUSDT") == []

@@ -117,3 +117,21 @@ def test_a_grid_holds_still_until_it_must_move() -> None:
     assert follow_grid(grid, PRICE * 1.02, 0.11) is grid
     assert follow_grid(grid, PRICE * 1.09, 0.1) is not grid
     assert follow_grid(grid, PRICE, 0.14) is not grid
+
+
+def test_empty_bins_at_both_ends_change_no_cell() -> None:
+    """To the bit, wherever what stands begins and ends; without any, every cell is 0."""
+    chance = np.random.default_rng(3)
+    width = 0.0002
+    for first, filled, bins in ((0, 40, 40), (700, 1300, 4100), (0, 5, 4100), (4090, 10, 4100), (7, 0, 4100)):
+        tight = chance.exponential(1e6, (5, filled)) * (chance.random((5, filled)) > 0.5)
+        wide = np.zeros((5, bins))
+        wide[:, first : first + filled] = tight
+        grid = grid_over(85.0, 120.0)
+        low = math.log(100.0) - bins / 2 * width
+        cells = cells_usd(wide, low, width, grid)
+        assert cells.shape == (5, grid.cells)
+        # One figure beyond each end keeps all bins; it is in no cell of its own row.
+        kept = np.concatenate((wide, np.zeros((1, bins))))
+        kept[-1, [0, -1]] = 1.0
+        assert cells.tobytes() == cells_usd(kept, low, width, grid)[:-1].tobytes()
