@@ -30,6 +30,14 @@ MARK_LIVE = """addEventListener('DOMContentLoaded', () => {
   if (shown) new MutationObserver(look).observe(shown, {attributes: true});
 })"""
 MARKS = "() => ['liqstream:heat', 'live'].map(name => performance.getEntriesByName(name)[0].startTime)"
+DRAW = """() => {
+  const {market} = liqstream.mapGrid.focus.view, {matrix} = market, kinds = ['line', 'box', 'text'];
+  const {close} = matrix.candle(matrix.end - 1), at = share => matrix.timeOf(Math.floor(matrix.end * share));
+  const drawings = Array.from({length: 50}, (_, i) => [kinds[i % 3], at(i / 60), close * (.96 + i / 600),
+    at((i + 10) / 60), close * (1.04 - i / 600), `note ${i}`]);
+  localStorage.setItem(`liqstream.drawings.${market.symbol}`, JSON.stringify(drawings));
+}"""
+ALL_DRAWN = ".draw-bar summary[aria-label^='50 of 50']"
 CANDLES_ONLY = Path(__file__).with_name("candles_only.html").read_text()
 Row = tuple[str, str, str, bool | None]
 """(what, goal, reached, whether the goal is met; None: no goal)."""
@@ -198,10 +206,16 @@ def long_tasks(browser: Browser, page: Page, seconds: int) -> LongTasks:
 def long_task_rows(
     browser: Browser, url: str, open_page: Callable[[Browser, str], Any], *, seconds: int
 ) -> list[Row]:
-    """Tasks of more than 50 ms of thread time, with one map and with a grid of four."""
+    """Tasks of more than 50 ms of thread time: one map, a grid of four, and one map with all that is drawn on
+    and around it, 50 drawings, open interest and funding above it, their pane below it."""
     rows: list[Row] = []
-    for name, query in (("one map", ""), ("2x2", "/?grid=4")):
+    for name, query in (("one map", ""), ("2x2", "/?grid=4"), ("50 drawings, context", "/?pane=oi")):
         with open_page(browser, f"{url}{query}") as page:
+            if "pane" in query:
+                page.evaluate(DRAW)
+                page.reload()
+                page.wait_for_selector(ALL_DRAWN, state="attached", timeout=60_000)
+                page.wait_for_selector("#context b")
             found = long_tasks(browser, page, seconds)
         count = len(found.ours) + len(found.library)
         worst = max([0.0, *found.ours, *found.library])
