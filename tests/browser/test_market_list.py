@@ -1,9 +1,12 @@
-"""A market that ends, and one that is listed, while a page and a Python client are open."""
+"""A market that ends, and one that is listed, while a page, a Python and a JavaScript client are open."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -86,10 +89,67 @@ class Watching:
         return ""
 
 
-def test_a_listing_and_a_delisting_with_page_and_client_open(
+@dataclass
+class Scanners:
+    """Both clients of the table of markets; `listed` has every list of symbols each was shown, in order."""
+
+    url: str
+    listed: dict[str, list[str]] = field(default_factory=lambda: {"python": [], "javascript": []})
+    shown: list[tuple[str, str]] = field(default_factory=list)
+    """What else the JavaScript client was shown, which follows BTCUSDT and XRPUSDT."""
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        await asyncio.gather(self._python(), self._javascript())
+
+    async def _python(self) -> None:
+        async with HeatmapClient(self.url) as client:
+            async for table in client.markets():
+                self._note("python", ",".join(table.symbols))
+
+    async def _javascript(self) -> None:
+        at = f"{self.url.replace('http', 'ws', 1)}/ws/heatmap"
+        process = await asyncio.create_subprocess_exec(
+            *("node", str(Path(__file__).with_name("market_follower.mjs")), at, "BTCUSDT", "XRPUSDT"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        try:
+            while line := await process.stdout.readline():
+                what, of = json.loads(line)
+                if what == "listed":
+                    self._note("javascript", of)
+                else:
+                    self.shown.append((what, of))
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def _note(self, client: str, symbols: str) -> None:
+        if self.listed[client][-1:] != [symbols]:
+            self.listed[client].append(symbols)
+
+    async def until_listed(self, symbols: str) -> None:
+        """Wait until both show these markets."""
+        async with asyncio.timeout(60):
+            while any(lists[-1:] != [symbols] for lists in self.listed.values()):  # noqa: ASYNC110  # no event
+                await asyncio.sleep(0.05)
+
+    async def until_shown(self, *what: str) -> None:
+        """Wait until the JavaScript client is shown something, after what it was shown before."""
+        async with asyncio.timeout(60):
+            while tuple(what) not in self.shown:  # noqa: ASYNC110  # no event
+                await asyncio.sleep(0.05)
+
+
+def test_a_listing_and_a_delisting_with_page_and_clients_open(
     open_page: Open, watch: Watch, thread: LoopThread, tmp_path: Path
 ) -> None:
-    """The page has the new market and goes on with another than the ended one; so does the client."""
+    """The page has the new market and goes on with another than the ended one; so do the clients.
+
+    Both clients' tables of markets have the one and lose the other, and nothing between.
+    """
     exchange = thread.run(
         SimulatedExchange.open(("BTCUSDT", "XRPUSDT", "LTCUSDT"), history_days=1, round_s=0.2)
     )
@@ -99,6 +159,11 @@ def test_a_listing_and_a_delisting_with_page_and_client_open(
     watching = Watching(url)
     client = asyncio.run_coroutine_threadsafe(watching.run(), thread.loop)
     thread.run(watching.has_both.wait())
+    scanners = Scanners(url)
+    scanning = asyncio.run_coroutine_threadsafe(scanners.run(), thread.loop)
+    thread.run(scanners.until_listed("BTCUSDT,XRPUSDT"))
+    for symbol in ("BTCUSDT", "XRPUSDT"):
+        thread.run(scanners.until_shown("snapshot", symbol))
     # A market without a history yet, and one that has just ended: what the browser logs of its own.
     watch.allowed.append("status of (400|404|503)")
     opened = open_page(url, symbol="XRPUSDT")
@@ -120,6 +185,14 @@ def test_a_listing_and_a_delisting_with_page_and_client_open(
     assert watching.after_the_end is not None
     exchange.market.unlisted = {"XRPUSDT", "LTCUSDT"}
     assert "LTCUSDT is not followed any more" in client.result(60)
+    thread.run(scanners.until_listed("BTCUSDT"))
+    thread.run(scanners.until_shown("ended", "XRPUSDT"))
+    ended = scanners.shown.index(("ended", "XRPUSDT"))
+    assert ("snapshot", "XRPUSDT") not in scanners.shown[ended:]
+    assert ("snapshot", "BTCUSDT") in scanners.shown[ended:]
+    for listed in scanners.listed.values():
+        assert listed == ["BTCUSDT,XRPUSDT", "BTCUSDT,LTCUSDT", "BTCUSDT"]
+    scanning.cancel()
     opened.page.wait_for_function(f"{SHOWN} === 'BTCUSDT'")
     opened.page.goto("about:blank")
     for server in servers:
