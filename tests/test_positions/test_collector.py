@@ -97,14 +97,49 @@ def test_a_quarter_of_an_hour(tmp_path: Path, leaderboard: bool) -> None:
                 near_ms = coverage.near_age_ms
                 assert near_ms is not None
                 assert near_ms <= 120_000 * rig.collector.schedule.factor
-            assert coverage.proves_one_side or not leaderboard
+                assert coverage.proves_one_side
+                assert rig.collector.keeper.one_sided is not None
+            else:
+                assert (coverage.long, coverage.short) == pytest.approx(_traded_share(rig), abs=0.01)
         assert fullest(rig.asked) <= 800 + 20
         assert rig.collector.tracker.counts.size_mismatches == 0
 
     virtually(tmp_path, job, leaderboard=leaderboard)
 
 
-def _compare_near(rig: PositionRig) -> None:
+def _traded_share(rig: PositionRig) -> tuple[float, float]:
+    """The part of each side's open interest that those hold who have traded since trades were listened to."""
+    coins, now_ms, accounts = rig.collector.tracker.coins, rig.now_ms(), rig.exchange.market.accounts
+    since_ms = int(coins.unbroken_ms[coins.number("XRP")])
+    met = {who for each in accounts.prints(SYMBOL, since_ms, now_ms) for who in (each.trader, each.maker)}
+    held = [0.0, 0.0]
+    for truth in accounts.holdings(SYMBOL, now_ms):
+        held[truth.size < 0] += abs(truth.size) * (truth.address in met)
+    total = rig.exchange.market.open_interest(SYMBOL, now_ms)
+    return held[0] / total, held[1] / total
+
+
+@pytest.mark.attack
+def test_where_everybody_is_known_the_map_is_the_truth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Coverage is 1, not 2; cells within 5 % of the price have the true ranks and USD, at ages within what
+    is due."""
+    monkeypatch.setattr("liqstream.simulator.accounts.LEADERBOARD_SHARE", 1.0)
+
+    async def job(rig: PositionRig) -> None:
+        async with running(rig.collector):
+            await asyncio.sleep(480)
+            _, coverage = rig.measured()
+            assert 0.97 < min(coverage.long, coverage.short) <= max(coverage.long, coverage.short) < 1.005
+            _compare_near(rig, everybody_known=True)
+            assert coverage.near_age_ms is not None
+            assert coverage.near_age_ms <= 120_000 * rig.collector.schedule.factor
+
+    virtually(tmp_path, job)
+
+
+def _compare_near(rig: PositionRig, *, everybody_known: bool = False) -> None:
     """Cells within 5 % of the price beside those of the read accounts as they are: ranks alike, and within
     5 % of the USD; beside everybody's, whom coverage says are not all known, the ranks still agree."""
     levels, _ = rig.measured()
@@ -125,7 +160,8 @@ def _compare_near(rig: PositionRig) -> None:
             known[cell] += usd * (row is not None and accounts.read_ms[row] > 0)
     assert spearmanr(found, known).statistic >= 0.95
     assert found.sum() == pytest.approx(known.sum(), rel=0.05)
-    assert spearmanr(found, everybody).statistic >= 0.85
+    assert spearmanr(found, everybody).statistic >= (0.95 if everybody_known else 0.85)
+    assert found.sum() == pytest.approx(everybody.sum(), rel=0.05) or not everybody_known
 
 
 def test_levels_are_the_true_ones(tmp_path: Path) -> None:
@@ -250,8 +286,23 @@ def test_after_a_hole_in_the_trades_sizes_are_healed_by_reads(tmp_path: Path) ->
             assert [*heard, collector.hears_trades] == [True, False, True]
             assert collector.tracker.counts.size_mismatches > 0
             assert not collector.ended
+            _compare_sizes(rig)
 
     virtually(tmp_path, job)
+
+
+def _compare_sizes(rig: PositionRig) -> None:
+    """Of every account that was read since the trades came back: the true one."""
+    tracker, now_ms = rig.collector.tracker, rig.now_ms()
+    since_ms, healed = int(tracker.coins.unbroken_ms[tracker.coins.number("XRP")]), 0
+    true = {each.address: each.size for each in rig.exchange.market.accounts.holdings(SYMBOL, now_ms)}
+    for address, row in tracker.accounts.row_of.items():
+        # What has just been traded may be on its way.
+        if tracker.accounts.read_ms[row] > since_ms and tracker.accounts.seen_ms[row] < now_ms - 5000:
+            known = sum(float(tracker.positions.size[slot]) for slot in tracker.positions.slots(row))
+            assert known == pytest.approx(true.get(address, 0.0), rel=1e-6, abs=1e-6)
+            healed += 1
+    assert healed > 100
 
 
 def test_after_429_reads_stop_and_come_back_slower(tmp_path: Path) -> None:
