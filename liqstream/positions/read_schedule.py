@@ -15,7 +15,7 @@ from liqstream.positions.tracker import Tracker
 
 READ_WEIGHT = 2.0
 """What reading one account costs."""
-SLICE = 4096
+SLICE = 2048
 """Positions judged in one step: a step takes well below a millisecond, however many there are."""
 UNREAD_SHARE = 0.3
 """Of the weight, for accounts that were never read, until there are none."""
@@ -77,7 +77,8 @@ class ReadSchedule:
             row = self._most_valuable_due(known & ~unread, now_ms)
         if row is None and any_unread:
             named_usd = accounts.traded_usd[:rows] + accounts.value_usd[:rows]
-            row = int(np.argmax(np.where(unread, named_usd, -1.0)))
+            # Those that are not unread count as nothing, which also the poorest may be.
+            row = int(np.argmax((named_usd + 1.0) * unread))
             self._unread_spent += 1 - UNREAD_SHARE
         elif any_unread and row is not None:
             self._unread_spent -= UNREAD_SHARE
@@ -100,12 +101,10 @@ class ReadSchedule:
         return self._unread_spent < 0
 
     def _most_valuable_due(self, candidates: NDArray[np.bool_], now_ms: int) -> int | None:
-        rows = len(candidates)
-        waits_ms = self._deadline_s[:rows] * (1000 * self.factor)
-        due = candidates & (self._tracker.accounts.read_ms[:rows] + waits_ms <= now_ms)
-        if not due.any():
-            return None
-        return int(np.argmax(np.where(due, self._value[:rows], -1.0)))
+        rows = np.flatnonzero(candidates)
+        waits_ms = self._deadline_s[rows] * (1000 * self.factor)
+        due = rows[self._tracker.accounts.read_ms[rows] + waits_ms <= now_ms]
+        return int(due[np.argmax(self._value[due])]) if len(due) else None
 
     def _fit(self) -> None:
         """Make room for accounts that have come."""
