@@ -11,16 +11,22 @@ import time
 import tracemalloc
 
 import numpy as np
+import orjson
 
+from liqstream.feeds.weight_ledger import WeightLedger
 from liqstream.positions.account_state import AccountState, PositionState
 from liqstream.positions.accounts import AccountSource
+from liqstream.positions.liquidation_collector import LiquidationCollector
 from liqstream.positions.margin_tables import table_of
+from liqstream.positions.messages import read_trades
 from liqstream.positions.read_schedule import ReadSchedule
-from liqstream.positions.tracker import AccountTrade, Tracker
+from liqstream.positions.tracker import Tracker
+from liqstream.supervision.clock import SYSTEM_CLOCK
 
 ACCOUNTS, POSITIONS = 100_000, 30_000
 STEP_GOAL_S, MEMORY_GOAL_MB, TRADES_GOAL = 0.001, 100.0, 0.05
-TRADES_PER_S = 500
+TRADES_PER_S, AT_ONCE = 500, 5
+"""And how many of them a message brings."""
 NOW_MS = 1_790_000_000_000
 
 
@@ -60,23 +66,32 @@ def step_seconds(tracker: Tracker, steps: int = 400) -> float:
 
 
 def trades_share(tracker: Tracker, seconds: int = 20) -> float:
-    """The share of a core that 500 trades a second take."""
-    trades = [
-        AccountTrade(
-            "BTC",
-            100.0,
-            0.5,
-            NOW_MS + 2 * number,
-            number,
-            f"0x{number % 5000:040x}",
-            f"0x{number % 977:040x}",
-        )
-        for number in range(TRADES_PER_S * seconds)
+    """The share of a core that 500 trades a second take, from the socket's text to sizes, makers and
+    captures."""
+    finder = LiquidationCollector(
+        tracker,
+        {"BTC": ("BTCUSDT", 1)},
+        "hyperliquid",
+        ledger=WeightLedger(800.0),
+        clock=SYSTEM_CLOCK,
+        on_too_many=lambda: None,
+    )
+    texts = [
+        orjson.dumps({"channel": "trades", "data": [_row(first + place) for place in range(AT_ONCE)]})
+        for first in range(0, TRADES_PER_S * seconds, AT_ONCE)
     ]
     began_s = time.thread_time()
-    for first in range(0, len(trades), 5):
-        tracker.apply_trades(trades[first : first + 5])
+    for text in texts:
+        trades, _ = read_trades(orjson.loads(text)["data"])
+        finder.take_trades(trades)
+        tracker.apply_trades(trades)
     return (time.thread_time() - began_s) / seconds
+
+
+def _row(number: int) -> dict[str, object]:
+    users = [f"0x{number % 5000:040x}", f"0x{number % 977:040x}"]
+    row = {"coin": "BTC", "side": "B", "px": "100.0", "sz": "0.5", "users": users}
+    return {**row, "hash": f"0x{number:064x}", "time": NOW_MS + 2 * number, "tid": number}
 
 
 def main() -> int:
