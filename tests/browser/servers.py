@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -81,3 +83,44 @@ def replay_server(folder: Path, data: Path, *, speed: float = 300, **env: str) -
         yield server
     finally:
         server.stop()
+
+
+_NGINX = """
+worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log stderr;
+events {{}}
+http {{
+  access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  map $http_upgrade $connection_upgrade {{ default upgrade; "" close; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location /liq/ {{
+      proxy_pass {url}/; proxy_http_version 1.1; proxy_buffering off;
+      proxy_set_header Host $http_host; proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+    }}
+  }}
+}}
+"""
+
+
+@contextmanager
+def nginx_below_a_path(url: str, folder: Path) -> Iterator[str]:
+    """The address of what a server serves, below /liq/ of an nginx."""
+    binary = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    assert binary, "nginx is missing: `make test` installs it"
+    port = free_port()
+    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port, url=url))
+    with subprocess.Popen([binary, "-c", str(folder / "nginx.conf"), "-p", str(folder)]) as nginx:
+        try:
+            until_s = time.monotonic() + 10
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port)).close()
+                    break
+                except OSError:
+                    assert time.monotonic() < until_s, "nginx does not listen"
+            yield f"http://127.0.0.1:{port}/liq/"
+        finally:
+            nginx.terminate()
+            nginx.wait(timeout=10)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from tests.browser.conftest import FLAGS, Opened, Watch, chromium_path
-from tests.browser.servers import Server
+from tests.browser.servers import Server, nginx_below_a_path
 from tests.support.push_host import CONTACT, Device
 
 pytestmark = [pytest.mark.browser, pytest.mark.simulated]
@@ -59,6 +61,16 @@ def push_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(params=["", pytest.param("/liq", marks=pytest.mark.nginx)])
+def place(request: pytest.FixtureRequest, push_url: str, tmp_path: Path) -> Iterator[str]:
+    """Where its page is, without the last slash: by itself, and below a path of a proxy."""
+    if not request.param:
+        yield push_url
+        return
+    with nginx_below_a_path(push_url, tmp_path) as url:
+        yield url.rstrip("/")
+
+
 def devices(page: Page) -> list[str]:
     """The ids the server has for this page's secret."""
     asked = """async () => (await (await fetch('api/push', { headers: {
@@ -84,17 +96,23 @@ def deliver(context: BrowserContext, page: Page, origin: str, message: dict[str,
 
 
 def test_a_device_is_switched_on_gets_messages_and_is_switched_off(
-    context: BrowserContext, page: Page, open_page: Open, push_url: str
+    context: BrowserContext, page: Page, open_page: Open, place: str
 ) -> None:
-    """The server keeps it meanwhile; the notification is a sentence, and its click opens the market's map."""
-    context.grant_permissions(["notifications"], origin=push_url)
+    """The server keeps it meanwhile; the notification is a sentence, and its click opens the market's map.
+
+    Below a path all of it stays there: the worker's address, its scope, and what a click opens.
+    """
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(place))
+    context.grant_permissions(["notifications"], origin=origin)
     subscription = Device().subscription("https://fcm.googleapis.com")
     page.add_init_script(f"({SUBSCRIBES})({json.dumps(subscription)})")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    open_page(push_url)
+    open_page(place)
     page.wait_for_selector("#alerts-button[aria-expanded]")
-    assert not [url for url in asked if "push" in url]  # nothing of it before the panel opens
+    assert not [
+        url for url in asked if "push" in url.removeprefix(place)
+    ]  # nothing of it before the panel opens
     page.keyboard.press("a")
     page.wait_for_selector(f"{SWITCH} >> visible=true")
     page.click(SWITCH)
@@ -102,9 +120,9 @@ def test_a_device_is_switched_on_gets_messages_and_is_switched_off(
     page.wait_for_selector("text=The server watches these alerts")
     assert len(devices(page)) == 1
     scope = page.evaluate("async () => (await navigator.serviceWorker.ready).scope")
-    assert scope == f"{push_url}/"
+    assert scope == f"{place}/"
 
-    deliver(context, page, push_url, MESSAGE)
+    deliver(context, page, origin, MESSAGE)
     page.wait_for_function(f"async () => (await ({NOTES})()).length")
     shown = {name: MESSAGE[name] for name in ("title", "body", "tag")}
     assert page.evaluate(NOTES) == [{**shown, "data": {"url": MESSAGE["url"]}}]
@@ -122,7 +140,7 @@ def test_a_device_is_switched_on_gets_messages_and_is_switched_off(
           return [opened, (await self.registration.getNotifications()).length];
         }"""
     )
-    assert opened == [[f"{push_url}/?symbol=BTCUSDT"], 0]
+    assert opened == [[f"{place}/?symbol=BTCUSDT"], 0]
 
     page.click(SWITCH)
     page.wait_for_selector(".push input:not(:checked):enabled")

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,49 +9,16 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import DRAWN, Opened, Watch
-from tests.browser.servers import free_port
+from tests.browser.servers import nginx_below_a_path
 
 pytestmark = [pytest.mark.browser, pytest.mark.nginx]
-
-CONF = """
-worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log stderr;
-events {{}}
-http {{
-  access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-  uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  map $http_upgrade $connection_upgrade {{ default upgrade; "" close; }}
-  server {{
-    listen 127.0.0.1:{port};
-    location /liq/ {{
-      proxy_pass {url}/; proxy_http_version 1.1; proxy_buffering off;
-      proxy_set_header Host $http_host; proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-    }}
-  }}
-}}
-"""
 
 
 @pytest.fixture
 def below_a_path(demo_url: str, tmp_path: Path) -> Iterator[str]:
     """The address of the demo's page below /liq of an nginx."""
-    binary = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-    assert binary, "nginx is missing: `make test` installs it"
-    port = free_port()
-    (tmp_path / "nginx.conf").write_text(CONF.format(folder=tmp_path, port=port, url=demo_url))
-    with subprocess.Popen([binary, "-c", str(tmp_path / "nginx.conf"), "-p", str(tmp_path)]) as nginx:
-        try:
-            until_s = time.monotonic() + 10
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port)).close()
-                    break
-                except OSError:
-                    assert time.monotonic() < until_s, "nginx does not listen"
-            yield f"http://127.0.0.1:{port}/liq/"
-        finally:
-            nginx.terminate()
-            nginx.wait(timeout=10)
+    with nginx_below_a_path(demo_url, tmp_path) as url:
+        yield url
 
 
 def test_below_a_path_the_page_is_live(page: Page, watch: Watch, below_a_path: str) -> None:
