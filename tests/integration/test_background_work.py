@@ -250,6 +250,7 @@ PASSING = {
     "http/work_queue.py _enter": "ends with its request",
     "http/work_queue.py _begin": "ends with its request",
     "fanout/connection_manager.py close": "its outcome is gathered where it is made",
+    "positions/collector.py _listen": "one of _collect; what it does not foresee begins them anew",
     "positions/collector.py _read_accounts": "one of _collect; what it does not foresee begins them anew",
     "server/coin_verdicts.py _note": "logs what the disk answers",
     "ingest/pipeline.py _confirm": "catches what it meets, and reports it",
