@@ -79,6 +79,9 @@ class MarketMap:
     closes: FloatArray = field(default_factory=lambda: np.empty(0))
     """Closes of the last week, by whose changes the range is chosen."""
     bars_taken: int = 0
+    # What was found of the bars so far; None where bars have come since.
+    _half_range: float | None = None
+    _quality: tuple[str, ...] | None = None
     # Open times of `closes`.
     _times_ms: TimeArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
@@ -101,6 +104,7 @@ class MarketMap:
 
     def _remember(self, bars: Bars) -> None:
         self.bars_taken += len(bars)
+        self._half_range = self._quality = None
         joined = bars if self.recent is None else join_bars(self.recent, bars)
         last_ms = int(joined.open_time_ms[-1])
         first = int(np.searchsorted(joined.open_time_ms, last_ms - _JUDGED_MS))
@@ -129,13 +133,18 @@ class MarketMap:
         """What a reader should know of the data this map rests on; flags of market/data_quality.py."""
         if self.recent is None:
             return ("no_open_interest", "warming_up", "calibrating")
-        history_ms = self.bars_taken * self.recent.interval_ms
-        return quality_of(self.recent, history_ms=history_ms, calibrating=self.estimator.calibrating)
+        if self._quality is None:
+            history_ms = self.bars_taken * self.recent.interval_ms
+            calibrating = self.estimator.calibrating
+            self._quality = quality_of(self.recent, history_ms=history_ms, calibrating=calibrating)
+        return self._quality
 
     def half_range(self) -> float:
         """How far from the price, as a fraction of it, the map is worth showing."""
         if self.recent is None or len(self.closes) < 3:
             return _NARROWEST * 2
-        returns = np.diff(np.log(self.closes))
-        daily = float(np.std(returns)) * math.sqrt(DAY_MS / self.recent.interval_ms)
-        return min(_WIDEST, max(_NARROWEST, _DAILY_DEVIATIONS * daily))
+        if self._half_range is None:
+            returns = np.diff(np.log(self.closes))
+            daily = float(np.std(returns)) * math.sqrt(DAY_MS / self.recent.interval_ms)
+            self._half_range = min(_WIDEST, max(_NARROWEST, _DAILY_DEVIATIONS * daily))
+        return self._half_range

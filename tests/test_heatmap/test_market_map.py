@@ -146,6 +146,7 @@ def test_quality_and_range_are_those_of_the_whole_week() -> None:
             one_by_one.load(each[:first], UNKNOWN[:first], UNKNOWN[:first])
             for row in range(first, count):
                 one_by_one.load(each[row : row + 1], UNKNOWN[:1], UNKNOWN[:1])
+                _ = one_by_one.quality(), one_by_one.half_range()  # of then
                 one_by_one.rest()
             week = each[int(np.searchsorted(times_ms, times_ms[-1] - 7 * DAY_MS)) :]
             expected = quality_of(week, history_ms=count * interval_ms, calibrating=True)
