@@ -237,7 +237,7 @@ class PositionsCollector:
     async def _read_tables(self, client: InfoClient) -> None:
         """The margin tables, at the start and daily."""
         while True:
-            held = await self.liquidations.reserve(META_WEIGHT)
+            held = await self.ledger.reserve(META_WEIGHT)  # not behind a backfill: nothing is met before
             try:
                 meta = await client.ask({"type": "meta"})
                 tables = read_margin_tables(meta)
@@ -250,7 +250,7 @@ class PositionsCollector:
                 self.failures.begin("margin_tables_not_read", f"the margin tables are not read: {reason}")
                 wait_s = TRY_AGAIN_S
             finally:
-                self.liquidations.settle(held)
+                self.ledger.settle(held)
             await self._clock.sleep(wait_s)
 
     def _take_listed(self, tables: Mapping[str, MarginTable]) -> None:

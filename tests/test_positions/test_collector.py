@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -361,6 +362,20 @@ def test_a_bad_state_closes_no_position(tmp_path: Path, kind: FaultKind) -> None
             await asyncio.sleep(20)
             assert rig.collector.tracker.counts.reads > reads + 50
             assert rig.collector.tracker.counts.size_mismatches == 0
+
+    virtually(tmp_path, job)
+
+
+def test_trades_are_listened_to_while_the_feed_waits_for_room(tmp_path: Path) -> None:
+    """A backfill may take hours; no account is read meanwhile, and who trades is met."""
+
+    async def job(rig: PositionRig) -> None:
+        rig.collector.ledger.positions_resume_s = math.inf
+        async with running(rig.collector):
+            await asyncio.sleep(60)
+            assert rig.collector.hears_trades
+            assert rig.collector.tracker.counts.trades > 0
+            assert rig.collector.tracker.counts.reads == 0
 
     virtually(tmp_path, job)
 
