@@ -221,6 +221,7 @@ class ExchangeFeed(ExchangeFacts):
             parsed = self._venue.read(text)
         except Exception as error:  # noqa: BLE001  # whatever one message does to its reader, the next is read
             self._status.bad_messages += 1
+            self._venue.note_break()
             self._reporter.sample("bad message", self._status.bad_messages, text, reason=repr(error))
             return None
         self._count_bad_items(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from liqstream.market import Candle
@@ -30,6 +31,13 @@ class LastStates:
         if last is None or not follows or now_ms - seen_ms > LAST_STATE_MS:
             return [forming]
         return [replace(last, closed=True), forming]
+
+    def take_all(self, states: Sequence[Candle], now_ms: int, *, lost: bool) -> list[Candle]:
+        """States of a message, in order. With `lost`, others of it could not be read: one may have been a
+        bar's last, so that none is closed by what came before."""
+        if lost:
+            self.clear()
+        return [each for state in states for each in self.take(state, now_ms)]
 
     def clear(self) -> None:
         """Messages may have been missed: a bar's last state before the break need not be its last."""

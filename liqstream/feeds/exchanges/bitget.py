@@ -161,10 +161,12 @@ class Bitget(Venue):
         symbol, interval_ms = str(arg["symbol"]), _BAR_OF.get(str(arg["interval"]))
         if interval_ms is None or not is_symbol(symbol):
             return IGNORED
+        bad = self.bad_items.count
         bars = self.bad_items.each(rows, lambda row: self._kline(symbol, interval_ms, row))
         bars.sort(key=lambda bar: bar.open_time_ms)
         bars = bars[-1:] if is_past else bars
-        return Parsed("data", [each for bar in bars for each in self._bars.take(bar, self.now_ms())])
+        lost = self.bad_items.count > bad
+        return Parsed("data", self._bars.take_all(bars, self.now_ms(), lost=lost))
 
     def _kline(self, symbol: str, interval_ms: int, bar: Json) -> Candle:
         row = [bar[name] for name in ("start", "open", "high", "low", "close", "volume", "turnover")]

@@ -146,8 +146,8 @@ class Gate(Venue):
         rows = message["result"] if isinstance(message["result"], list) else [message["result"]]
         self._sides.is_receiving = True
         if channel == "futures.candlesticks":
-            bars = self.bad_items.each(rows, self._candle)
-            return Parsed("data", [each for bar in bars for each in self._bars.take(bar, self.now_ms())])
+            bad, bars = self.bad_items.count, self.bad_items.each(rows, self._candle)
+            return Parsed("data", self._bars.take_all(bars, self.now_ms(), lost=self.bad_items.count > bad))
         if channel == "futures.tickers":
             sent_ms = utc_ms(message["time_ms"])
             found = self.bad_items.each(rows, lambda row: self._ticker(row, sent_ms))
@@ -169,8 +169,8 @@ class Gate(Venue):
     def _bar(self, symbol: str, interval_ms: int, row: Json, *, closed: bool) -> Candle:
         volume = not_negative(row["v"]) * self.contract_sizes[symbol]
         figures = [int(row["t"]) * 1000, *(row[name] for name in "ohlc"), volume]
-        figures += [row["sum"]] if row.get("sum") else []
-        return candle_from_row(self.exchange, symbol, interval_ms, figures, closed=closed)
+        sums = [row["sum"]] if row.get("sum") else []
+        return candle_from_row(self.exchange, symbol, interval_ms, figures + sums, closed=closed)
 
     def _ticker(self, row: Json, time_ms: int) -> list[MarketEvent]:
         symbol = _symbol(row["contract"])

@@ -182,10 +182,12 @@ class Lighter(Venue):
         if symbol is None or interval not in INTERVALS_MS:
             return IGNORED
         read = partial(self._bar, symbol, INTERVALS_MS[interval], closed=False)
+        bad = self.bad_items.count
         bars = self.bad_items.each(rows if isinstance(rows, list) else [rows], read)
         bars.sort(key=lambda bar: bar.open_time_ms)
         bars = bars[-1:] if is_past else bars
-        return Parsed("data", [each for bar in bars for each in self._bars.take(bar, self.now_ms())])
+        lost = self.bad_items.count > bad
+        return Parsed("data", self._bars.take_all(bars, self.now_ms(), lost=lost))
 
     def _bar(self, symbol: str, interval_ms: int, row: Json, *, closed: bool) -> Candle:
         figures = [row[name] for name in ("t", "o", "h", "l", "c", "v", "V")]
