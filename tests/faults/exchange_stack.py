@@ -41,7 +41,7 @@ FORCED_ORDER_EVERY_S = 2.5
 QUANTITIES = (0.001, 0.002)
 """Of a forced order of a long and of a short, in base coin: sums of the two sides differ."""
 END_OF_TIME_MS = 4_102_444_800_000
-BRACKETS_EVERY_S = 20.0
+BRACKETS_EVERY_S = 10.0
 LIKE_LISTED = 0.02
 """How far a figure of a bracket may be from the listed one: some are rounded."""
 MOST_DRIFT = 0.25
