@@ -194,3 +194,32 @@ def test_one_finger_pans_the_map(open_page: Open, demo_url: str) -> None:
     assert opened.view("view.viewport.times()[1]") < opened.view("market.now.timeMs")
     assert opened.view("view.viewport.isFree") is False
     assert opened.page.evaluate("scrollX + scrollY") == 0
+
+
+def test_a_move_in_time_alone_leaves_the_profile_as_it_is(open_page: Open, demo_url: str) -> None:
+    """A slow phone would draw it with every frame of a drag; other prices in sight draw it anew."""
+    opened = open_page(demo_url, fit="map")
+    opened.page.wait_for_function("() => liqstream.mapGrid.focus.profile?.figures.length > 0")
+    drawn = opened.page.evaluate(
+        """async () => {
+          const {view, profile, profileElement} = liqstream.mapGrid.focus, time = view.chart.timeScale();
+          const frames = async () => { for (let i = 0; i < 4; i++) await new Promise(requestAnimationFrame); };
+          liqstream.client.close();
+          profile.request = () => {}; // whatever else may have changed meanwhile: only moves are looked at
+          time.scrollToPosition(time.scrollPosition() - 1, false);
+          await frames();
+          const context = profileElement.querySelector('canvas').getContext('2d'), fill = context.fillRect;
+          let count = 0;
+          context.fillRect = (...given) => { count++; fill.apply(context, given); };
+          const {from, to} = time.getVisibleLogicalRange(), found = [];
+          for (let i = 1; i < 6; i++) {
+            time.setVisibleLogicalRange({from: from - i, to: to - i});
+            await new Promise(requestAnimationFrame); // before it comes to rest, when colours may change
+          }
+          found.push(count > 0, time.getVisibleLogicalRange().from < from);
+          view.viewport.zoomPrice(0.8);
+          await frames();
+          return [...found, count > 0];
+        }"""
+    )
+    assert drawn == [False, True, True]

@@ -273,7 +273,7 @@ export class MapSlot {
   #moved() {
     this.#drawReset();
     if (this.view.viewport.following) this.#arrived = 0;
-    this.profile?.request();
+    this.profile?.follow();
     this.#drawPill();
     for (const overlay of this.#overlays) overlay.draw();
     this.#onRange();

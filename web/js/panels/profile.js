@@ -30,6 +30,10 @@ export class Profile {
   /** @type {number | null} */
   #crosshairY = null;
   #frame = 0;
+  /** Whether more than the map's place may have changed since it was drawn. */
+  #changed = true;
+  /** The prices in sight and the size that it was drawn for. */
+  #placed = "";
   #scale = 0;
   /** Px at the top and at the bottom that are beyond the levels now. */
   beyond = { above: 0, below: 0 };
@@ -55,16 +59,30 @@ export class Profile {
 
   /** @param {number | null} y media px */
   setCrosshair(y) {
+    if (y === this.#crosshairY) return;
     this.#crosshairY = y;
     this.request();
   }
 
   request() {
-    if (!this.#frame) this.#frame = requestAnimationFrame(() => this.#draw());
+    this.#changed = true;
+    this.follow();
+  }
+
+  /** The map moved: it is drawn anew if the prices in sight are others, not along the time axis. */
+  follow() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      const { viewport, pane } = this.#view;
+      const placed = [...viewport.prices(), pane.height].join();
+      if (!this.#changed && placed === this.#placed) return;
+      this.#changed = false;
+      this.#placed = placed;
+      this.#draw();
+    });
   }
 
   #draw() {
-    this.#frame = 0;
     const { market, theme } = this.#view;
     const { context, width } = sharp(this.#canvas);
     const now = market?.shown;
