@@ -94,7 +94,7 @@ async def alerts_ctx(app: web.Application) -> AsyncIterator[None]:
         metrics.alert_rules.set_function(lambda: len(owned))
         work |= {RULES: owned.run, HISTORY: owned.write_history}
     if config.target:
-        sender = Sender(config.target, metrics, claim=app[_CLAIM])
+        sender = Sender(config.target, metrics, claim=app.get(_CLAIM, unclaimed))
         app[FIRINGS].add_sink(SENDING, sender.take)
         work[SENDING] = sender.run
     if MAPS in app and (owned is not None or config.rule):
