@@ -28,8 +28,8 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S = 1.0
 """At the exchanges' lists as they were read; nothing is asked for that."""
 RANK_EVERY_MS = 86_400_000
-RANK_AGAIN_S = 300.0
-"""Where an exchange did not answer."""
+RANK_AGAIN_S, LONGEST_RANK_AGAIN_S = 5.0, 300.0
+"""Where an exchange did not answer: first, and at most; twice as long each time."""
 WAIT_FOR_LISTS_S = 20.0
 """A first choice waits so long for the lists of all exchanges; then it is made of those that are there."""
 
@@ -87,7 +87,7 @@ class MarketListLoop:
         self._clock = clock  # of the waits and of the rankings
         self._ranked: list[str] = []  # all markets, the largest first, as of the last ranking
         self._rank_from_s = 0.0  # no ranking before, on the clock
-        self._is_incomplete = False  # whether an exchange did not answer at the last ranking
+        self._incomplete = 0  # rankings in a row at which an exchange did not answer
         self._began_s = clock.time_s()  # when this was made
         # The exchanges' lists that `newest` was made of, by exchange.
         self._seen: dict[str, Mapping[str, Instrument]] = {}
@@ -132,11 +132,12 @@ class MarketListLoop:
         if self._clock.time_s() < self._rank_from_s:
             return False
         is_old = self._clock.now_ms() - self.newest.ranked_ms >= RANK_EVERY_MS
-        return is_old or self._is_incomplete or self.newest.choice != str(self._choice)
+        return is_old or self._incomplete > 0 or self.newest.choice != str(self._choice)
 
     async def _rank(self) -> None:
         """Ask every exchange how large its markets are; one that does not answer is asked again soon."""
-        self._rank_from_s = self._clock.time_s() + RANK_AGAIN_S
+        again_s = min(LONGEST_RANK_AGAIN_S, RANK_AGAIN_S * 2.0 ** min(self._incomplete, 32))
+        self._rank_from_s = self._clock.time_s() + again_s
         sizes: dict[str, Mapping[str, MarketSize]] = {}
         for feed in self._feeds:
             try:
@@ -151,7 +152,7 @@ class MarketListLoop:
                 {name: {s: each.open_interest_usd for s, each in by.items()} for name, by in sizes.items()},
                 {name: {s: each.turnover_usd for s, each in by.items()} for name, by in sizes.items()},
             )
-        self._is_incomplete = len(sizes) < len(self._feeds)
+        self._incomplete = self._incomplete + 1 if len(sizes) < len(self._feeds) else 0
 
     def _chosen(self, listed: Mapping[str, Mapping[str, Instrument]], *, is_ranking: bool) -> FollowedList:
         """What is to be followed now: chosen anew after a ranking, else less what has been delisted."""

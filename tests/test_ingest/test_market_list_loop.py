@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from liqstream.feeds.size_readers import MarketSize
 from liqstream.feeds.venue import Instrument
 from liqstream.heatmap.followed_list import DELISTED, FollowedList, FollowedMarket
 from liqstream.ingest.market_list_loop import (
+    LONGEST_RANK_AGAIN_S,
     RANK_AGAIN_S,
     RANK_EVERY_MS,
     WAIT_FOR_LISTS_S,
@@ -159,6 +161,29 @@ async def test_an_exchange_that_does_not_answer_takes_nothing_away() -> None:
     rig.exchanges[1].failure, rig.exchanges[1].usd = None, {"CUSDT": 1000.0}
     assert await rig.symbols(RANK_AGAIN_S - 1) == ["AUSDT", "BUSDT"]
     assert await rig.symbols(1) == ["CUSDT", "AUSDT"]
+
+
+async def test_an_exchange_that_goes_on_not_answering_is_asked_ever_more_seldom() -> None:
+    """After 5 s, 10 s, 20 s and so on, five minutes at most; an answer begins anew."""
+    rig, asked_s = Rig([Exchange("one")]), list[float]()
+    answer = rig.exchanges[0].sizes
+
+    async def sizes() -> Mapping[str, MarketSize]:
+        asked_s.append(rig.clock.time_s())
+        return await answer()
+
+    rig.exchanges[0].__dict__["sizes"], rig.exchanges[0].failure = sizes, ValueError("no answer")
+    for _ in range(1000):
+        await rig.symbols(1)
+    waits_s = [after - before for before, after in pairwise(asked_s)]
+    assert waits_s == [RANK_AGAIN_S * 2**n for n in range(6)] + 2 * [LONGEST_RANK_AGAIN_S]
+    rig.exchanges[0].failure = None
+    await rig.symbols(LONGEST_RANK_AGAIN_S)
+    rig.loop.newest, rig.exchanges[0].failure = BEFORE, ValueError("no answer")
+    del asked_s[:]
+    for _ in range(400):
+        await rig.symbols(1)
+    assert asked_s[1] - asked_s[0] == RANK_AGAIN_S
 
 
 async def test_an_exchange_that_lists_nothing_ends_nothing() -> None:
