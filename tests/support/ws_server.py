@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from liqstream.admission.policy import ADMISSION, AdmissionPolicy
 from liqstream.fanout.connection_manager import ConnectionManager
@@ -59,10 +60,14 @@ class WsServer:
 
 @asynccontextmanager
 async def ws_server(
-    config: WsConfig | None = None, *, settings: Settings | None = None, **manager_options: Any
+    config: WsConfig | None = None,
+    *,
+    settings: Settings | None = None,
+    middlewares: Sequence[Middleware] = (),
+    **manager_options: Any,
 ) -> AsyncIterator[WsServer]:
     """An application with only the WebSocket routes, on a free port of the loopback."""
-    app = web.Application()
+    app = web.Application(middlewares=middlewares)
     app[ADMISSION] = AdmissionPolicy(settings or Settings())
     app[CONFIG] = config or WsConfig()
     app[MANAGER] = ConnectionManager(**manager_options)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import weakref
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from liqstream.ws.endpoint import WsConfig
 from tests.support.ws_server import PATIENCE_S, WsServer, ws_server
@@ -27,9 +29,27 @@ def _nothing_is_collected() -> Iterator[None]:
     gc.enable()
 
 
-def handlers() -> int:
-    """How many of aiohttp's connection handlers are in memory."""
-    return sum(isinstance(each, web.RequestHandler) for each in gc.get_objects())
+class Memory:
+    """Of every request and every answer, without keeping them."""
+
+    def __init__(self) -> None:
+        self.kept: list[weakref.ref[object]] = []
+
+    def middleware(self) -> Middleware:
+        """Takes note of what passes."""
+
+        @web.middleware
+        async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+            answer = await handler(request)
+            self.kept += (weakref.ref(request), weakref.ref(answer))
+            return answer
+
+        return note
+
+    async def is_free(self) -> None:
+        """Wait until all have been answered and nothing of them is left."""
+        while len(self.kept) < 2 * ROUND or any(each() is not None for each in self.kept):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 def frame(opcode: int, payload: bytes = b"") -> bytes:
@@ -91,16 +111,16 @@ async def ask(server: WsServer, leave: Leave) -> None:
 async def test_a_socket_leaves_nothing_for_the_collector(leave: Leave) -> None:
     """However it ends."""
     config = WsConfig(idle_s=0.2 if leave is is_closed else 60.0)
-    async with ws_server(config) as server, asyncio.timeout(PATIENCE_S):
+    memory = Memory()
+    async with ws_server(config, middlewares=[memory.middleware()]) as server, asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(connect(server, leave) for _ in range(ROUND)))
-        while handlers():  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+        await memory.is_free()
 
 
 @pytest.mark.parametrize("leave", [aborts, hangs_up])
 async def test_a_request_leaves_nothing_for_the_collector(leave: Leave) -> None:
     """A connection that is kept alive, and then left."""
-    async with ws_server() as server, asyncio.timeout(PATIENCE_S):
+    memory = Memory()
+    async with ws_server(middlewares=[memory.middleware()]) as server, asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(ask(server, leave) for _ in range(ROUND)))
-        while handlers():  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+        await memory.is_free()
