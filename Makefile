@@ -54,8 +54,8 @@ setup: $(STAMPS)/dev $(STAMPS)/web-dev $(STAMPS)/page system-packages ## Install
 system-packages: $(STAMPS)/venv
 	@$(BIN)/python tests/support/system_packages.py
 
-# Each file of tests is run whole by one process: two have those that take the processor, the third those that mostly
-# wait (tests/support/file_scheduler.py). What needs the machine to itself comes after them. What failed is named, and
+# Each file of tests is run whole by one process: two have those of the page, the third what waits and then the rest
+# (tests/support/file_scheduler.py). What needs the machine to itself comes after them. What failed is named, and
 # run again alone, twice at most: on a machine that was busy it may have come too late.
 PYTEST := $(NODE_PATH_PREFIX) $(BIN)/python -m pytest
 PYTEST_SHARED := $(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from tests.support import file_scheduler
-from tests.support.file_scheduler import WAITING, FileScheduler
+from tests.support.file_scheduler import OF_THE_PAGE, WAITING, FileScheduler
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = (*(f"test_{number}.py" for number in range(6)), *(f"waits_{number}.py" for number in range(3)))
+OTHERS = tuple(f"tests/test_{number}.py" for number in range(6))
+PAGE = tuple(f"{OF_THE_PAGE}test_{number}.py" for number in range(6))
+WAITS = tuple(f"tests/waits_{number}.py" for number in range(3))
+FILES = (*OTHERS, *PAGE, *WAITS)
 TESTS = [f"{file}::test_{name}" for file in FILES for name in ("one", "two", "three")]
 
 
@@ -35,7 +38,7 @@ class Node:
 
 def shared_out(processes: int, monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
     """The files each process is given, where all are equally quick."""
-    monkeypatch.setattr(file_scheduler, "WAITING", frozenset(FILES[-3:]))
+    monkeypatch.setattr(file_scheduler, "WAITING", frozenset(WAITS))
     option = SimpleNamespace(numprocesses=processes, loadscopereorder=False, debug=False)
     config: Any = SimpleNamespace(
         option=option, getvalue=lambda _name: [f"{processes}*popen"], getoption=lambda _name: []
@@ -62,11 +65,14 @@ def test_the_files_that_wait_exist() -> None:
     assert [file for file in sorted(WAITING) if not (ROOT / file).is_file()] == []
 
 
-def test_files_that_wait_go_to_the_third_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has nothing else, and what it has not begun when the others are done is theirs."""
+def test_the_third_process_has_what_waits_and_nothing_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's tests come first in the other two; the rest is anybody's, each file once."""
     first, second, third = shared_out(3, monkeypatch)
-    assert third == set(FILES[-3:])
-    assert first | second == set(FILES[:-3])
+    assert third >= set(WAITS)
+    assert first | second >= set(PAGE)
+    assert third & set(OTHERS)
+    assert first | second | third == set(FILES)
+    assert len(first) + len(second) + len(third) == len(FILES)
 
 
 def test_two_processes_share_all_files(monkeypatch: pytest.MonkeyPatch) -> None:

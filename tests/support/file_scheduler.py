@@ -1,7 +1,8 @@
-"""Which of the processes of `make test` runs which file: what only waits has one of its own.
+"""Which of the processes of `make test` runs which file: a third keeps clear of the page's tests.
 
-Two processes share the two cores with what takes the processor. Files that mostly wait for exchanges to come
-back, leases to end and sockets to close would hold one of them up for a minute; a third has those.
+A browser takes a core, so two processes have the tests of the page, and a third browser makes all slower. The
+third process has the files that mostly wait, for exchanges to come back, leases to end and sockets to close,
+and then whatever is not of the page: what waits there leaves the processor to the other two.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ WAITING = frozenset(
     }
 )
 """Each takes more than two seconds more by the clock than of the processor."""
-_WAITS = "gw2"
-"""The process, as xdist names it, that has them; with fewer processes they are files like others."""
+OF_THE_PAGE = "tests/browser/"
+_THIRD = "gw2"
+"""The process, as xdist names it, that has no browser; with fewer processes all files are alike."""
 
 
 class FileScheduler(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
@@ -40,22 +42,33 @@ class FileScheduler(LoadFileScheduling):  # type: ignore[misc]  # xdist has no t
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)
-        self._has_waiting_node = (config.option.numprocesses or 0) > 2
+        self._has_third = (config.option.numprocesses or 0) > 2
 
     def _reschedule(self, node: WorkerController) -> None:
-        if self._is_waiting_node(node) and not WAITING & self.workqueue.keys():
+        if self._is_third(node) and all(map(_is_of_the_page, self.workqueue)):
             if not node.shutting_down:
-                node.shutdown()  # what is left takes the processor, which two share already
+                node.shutdown()
             return
         super()._reschedule(node)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        if self._has_waiting_node:
-            waits = self._is_waiting_node(node)
-            fitting = (file for file in self.workqueue if (file in WAITING) == waits)
-            if (file := next(fitting, None)) is not None:
-                self.workqueue.move_to_end(file, last=False)
+        if self._has_third:
+            # The first of the liked ones, in the sequence they were collected in.
+            liking = _third_likes if self._is_third(node) else _others_like
+            self.workqueue.move_to_end(min(self.workqueue, key=liking), last=False)
         super()._assign_work_unit(node)
 
-    def _is_waiting_node(self, node: WorkerController) -> bool:
-        return self._has_waiting_node and node.gateway.id == _WAITS
+    def _is_third(self, node: WorkerController) -> bool:
+        return self._has_third and node.gateway.id == _THIRD
+
+
+def _is_of_the_page(file: str) -> bool:
+    return file.startswith(OF_THE_PAGE)
+
+
+def _third_likes(file: str) -> int:
+    return 0 if file in WAITING else 2 if _is_of_the_page(file) else 1
+
+
+def _others_like(file: str) -> int:
+    return 0 if _is_of_the_page(file) else 2 if file in WAITING else 1
