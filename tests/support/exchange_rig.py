@@ -79,7 +79,7 @@ def connector(
         venue or Binance(),
         symbols,
         interval_ms=interval_ms,
-        history_days=1 + SHORT_HISTORY_DAYS,
+        history_days=2 + SHORT_HISTORY_DAYS,
         endpoints=Endpoints(
             f"http://127.0.0.1:{port}{below}", f"ws://127.0.0.1:{port}{below}", state_path=state_path
         ),

@@ -50,7 +50,7 @@ def test_numbers_have_no_exponent() -> None:
 @pytest.mark.parametrize("name", DIALECTS)
 def test_a_round_ends_one_bar_and_begins_the_next(name: str) -> None:
     """Each exchange sends the closed bar's last state and the forming one, under the right channel."""
-    dialect, end_ms = DIALECTS[name], START_MS + 2 * MINUTE_MS
+    dialect, end_ms = DIALECTS[name], START_MS - START_MS % MINUTE_MS + 2 * MINUTE_MS
     market = SimulatedMarket(("ETHUSDT",), now_ms=end_ms + 5000, history_days=0)
     span = MarketSpan(market, end_ms - 1000, end_ms + 1000, 0, {}, market.open_interest)
     messages = dialect.messages(span, KLINES[name])

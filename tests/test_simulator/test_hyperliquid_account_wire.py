@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import aiohttp
 import orjson
@@ -43,14 +44,17 @@ def test_the_level_follows_from_the_state_by_the_rules(coin: str, truth: Account
 def test_both_sides_of_a_forced_trade_name_who_was_liquidated() -> None:
     """A long that ends sells, its maker buys."""
     market = SimulatedMarket(SYMBOLS, now_ms=START_MS, history_days=0)
-    now_ms = START_MS + 180 * MINUTE_MS
-    market.advance(now_ms)
-    forced = [
-        each
-        for symbol in SYMBOLS
-        for each in market.accounts.prints(symbol, START_MS, now_ms)
-        if each.level is not None and not each.trader_buys
-    ]
+    forced: list[Any] = []
+    now_ms = START_MS
+    while not forced:  # nobody may be liquidated in the first hours of a quiet Sunday
+        since_ms, now_ms = now_ms, now_ms + 120 * MINUTE_MS
+        market.advance(now_ms)
+        forced = [
+            each
+            for symbol in SYMBOLS
+            for each in market.accounts.prints(symbol, since_ms, now_ms)
+            if each.level is not None and not each.trader_buys
+        ]
     each = forced[0]
     own, other = wire.fill(each, each.trader), wire.fill(each, each.maker)
     assert (own["side"], other["side"]) == ("A", "B")
