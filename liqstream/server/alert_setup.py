@@ -38,7 +38,7 @@ COUNTING = "alerts-counting"
 """The sink that counts."""
 
 _CLAIM: web.AppKey[Claim] = web.AppKey("alert_claim")
-"""Which server of the fleet sends an alert of the file."""
+"""Which server of the fleet sends an alert of the file; not set on a server that is alone."""
 
 
 def add_alerts(app: web.Application) -> None:
@@ -56,7 +56,7 @@ async def _records_ctx(app: web.Application) -> AsyncIterator[None]:
         async def _stored(kind: str, limits: RecordLimits) -> OwnedRecords:
             return await StoredRecords.open(app[STORE], kind, limits)
 
-        app[RECORDS], app[_CLAIM] = _stored, unclaimed
+        app[RECORDS] = _stored
         yield
         return
     redis, names = connect_redis(settings), RedisNames(settings.redis_channel_prefix)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from redis import asyncio as aioredis
 
 from liqstream.fleet.redis_pubsub import RedisNames
@@ -30,8 +32,9 @@ async def test_a_claim_ends_by_itself(redis: aioredis.Redis) -> None:
     (key,) = await redis.keys("heatmap:claims:alerts:*")
     assert 0 < await redis.pttl(key) <= 60_000
     await redis.pexpire(key, 1)
-    while await redis.exists(key):
-        pass
+    async with asyncio.timeout(10):
+        while await redis.exists(key):
+            pass
     assert await claims.take(NEAR, 60_000)
 
 
