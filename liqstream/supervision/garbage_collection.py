@@ -1,9 +1,9 @@
 """Full collections that stay short, however many clients a server has.
 
-CPython's full collection visits every object of the process while nothing else runs: 80 objects a client, a
-quarter of a second and more at 3,000 clients on a busy machine, each time their number has grown by a
-quarter. What survives one has nearly always come to stay, and is freed by its reference count. It is frozen:
-the next visits only what has come since. Source: the documentation of `gc.freeze()`, and Modules/gcmodule.c.
+CPython's full collection visits every object of the process while nothing else runs, some 80 of each client,
+and comes again each time their number has grown by a quarter. What survives one has nearly always come to
+stay, and is freed by its reference count. It is frozen: the next visits only what has come since. Source: the
+documentation of `gc.freeze()`, and Modules/gcmodule.c.
 """
 
 from __future__ import annotations
