@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -33,28 +31,22 @@ class ConnectionCaps:
     open: int = 0
     _by_address: Counter[str] = field(default_factory=Counter)
 
-    @contextmanager
-    def slot(self, key: str) -> Iterator[None]:
-        """Hold a slot while the context is open. Raises CapReachedError if none is free."""
-        self._take(key)
-        try:
-            yield
-        finally:
-            self._leave(key)
-
-    def _take(self, key: str) -> None:
+    def slot(self, key: str) -> ConnectionSlot:
+        """Take a slot, to be held as a context. Raises CapReachedError if none is free."""
         cap = self._reached(key)
         if cap is not None:
             raise CapReachedError(cap)
         self.open += 1
         self._by_address[key] += 1
+        return ConnectionSlot(self, key)
 
     def _reached(self, key: str) -> Cap | None:
         if self.per_address and self._by_address[key] >= self.per_address:
             return Cap.ADDRESS
         return Cap.SERVER if self.open >= self.total else None
 
-    def _leave(self, key: str) -> None:
+    def leave(self, key: str) -> None:
+        """Give a slot back."""
         self.open -= 1
         self._by_address[key] -= 1
         if not self._by_address[key]:
@@ -64,3 +56,22 @@ class ConnectionCaps:
     def addresses(self) -> int:
         """How many address keys hold a slot."""
         return len(self._by_address)
+
+
+class ConnectionSlot:
+    """A slot that is taken; given back at the end of its context.
+
+    It lasts as long as its connection, of which a generator's frames would take 600 bytes.
+    """
+
+    __slots__ = ("_caps", "_key")
+
+    def __init__(self, caps: ConnectionCaps, key: str) -> None:
+        self._caps = caps
+        self._key = key
+
+    def __enter__(self) -> None:
+        """Nothing is left to do: it is taken."""
+
+    def __exit__(self, *_: object) -> None:
+        self._caps.leave(self._key)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
+from typing import Self
 
 MAX_PENDING = 256
 MAX_PENDING_PER_ADDRESS = 64
@@ -21,11 +21,21 @@ class PendingFullError(Exception):
 
 @dataclass(slots=True, eq=False)
 class PendingSocket:
-    """One socket without a token: when it came, and what is set when it must make room."""
+    """One socket without a token: when it came, and what is set when it must make room.
 
+    As a context, which lasts as long as the socket, it leaves its pool at the end.
+    """
+
+    pool: PendingSockets
     address: str
     since_s: float
     must_leave: asyncio.Event
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.remove(self)
 
 
 class PendingSockets:
@@ -47,9 +57,8 @@ class PendingSockets:
     def __len__(self) -> int:
         return len(self._sockets)
 
-    @contextmanager
-    def slot(self, address: str) -> Iterator[PendingSocket]:
-        """Be in the pool while the context is open.
+    def slot(self, address: str) -> PendingSocket:
+        """Be in the pool until the context of what is returned ends.
 
         Where it is full, the oldest socket (of this address, if its share is used up) leaves, should it be
         older than MIN_PENDING_S. Raises PendingFullError where none is.
@@ -58,13 +67,10 @@ class PendingSockets:
             self._make_room(address)
         elif len(self._sockets) >= self._total:
             self._make_room(None)
-        socket = PendingSocket(address, self._clock(), asyncio.Event())
+        socket = PendingSocket(self, address, self._clock(), asyncio.Event())
         self._sockets[socket] = None
         self._by_address[address] += 1
-        try:
-            yield socket
-        finally:
-            self.remove(socket)
+        return socket
 
     def remove(self, socket: PendingSocket) -> None:
         """It has shown its token, or is gone; to be called any number of times."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -21,7 +20,7 @@ from liqstream.admission.client_address import (
     client_key,
     parse_networks,
 )
-from liqstream.admission.connection_caps import Cap, CapReachedError, ConnectionCaps
+from liqstream.admission.connection_caps import Cap, CapReachedError, ConnectionCaps, ConnectionSlot
 from liqstream.admission.header_deadline import HeaderDeadline
 from liqstream.admission.host import BadHostError, HostPolicy, host_of
 from liqstream.admission.origin import BadOriginError, OriginPolicy
@@ -241,12 +240,10 @@ class AdmissionPolicy:
                 RefusalReason.RATE, web.HTTPTooManyRequests, sentence, {hdrs.RETRY_AFTER: seconds}
             )
 
-    @contextmanager
-    def pending_slot(self, request: web.Request) -> Iterator[PendingSocket]:
-        """Be among the sockets that owe a token while the context is open; 503 with Retry-After if full."""
+    def pending_slot(self, request: web.Request) -> PendingSocket:
+        """Be among the sockets that owe a token while its context is open; 503 with Retry-After if full."""
         try:
-            with self.pending.slot(self.key(request)) as socket:
-                yield socket
+            return self.pending.slot(self.key(request))
         except PendingFullError:
             retry: Mapping[str, str] = {hdrs.RETRY_AFTER: str(PENDING_RETRY_AFTER_S)}
             sentence = "too many sockets have yet to show a token"
@@ -254,12 +251,10 @@ class AdmissionPolicy:
                 RefusalReason.PENDING_FULL, web.HTTPServiceUnavailable, sentence, retry
             ) from None
 
-    @contextmanager
-    def connection_slot(self, request: web.Request) -> Iterator[None]:
-        """Hold a slot while the context is open; 503 or 429 with Retry-After if none is free."""
+    def connection_slot(self, request: web.Request) -> ConnectionSlot:
+        """Hold a slot while its context is open; 503 or 429 with Retry-After if none is free."""
         try:
-            with self.caps.slot(self.key(request)):
-                yield
+            return self.caps.slot(self.key(request))
         except CapReachedError as error:
             raise self._no_slot(error.cap) from None
 

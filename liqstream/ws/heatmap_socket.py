@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from liqstream.ws.mask_check import MaskCheck
 
 VERSION = "13"
 
+_NO_REQUESTS: deque[Any] = deque(maxlen=0)
 _NO_CLOSE_CODE = 1006
 _END_OF_CLOSE_CODES = 5000
 
@@ -28,9 +30,25 @@ class HeatmapSocket(web.WebSocketResponse):
     RFC 6455 forbids.
     """
 
-    before_close: Callable[[web.WebSocketResponse], None] | None = None
+    # Beside more than 30 names Python keeps a table of its own for an object, of 1.6 kB where 0.3 are enough:
+    # ours, and those of aiohttp's that it sets when it makes one, have their places outside.
+    __slots__ = (
+        "_autoclose",
+        "_autoping",
+        "_decode_text",
+        "_heartbeat",
+        "_max_msg_size",
+        "_may_compress",
+        "_pong_heartbeat",
+        "_protocols",
+        "_receive_timeout",
+        "_timeout",
+        "_writer_limit",
+        "before_close",
+    )
 
     def __init__(self, *, compress: bool = True, **options: Any) -> None:
+        self.before_close: Callable[[web.WebSocketResponse], None] | None = None
         # aiohttp would accept an offer without the parameters it has to repeat (RFC 7692 7.1.2.1).
         super().__init__(compress=False, **options)
         self._may_compress = compress
@@ -60,6 +78,10 @@ class HeatmapSocket(web.WebSocketResponse):
         assert self._reader is not None
         check = MaskCheck(self._parser, fail=self._reader.set_exception)
         connection._payload_parser = check
+        # No request comes on this connection any more: of no use are HTTP's parser, with the headers as they
+        # came, and the queue of requests, together 2 kB.
+        connection._parser = None
+        connection._messages = _NO_REQUESTS
         if early:
             check.feed_data(early)
 

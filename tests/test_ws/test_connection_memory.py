@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
+import tracemalloc
 import weakref
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +19,7 @@ from liqstream.ws.endpoint import WsConfig
 from tests.support.ws_server import PATIENCE_S, WsServer, ws_server
 
 ROUND = 20
+MORE_HEADERS = "User-Agent: a browser\r\nAccept-Language: en\r\nCache-Control: no-cache\r\n"
 Leave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -124,3 +127,37 @@ async def test_a_request_leaves_nothing_for_the_collector(leave: Leave) -> None:
     async with ws_server(middlewares=[memory.middleware()]) as server, asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(ask(server, leave) for _ in range(ROUND)))
         await memory.is_free()
+
+
+async def follow(server: WsServer) -> socket.socket:
+    """A client that is sent snapshots, and costs this process little itself."""
+    loop, client = asyncio.get_running_loop(), socket.socket()
+    client.setblocking(False)
+    await loop.sock_connect(client, (server.host, server.port))
+    request = (
+        f"GET /ws/heatmap HTTP/1.1\r\nHost: {server.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n{MORE_HEADERS}\r\n"
+    )
+    await loop.sock_sendall(client, request.encode())
+    while b"\r\n\r\n" not in await loop.sock_recv(client, 4096):
+        pass
+    await loop.sock_sendall(client, frame(0x1, b'{"action":"subscribe","symbols":["BTCUSDT"]}'))
+    return client
+
+
+async def test_an_idle_subscribed_socket_takes_less_than_16_kilobytes() -> None:
+    """All that Python has of it: aiohttp's part, the transport's and ours."""
+    async with ws_server() as server, asyncio.timeout(PATIENCE_S):
+        clients = [await follow(server) for _ in range(ROUND)]
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            clients += [await follow(server) for _ in range(5 * ROUND)]
+            while server.manager.get_stats().subscribed_connections < len(clients):
+                await asyncio.sleep(0)
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert (after - before) / (5 * ROUND) < 16_384
+        for client in clients:
+            client.close()
