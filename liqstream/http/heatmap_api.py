@@ -129,16 +129,16 @@ def _mix(mix: LevelMix) -> dict[str, Any]:
 async def heatmap_history(request: web.Request) -> web.StreamResponse:
     """GET /api/heatmap/{symbol}/history: the time x price matrix, compact; JSON for those who ask for it.
 
-    `?leverage=1` keeps the leverage groups apart, `?signed=1` puts both sides into one plane; of the compact
-    form only.
+    `?leverage=1` keeps the leverage groups apart, `?packed=1` writes the levels in fewer bytes; of the
+    compact form only.
     """
     symbol = symbol_param(request, request.match_info["symbol"])
     as_json = "application/json" in request.headers.get("Accept", "")
     by_leverage = flag_param(request, "leverage")
     if as_json and by_leverage:
         raise bad_request("leverage=1 is of the compact form: ask without Accept: application/json")
-    signed = flag_param(request, "signed")
-    encode = history_json if as_json else partial(_compact, signed=signed)
+    packed = flag_param(request, "packed")
+    encode = history_json if as_json else partial(_compact, packed=packed)
     return await _history(request, symbol, encode, by_leverage=by_leverage)
 
 
@@ -195,8 +195,8 @@ async def _measured_matrix(
     return matrix
 
 
-def _compact(matrix: HistoryMatrix, *, signed: bool) -> Iterator[bytes]:
-    yield encode_history(matrix, signed=signed)
+def _compact(matrix: HistoryMatrix, *, packed: bool) -> Iterator[bytes]:
+    yield encode_history(matrix, packed=packed)
 
 
 async def realised_liquidations(request: web.Request) -> web.StreamResponse:

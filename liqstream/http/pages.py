@@ -137,7 +137,7 @@ def first_history(query: Mapping[str, str], facts: PageFacts) -> str | None:
         return None
     symbol = symbol if symbol in facts.symbols else facts.symbols[0]
     interval = column_interval(window, facts.interval)
-    return f"api/heatmap/{symbol}/history?window={window}&interval={interval}&signed=1"
+    return f"api/heatmap/{symbol}/history?window={window}&interval={interval}&packed=1"
 
 
 def _cells(text: str) -> list[tuple[str, str]]:

@@ -3,8 +3,8 @@
 LQH1 is four bytes of name, the header's length (u32, little-endian), a JSON header, then per side (long,
 short) the low and the high bytes of every cell's step less that of the column before, and per figure of the
 candle (open, high, low, close) its four bytes, lowest first, in price steps. Differences in time are mostly
-zero, so that gzip leaves little of them; planes put the zeros together. Whoever asks for it gets both sides
-in one plane of a byte per cell, shorts as negative. docs/websocket_api.md describes both in full.
+zero, so that gzip leaves little of them; planes put the zeros together. Whoever asks for it gets the levels
+packed (packed_levels.py). docs/websocket_api.md describes both in full.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ from liqstream.heatmap.quantise import FLOOR_USD, STEP_RATIO, QuantisedArray, de
 from liqstream.heatmap.snapshot import iso_utc
 from liqstream.market import FloatArray
 from liqstream.wire.numbers import json_number
+from liqstream.wire.packed_levels import packed_levels
 
 _MAX_DECIMALS = 9
 _MAX_PRICE_STEPS = 2**31 - 1
-_ESCAPE = 255
-"""In the one plane: the cell's value follows behind it, as two bytes."""
 
 
-def encode_history(matrix: HistoryMatrix, *, signed: bool = False) -> bytes:
-    """The matrix as "LQH1"; `signed`: both sides in one plane, unless a cell has both."""
+def encode_history(matrix: HistoryMatrix, *, packed: bool = False) -> bytes:
+    """The matrix as "LQH1"; `packed`: in fewer bytes, unless its longs are not all below its shorts."""
     price_step = price_step_of(matrix.candles)
     header = {
         "symbol": matrix.symbol,
@@ -53,9 +52,9 @@ def encode_history(matrix: HistoryMatrix, *, signed: bool = False) -> bytes:
     }
     if matrix.groups:
         header["groups"] = list(matrix.groups)
-    if signed and not np.any((matrix.long > 0) & (matrix.short > 0)):
-        header["signed"] = True
-        planes = _signed_plane(matrix)
+    planes = packed_levels(matrix.long, matrix.short, max(1, len(matrix.groups))) if packed else None
+    if planes is not None:
+        header["packed"] = True
     else:
         planes = [plane for rungs in (matrix.long, matrix.short) for plane in _side_planes(rungs)]
     head = orjson.dumps(header)
@@ -69,15 +68,6 @@ def _side_planes(rungs: QuantisedArray) -> list[bytes]:
     moved = rungs.astype("<u2")
     moved[1:] -= rungs[:-1]
     return _planes(moved.ravel(), 2)
-
-
-def _signed_plane(matrix: HistoryMatrix) -> list[bytes]:
-    """Differences in time of long less short, zigzag, a byte each, and the values that need two."""
-    moved = matrix.long.astype(np.int32) - matrix.short
-    moved[1:] -= moved[:-1].copy()
-    zigzag = ((moved << 1) ^ (moved >> 31)).ravel()
-    large = zigzag[zigzag >= _ESCAPE]
-    return [np.minimum(zigzag, _ESCAPE).astype(np.uint8).tobytes(), large.astype("<u2").tobytes()]
 
 
 def price_step_of(candles: FloatArray) -> float:

@@ -34,14 +34,20 @@ test("bytes that are something else, or cut short, are refused in a sentence", (
   assert.throws(() => decodeHistory(history().bytes.slice(0, -1)), /cut short/);
 });
 
-test("both sides in one plane come back as they were, also where a cell changes sides", () => {
-  const next = random(7);
-  const steps = Array.from({ length: 5 * 9 }, () => Math.round((next() - 0.5) * (next() < 0.5 ? 40 : 2000)));
-  const [long, short] = [1, -1].map((sign) => Uint16Array.from(steps, (step) => Math.max(0, sign * step)));
-  const bytes = encode(header({ columns: 5, rows: 9, signed: true }), long, short, []);
-  const read = decodeHistory(bytes);
-  assert.deepEqual(read.long, long);
-  assert.deepEqual(read.short, short);
-  assert.equal(read.candles.close.length, 5);
-  for (const cut of [1, 2, 100]) assert.throws(() => decodeHistory(bytes.slice(0, -cut)), /cut short/);
+test("packed levels come back as they were, near each other and far apart, groups of leverage too", () => {
+  for (const groups of [undefined, ["to 10x", "to 25x", "above"]]) {
+    const [next, count, columns, rows] = [random(7), groups?.length ?? 1, 11, 9];
+    const cells = columns * count * rows;
+    const splits = Array.from({ length: columns * count }, () => Math.floor(next() * (rows + 1)));
+    const steps = Array.from({ length: cells }, () => (next() < 0.2 ? 0 : Math.floor(next() < 0.5 ? 380 + 20 * next() : 1085 * next())));
+    const side = (/** @type {boolean} */ isShort) =>
+      Uint16Array.from(steps, (step, i) => (i % rows >= splits[Math.floor(i / rows)] === isShort ? step : 0));
+    const [long, short] = [side(false), side(true)];
+    const bytes = encode(header({ columns, rows, packed: true, groups }), long, short, []);
+    const read = decodeHistory(bytes);
+    assert.deepEqual(read.long, long);
+    assert.deepEqual(read.short, short);
+    assert.equal(read.candles.close.length, columns);
+    for (const cut of [1, 2, 100]) assert.throws(() => decodeHistory(bytes.slice(0, -cut)), /cut short/);
+  }
 });

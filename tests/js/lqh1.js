@@ -43,7 +43,7 @@ export function encode(head, long, short, candles) {
   const text = new TextEncoder().encode(JSON.stringify(head));
   const height = head.rows * (head.groups?.length ?? 1);
   const cells = head.columns * height;
-  if (head.signed) return signedPlane(text, head, long, short);
+  if (head.packed) return packed(text, head, long, short);
   const out = new Uint8Array(8 + text.length + 4 * cells + 16 * head.columns);
   out.set(new TextEncoder().encode("LQH1"));
   new DataView(out.buffer).setUint32(4, text.length, true);
@@ -72,25 +72,49 @@ export function encode(head, long, short, candles) {
 }
 
 /**
- * Both sides in one plane, and no candles but zeros.
+ * The levels packed, and no candles but zeros.
  * @param {Uint8Array} text
  * @param {Header} head
  * @param {Uint16Array} long
  * @param {Uint16Array} short
  */
-function signedPlane(text, head, long, short) {
+function packed(text, head, long, short) {
+  const { columns, rows, groups } = head;
+  const count = groups?.length ?? 1;
+  const zigzag = (/** @type {number} */ d) => (d < 0 ? -2 * d - 1 : 2 * d);
+  const step = (/** @type {number} */ column, /** @type {number} */ group, /** @type {number} */ row) => {
+    const i = (column * count + group) * rows + row;
+    return column < 0 || row < 0 ? 0 : long[i] + short[i];
+  };
   /** @type {number[]} */
-  const large = [];
-  const plane = [...long].map((_, i) => {
-    const at = (/** @type {number} */ k) => (k < 0 ? 0 : long[k] - short[k]);
-    const moved = at(i) - at(i - head.rows);
-    const zigzag = moved < 0 ? -2 * moved - 1 : 2 * moved;
-    if (zigzag >= 255) large.push(zigzag & 255, zigzag >> 8);
-    return Math.min(255, zigzag);
-  });
+  const values = [];
+  /** @type {boolean[]} */
+  const differs = [];
+  /** @type {number[]} */
+  const splits = [];
+  for (let c = 0; c < columns; c++) {
+    for (let g = 0; g < count; g++) {
+      const first = Array.from({ length: rows }, (_, row) => short[(c * count + g) * rows + row]).findIndex(Boolean);
+      splits.push(first < 0 ? rows : first);
+      for (let row = 0; row < rows; row++) {
+        const [here, before, below] = [step(c, g, row), step(c - 1, g, row), step(c, g, row - 1)];
+        const jumped = Math.abs(below - step(c - 1, g, row - 1)) > 16;
+        const wanted = below && (!before || jumped) ? below : before;
+        differs.push(here !== wanted);
+        if (here === wanted) continue;
+        const value = here && zigzag(here - wanted);
+        values.push(...(value < 255 ? [value] : [255, value & 255, value >> 8]));
+      }
+    }
+  }
+  const bits = Array.from({ length: Math.ceil(differs.length / 8) }, (_, byte) =>
+    Array.from({ length: 8 }, (_, bit) => (differs[8 * byte + bit] ? 128 >> bit : 0)).reduce((sum, each) => sum + each),
+  );
+  const lines = splits.map((split, i) => zigzag(split - (splits[i - count] ?? 0)));
+  const planes = [...bits, ...lines.map((line) => line & 255), ...lines.map((line) => line >> 8), ...values];
   const size = new Uint8Array(new Uint32Array([text.length]).buffer);
   const magic = new TextEncoder().encode("LQH1");
-  return new Uint8Array([...magic, ...size, ...text, ...plane, ...large, ...new Uint8Array(16 * head.columns)]).buffer;
+  return new Uint8Array([...magic, ...size, ...text, ...planes, ...new Uint8Array(16 * columns)]).buffer;
 }
 
 /**

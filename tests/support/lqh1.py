@@ -34,15 +34,9 @@ def decoded(body: bytes) -> tuple[dict[str, Any], NDArray[np.int64], NDArray[np.
     columns, rows = head["columns"], head["rows"] * len(head.get("groups", "1"))
     rest = np.frombuffer(body, np.uint8, offset=8 + size).astype(np.int64)
     cells = columns * rows
-    sides = []
-    if head.get("signed"):
-        plane, rest = rest[:cells].copy(), rest[cells:]
-        large = np.flatnonzero(plane == 255)
-        plane[large] = rest[0 : 2 * len(large) : 2] + 256 * rest[1 : 2 * len(large) : 2]
-        rest = rest[2 * len(large) :]
-        moved = np.where(plane % 2, -(plane + 1) // 2, plane // 2).reshape(columns, rows)
-        both = np.cumsum(moved, axis=0)
-        sides = [np.maximum(both, 0), np.maximum(-both, 0)]
+    sides: list[NDArray[np.int64]] = []
+    if head.get("packed"):
+        *sides, rest = unpacked(rest, columns, rows, len(head.get("groups", "1")))
     for _ in () if sides else ("long", "short"):
         moved = (rest[:cells] + 256 * rest[cells : 2 * cells]).reshape(columns, rows)
         sides.append(np.cumsum(moved, axis=0) % 65536)
@@ -65,3 +59,40 @@ def decoded(body: bytes) -> tuple[dict[str, Any], NDArray[np.int64], NDArray[np.
         candles[:, column] = np.array([open_, *ends, close]) * head["tick"]
         previous = close
     return head, sides[0], sides[1], candles
+
+
+def unpacked(
+    rest: NDArray[np.int64], columns: int, height: int, groups: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Longs, shorts, each of shape (columns, height), and what comes behind them; cell by cell."""
+    flags = [bit for byte in rest[: -(-columns * height // 8)] for bit in f"{byte:08b}"]
+    rest = rest[-(-columns * height // 8) :]
+    lines = columns * groups
+    moved = [
+        _unzigzag(int(low + 256 * high)) for low, high in zip(rest, rest[lines : 2 * lines], strict=False)
+    ]
+    splits = np.cumsum(np.array(moved[:lines]).reshape(columns, groups), axis=0)
+    values, rows = [int(each) for each in rest[2 * lines :]], height // groups
+    taken = 0
+    steps = np.zeros((columns + 1, height + 1), np.int64)
+    sides = np.zeros((2, columns, height), np.int64)
+    for column in range(columns):
+        for at in range(height):
+            is_lowest = at % rows == 0
+            before = int(steps[column, at + 1])
+            below, below_before = (0 if is_lowest else int(steps[column + now, at]) for now in (1, 0))
+            takes_below = below > 0 and (before == 0 or abs(below - below_before) > 16)
+            step = below if takes_below else before
+            if flags[column * height + at] == "1":
+                value, taken = values[taken], taken + 1
+                if value == 255:
+                    value, taken = values[taken] + 256 * values[taken + 1], taken + 2
+                step = step + _unzigzag(value) if value else 0
+            steps[column + 1, at + 1] = step
+            is_short = at % rows >= splits[column, at // rows]
+            sides[int(is_short), column, at] = step
+    return sides[0], sides[1], rest[2 * lines + taken :]
+
+
+def _unzigzag(value: int) -> int:
+    return -(value + 1) // 2 if value % 2 else value // 2

@@ -19,20 +19,20 @@ FACTS = PageFacts(("BTCUSDT", "ETHUSDT"), "5m", lambda: "simulated")
 @pytest.mark.parametrize(
     ("query", "address"),
     [
-        ({}, "api/heatmap/BTCUSDT/history?window=3d&interval=15m&signed=1"),
+        ({}, "api/heatmap/BTCUSDT/history?window=3d&interval=15m&packed=1"),
         (
             {"symbol": "ETHUSDT", "window": "12h"},
-            "api/heatmap/ETHUSDT/history?window=12h&interval=5m&signed=1",
+            "api/heatmap/ETHUSDT/history?window=12h&interval=5m&packed=1",
         ),
-        ({"symbol": "<script>"}, "api/heatmap/BTCUSDT/history?window=3d&interval=15m&signed=1"),
+        ({"symbol": "<script>"}, "api/heatmap/BTCUSDT/history?window=3d&interval=15m&packed=1"),
         ({"window": "two weeks"}, None),
-        ({"cells": "ETHUSDT:12h,BTCUSDT:7d"}, "api/heatmap/ETHUSDT/history?window=12h&interval=5m&signed=1"),
+        ({"cells": "ETHUSDT:12h,BTCUSDT:7d"}, "api/heatmap/ETHUSDT/history?window=12h&interval=5m&packed=1"),
         (
             {"cells": "NOSUCH:1y,what,ethusdt:12H", "symbol": "BTCUSDT", "window": "7d"},
-            "api/heatmap/ETHUSDT/history?window=12h&interval=5m&signed=1",
+            "api/heatmap/ETHUSDT/history?window=12h&interval=5m&packed=1",
         ),
         ({"cells": "NOSUCH:12h"}, None),
-        ({"cells": "what"}, "api/heatmap/BTCUSDT/history?window=3d&interval=15m&signed=1"),
+        ({"cells": "what"}, "api/heatmap/BTCUSDT/history?window=3d&interval=15m&packed=1"),
         ({"venues": "okx"}, None),
     ],
 )
@@ -46,10 +46,10 @@ def test_the_first_history_is_the_one_the_page_will_ask_for(
 def test_columns_are_never_finer_than_the_bars() -> None:
     """A server of hourly bars has no columns of fifteen minutes."""
     hourly = PageFacts(FACTS.symbols, "1h", FACTS.source)
-    assert first_history({}, hourly) == "api/heatmap/BTCUSDT/history?window=3d&interval=1h&signed=1"
+    assert first_history({}, hourly) == "api/heatmap/BTCUSDT/history?window=3d&interval=1h&packed=1"
     assert (
         first_history({"window": "1y"}, hourly)
-        == "api/heatmap/BTCUSDT/history?window=1y&interval=12h&signed=1"
+        == "api/heatmap/BTCUSDT/history?window=1y&interval=12h&packed=1"
     )
 
 
@@ -69,7 +69,7 @@ async def test_what_kind_of_data_it_is_stands_in_the_page_itself(
     async with client.get("/?symbol=%22%3E%3Cimg%3E") as answer:
         page = await answer.text()
     assert (f'<span class="label {source}">{source.upper()}</span>' in page) == label
-    assert 'href="api/heatmap/BTCUSDT/history?window=3d&amp;interval=15m&amp;signed=1" as="fetch"' in page
+    assert 'href="api/heatmap/BTCUSDT/history?window=3d&amp;interval=15m&amp;packed=1" as="fetch"' in page
     assert "<img>" not in page
 
 

@@ -42,27 +42,17 @@ def test_what_is_encoded_can_be_decoded(data: st.DataObject, columns: int, cells
     assert head["ladder"] == {"floor": 500, "ratio": 1.02}
 
 
-@given(data=st.data(), columns=st.integers(1, 8), cells=st.integers(2, 6))
-def test_both_sides_in_one_plane_come_back_exactly(data: st.DataObject, columns: int, cells: int) -> None:
-    """Also where a cell changes sides, and by more than a byte tells; in a quarter of the bytes."""
-    steps = data.draw(arrays.arrays(np.int32, (columns, cells), elements=st.integers(-1085, 1085)))
-    long, short = np.maximum(steps, 0).astype(np.uint16), np.maximum(-steps, 0).astype(np.uint16)
-    grid = grid_over(100.0, 100.0 + 5 * (cells - 1), step=5.0)
-    made = matrix(long, short, np.full((4, columns), 10.5), grid)
-    head, longs, shorts, bars = decoded(encode_history(made, signed=True))
-    assert head["signed"] is True
-    np.testing.assert_array_equal(longs, long)
-    np.testing.assert_array_equal(shorts, short)
-    np.testing.assert_array_equal(bars, made.candles)
-
-
-def test_sides_stay_apart_where_a_cell_has_both() -> None:
-    """One plane could not tell them."""
-    both = np.array([[3, 0], [3, 7]], np.uint16)
-    made = matrix(both, both, np.full((4, 2), 10.5), grid_over(100.0, 105.0, step=5.0))
-    head, longs, shorts, _ = decoded(encode_history(made, signed=True))
-    assert "signed" not in head
-    np.testing.assert_array_equal((longs, shorts), (both, both))
+def test_the_header_names_levels_that_could_be_packed() -> None:
+    """The same matrix comes back, its candles behind the levels; else it is as if not asked for."""
+    long, short = np.array([[3, 0], [3, 0]], np.uint16), np.array([[0, 4], [0, 7]], np.uint16)
+    grid, candles = grid_over(100.0, 105.0, step=5.0), np.full((4, 2), 10.5)
+    head, longs, shorts, bars = decoded(encode_history(matrix(long, short, candles, grid), packed=True))
+    assert head["packed"] is True
+    np.testing.assert_array_equal((longs, shorts), (long, short))
+    np.testing.assert_array_equal(bars, candles)
+    head, longs, shorts, _ = decoded(encode_history(matrix(short, long, candles, grid), packed=True))
+    assert "packed" not in head
+    np.testing.assert_array_equal((longs, shorts), (short, long))
 
 
 @pytest.mark.parametrize(

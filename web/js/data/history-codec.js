@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Reads LQH1, the compact form of the time x price matrix: quantised USD and candles as byte planes of
- * differences in time (docs/websocket_api.md, history).
+ * differences in time, or packed (docs/websocket_api.md, history).
  * @module
  */
 
@@ -25,7 +25,7 @@
  * @property {string[]} exchanges
  * @property {string[]} [groups] leverage tiers kept apart: cells at (column * groups + group) * rows + row
  * @property {boolean} [partial] whether the last column is still forming
- * @property {boolean} [signed] whether one plane has both sides, shorts as negative
+ * @property {boolean} [packed] whether the levels are written as what differs from a prediction
  */
 /**
  * @typedef {object} Candles prices in USD, one per column; NaN in a gap
@@ -43,6 +43,8 @@
  */
 
 const MAGIC = 0x3148514c; // "LQH1", little endian
+/** Steps by which a level moves with those below it, not alone. */
+const MOVED = 16;
 
 /**
  * @param {ArrayBuffer} buffer
@@ -59,9 +61,9 @@ export function decodeHistory(buffer) {
   const cells = header.columns * rows;
   const planes = new Uint8Array(buffer, 8 + headerBytes);
   const at = planes.length - 16 * header.columns; // of the candles, the last part
-  if (at < (header.signed ? 1 : 4) * cells) throw new Error("history: cut short");
-  const sides = header.signed
-    ? bothSides(planes.subarray(0, at), cells, rows)
+  if (at < (header.packed ? 1 / 8 : 4) * cells) throw new Error("history: cut short");
+  const sides = header.packed
+    ? unpacked(planes, at, header)
     : {
         long: quantised(planes, 0, header.columns, rows),
         short: quantised(planes, 2 * cells, header.columns, rows),
@@ -70,22 +72,44 @@ export function decodeHistory(buffer) {
 }
 
 /**
- * @param {Uint8Array} plane a byte per cell, and two behind them for each that is 255
- * @param {number} cells
- * @param {number} rows of a column, of all groups
+ * Each cell is as the one of the column before, or as the one below where that moved; a bit says where not.
+ * @param {Uint8Array} planes bits of cells, first rows of the shorts, values
+ * @param {number} end where the values end
+ * @param {HistoryHeader} header
  */
-function bothSides(plane, cells, rows) {
-  const [long, short] = [new Uint16Array(cells), new Uint16Array(cells)];
-  let at = cells;
-  for (let i = 0; i < cells; i++) {
-    let zigzag = plane[i];
-    if (zigzag === 255) zigzag = plane[at++] | (plane[at++] << 8);
-    const step = ((zigzag >>> 1) ^ -(zigzag & 1)) + (i < rows ? 0 : long[i - rows] - short[i - rows]);
-    if (step > 0) long[i] = step;
-    else short[i] = -step;
+function unpacked(planes, end, { columns, rows, groups }) {
+  const count = groups?.length ?? 1;
+  const height = rows * count;
+  const cells = columns * height;
+  const sides = { long: new Uint16Array(cells), short: new Uint16Array(cells) };
+  const steps = new Uint16Array(cells);
+  const splits = new Int32Array(count);
+  const lines = Math.ceil(cells / 8);
+  let at = lines + 2 * columns * count;
+  for (let i = 0, line = 0; i < cells; line++) {
+    const moved = planes[lines + line] | (planes[lines + columns * count + line] << 8);
+    const split = (splits[line % count] += unzigzag(moved));
+    for (let row = 0; row < rows; row++, i++) {
+      const before = i < height ? 0 : steps[i - height];
+      const below = row && steps[i - 1];
+      const jump = i < height || !row ? below : below - steps[i - 1 - height];
+      let step = below && (!before || jump > MOVED || jump < -MOVED) ? below : before;
+      if (planes[i >> 3] & (128 >> (i & 7))) {
+        let value = planes[at++];
+        if (value === 255) value = planes[at++] | (planes[at++] << 8);
+        step = value && step + unzigzag(value);
+      }
+      steps[i] = step;
+      (row < split ? sides.long : sides.short)[i] = step;
+    }
   }
-  if (at !== plane.length) throw new Error("history: cut short");
-  return { long, short };
+  if (at !== end) throw new Error("history: cut short");
+  return sides;
+}
+
+/** 0, 1, 2, 3 ... as 0, -1, 1, -2 ... @param {number} value */
+function unzigzag(value) {
+  return (value >>> 1) ^ -(value & 1);
 }
 
 /**

@@ -164,7 +164,7 @@ export function historyAddress(symbol, window, interval, exchanges, byLeverage =
     interval,
     ...exchangeParam(exchanges),
     ...(byLeverage ? { leverage: 1 } : {}),
-    signed: 1,
+    packed: 1,
     ...detailParam(detail),
   });
 }
