@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         RefusedError,
         UnknownSymbolError,
     )
-    from .forecast import Chance, ExpectedSide, Forecast, HorizonForecast, Skill
+    from .forecast import Chance, ExpectedSide, Forecast, HorizonForecast, Reach, Skill
     from .heatmap_client import HeatmapClient, Status
     from .history import History
     from .levels import Level, Levels
@@ -47,6 +47,7 @@ __all__ = [
     "MarketTable",
     "MarketTables",
     "OldServerError",
+    "Reach",
     "RefusedError",
     "Skill",
     "Snapshot",
@@ -76,6 +77,7 @@ _MODULES = {
     "MarketTable": "market_table",
     "MarketTables": "market_table",
     "OldServerError": "errors",
+    "Reach": "forecast",
     "RefusedError": "errors",
     "Skill": "forecast",
     "Snapshot": "snapshot",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import operator
+from bisect import bisect_left
+
 import msgspec
 from msgspec import Struct, field
 
@@ -35,6 +39,19 @@ class Skill(Struct, frozen=True):
     coverage_80: float | None = None
 
 
+class Reach(Struct, frozen=True):
+    """The chance that a price is reached, by its log distance: ascending distances, their chances."""
+
+    log_distance: list[float]
+    chance: list[float]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless every distance, in ascending order, has its chance."""
+        ascending = all(map(operator.lt, self.log_distance, self.log_distance[1:]))
+        if not self.chance or len(self.chance) != len(self.log_distance) or not ascending:
+            raise ValueError("reach must have a chance for each of its ascending distances")
+
+
 class HorizonForecast(Struct, frozen=True):
     """One horizon's forecast for the window from `time_ms` to `until_ms` (UTC epoch ms)."""
 
@@ -46,6 +63,26 @@ class HorizonForecast(Struct, frozen=True):
     short: ExpectedSide
     chances: list[Chance]
     skill: Skill
+    reach: Reach | None = None
+
+    def chance_to_reach(self, price_usd: float) -> float | None:
+        """The chance that the window's extremes touch this price; None from an older server.
+
+        Straight between the listed distances, 0 beyond the last. Raises ValueError for what is no price.
+        """
+        if not 0 < price_usd < math.inf:
+            raise ValueError(f"{price_usd} is no price: it must be above 0 and finite")
+        if self.reach is None:
+            return None
+        distances, chances = self.reach.log_distance, self.reach.chance
+        distance = abs(math.log(price_usd / self.price_usd))
+        after = bisect_left(distances, distance)
+        if after == len(distances):
+            return 0.0
+        if after == 0:
+            return chances[0]
+        part = (distance - distances[after - 1]) / (distances[after] - distances[after - 1])
+        return chances[after - 1] + part * (chances[after] - chances[after - 1])
 
 
 class Forecast(Struct, frozen=True):

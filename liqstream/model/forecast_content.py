@@ -16,6 +16,13 @@ from liqstream.model.market_forecast import IssuedForecasts
 DISTANCES = tuple(math.log1p(share) for share in (0.0025, 0.005, 0.01, 0.02))
 """Log distances whose chances come with every forecast: a quarter, half, one and two percent."""
 
+REACH_RATIOS = (
+    *(0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    *(1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0),
+)
+"""Distances in expected ranges, each listed with the chance that it is reached: straight between them, within
+.01 of S. Beyond the last nothing is reached."""
+
 BANDS = 5
 BAND_CELLS = 50
 """Of the cells within 5 % of the price, the so many strongest per side come with their chances."""
@@ -48,6 +55,7 @@ def content_of(
         "log_range": _short(forecast.log_range),
         **{side: _side(row, at) for at, side in enumerate(SIDES)},
         "chances": _chances(issued, forecast),
+        "reach": _reach(forecast),
         "y_hat": {name: [_short(value) for value in found.y_hat] for name, found in forecast.rows.items()},
     }
 
@@ -79,6 +87,15 @@ def _chances(issued: IssuedForecasts, forecast: HorizonForecast) -> list[dict[st
                 }
             )
     return chances
+
+
+def _reach(forecast: HorizonForecast) -> dict[str, list[float]]:
+    """The chance to be reached by log distance from the price, the same for both sides."""
+    distances = np.asarray(REACH_RATIOS) * math.exp(forecast.log_range)
+    return {
+        "log_distance": [round(distance, 6) for distance in distances.tolist()],
+        "chance": [round(chance, 4) for chance in forecast.chance(distances).tolist()],
+    }
 
 
 def _short(value: float) -> float:

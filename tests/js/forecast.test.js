@@ -5,17 +5,12 @@ import { chancesOf, nextHourOf, reportedText, sentenceOf, verdictsOf } from "../
 
 /** @param {string} verdict */
 function horizon(verdict) {
-  const band = (/** @type {string} */ side, /** @type {number} */ price_usd, /** @type {number} */ chance) => ({ side, kind: "band", price_usd, chance });
   return {
     until_ms: 2,
     long: { expected_usd: 4.1e6, quantiles_usd: { 0.1: 0.9e6, 0.5: 3e6, 0.9: 17e6 } },
     short: { expected_usd: 2e6, quantiles_usd: null },
-    chances: [
-      { side: "long", kind: "distance", price_usd: 99_000, chance: 0.5 },
-      band("long", 98_000, 0.2),
-      band("short", 103_500, 0.18),
-      ...[1, 2, 3, 4].map((i) => band("short", 104_000 + i, 0.1)),
-    ],
+    price_usd: 100_000,
+    reach: { log_distance: [0, 0.01, 0.04], chance: [0.98, 0.4, 0.004] },
     skill: { verdict },
   };
 }
@@ -47,12 +42,15 @@ test("USD are as the exchanges report them, and those that tell less than all ar
   assert.equal(reportedText(["simulated"]), "");
 });
 
-test("chances are of the strongest levels of either side, from the highest price down", () => {
+test("the chance is of the next big clusters, as the ladder names them", () => {
+  const given = { name: "hour", horizon: horizon("") };
   assert.equal(
-    chancesOf("hour", horizon("")),
-    "Chance to reach strong levels within the hour: 104,002.0 (10 %), 104,001.0 (10 %), 103,500.0 (18 %), 98,000.0 (20 %).",
+    chancesOf(given, [101_005.01, 99_501.25], 0),
+    "Chance to reach the next big cluster within the hour: 101,005 (40 %), 99,501 (69 %).",
   );
-  assert.match(chancesOf("hour", { ...horizon(""), chances: [] }), /none near/);
+  assert.match(chancesOf(given, [104_080], 0), /\(< 1 %\)/);
+  assert.equal(chancesOf(given, [], 0), "");
+  assert.equal(chancesOf({ name: "hour", horizon: { ...given.horizon, reach: undefined } }, [101_000], 0), "");
 });
 
 test("horizons of which the same may be claimed stand together", () => {

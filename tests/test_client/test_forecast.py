@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,48 @@ async def test_the_client_reads_a_servers_forecast(aiohttp_client: AiohttpClient
     assert hour.long.quantiles_usd is not None
     assert {chance.side for chance in hour.chances} == {"long", "short"}
     assert "of 14 days" in hour.skill.verdict
+    for chance in hour.chances:
+        told = hour.chance_to_reach(chance.price_usd)
+        assert told is not None
+        assert abs(told - chance.chance) < 0.01
+
+
+def with_reach(distances: list[float], chances: list[float]) -> bytes:
+    """A forecast of an hour from 100 USD with this table."""
+    side = {"expected_usd": 1}
+    hour = {
+        "time_ms": 0,
+        "until_ms": 1,
+        "method": "cF",
+        "price_usd": 100,
+        "long": side,
+        "short": side,
+        "chances": [],
+        "skill": {"windows": 0, "days": 0, "verdict": ""},
+        "reach": {"log_distance": distances, "chance": chances},
+    }
+    body = {"symbol": "BTCUSDT", "time_ms": 0, "exchanges": [], "horizons": {"1h": hour}}
+    return json.dumps(body).encode()
+
+
+def test_the_chance_of_a_price_is_the_same_to_either_side() -> None:
+    """Straight between what is listed, nothing beyond; what is no price is refused."""
+    hour = decode_forecast(with_reach([0.0, 0.01, 0.02], [0.9, 0.3, 0.1])).horizons["1h"]
+    for sign in (-1, 1):
+        told = [hour.chance_to_reach(100 * math.exp(sign * x)) for x in (0.0, 0.005, 0.015, 0.021)]
+        assert told == pytest.approx([0.9, 0.6, 0.2, 0.0])
+    for price in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="no price"):
+            hour.chance_to_reach(price)
+
+
+@pytest.mark.parametrize(
+    ("distances", "chances"), [([], []), ([0.0], []), ([0.0, 0.1], [0.9]), ([0.1, 0.0], [0.9, 0.1])]
+)
+def test_a_table_that_cannot_be_read_is_refused(distances: list[float], chances: list[float]) -> None:
+    """A server that tells nonsense is named at once, not at the first use."""
+    with pytest.raises(ClientError, match="a chance for each of its ascending distances"):
+        decode_forecast(with_reach(distances, chances))
 
 
 def test_what_is_no_forecast_is_refused_with_the_reason() -> None:

@@ -6,6 +6,7 @@ import json
 import math
 
 import numpy as np
+import pytest
 
 from liqstream.model.forecast_content import BANDS, DISTANCES, content_of, strongest_cells
 from liqstream.model.forecast_features import CELLS, HORIZONS
@@ -42,6 +43,20 @@ def test_content_has_usd_quantiles_and_chances_by_side() -> None:
         fixed = [chance["chance"] for chance in told if chance["kind"] == "distance"]
         assert fixed == sorted(fixed, reverse=True)
         assert math.isclose(told[2]["price_usd"], found.price_usd * 1.01**sign)
+
+
+@pytest.mark.parametrize("horizon", ["30m", "1h"])
+def test_the_chance_of_any_price_can_be_read_from_the_table(horizon: str) -> None:
+    """Straight between the listed distances it is within .01 of the table S, on both sides of the price."""
+    found = issued()
+    reach = content_of(found, horizon, HORIZONS[horizon].length_ms)["reach"]
+    distances = np.linspace(0.0, 0.3, 3001)
+    told = np.interp(distances, reach["log_distance"], reach["chance"], right=0.0)
+    exact = found.horizons[horizon].chance(distances)
+    assert np.abs(told - exact).max() < 0.01
+    assert reach["chance"][0] > 0.95  # a window in which the price never left its open on a side counts
+    assert reach["chance"] == sorted(reach["chance"], reverse=True)
+    assert told[np.searchsorted(distances, 0.005)] not in (0.0, 1.0)
 
 
 def test_a_row_that_is_not_fitted_yet_is_not_served() -> None:

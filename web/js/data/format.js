@@ -98,6 +98,15 @@ export function percent(share) {
 }
 
 /**
+ * Of what can happen: never "0 %" for what is only unlikely.
+ * @param {number} chance 0 to 1
+ * @returns {string} 42 %, < 1 %
+ */
+export function chanceText(chance) {
+  return chance > 0 && chance < 0.01 ? "< 1 %" : percent(chance);
+}
+
+/**
  * A span of time in its two largest units: 3 d 4 h.
  * @param {number} ms
  * @returns {string}

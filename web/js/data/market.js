@@ -89,6 +89,8 @@ export class Market {
    * @type {"loading" | "loaded" | "failed"}
    */
   liquidationsState = "loading";
+  /** @type {import("./rest-client.js").Forecast | null} the newest that was asked for */
+  forecast = null;
   /** @type {Set<(change: Change, column: number) => void>} */
   #listeners = new Set();
   #columns = 0;

@@ -1,11 +1,13 @@
 // @ts-check
 /**
  * What is expected to be liquidated next, above the levels: USD per side with its 80 % range, the chance that
- * strong levels are reached, and what may be claimed of it. It says of which exchanges; it draws no arrow.
+ * the next big clusters are reached, and what may be claimed of it. It says of which exchanges; no arrow.
  * @module
  */
 
-import { duration, percent, price, usd } from "../data/format.js";
+import { LEAD, chanceToReach, leading, openHorizons } from "../data/chance.js";
+import { nextBig } from "../data/clusters.js";
+import { chanceText, duration, price as priceText, stepDecimals, usd } from "../data/format.js";
 import { fetchForecast } from "../data/rest-client.js";
 import { h, put } from "./dom.js";
 
@@ -16,24 +18,20 @@ import { h, put } from "./dom.js";
 
 const FETCH_MS = 60_000;
 const RETRY_MS = 15_000;
-const BANDS = 3;
-const LEAD = "1h";
 const SIMULATED = "simulated";
 /** What exchanges tell of their liquidations that do not tell them all. @type {Record<string, string>} */
 const TELL_LESS = { binance: "tells only the largest per second", okx: "tells one per second" };
-/** By their key in the answer: their name, and how a table has it. @type {[string, string, string][]} */
-const HORIZONS = [
-  ["30m", "half-hour", "30 min"],
-  ["1h", "hour", "1 h"],
-  ["4h", "four hours", "4 h"],
-];
 
 export class ForecastPanel {
   element = h("section", { class: "block forecast", hidden: true });
-  /** @type {Forecast | null} */
-  #forecast = null;
   #of = "";
   #nextAt = -Infinity;
+  #onLoaded;
+
+  /** @param {() => void} onLoaded a forecast has come: what shows a part of it is to be drawn */
+  constructor(onLoaded) {
+    this.#onLoaded = onLoaded;
+  }
 
   /**
    * Shows the newest forecast of the market, and asks for it when the one held is another's, or old.
@@ -42,14 +40,13 @@ export class ForecastPanel {
   draw(market) {
     if (market.symbol !== this.#of) {
       this.#of = market.symbol;
-      this.#forecast = null;
       this.#nextAt = -Infinity;
     }
     if (market.now && !document.hidden && performance.now() >= this.#nextAt) {
       this.#nextAt = performance.now() + FETCH_MS;
       void this.#load(market);
     }
-    const parts = this.#forecast && market.now ? partsOf(this.#forecast, market.now.timeMs) : [];
+    const parts = market.forecast ? partsOf(market.forecast, market) : [];
     this.element.hidden = !parts.length;
     put(this.element, ...parts);
   }
@@ -58,29 +55,30 @@ export class ForecastPanel {
   async #load(market) {
     const of = this.#of;
     try {
-      const forecast = await fetchForecast(market.symbol);
-      if (of === this.#of) this.#forecast = forecast;
+      market.forecast = await fetchForecast(market.symbol);
     } catch {
       // None has been issued yet, or the server is away: what is held is shown until it is over.
       this.#nextAt = Math.min(this.#nextAt, performance.now() + RETRY_MS);
       return;
     }
-    this.draw(market);
+    if (of === this.#of) this.#onLoaded();
   }
 }
 
 /**
  * @param {Forecast} forecast
- * @param {number} nowMs of the market's data
+ * @param {Market} market
  * @returns {import("./dom.js").Child[]} nothing once every window is over
  */
-function partsOf(forecast, nowMs) {
-  const open = HORIZONS.flatMap(([key, name, short]) => {
-    const horizon = forecast.horizons[key];
-    return horizon && horizon.until_ms > nowMs ? [{ key, name, short, horizon }] : [];
-  });
-  if (!open.length) return [];
-  const lead = open.find(({ key }) => key === LEAD) ?? open[0];
+function partsOf(forecast, market) {
+  const { now } = market;
+  const open = now ? openHorizons(forecast, now.timeMs) : [];
+  const lead = leading(open);
+  if (!now || !lead) return [];
+  const next = [
+    nextBig(market.clusters("short", now), now.price),
+    nextBig(market.clusters("long", now), now.price),
+  ].flatMap((cluster) => (cluster ? [cluster.price] : []));
   const rows = open.map(({ short, horizon }) =>
     h(
       "tr",
@@ -90,13 +88,14 @@ function partsOf(forecast, nowMs) {
       h("td", { class: "short-text" }, ...side(horizon.short)),
     ),
   );
-  const age = duration(Math.max(0, nowMs - forecast.time_ms));
+  const chances = chancesOf(lead, next, stepDecimals(now.grid.step));
+  const age = duration(Math.max(0, now.timeMs - forecast.time_ms));
   return [
     h("h2", {}, "Forecast", h("span", {}, `longs · shorts · ${age} old`)),
     h("p", { class: "lead" }, sentenceOf(forecast, lead.name, lead.horizon)),
     reportedText(forecast.exchanges) && h("p", { class: "quiet" }, reportedText(forecast.exchanges)),
     h("table", {}, h("tbody", {}, ...rows)),
-    h("p", { class: "quiet" }, chancesOf(lead.name, lead.horizon)),
+    chances && h("p", { class: "quiet" }, chances),
     ...verdictsOf(open).map((text) => h("p", { class: "flag" }, text)),
   ];
 }
@@ -151,18 +150,17 @@ export function reportedText(exchanges) {
 }
 
 /**
- * @param {string} name of the horizon
- * @param {HorizonForecast} horizon
- * @returns {string} the chances of the strongest levels of either side, by price
+ * @param {{ name: string, horizon: HorizonForecast }} lead
+ * @param {number[]} prices of the next big clusters, from the highest
+ * @param {number} decimals of their grid
+ * @returns {string} empty where there is none, or no chance is known
  */
-export function chancesOf(name, { chances }) {
-  const bands = chances.filter(({ kind }) => kind === "band");
-  const strongest = ["long", "short"].flatMap((of) =>
-    bands.filter((chance) => chance.side === of).slice(0, BANDS),
-  );
-  const shown = strongest.sort((a, b) => b.price_usd - a.price_usd);
-  const texts = shown.map((each) => `${price(each.price_usd)} (${percent(each.chance)})`);
-  return `Chance to reach strong levels within the ${name}: ${texts.join(", ") || "none near"}.`;
+export function chancesOf({ name, horizon }, prices, decimals) {
+  const texts = prices.flatMap((each) => {
+    const chance = chanceToReach(horizon, each);
+    return chance === null ? [] : [`${priceText(each, decimals)} (${chanceText(chance)})`];
+  });
+  return texts.length ? `Chance to reach the next big cluster within the ${name}: ${texts.join(", ")}.` : "";
 }
 
 /**

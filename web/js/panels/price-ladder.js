@@ -1,12 +1,14 @@
 // @ts-check
 /**
- * The price ladder: clusters around the price, the largest and the next big one above and below it. Its
- * rows stay the same elements, so that neither the focus nor a finger on one is lost when figures change.
+ * The price ladder: clusters around the price, the largest and the next big one above and below it, with the
+ * chance that the price gets there. Its rows stay the same elements, so that neither the focus nor a finger
+ * on one is lost when figures change.
  * @module
  */
 
+import { chanceToReach, leading, openHorizons } from "../data/chance.js";
 import { BIG_SHARE, nextBig } from "../data/clusters.js";
-import { percent, price as priceText, signedPercent, stepDecimals, usd } from "../data/format.js";
+import { chanceText, percent, price as priceText, signedPercent, stepDecimals, usd } from "../data/format.js";
 import { h, put } from "./dom.js";
 
 /** @typedef {import("../data/clusters.js").Cluster} Cluster */
@@ -27,7 +29,9 @@ export class PriceLadder {
   element = h("section", { class: "block ladder" });
   #caption = h("caption", { class: "unseen" });
   #here = h("th", { scope: "row" });
-  #when = h("td", { colspan: 2 }, "price now");
+  #when = h("td", { colspan: 3 }, "price now");
+  #heading = h("span");
+  #chanceHead = h("th", { scope: "col" }, "Chance");
   #above;
   #below;
   #waiting = h("p", { class: "quiet" }, "Waiting for the first map.");
@@ -39,7 +43,8 @@ export class PriceLadder {
     this.#onNext = onNext;
     this.#above = Array.from({ length: SHOWN_PER_SIDE }, () => new Row(onChoose));
     this.#below = Array.from({ length: SHOWN_PER_SIDE }, () => new Row(onChoose));
-    const heads = ["Price", "Distance", "USD"].map((name) => h("th", { scope: "col" }, name));
+    const [at, away, amount] = ["Price", "Distance", "USD"].map((name) => h("th", { scope: "col" }, name));
+    const heads = [at, away, this.#chanceHead, amount];
     const rows = [
       ...this.#above,
       h("tr", { class: "here" }, this.#here, this.#when),
@@ -54,7 +59,7 @@ export class PriceLadder {
     );
     put(
       this.element,
-      h("h2", {}, "Clusters", h("span", {}, "price · away · USD")),
+      h("h2", {}, "Clusters", this.#heading),
       this.#waiting,
       this.#table,
     );
@@ -73,9 +78,18 @@ export class PriceLadder {
     this.#caption.textContent = `Largest liquidation clusters of ${market.symbol} above and below the price`;
     this.#here.textContent = priceText(now.price);
     this.#when.textContent = market.at === null ? "price now" : "price then";
+    // A forecast is of now: beside the levels of then it would be taken for one of then.
+    const lead = market.at === null ? leading(openHorizons(market.forecast, now.timeMs)) : undefined;
+    const within = lead?.horizon.reach ? `chance in ${lead.short}` : "";
+    const chance = (/** @type {Entry | undefined} */ entry) =>
+      entry && lead ? chanceToReach(lead.horizon, entry.cluster.price) : null;
+    this.#chanceHead.textContent = within || "Chance";
+    this.#heading.textContent = ["price", "away", within, "USD"].filter(Boolean).join(" · ");
     // Few of them stand next to the price, not at the far end.
-    this.#above.forEach((row, i) => row.show(over[i - (SHOWN_PER_SIDE - over.length)], now, most));
-    this.#below.forEach((row, i) => row.show(under[i], now, most));
+    const show = (/** @type {Row} */ row, /** @type {Entry | undefined} */ entry) =>
+      row.show(entry, now, most, chance(entry));
+    this.#above.forEach((row, i) => show(row, over[i - (SHOWN_PER_SIDE - over.length)]));
+    this.#below.forEach((row, i) => show(row, under[i]));
     this.#onNext(
       over.find(({ next }) => next)?.cluster,
       under.find(({ next }) => next)?.cluster,
@@ -87,6 +101,7 @@ class Row {
   #price = h("span");
   #badge = h("small", {}, NEXT_TEXT);
   #distance = h("td");
+  #chance = h("td", { class: "chance" });
   #bar = h("i");
   #usd = h("b");
   /** @type {Cluster | null} */
@@ -100,6 +115,7 @@ class Row {
       { onclick: () => this.#cluster && choose(this.#cluster.price) },
       h("th", { scope: "row" }, button),
       this.#distance,
+      this.#chance,
       h("td", { class: "amount" }, this.#bar, this.#usd),
     );
   }
@@ -108,8 +124,9 @@ class Row {
    * @param {Entry | undefined} entry none: nothing to show here
    * @param {import("../data/market.js").Now} now
    * @param {number} most USD of a full bar
+   * @param {number | null} chance that the price gets there; null: none is known
    */
-  show(entry, { price, grid }, most) {
+  show(entry, { price, grid }, most, chance) {
     this.element.hidden = !entry;
     this.#cluster = entry?.cluster ?? null;
     if (!entry) return;
@@ -121,8 +138,9 @@ class Row {
     this.#badge.textContent = swept ? "being swept" : NEXT_TEXT;
     this.#badge.title = swept ? "The price is inside it: what is left is shown" : NEXT_RULE;
     this.#distance.textContent = signedPercent(cluster.price / price - 1);
+    this.#chance.textContent = chance === null ? "" : chanceText(chance);
     this.#bar.className = cluster.side;
-    this.#bar.style.width = `calc((100% - 62px) * ${cluster.usd / most})`; // the rest is the figure's
+    this.#bar.style.width = `calc((100% - 8px) * ${cluster.usd / most})`; // short of the chance beside it
     this.#usd.textContent = usd(cluster.usd);
   }
 }

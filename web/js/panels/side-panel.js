@@ -64,7 +64,7 @@ export class SidePanel {
   #tiers;
   #realised = h("section", { class: "block realised" });
   #accuracy = new AccuracyPanel();
-  #forecast = new ForecastPanel();
+  #forecast = new ForecastPanel(() => this.#drawNow());
   #lines = h("div");
   #kernel = h("b");
   #model = h(
@@ -108,6 +108,10 @@ export class SidePanel {
   show(market, windowMs) {
     this.#market = market;
     this.#windowMs = windowMs;
+    this.#drawNow();
+  }
+
+  #drawNow() {
     this.#drawnAt = -Infinity;
     this.draw();
   }

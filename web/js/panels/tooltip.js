@@ -5,9 +5,11 @@
  * @module
  */
 
+import { chanceToReach, leading, openHorizons } from "../data/chance.js";
 import { excess, sumToPrice } from "../data/clusters.js";
 import { DEQUANTISED } from "../data/quantise.js";
 import {
+  chanceText,
   duration,
   leverageText,
   percent,
@@ -86,6 +88,7 @@ export class Tooltip {
           `Cumulative ${cell.price > cell.now ? "short" : "long"} liquidations to this price`,
           cell.between < 0 ? "beyond the range" : usd(cell.between),
         ),
+      cell.chance && row(`Chance in ${cell.chance.within}`, chanceText(cell.chance.value)),
       cell.mix && mixRow(cell.mix, market?.mix?.groups ?? []),
       ...largestRows(market, cell.price, cell.step, () => this.#showAgain()),
     ];
@@ -194,6 +197,7 @@ function mixRow(mix, groups) {
  * of now
  * @property {number | null} between USD from the price now to here; -1: farther than the levels now are
  * known, null: none
+ * @property {{ value: number, within: string } | null} chance that the price gets there, as it was forecast
  * @property {number[] | null} mix share by leverage group, now
  * @property {[number, number]} realised long and short USD liquidated in the column
  * @property {{ value: number, here: boolean }[]} series the level's USD around that time
@@ -237,6 +241,7 @@ function readCell(view, { column, price }) {
     sinceMs: since(at, usdAt, matrix.first) * matrix.intervalMs,
     standing: ofNow ? null : [DEQUANTISED[newest.long[row]], DEQUANTISED[newest.short[row]]],
     between: between(market, now, level),
+    chance: chanceAt(market, level),
     mix: mixAt(market, level),
     realised: view.dots?.inColumn(at) ?? [0, 0],
     series: Array.from({ length: SPARK_COLUMNS }, (_, i) => {
@@ -280,6 +285,17 @@ function between({ now }, from, to) {
   if (!now) return null;
   const { usd: total, isBeyond } = sumToPrice(now.grid, from, to);
   return isBeyond ? -1 : total || null;
+}
+
+/**
+ * @param {import("../data/market.js").Market} market
+ * @param {number} price
+ * @returns {{ value: number, within: string } | null} none where the map is of then, or nothing is forecast
+ */
+function chanceAt({ at, now, forecast }, price) {
+  const lead = now && at === null ? leading(openHorizons(forecast, now.timeMs)) : undefined;
+  const value = lead ? chanceToReach(lead.horizon, price) : null;
+  return lead && value !== null ? { value, within: lead.short } : null;
 }
 
 /**

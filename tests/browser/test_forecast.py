@@ -1,0 +1,107 @@
+"""The forecast beside the map: chances of clusters and levels are those of the server's table, on every place."""
+
+from __future__ import annotations
+
+import json
+import math
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Opened
+from tests.browser.pixels import freeze
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Opened]
+CHANCES = ".ladder tr:not(.here):not([hidden]) td.chance"
+CLUSTERS = """(() => { const {shown} = market, side = (name, above) => market.clusters(name, shown)
+  .filter(({price}) => above ? price > shown.price : price < shown.price).map(({price}) => price);
+  return [...side('short', true), ...side('long', false)]; })()"""
+
+
+def hour_of(url: str) -> dict[str, Any]:
+    """The next hour's forecast of the demo's market, as the server serves it."""
+    with urllib.request.urlopen(f"{url}/api/forecast/BTCUSDT", timeout=30) as answer:
+        hour: dict[str, Any] = json.load(answer)["horizons"]["1h"]
+    return hour
+
+
+def chance_text(hour: dict[str, Any], price: float) -> str:
+    """What the page must say of a price, worked out without its code."""
+    reach = hour["reach"]
+    distance = abs(math.log(price / hour["price_usd"]))
+    chance = float(np.interp(distance, reach["log_distance"], reach["chance"], right=0.0))
+    return "< 1 %" if 0 < chance < 0.01 else f"{chance * 100:.0f} %"
+
+
+@pytest.mark.parametrize("context", [{}, {"viewport": {"width": 390, "height": 844}}], indirect=True)
+def test_every_cluster_has_the_chance_of_its_price(open_page: Open, page: Page, demo_url: str) -> None:
+    """In the ladder, in the sentence above it and in the tooltip; the same figure, from the same table."""
+    opened = open_page(demo_url, dots="0", tab="levels", panel="1")
+    opened.until("market.forecast")
+    freeze(page)
+    page.wait_for_selector(f"{CHANCES}:not(:empty)", state="attached")
+    opened.settle()
+    hour = hour_of(demo_url)
+    prices = [
+        float(text.replace(",", "")) for text in page.locator(".ladder th span").all_text_contents() if text
+    ]
+    shown = page.locator(CHANCES).all_text_contents()
+    exact = opened.view(CLUSTERS)
+    nearest = [min(exact, key=lambda each: abs(each - price)) for price in prices]
+    assert len(shown) >= 2
+    assert shown == [chance_text(hour, price) for price in nearest]
+    assert len(set(shown)) > 1, "one figure for all of them tells nothing"
+    assert page.text_content(".ladder h2 span") == "price · away · chance in 1 h · USD"
+    next_big = page.locator(
+        ".ladder tr:not([hidden]):has(small:not([hidden]):text('Next big cluster')) td.chance"
+    )
+    sentence = page.text_content(".forecast p:has-text('next big cluster')") or ""
+    assert [f"({text})" in sentence for text in next_big.all_text_contents()] == [True, True]
+
+
+def test_the_tooltip_has_the_chance_of_its_level(open_page: Open, page: Page, demo_url: str) -> None:
+    """Of the level under the pointer; a look back, whose chances are not known, has none."""
+    opened = open_page(demo_url, dots="0")
+    opened.until("market.forecast")
+    freeze(page)
+    hour = hour_of(demo_url)
+    level = opened.view("market.matrix.priceOf(market.matrix.rowAt(market.now.price * 1.01))")
+    box = page.locator("#maps .chart").first.bounding_box()
+    assert box
+    x = box["x"] + opened.view("view.xOf(market.matrix.end - 3)")
+    page.mouse.move(x, box["y"] + opened.view("view.yOf(arg)", level))
+    page.wait_for_selector(".tooltip:not([hidden]) >> text=Chance in 1 h")
+    assert chance_text(hour, level) in page.inner_text(".tooltip .row:has-text('Chance in 1 h')")
+    page.mouse.move(box["x"] + 4, box["y"] + 4)
+    page.keyboard.press("z")
+    opened.until("market.at !== null")
+    page.wait_for_selector(".ladder h2 span:text-is('price · away · USD')")
+    assert set(page.locator(CHANCES).all_text_contents()) <= {""}
+    page.mouse.move(x, box["y"] + opened.view("view.yOf(arg)", level))
+    page.wait_for_selector(".tooltip:not([hidden])")
+    assert "Chance" not in page.inner_text(".tooltip")
+
+
+@pytest.mark.parametrize(
+    "context", [{"viewport": {"width": width, "height": 800}} for width in (320, 390, 1280)], indirect=True
+)
+def test_no_figure_of_the_ladder_is_cut(open_page: Open, page: Page, demo_url: str) -> None:
+    """Each cell holds its text, and the table stays within its panel."""
+    opened = open_page(demo_url, dots="0", tab="levels", panel="1")
+    opened.until("market.forecast")
+    page.wait_for_selector(f"{CHANCES}:not(:empty)", state="attached")
+    opened.settle()
+    cut = page.evaluate(
+        """() => { const table = document.querySelector('.ladder table'), panel = table.parentElement;
+          const inner = panel.clientWidth - 28, out = [];
+          if (table.scrollWidth > inner + 1) out.push(`table ${table.scrollWidth} of ${inner}`);
+          for (const cell of table.querySelectorAll('tbody tr:not([hidden]) td, tbody tr:not([hidden]) th'))
+            if (cell.scrollWidth > cell.clientWidth + 1) out.push(cell.textContent);
+          return out; }"""
+    )
+    assert cut == []
