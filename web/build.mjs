@@ -1,13 +1,13 @@
 // Prepares what the page is served with, out of node_modules and the sources beside this file:
 //   vendor/  lightweight-charts, cut down to what js/chart/chart-library.js names
 //   built/   every module and style sheet without its comments and long names, one file each; in the place of
-//            js/app.js and js/live-ui.js two bundles: the first picture, and all that comes after it; in that
-//            of js/markets-app.js one with all of its page;
+//            js/app.js, js/live-socket.js and js/live-ui.js three bundles: the first picture, what it takes to
+//            be live, and all that comes after it; in that of js/markets-app.js one with all of its page;
 //            js/liqstream-client.mjs is the client in one file, for other people's pages and programs
 // All with brotli siblings (.br), so that a server never compresses a large file at run time.
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 import { build, transform } from "esbuild";
@@ -18,8 +18,8 @@ const vendor = join(web, "vendor");
 const built = join(web, "built");
 const MODULE = "lightweight-charts.mjs";
 const BROWSERS = "es2022";
-const FIRST = "js/app.js";
-const REST = "js/live-ui.js";
+/** Bundles of one page, in the order in which they come: each takes from those before it. */
+const CHAIN = ["js/app.js", "js/live-socket.js", "js/live-ui.js"];
 const MARKETS = "js/markets-app.js";
 const CLIENT = "js/liqstream-client.mjs";
 /** What stays a file of its own beside the bundles: both are scripts of the page's head. */
@@ -101,69 +101,122 @@ function keepApart() {
 }
 
 /**
- * The second bundle takes what it needs of the modules it shares with the first from there: a module has one
- * state on a page. Each name is imported as the first bundle exports it.
- * @param {Map<string, Map<string, string>>} exported by module of the first bundle: the bundle's name of each of its
+ * A bundle takes what it needs of the modules of those before it from there: a module has one state on a
+ * page. Each name is imported as that bundle exports it.
+ * @param {Map<string, Held>} held modules of bundles before it
  * @returns {import("esbuild").Plugin}
  */
-function takeFromFirst(exported) {
+function takeFrom(held) {
   return {
-    name: "first",
+    name: "held",
     setup: ({ onResolve, onLoad }) => {
+      onResolve({ filter: /^\.\/[^/]+$/, namespace: "held" }, ({ path }) => ({ path, external: true }));
       onResolve({ filter: /\.js$/ }, ({ path, resolveDir }) => {
         const file = resolve(resolveDir, path).slice(web.length);
-        return exported.has(file) ? { path: file, namespace: "first" } : undefined;
+        return held.has(file) ? { path: file, namespace: "held" } : undefined;
       });
-      onResolve({ filter: /^first$/, namespace: "first" }, () => ({ path: "./app.js", external: true }));
-      onLoad({ filter: /.*/, namespace: "first" }, ({ path }) => {
-        const names = /** @type {Map<string, string>} */ (exported.get(path));
+      onLoad({ filter: /.*/, namespace: "held" }, ({ path }) => {
+        const { bundle, names } = /** @type {Held} */ (held.get(path));
         const list = [...names].map(([name, shared]) => `${shared} as ${name}`).join(", ");
-        return { contents: `export { ${list} } from "first";`, loader: "js" };
+        return { contents: `export { ${list} } from "./${basename(bundle)}";`, loader: "js" };
       });
     },
   };
 }
 
+/** @typedef {{ bundle: string, names: Map<string, string> }} Held where a module is, and its exports there */
+
 /**
- * The first bundle exports only what the second one takes: every further name would be bytes before the first
+ * Each bundle exports only what the later ones take: every further name would be bytes before the first
  * picture.
  * @returns {Promise<Record<string, string[]>>} the sources of each bundle
  */
 async function buildBundles() {
   /** @type {import("esbuild").BuildOptions & { metafile: true, write: false }} */
   const options = { absWorkingDir: web, bundle: true, minify: true, write: false, metafile: true, format: "esm", target: BROWSERS };
-  const graph = await build({ ...options, entryPoints: [FIRST], plugins: [keepApart()] });
-  const first = Object.keys(graph.metafile.inputs);
-  const alone = await build({ ...options, bundle: false, entryPoints: first, outdir: "out", outbase: "." });
+  /** @type {Map<string, Held>} what is held by now */
+  let held = new Map();
+  /** @type {Record<string, string[]>} */
+  const sources = {};
+  /** @type {Record<string, Map<string, Held>>} what was held before each, of which it takes something */
+  const before = {};
   let count = 0;
-  const exported = new Map(
-    Object.values(alone.metafile.outputs)
-      .filter(({ entryPoint }) => entryPoint !== FIRST)
-      .map(({ entryPoint = "", exports }) => [entryPoint, new Map(exports.map((name) => [name, `s${count++}`]))]),
-  );
-  const two = await build({ ...options, entryPoints: [REST], plugins: [takeFromFirst(exported), keepApart()] });
-  const taken = takenNames(two.outputFiles[0].text);
-  const shared = [...exported].map(([path, names]) => {
-    const list = [...names].filter(([, name]) => taken.has(name)).map(([name, as]) => `${name} as ${as}`);
-    return list.length ? `export { ${list.join(", ")} } from "./${path}";` : "";
-  });
-  const stdin = { contents: [`import "./${FIRST}";`, ...shared].join("\n"), resolveDir: web };
-  const one = await build({ ...options, stdin, plugins: [keepApart()] });
-  write(join(built, FIRST), one.outputFiles[0].contents);
-  write(join(built, REST), two.outputFiles[0].contents);
-  const rest = Object.keys(two.metafile.inputs).filter((path) => !path.startsWith("first:"));
+  for (const bundle of CHAIN) {
+    before[bundle] = held;
+    let graph;
+    do {
+      graph = await build({ ...options, entryPoints: [bundle], plugins: [takeFrom(before[bundle]), keepApart()] });
+    } while (countOf(before[bundle]) > countOf((before[bundle] = usedOf(before[bundle], graph.outputFiles[0].text))));
+    sources[bundle] = Object.keys(graph.metafile.inputs).filter((path) => !path.startsWith("held:"));
+    const alone = await build({ ...options, bundle: false, entryPoints: sources[bundle], outdir: "out", outbase: "." });
+    held = new Map(held);
+    for (const { entryPoint = "", exports } of Object.values(alone.metafile.outputs)) {
+      if (entryPoint !== bundle) held.set(entryPoint, { bundle, names: new Map(exports.map((name) => [name, `s${count++}`])) });
+    }
+  }
+  /** @type {string[]} */
+  const later = [];
+  for (const bundle of CHAIN.toReversed()) {
+    const taken = takenNames(later.join("\n"), bundle);
+    const shared = [...held].map(([path, { names }]) => {
+      const list = [...names].filter(([, name]) => taken.has(name)).map(([name, as]) => `${name} as ${as}`);
+      return list.length && sources[bundle].includes(path) ? `export { ${list.join(", ")} } from "./${path}";` : "";
+    });
+    const stdin = { contents: [`export * from "./${bundle}";`, ...shared].join("\n"), resolveDir: web };
+    const { outputFiles } = await build({ ...options, stdin, plugins: [takeFrom(before[bundle]), keepApart()] });
+    write(join(built, bundle), outputFiles[0].contents);
+    later.push(outputFiles[0].text);
+  }
   const { metafile, outputFiles } = await build({ ...options, entryPoints: [MARKETS] });
   write(join(built, MARKETS), outputFiles[0].contents);
-  return { [FIRST]: first, [REST]: rest, [MARKETS]: Object.keys(metafile.inputs) };
+  return { ...sources, [MARKETS]: Object.keys(metafile.inputs) };
+}
+
+const IMPORTS = /\bimport\s*\{([^}]*)\}\s*from\s*"\.\/([^"]+)"/g;
+
+/**
+ * What code imports of other bundles, by the names on both sides.
+ * @param {string} code
+ * @returns {{ from: string, name: string, as: string }[]}
+ */
+function importsOf(code) {
+  return [...code.matchAll(IMPORTS)].flatMap(([, list, from]) =>
+    list.split(",").map((each) => {
+      const [name, as = name] = each.trim().split(/\s+as\s+/);
+      return { from, name, as };
+    }),
+  );
 }
 
 /**
- * @param {string} code of a bundle
- * @returns {Set<string>} the names it imports from the first one
+ * @param {string} code of bundles
+ * @param {string} bundle
+ * @returns {Set<string>} the names they import from it
  */
-function takenNames(code) {
-  const imports = code.matchAll(/\bimport\s*\{([^}]*)\}\s*from\s*"\.\/app\.js"/g);
-  return new Set([...imports].flatMap(([, list]) => list.split(",").map((each) => each.trim().split(/\s+as\s+/)[0])));
+function takenNames(code, bundle) {
+  const imports = importsOf(code).filter(({ from }) => from === basename(bundle));
+  return new Set(imports.map(({ name }) => name));
+}
+
+/** @param {Map<string, Held>} held */
+function countOf(held) {
+  return [...held.values()].reduce((sum, { names }) => sum + names.size, 0);
+}
+
+/**
+ * Of what is held, that which code uses, or a little more, as it may have a word for something else too: esbuild imports every name of a module that it knows from outside.
+ * @param {Map<string, Held>} held
+ * @param {string} code
+ * @returns {Map<string, Held>}
+ */
+function usedOf(held, code) {
+  const words = new Set(code.replaceAll(IMPORTS, "").match(/[\w$]+/g));
+  const used = new Set(importsOf(code).flatMap(({ name, as }) => (words.has(as) ? [name] : [])));
+  const of = (/** @type {Held} */ { bundle, names }) => ({
+    bundle,
+    names: new Map([...names].filter(([, name]) => used.has(name))),
+  });
+  return new Map([...held].map(([path, each]) => [path, of(each)]));
 }
 
 /** @returns {Promise<string[]>} the names under built/ of what has no source of that name */

@@ -76,7 +76,7 @@ class PageFiles:
         self.digest = ""
         """Changes when any of the files does."""
         self.bundled = False
-        """Whether js/app.js and js/live-ui.js hold the modules they import."""
+        """Whether the page's bundles (js/app.js first) hold the modules they import."""
         self.missing: tuple[str, ...] = ()
         """What web/build.mjs makes and is not there: the chart library, or the small copies and bundles."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.browser.conftest import Opened
 from tests.support.demo_server import demo_server
@@ -50,7 +50,26 @@ def test_what_the_first_picture_needs_comes_before_all_else(
                   performance.getEntriesByType('resource').map(entry => [entry.name, entry.startTime])]"""
     )
     late = {name.rsplit("/", 1)[1] for name, at in begun if at > heat}
-    assert {"live-ui.js", "panels.css"} <= late
+    assert {"live-socket.js", "live-ui.js", "panels.css"} <= late
+
+
+def test_it_is_live_before_what_stands_around_the_map_has_come(
+    page: Page, open_page: Callable[..., Opened], demo_url: str
+) -> None:
+    """On a slow line the tools take a second: the socket, the indicator and the title do not wait for them."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/live-ui.js", hold)
+    opened = open_page(demo_url)
+    opened.until_indicator("live")
+    opened.until("market.now.seq > arg", opened.view("market.now.seq"))
+    assert "BTCUSDT" in page.title()
+    assert page.get_attribute("#display-button", "aria-expanded") is None
+    held[0].continue_()
+    page.wait_for_selector("#display-button[aria-expanded]")
 
 
 def test_few_requests_until_it_is_live(page: Page, open_page: Callable[..., Opened], demo_url: str) -> None:

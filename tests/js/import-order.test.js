@@ -15,7 +15,7 @@ const MODULES = fileURLToPath(new URL("../../web/js/", import.meta.url));
 /** Top to bottom: folders, and the modules beside them. A row imports only rows below it. */
 const ROWS = [
   ["app", "markets-app", "push-worker"],
-  ["live-ui"],
+  ["live-ui", "live-socket"],
   ["tools", "map-grid"],
   ["panels"],
   ["chart"],

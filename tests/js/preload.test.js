@@ -37,24 +37,33 @@ function importsOf(file) {
   return new Set([...text.matchAll(/\b(?:import|from)"(\.{1,2}\/[^"]+)"/g)].map(([, from]) => normalize(join(dirname(file), from))));
 }
 
-test("where they were built, two bundles hold every module, each once, and import only scripts of the head and each other", () => {
+test("where they were built, three bundles hold every module, each once, and import only scripts of the head and those before them", () => {
   const { bundles } = JSON.parse(readFileSync(join(WEB, "built/sources.json"), "utf8"));
   const head = ["js/data/first-history.js", "vendor/lightweight-charts.mjs"];
-  const first = imports("js/app.js");
-  assert.deepEqual(bundles["js/app.js"].toSorted(), [...first].filter((file) => !head.includes(file)).sort());
-  const rest = [...imports("js/live-ui.js")].filter((file) => !first.has(file) && !head.includes(file));
-  assert.deepEqual(bundles["js/live-ui.js"].toSorted(), rest.sort());
+  const held = new Set(head);
+  const chain = ["js/app.js", "js/live-socket.js", "js/live-ui.js"];
+  chain.forEach((bundle, i) => {
+    const own = [...imports(bundle)].filter((file) => !held.has(file));
+    assert.deepEqual(bundles[bundle].toSorted(), own.sort());
+    for (const file of own) held.add(file);
+    for (const from of importsOf(bundle)) assert.ok([...head, ...chain.slice(0, i)].includes(from), `${bundle} imports ${from}`);
+  });
   assert.deepEqual([...importsOf("js/app.js")].sort(), head);
-  assert.deepEqual([...importsOf("js/live-ui.js")], ["js/app.js"]);
+  assert.ok(!bundles["js/app.js"].includes("js/websocket-client.js") && !bundles["js/live-ui.js"].includes("js/websocket-client.js"));
   assert.deepEqual(bundles["js/markets-app.js"].toSorted(), [...imports("js/markets-app.js")].sort());
   assert.deepEqual([...importsOf("js/markets-app.js")], []);
 });
 
-test("the first bundle exports what the second one takes, and nothing more", () => {
+test("a bundle exports what later ones take, and nothing more", () => {
   const read = (/** @type {string} */ file) => readFileSync(join(WEB, "built", file), "utf8");
   const names = (/** @type {string} */ list, /** @type {number} */ side) => list.split(",").map((each) => /** @type {string} */ (each.trim().split(/\s+as\s+/).at(side)));
   const exported = [...read("js/app.js").matchAll(/\bexport\s*\{([^}]*)\}/g)].flatMap(([, list]) => names(list, -1));
-  const taken = [...read("js/live-ui.js").matchAll(/\bimport\s*\{([^}]*)\}\s*from\s*"\.\/app\.js"/g)].flatMap(([, list]) => names(list, 0));
+  const later = read("js/live-socket.js") + read("js/live-ui.js");
+  const imported = [...later.matchAll(/\bimport\s*\{([^}]*)\}\s*from\s*"\.\/app\.js"/g)];
+  const taken = imported.flatMap(([, list]) => names(list, 0));
   assert.ok(taken.length > 20);
   assert.deepEqual(exported.toSorted(), [...new Set(taken)].sort());
+  const used = new Set(later.replaceAll(/\bimport\s*\{[^}]*\}/g, "").match(/[\w$]+/g));
+  const unused = imported.flatMap(([, list]) => names(list, -1)).filter((name) => !used.has(name));
+  assert.deepEqual(unused, []);
 });

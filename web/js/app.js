@@ -47,8 +47,8 @@ Object.assign(globalThis, { liqstream: page });
 void goLive();
 
 /**
- * Brings in the rest of the page. Not awaited: live-ui.js, which takes modules from the bundle this one is
- * in, would wait for its own importer.
+ * Brings in the rest of the page, first what it takes to be live. Not awaited: these, which take modules from
+ * the bundle this one is in, would wait for their own importer.
  */
 async function goLive() {
   do {
@@ -56,8 +56,11 @@ async function goLive() {
     await Promise.race([mapGrid.focus.view.heat.firstDrawn, new Promise((done) => setTimeout(done, 5000))]);
   } while (await askedToken(() => loader.reload()));
   try {
+    const { startLiveSocket } = await import("./live-socket.js");
+    const socket = startLiveSocket(page);
+    Object.assign(page, socket);
     const [{ startLiveUi }] = await Promise.all([import("./live-ui.js"), styled("panels.css")]);
-    Object.assign(page, startLiveUi(page));
+    Object.assign(page, startLiveUi({ ...page, ...socket }));
     loadedWhole();
   } catch (error) {
     reloadSoon();

@@ -1,16 +1,14 @@
 // @ts-check
 /**
- * What stands around the maps and what keeps them live, brought in once the first picture is drawn: the
- * socket, the indicator, the colour bar, the side panel, the tools.
+ * What stands around the maps, brought in once they are on their way to be live (live-socket.js): the colour
+ * bar, the side panel, the tools.
  * @module
  */
 
 import { LiquidationsPrimitive } from "./chart/liquidations-primitive.js";
 import { PriceGestures } from "./chart/price-gestures.js";
 import { ContextPoll } from "./data/context-poll.js";
-import { token } from "./data/token.js";
-import { price as priceText, signedPercent, usd } from "./data/format.js";
-import { ConnectionIndicator } from "./panels/connection-indicator.js";
+import { signedPercent, usd } from "./data/format.js";
 import { ContextStrip } from "./panels/context-strip.js";
 import { find } from "./panels/dom.js";
 import { Legend } from "./panels/legend.js";
@@ -30,7 +28,6 @@ import { formatState } from "./state/view-state.js";
 import { WINDOWS } from "./state/time-windows.js";
 import { followMarketList } from "./tools/market-list.js";
 import { setUpTools } from "./tools/setup.js";
-import { LiqstreamClient } from "./websocket-client.js";
 
 /** Being live goes first: what stands around the map is asked for so long after it. */
 const BESIDES_MS = 600;
@@ -42,19 +39,15 @@ const BESIDES_MS = 600;
  * @property {import("./map-grid.js").MapGrid} mapGrid
  * @property {import("./data/market-loader.js").MarketLoader} loader
  * @property {typeof import("./page-facts.js").facts} facts
+ * @property {import("./websocket-client.js").LiqstreamClient} client
+ * @property {import("./panels/connection-indicator.js").ConnectionIndicator} connection
  */
 
 /**
  * @param {Page & { showMarkets: () => void }} page showMarkets shows the markets of `facts` in the controls
- * @returns {{ client: LiqstreamClient, connection: ConnectionIndicator, legend: Legend, tape: Tape }}
+ * @returns {{ legend: Legend, tape: Tape }}
  */
-export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
-  const client = new LiqstreamClient(socketAddress(), { token: token() });
-  const connection = new ConnectionIndicator(client, loader, (status) => {
-    for (const { view } of mapGrid.slots.values()) view.setGreyed(status === "disconnected");
-    showTitle();
-  });
-  const showTitle = () => showPrice(mapGrid.market, loader.paused);
+export function startLiveUi({ store, mapGrid, loader, facts, client, connection, showMarkets }) {
   const legend = new Legend(find("#legend"), store);
   const tiers = new LeverageTiers(store, () => loader.prepareTiers());
   const ladder = {
@@ -82,7 +75,6 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
     tape.show(market);
     strip.show(market);
     followContext();
-    connection.show(market);
     drawSoon();
   };
 
@@ -99,16 +91,11 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
     showReadout(find("#ohlc"), market, loader.interval, mapGrid.hovered, mapGrid.focus.view.clock);
     if (!aside.hidden) side.draw();
     tape.draw();
-    showTitle();
   });
 
   mapGrid.forEachMap((slot) => addParts(slot, facts.embed));
   mapGrid.forEachMap((slot) => void new LowerPane(slot, context));
-  loader.subscribe((market) => {
-    if (market !== mapGrid.market) return;
-    drawSoon();
-    if (document.hidden) showTitle(); // which has no frames to draw in
-  });
+  loader.subscribe((market) => market === mapGrid.market && drawSoon());
   store.subscribe((state, changed) => {
     aside.hidden = !state.panel;
     if (LAYOUT.some((key) => changed.has(key))) showFocus();
@@ -138,24 +125,14 @@ export function startLiveUi({ store, mapGrid, loader, facts, showMarkets }) {
     writeAddress();
   }
   document.addEventListener("visibilitychange", () => {
-    loader.setHidden(document.hidden);
     context.refresh();
     drawSoon();
   });
-  loader.attach(client);
   client.on("snapshot", () => setTimeout(() => context.start(), BESIDES_MS));
   setTimeout(() => context.start(), 5 * BESIDES_MS); // where no socket comes through
-  client.connect();
-  setUpTools({ store, mapGrid, loader, client, facts, tabs });
+  setUpTools({ store, mapGrid, loader, client, connection, facts, tabs });
   followMarketList({ store, mapGrid, facts, showMarkets }, client, (text) => connection.showMessage(text));
-  return { client, connection, legend, tape };
-}
-
-/** The stream's address: below the path that the page is served at, as all of its addresses are. */
-function socketAddress() {
-  const url = new URL("ws/heatmap", document.baseURI);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return url.href;
+  return { legend, tape };
 }
 
 /**
@@ -171,16 +148,6 @@ function oncePerFrame(draw) {
       draw();
     });
   };
-}
-
-/**
- * The price in the tab's title.
- * @param {import("./data/market.js").Market} market
- * @param {boolean} paused whether it is no longer followed
- */
-function showPrice({ symbol, now }, paused) {
-  const text = now ? `${priceText(now.price)} ${symbol}` : symbol;
-  document.title = `${paused ? "(paused) " : ""}${text} · liqstream`;
 }
 
 /**

@@ -28,8 +28,7 @@ import { replayShortcuts, TimeTravel } from "./time-travel.js";
 import { TouchTools } from "./touch-tools.js";
 
 /**
- * @typedef {import("../live-ui.js").Page & { client: import("../websocket-client.js").LiqstreamClient,
- * tabs: import("../panels/side-tabs.js").SideTabs }} Page
+ * @typedef {import("../live-ui.js").Page & { tabs: import("../panels/side-tabs.js").SideTabs }} Page
  */
 
 /** @param {Page} page */

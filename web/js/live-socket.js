@@ -1,0 +1,60 @@
+// @ts-check
+/**
+ * What keeps the maps live, brought in once the first picture is drawn and before what stands around it
+ * (live-ui.js): the socket, the indicator that says whether it is, the price in the tab's title.
+ * @module
+ */
+
+import { price as priceText } from "./data/format.js";
+import { token } from "./data/token.js";
+import { LAYOUT } from "./map-grid.js";
+import { ConnectionIndicator } from "./panels/connection-indicator.js";
+import { LiqstreamClient } from "./websocket-client.js";
+
+/**
+ * @param {object} page
+ * @param {import("./state/view-state.js").ViewStore} page.store
+ * @param {import("./map-grid.js").MapGrid} page.mapGrid
+ * @param {import("./data/market-loader.js").MarketLoader} page.loader
+ * @returns {{ client: LiqstreamClient, connection: ConnectionIndicator }} connecting
+ */
+export function startLiveSocket({ store, mapGrid, loader }) {
+  const client = new LiqstreamClient(socketAddress(), { token: token() });
+  const connection = new ConnectionIndicator(client, loader, (status) => {
+    for (const { view } of mapGrid.slots.values()) view.setGreyed(status === "disconnected");
+    showTitle();
+  });
+  const showTitle = () => showPrice(mapGrid.market, loader.paused);
+  const showFocus = () => {
+    connection.show(mapGrid.market);
+    showTitle();
+  };
+  loader.subscribe((market) => market === mapGrid.market && showTitle());
+  store.subscribe((_, changed) => LAYOUT.some((key) => changed.has(key)) && showFocus());
+  document.addEventListener("visibilitychange", () => {
+    loader.setHidden(document.hidden);
+    showTitle();
+  });
+  showFocus();
+  loader.attach(client);
+  client.connect();
+  return { client, connection };
+}
+
+/** The stream's address: below the path that the page is served at, as all of its addresses are. */
+function socketAddress() {
+  const url = new URL("ws/heatmap", document.baseURI);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}
+
+/**
+ * The price in the tab's title.
+ * @param {import("./data/market.js").Market} market
+ * @param {boolean} paused whether it is no longer followed
+ */
+function showPrice({ symbol, now }, paused) {
+  const text = now ? `${priceText(now.price)} ${symbol}` : symbol;
+  const title = `${paused ? "(paused) " : ""}${text} · liqstream`;
+  if (title !== document.title) document.title = title;
+}
