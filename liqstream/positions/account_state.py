@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from liqstream.positions.liquidation_price import MarginColumns
+from liqstream.positions.liquidation_price import HIGHEST, MarginColumns
 from liqstream.positions.margin_tables import MarginTable
 
+LARGEST = 1e15
+"""Base coin and USD: no position can be more."""
 SAME_LEVEL = 1e-4
 """A recomputed level within 1 bp of the reported one proves that the account is understood."""
 
@@ -63,19 +65,26 @@ def read_account_state(body: Any) -> AccountState:
 def _position(row: Any) -> PositionState:
     size, leverage = _finite(row["szi"]), row["leverage"]
     value = _finite(row["positionValue"])
-    if size == 0 or value <= 0:
-        raise ValueError("an open position has a size and a value")
+    entry = _finite(row["entryPx"])
+    if not (0 < abs(size) < LARGEST and 0 < value < LARGEST and 0 < entry < LARGEST):
+        raise ValueError("an open position has a size, a value and an entry")
     isolated = leverage["type"] == "isolated"
     level = row["liquidationPx"]
     return PositionState(
         str(row["coin"]),
         size,
-        _finite(row["entryPx"]),
+        entry,
         value / abs(size),
-        None if level is None else _finite(level),
+        None if level is None else _level(level),
         _finite(leverage["value"]),
         _finite(leverage["rawUsd"]) if isolated else None,
     )
+
+
+def _level(value: Any) -> float | None:
+    """A reported level, USD; None for one that no price reaches, which the exchange means by null too."""
+    level = _finite(value)
+    return level if 0 < level <= HIGHEST else None
 
 
 def _finite(value: Any) -> float:

@@ -30,6 +30,7 @@ from liqstream.positions.liquidation_collector import LiquidationCollector
 from liqstream.positions.margin_tables import MarginTable, read_margin_tables
 from liqstream.positions.measured import Coverage, MeasuredLevels, coverage_of
 from liqstream.positions.messages import read_contexts, read_trades
+from liqstream.positions.read_rate import ReadRate
 from liqstream.positions.read_schedule import FLOOR_USD, READ_WEIGHT, ReadSchedule
 from liqstream.positions.store_keeper import StoreKeeper
 from liqstream.positions.tracker import Tracker
@@ -43,8 +44,6 @@ DAILY_S = 86_400.0
 AT_ONCE = 8
 """Reads under way at most."""
 META_WEIGHT = 20.0
-STOP_S = 60.0
-"""After a 429 nothing is read for so long; then at half the rate, which grows by 10 % a minute."""
 AGAIN_MS = 10_000
 """A read that failed is tried again after so long."""
 TRY_AGAIN_S = 30.0
@@ -124,7 +123,8 @@ class PositionsCollector:
         self._leads = leads  # see the class
         self._listed = asyncio.Event()  # set once it is known which coins there are
         self._universe: list[str] = []  # coins by their number in messages about all contexts
-        self._rate = most  # weight a minute; below the setting after a 429
+        # What may be spent a minute; below the setting after a 429.
+        self._rate = ReadRate(most, self.ledger, self.schedule, clock, self.failures)
         self._socket: TradeSocket | None = None  # None while this server does not read
 
     @property
@@ -218,7 +218,7 @@ class PositionsCollector:
     def _on_data(self, channel: str, data: Any) -> None:
         self.liquidations.on_data(channel, data)
         if channel == "trades":
-            trades, bad = read_trades(data)
+            trades, bad = read_trades(data, self._clock.now_ms() + DAY_MS)
             self.refused["trade"] += bad
             self.liquidations.take_trades(trades)
             self.tracker.apply_trades(trades)
@@ -246,6 +246,8 @@ class PositionsCollector:
                 self.failures.end("margin_tables_not_read")
                 wait_s = DAILY_S
             except (UnansweredError, KeyError, TypeError, ValueError) as error:
+                if isinstance(error, TooManyError):
+                    self._slow_down()
                 reason = str(error) if isinstance(error, UnansweredError) else "the answer is none"
                 self.failures.begin("margin_tables_not_read", f"the margin tables are not read: {reason}")
                 wait_s = TRY_AGAIN_S
@@ -279,7 +281,7 @@ class PositionsCollector:
                 continue
             await room.acquire()
             tasks.create_task(self._read(client, row, held)).add_done_callback(lambda _: room.release())
-            next_s += READ_WEIGHT * 60 / self._rate
+            next_s += READ_WEIGHT * 60 / self._rate.rate
             await self._clock.sleep(next_s - self._clock.time_s())
 
     async def _read(self, client: InfoClient, row: int, held: Reservation) -> None:
@@ -321,30 +323,15 @@ class PositionsCollector:
     def _slow_down(self) -> None:
         """The exchange says that it is too much."""
         self.refused["429"] += 1
-        now_s = self._clock.time_s()
-        if now_s < self.ledger.positions_resume_s:
-            return
-        self.ledger.positions_resume_s = now_s + STOP_S
-        self._set_rate(max(60.0, min(self._rate, 1100.0) / 2))
-        reason = f"429: no read for a minute, then {self._rate:.0f} weight a minute, 10 % more each minute"
-        self.failures.begin("positions_slowed_down", reason)
-
-    def _set_rate(self, rate: float) -> None:
-        self._rate = self.schedule.weight_per_minute = self.ledger.positions_most = rate
+        self._rate.slow_down()
 
     async def _refresh(self) -> None:
         """Recompute levels every second; and take the rate back up after a 429."""
-        grown_s = self._clock.time_s()
-        most = self.setup.weight or math.inf
         while True:
             await self._clock.sleep(REFRESH_EVERY_S)
-            now_ms, now_s = self._clock.now_ms(), self._clock.time_s()
+            now_ms = self._clock.now_ms()
             self.tracker.refresh_levels(now_ms)
             self.tracker.forget_old_trades(now_ms)
             if self.tracker.accounts.dropped:
                 self.failures.begin("positions_accounts_full", "too many accounts: some are dropped")
-            if self._rate < most and now_s - max(grown_s, self.ledger.positions_resume_s) >= 60:
-                self._set_rate(min(most, 1.1 * self._rate))
-                grown_s = now_s
-            if self._rate >= most:
-                self.failures.end("positions_slowed_down")
+            self._rate.grow()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 
+from liqstream.market.record_bounds import LARGEST_USD
 from liqstream.positions.accounts import Accounts, AccountSource
 from liqstream.positions.failures import Failures
 from liqstream.positions.info_client import InfoClient, RefusedForGoodError, UnansweredError
@@ -47,14 +47,20 @@ async def follow_leaderboard(
     client: InfoClient, url: str, accounts: Accounts, clock: Clock, failures: Failures
 ) -> None:
     """Take in the accounts it names, at the start and daily, until cancelled; without it, trades name
-    them."""
+    them. Where as many are known as there may be it displaces none of them."""
     while True:
+        found = 0
         try:
             async with aclosing(leaderboard_rows(client.chunks(url))) as rows:
                 async for address, value_usd in rows:
+                    found += 1
+                    if address not in accounts.row_of and len(accounts) >= accounts.most:
+                        continue
                     row = accounts.row(address, AccountSource.LEADERBOARD, clock.now_ms())
-                    if row is not None and math.isfinite(value_usd):
-                        accounts.value_usd[row] = max(0.0, value_usd)
+                    if row is not None:
+                        accounts.value_usd[row] = value_usd if 0 < value_usd <= LARGEST_USD else 0.0
+            if not found:
+                raise UnansweredError("the leaderboard names no account")
             failures.end("leaderboard_not_read")
             wait_s = EVERY_S
         except (UnansweredError, RefusedForGoodError) as error:

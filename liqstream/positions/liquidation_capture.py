@@ -15,7 +15,7 @@ from enum import IntFlag
 from typing import Any
 
 from liqstream.market import DAY_MS, MINUTE_MS, Liquidation
-from liqstream.positions.messages import LIQUIDATOR_VAULTS, read_liquidation
+from liqstream.positions.messages import LATEST_MS, LIQUIDATOR_VAULTS, read_liquidation
 
 MOST_KNOWN = 50_000
 """Trades that were found and are remembered, so that none counts twice."""
@@ -74,12 +74,17 @@ class LiquidationCapture:
         found.traded += usd
         found.covered += usd * is_covered
 
-    def take_fills(self, owner: str, fills: Iterable[Any], by: FoundBy) -> list[Liquidation]:
-        """The liquidations among an account's fills that were not known, of coins that are measured."""
+    def take_fills(
+        self, owner: str, fills: Iterable[Any], by: FoundBy, *, latest_ms: int = LATEST_MS
+    ) -> list[Liquidation]:
+        """The liquidations among an account's fills that were not known, of coins that are measured.
+
+        What is later than `latest_ms` (UTC) is none.
+        """
         found = []
         for fill in fills:
             try:
-                liquidation = self._take(owner, fill, by)
+                liquidation = self._take(owner, fill, by, latest_ms)
             except (AttributeError, KeyError, TypeError, ValueError):
                 self.unreadable += 1
                 continue
@@ -87,11 +92,13 @@ class LiquidationCapture:
                 found.append(liquidation)
         return found
 
-    def _take(self, owner: str, fill: Any, by: FoundBy) -> Liquidation | None:
+    def _take(self, owner: str, fill: Any, by: FoundBy, latest_ms: int) -> Liquidation | None:
         read = read_liquidation(fill, owner, self.vaults)
         known = None if read is None else self.symbol_of.get(read.coin)
         if read is None or known is None:
             return None
+        if not 0 < read.time_ms <= latest_ms:
+            raise ValueError("a fill is of the past")
         before = self._known.get(read.trade_id, FoundBy(0))
         if before & by:
             return None

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from liqstream.feeds.weight_ledger import Reservation, WeightLedger
-from liqstream.market import Liquidation
+from liqstream.market import DAY_MS, Liquidation
 from liqstream.positions.accounts import AccountSource
 from liqstream.positions.fill_queue import FillQueue
 from liqstream.positions.info_client import InfoClient, RefusedForGoodError, TooManyError, UnansweredError
@@ -108,7 +108,7 @@ class LiquidationCollector:
 
     def _take(self, owner: str, fills: Any, by: FoundBy) -> None:
         rows = fills if isinstance(fills, list) else []
-        found = self.capture.take_fills(owner, rows, by)
+        found = self.capture.take_fills(owner, rows, by, latest_ms=self._clock.now_ms() + DAY_MS)
         if found:
             self.on_found(found)
 
@@ -188,8 +188,10 @@ class LiquidationCollector:
                 wait_s = DAILY_S
                 if found:
                     self.capture.vaults = self.queue.vaults = found
-            except (UnansweredError, KeyError, TypeError, ValueError):
+            except (UnansweredError, KeyError, TypeError, ValueError) as error:
                 self.refused["vaults"] += 1
+                if isinstance(error, TooManyError):
+                    self._on_too_many()
                 wait_s = AGAIN_S
             except RefusedForGoodError as error:
                 self._end(error)

@@ -48,14 +48,16 @@ def table_of(tiers: Sequence[tuple[float, float]]) -> MarginTable:
 def read_margin_tables(meta: Any) -> dict[str, MarginTable]:
     """Each listed coin's table, of the answer to `meta`; a coin whose table is unreadable has none.
 
-    Raises KeyError or TypeError for an answer of another form.
+    Raises KeyError, TypeError or ValueError for an answer of another form.
     """
+    if not isinstance(meta, dict):
+        raise TypeError("margin tables are in an object")
     tiered: Mapping[int, Any] = {int(number): table for number, table in meta.get("marginTables") or ()}
     found = {}
     for contract in meta["universe"]:
         try:
             found[str(contract["name"])] = _table(contract, tiered)
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             continue
     return found
 

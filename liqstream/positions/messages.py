@@ -23,6 +23,10 @@ LIQUIDATOR_VAULTS = frozenset(
 )
 """Those of its children that take over positions, as of 2026-11."""
 ADDRESS = re.compile("0x[0-9a-f]{40}")
+LATEST_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+HIGHEST_PRICE, LARGEST_SIZE = 1e12, 1e15
+"""USD and base coin: no message can mean more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +52,33 @@ def shortened(address: str) -> str:
     return f"{address[:6]}..{address[-4:]}"
 
 
-def read_trades(data: Any) -> tuple[list[AccountTrade], int]:
-    """The trades of a message, and how many of its rows are none."""
+def read_trades(data: Any, latest_ms: int = LATEST_MS) -> tuple[list[AccountTrade], int]:
+    """The trades of a message, and how many of its rows are none, as is one later than `latest_ms` (UTC)."""
     if not isinstance(data, list):
         return [], 1
     found, bad = [], 0
     for row in data:
         try:
-            found.append(_trade(row))
+            found.append(_trade(row, latest_ms))
         except (KeyError, TypeError, ValueError):
             bad += 1
     return found, bad
 
 
-def _trade(row: Any) -> AccountTrade:
+def _trade(row: Any, latest_ms: int) -> AccountTrade:
     buyer, seller = (str(user).lower() for user in row["users"])
     price, size = float(row["px"]), float(row["sz"])
-    if not (is_address(buyer) and is_address(seller) and 0 < price < 1e12 and 0 < size < 1e15):
+    if not (is_address(buyer) and is_address(seller) and _is_amount(price, size)):
         raise ValueError("a trade has two accounts, a price and a size")
     time_ms, number = int(row["time"]), int(row["tid"])
+    if not 0 < time_ms <= latest_ms:
+        raise ValueError("a trade is of the past")
     return AccountTrade(str(row["coin"]), price, size, time_ms, number, buyer, seller, row["side"] == "B")
+
+
+def _is_amount(price: float, size: float) -> bool:
+    """Whether a price (USD) and a size (base coin) are some that can be."""
+    return 0 < price < HIGHEST_PRICE and 0 < size < LARGEST_SIZE
 
 
 def read_contexts(universe: Sequence[str], data: Any) -> list[tuple[str, float, float]]:
@@ -80,7 +91,7 @@ def read_contexts(universe: Sequence[str], data: Any) -> list[tuple[str, float, 
             found = []
             for coin, context in zip(universe, contexts, strict=False):
                 mark, held = _amount(context, "markPx"), _amount(context, "openInterest")
-                if mark is not None and held is not None and mark > 0:
+                if mark is not None and held is not None and 0 < mark < HIGHEST_PRICE:
                     found.append((coin, mark, held))
             return found
     return []
@@ -112,7 +123,7 @@ def read_liquidation(
     sold = (fill["side"] == "A") == (liquidated == owner.lower())
     price = float(named["markPx"] if named.get("method") == "backstop" else fill["px"])
     size = float(fill["sz"])
-    if not (math.isfinite(price) and math.isfinite(size) and price > 0 and size > 0):
+    if not _is_amount(price, size):
         raise ValueError("a fill has a price and a size")
     side: Side = "long" if sold else "short"
     return LiquidationFill(

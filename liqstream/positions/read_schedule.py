@@ -60,6 +60,7 @@ class ReadSchedule:
         self._at = 0  # the slot of positions that the pass has come to
         self._in_flight: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)  # by row: asked, not answered yet
         self._not_before_ms = np.zeros(0, dtype=np.int64)  # by row: a read that failed is not tried earlier
+        self._asks_traders = False  # whether the last unread account was chosen by its trades alone
         self._unread_spent = 0.0  # reads of unread accounts beyond their share; see _turn_of_unread
 
     def next_account(self, now_ms: int) -> int | None:
@@ -76,7 +77,9 @@ class ReadSchedule:
         if not any_unread or not self._turn_of_unread():
             row = self._most_valuable_due(known & ~unread, now_ms)
         if row is None and any_unread:
-            named_usd = accounts.traded_usd[:rows] + accounts.value_usd[:rows]
+            # Every second one by what it has traded alone: a leaderboard of nonsense keeps nobody waiting.
+            self._asks_traders = not self._asks_traders
+            named_usd = accounts.traded_usd[:rows] + accounts.value_usd[:rows] * (not self._asks_traders)
             # Those that are not unread count as nothing, which also the poorest may be.
             row = int(np.argmax((named_usd + 1.0) * unread))
             self._unread_spent += 1 - UNREAD_SHARE

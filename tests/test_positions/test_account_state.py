@@ -68,6 +68,10 @@ def _broken() -> list[Any]:
         case = answer()
         case["assetPositions"][0]["position"][name] = value
         cases.append(case)
+    for name, value in (("szi", "1e200"), ("positionValue", "1e300"), ("entryPx", "0"), ("entryPx", "-1")):
+        case = answer()
+        case["assetPositions"][0]["position"][name] = value
+        cases.append(case)
     twice = answer()
     twice["assetPositions"] *= 2
     return [*cases, twice]
@@ -78,6 +82,17 @@ def test_what_is_no_state(answer: Any) -> None:
     """It is refused as a whole: an error never closes a position."""
     with pytest.raises((ValueError, KeyError, TypeError)):
         read_account_state(answer)
+
+
+@pytest.mark.parametrize("reported", ["0", "-12.5", "1e16"])
+def test_a_reported_level_that_no_price_reaches_is_none(reported: str) -> None:
+    """As null means it: the account is understood where its own rules give none either."""
+    answer = body([Held("BTC", 2.0, 60e3, 61e3)], time_ms=5, total_raw=1e6)
+    assert answer["assetPositions"][0]["position"]["liquidationPx"] is None
+    answer["assetPositions"][0]["position"]["liquidationPx"] = reported
+    state = read_account_state(answer)
+    assert state.positions[0].level is None
+    assert not is_opaque(state, TABLES)
 
 
 def test_an_empty_account() -> None:

@@ -448,3 +448,26 @@ def test_a_follower_reads_nothing(tmp_path: Path) -> None:
             assert len(rig.asked) > count + 20
 
     virtually(tmp_path, job)
+
+
+@pytest.mark.parametrize("endpoint", ["meta", "vaultDetails", "userFillsByTime", "clearinghouseState"])
+def test_a_429_of_any_question_stops_all_of_them(tmp_path: Path, endpoint: str) -> None:
+    """For a minute, then at half the rate, whichever question it was that was too much."""
+
+    async def job(rig: PositionRig) -> None:
+        rig.exchange.table.add(Fault("hyperliquid", endpoint, FaultKind.TOO_MANY, lasts_s=20.0))
+        collector = rig.collector
+        collector.liquidations.queue.again("0x" + "1" * 40, rig.now_ms(), rig.now_ms() - 1000)
+        async with running(collector):
+            await asyncio.sleep(25)
+            assert collector.refused["429"] > 0
+            assert collector.ledger.positions_most == 400
+            assert collector.ledger.positions_resume_s > rig.clock.time_s()
+            assert "429" in collector.failures.text
+            asked = len(rig.asked_of_positions)
+            await asyncio.sleep(30)
+            assert len(rig.asked_of_positions) == asked
+            await asyncio.sleep(60)
+            assert len(rig.asked_of_positions) > asked
+
+    virtually(tmp_path, job)

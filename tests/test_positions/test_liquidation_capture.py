@@ -90,4 +90,6 @@ def test_unreadable_fills_are_counted() -> None:
     """And the others are read."""
     found = capture()
     assert len(found.take_fills(MAKER, [None, fill(px="x"), fill(5)], FoundBy.MAKER)) == 1
-    assert found.unreadable == 2
+    late = found.take_fills(MAKER, [fill(6, time=2**60), fill(7, time=0)], FoundBy.MAKER, latest_ms=2**50)
+    assert late == []
+    assert found.unreadable == 4

@@ -33,6 +33,13 @@ def test_tables_that_are_none(tiers: list[tuple[float, float]]) -> None:
         table_of(tiers)
 
 
+@pytest.mark.parametrize("meta", [None, [], "x", {}, {"universe": None}, {"universe": 5}])
+def test_an_answer_without_tables_is_refused(meta: object) -> None:
+    """As one of another form."""
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        read_margin_tables(meta)
+
+
 def test_a_coin_with_an_unreadable_table_has_none() -> None:
     """The others have theirs."""
     listed: list[Any] = [*META["universe"], {"name": "X", "marginTableId": 77}]

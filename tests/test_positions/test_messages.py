@@ -82,6 +82,18 @@ def test_trades() -> None:
     assert read_trades({"not": "a list"}) == ([], 1)
 
 
+def test_what_nobody_can_have_traded() -> None:
+    """A time to come, a price or a size beyond any: none of them is a trade, a mark or a liquidation."""
+    late = [{**TRADE, "time": value} for value in (1e308, 2**63, 1001, 0, -5)]
+    much = [{**TRADE, name: value} for name in ("px", "sz") for value in ("1e300", "inf", "-1", "nan")]
+    assert read_trades([TRADE, *late, *much], 1000) == (read_trades([TRADE])[0], 13)
+    assert read_contexts(["BTC"], {"ctxs": [["", [{"markPx": "1e200", "openInterest": "1"}]]]}) == []
+    named = {"liquidatedUser": address(3), "markPx": "1e300", "method": "backstop"}
+    fill = {"coin": "BTC", "px": "6e4", "sz": "1", "side": "A", "time": 5, "tid": 6, "liquidation": named}
+    with pytest.raises(ValueError, match="a price and a size"):
+        read_liquidation(fill, address(4))
+
+
 def test_addresses_are_shown_shortened() -> None:
     """Never whole."""
     assert shortened("0x1234567890abcdef1234567890abcdef1234abcd") == "0x1234..abcd"

@@ -108,6 +108,20 @@ def test_the_unread_have_their_share_until_there_are_none() -> None:
     assert unread == sorted(unread, reverse=True)
 
 
+def test_a_leaderboard_of_nonsense_keeps_no_trader_waiting() -> None:
+    """Every second unread account is one that has traded, whatever the others are said to hold."""
+    tracker = Tracker(("BTC",))
+    for number in range(200):
+        source = AccountSource.TRADES if number < 20 else AccountSource.LEADERBOARD
+        row = tracker.accounts.row(address(number), source, NOW_MS)
+        assert row is not None
+        tracker.accounts.traded_usd[row] = 100.0 * (number < 20)
+        tracker.accounts.value_usd[row] = 1e12 * (number >= 20)
+    schedule = ReadSchedule(tracker, weight_per_minute=800)
+    found = [schedule.next_account(NOW_MS) for _ in range(40)]
+    assert sum(row is not None and row < 20 for row in found) == 20
+
+
 def test_nothing_is_due_of_nobody() -> None:
     """An empty tracker waits."""
     assert ReadSchedule(Tracker(("BTC",)), weight_per_minute=800).next_account(NOW_MS) is None
