@@ -101,7 +101,12 @@ class MeasuredLayer:
         )
         if base is None:
             return None
-        stored = await self._store.measured_cells(symbol, start_ms=start_ms - LOOK_KEPT_MS, end_ms=end_ms + 1)
+        stored = await self._store.measured_cells(
+            symbol,
+            start_ms=start_ms - LOOK_KEPT_MS,
+            end_ms=end_ms + 1,
+            simulated=self.collector.setup.source == "simulated",
+        )
         price = None if not base.columns or np.isnan(base.candles[3, -1]) else float(base.candles[3, -1])
         live = self.collector.levels(symbol, price) if base.partial else None
         return await asyncio.to_thread(_filled, base, stored, live)

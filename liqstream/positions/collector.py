@@ -116,7 +116,13 @@ class PositionsCollector:
         )
         """What was liquidated, as far as it can be found."""
         self.keeper = StoreKeeper(
-            self.tracker, self._names, store, days=setup.days, capture_of=self.capture, clock=clock
+            self.tracker,
+            self._names,
+            store,
+            days=setup.days,
+            simulated=setup.source == "simulated",
+            capture_of=self.capture,
+            clock=clock,
         )
         """What is known outlives a restart in the store."""
         self._clock = clock  # of every wait, and the time of states

@@ -31,7 +31,10 @@ log = structlog.get_logger(__name__)
 
 
 class StoreKeeper:
-    """For one tracker of the symbols of `names`; rows older than `days` are deleted."""
+    """For one tracker of the symbols of `names`; rows older than `days` are deleted.
+
+    `simulated`: of a simulated market, whose rows are apart from those of real accounts.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class StoreKeeper:
         store: MarketStore,
         *,
         days: int,
+        simulated: bool = False,
         capture_of: Callable[[str], Capture | None] = lambda symbol: None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -49,6 +53,7 @@ class StoreKeeper:
         self._names = names  # what is drawn of it
         self._store = store  # where
         self._days = days  # for how long
+        self._simulated = simulated  # see the class
         self._capture_of = capture_of  # by symbol, what part of its liquidations is found
         self._clock = clock  # of the waits, and the time of looks
         self._written: Written = {}  # positions as the store has them
@@ -59,12 +64,14 @@ class StoreKeeper:
         """Take in what the store has, once. Raises StoreError."""
         if self._is_restored:
             return
-        accounts, positions = await self._store.known_positions()
+        accounts, positions = await self._store.known_positions(simulated=self._simulated)
         self._written = restore(self._tracker, accounts, positions)
-        self.one_sided = await self._store.one_sided_proof()
+        self.one_sided = await self._store.one_sided_proof(simulated=self._simulated)
         self._names.learn({coin_of(symbol) for symbol, _ in self._written})
         for symbol in self._names.symbols:
-            looks = await self._store.measured_coverage(symbol, start_ms=now_ms - DAY_MS, end_ms=now_ms)
+            looks = await self._store.measured_coverage(
+                symbol, start_ms=now_ms - DAY_MS, end_ms=now_ms, simulated=self._simulated
+            )
             if looks:
                 self._names.note_open_interest(self._tracker, symbol, looks[-1].open_interest_base)
         self._is_restored = True
@@ -83,7 +90,8 @@ class StoreKeeper:
         accounts = changed_accounts(self._tracker, self._stored_ms)
         cells, looks = self._drawn(now_ms)
         try:
-            await self._store.append_positions(PositionsBatch(accounts, positions, cells, looks))
+            batch = PositionsBatch(accounts, positions, cells, looks, self._simulated)
+            await self._store.append_positions(batch)
             await self._store.expire_positions(now_ms - self._days * DAY_MS)
         except StoreError as error:
             log.warning("positions_not_stored", reason=str(error))

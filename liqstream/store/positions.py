@@ -1,7 +1,8 @@
 """Measured positions in the store: accounts, each change of a position, and what was drawn every five
 minutes.
 
-Addresses stand here in full: they are public, but nothing shows them whole, and no export has them.
+Addresses stand here in full: they are public, but nothing shows them whole, and an export has them so only
+where it is asked to. Rows of a simulated market are marked and read apart: the two may share a file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liqstream.market import FloatArray, TimeArray
+from liqstream.market.identity import MULTIPLIERS
 
 CELL_WIDTH = 0.001
 """Cells are of 10 bp of log price: cell c holds the prices from exp(c * CELL_WIDTH) on, USD."""
@@ -78,12 +80,13 @@ class StoredCoverage:
 @dataclass(frozen=True, slots=True)
 class PositionsBatch:
     """What is written together. Accounts replace the stored ones of their address; the rest is added,
-    once."""
+    once. `simulated`: all of it is of a simulated market."""
 
     accounts: Sequence[StoredAccount] = ()
     positions: Sequence[StoredPosition] = ()
     cells: Sequence[StoredCell] = ()
     coverage: Sequence[StoredCoverage] = ()
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +109,21 @@ class PositionColumns:
     account: NDArray[np.int64]
     size_base: FloatArray
     level: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PositionChanges:
+    """Each change of one symbol's positions, ascending by time (UTC ms): whole addresses, signed base coin
+    (0: closed), USD (NaN: none). Where `leverage` is NaN it is not known, nor whether the margin is isolated.
+    """
+
+    time_ms: TimeArray
+    address: NDArray[np.object_]
+    size_base: FloatArray
+    entry: FloatArray
+    level: FloatArray
+    leverage: FloatArray
+    is_isolated: NDArray[np.bool_]
 
 
 POSITION_TIMES = {
@@ -138,7 +156,7 @@ def write_positions(connection: duckdb.DuckDBPyConnection, batch: PositionsBatch
     try:
         for table, records in parts.items():
             if records:
-                _replace(connection, table, records)
+                _replace(connection, table, records, simulated=batch.simulated)
                 written += len(records)
         connection.commit()
     except BaseException:
@@ -147,17 +165,22 @@ def write_positions(connection: duckdb.DuckDBPyConnection, batch: PositionsBatch
     return written
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, table: str, records: Sequence[Any]) -> None:
+def _replace(
+    connection: duckdb.DuckDBPyConnection, table: str, records: Sequence[Any], *, simulated: bool
+) -> None:
     names = tuple(type(records[0]).__slots__)
     rows = zip(*(astuple(record) for record in records), strict=True)
     staged = {name: _column(values) for name, values in zip(names, rows, strict=True)}
     same = " AND ".join(f"stored.{name} = staged.{name}" for name in _KEYS[table])
+    same += f" AND stored.simulated = {simulated}"
     connection.register("staged", staged)
     try:
         connection.execute(f"DELETE FROM {table} AS stored USING staged WHERE {same}")  # noqa: S608
         columns = ", ".join(names)
         known = ", ".join(f"nullif({name}, 'NaN')" if _is_number(staged[name]) else name for name in names)
-        connection.execute(f"INSERT INTO {table} ({columns}) SELECT {known} FROM staged")  # noqa: S608
+        connection.execute(
+            f"INSERT INTO {table} ({columns}, simulated) SELECT {known}, {simulated} FROM staged"  # noqa: S608
+        )
     finally:
         connection.unregister("staged")
 
@@ -173,51 +196,93 @@ def _is_number(column: NDArray[Any]) -> bool:
 
 
 def read_known(
-    cursor: duckdb.DuckDBPyConnection,
+    cursor: duckdb.DuckDBPyConnection, *, simulated: bool = False
 ) -> tuple[list[StoredAccount], list[StoredPosition]]:
     """Every account, and the newest state of every position that is open."""
     accounts = cursor.execute(
-        "SELECT address, source, first_ms, last_ms, read_ms, opaque FROM accounts ORDER BY last_ms"
+        """SELECT address, source, first_ms, last_ms, read_ms, opaque FROM accounts WHERE simulated = ?
+        ORDER BY last_ms""",
+        [simulated],
     ).fetchall()
     positions = cursor.execute(
         """SELECT symbol, address, read_ms, size_base, entry_price, liquidation_price, leverage, isolated
-        FROM positions QUALIFY row_number() OVER (PARTITION BY symbol, address ORDER BY read_ms DESC) = 1"""
+        FROM positions WHERE simulated = ?
+        QUALIFY row_number() OVER (PARTITION BY symbol, address ORDER BY read_ms DESC) = 1""",
+        [simulated],
     ).fetchall()
     open_ones = (StoredPosition(*row) for row in positions)
     return [StoredAccount(*row) for row in accounts], [each for each in open_ones if each.size_base]
 
 
+def _listed_as(cursor: duckdb.DuckDBPyConnection, symbol: str, *, simulated: bool) -> tuple[str, int]:
+    """The name that a symbol's positions are stored under, which is the exchange's, and how many coins it
+    counts as one; a coin that is listed singly too is that one."""
+    by_thousand = f"k{symbol}"
+    names = cursor.execute(
+        "SELECT DISTINCT symbol FROM positions WHERE symbol IN (?, ?) AND simulated = ?",
+        [symbol, by_thousand, simulated],
+    ).fetchall()
+    return (by_thousand, MULTIPLIERS["1000"]) if names == [(by_thousand,)] else (symbol, 1)
+
+
 def read_states(
-    cursor: duckdb.DuckDBPyConnection, symbol: str, *, end_ms: int, every_ms: int
+    cursor: duckdb.DuckDBPyConnection, symbol: str, *, end_ms: int, every_ms: int, simulated: bool = False
 ) -> PositionColumns:
-    """A symbol's position states before `end_ms`; of each position the last within every span of
-    `every_ms`."""
+    """A symbol's position states before `end_ms`, in single coins; of each position the last within every
+    span of `every_ms`."""
+    name, coins = _listed_as(cursor, symbol, simulated=simulated)
     found = cursor.execute(
         """SELECT read_ms, CAST(dense_rank() OVER (ORDER BY address) AS BIGINT) AS account, size_base,
-        coalesce(liquidation_price, 'NaN'::DOUBLE) AS level FROM positions WHERE symbol = ? AND read_ms < ?
+        coalesce(liquidation_price, 'NaN'::DOUBLE) AS level FROM positions
+        WHERE symbol = ? AND read_ms < ? AND simulated = ?
         QUALIFY row_number() OVER (PARTITION BY address, read_ms // ? ORDER BY read_ms DESC) = 1
         ORDER BY read_ms""",
-        [symbol, end_ms, every_ms],
+        [name, end_ms, simulated, every_ms],
     ).fetchnumpy()
     return PositionColumns(
         np.asarray(found["read_ms"]),
         np.asarray(found["account"]),
-        np.asarray(found["size_base"]),
-        np.asarray(found["level"]),
+        np.asarray(found["size_base"]) * coins,
+        np.asarray(found["level"]) / coins,
     )
 
 
-def read_cells(cursor: duckdb.DuckDBPyConnection, symbol: str, *, start_ms: int, end_ms: int) -> CellColumns:
+def read_changes(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, *, start_ms: int, end_ms: int, simulated: bool = False
+) -> PositionChanges:
+    """Each change of a symbol's positions in [start_ms, end_ms), in single coins."""
+    name, coins = _listed_as(cursor, symbol, simulated=simulated)
+    found = cursor.execute(
+        """SELECT read_ms, address, size_base, coalesce(entry_price, 'NaN'::DOUBLE) AS entry,
+        coalesce(liquidation_price, 'NaN'::DOUBLE) AS level, coalesce(leverage, 'NaN'::DOUBLE) AS leverage,
+        isolated FROM positions WHERE symbol = ? AND read_ms >= ? AND read_ms < ? AND simulated = ?
+        ORDER BY read_ms, address""",
+        [name, start_ms, end_ms, simulated],
+    ).fetchnumpy()
+    return PositionChanges(
+        np.asarray(found["read_ms"]),
+        np.asarray(found["address"], dtype=object),
+        np.asarray(found["size_base"]) * coins,
+        np.asarray(found["entry"]) / coins,
+        np.asarray(found["level"]) / coins,
+        np.asarray(found["leverage"]),
+        np.asarray(found["isolated"], dtype=np.bool_),
+    )
+
+
+def read_cells(
+    cursor: duckdb.DuckDBPyConnection, symbol: str, *, start_ms: int, end_ms: int, simulated: bool = False
+) -> CellColumns:
     """A symbol's cells of looks in [start_ms, end_ms)."""
-    span = [symbol, start_ms, end_ms]
+    span = [symbol, start_ms, end_ms, simulated]
     found = cursor.execute(
         """SELECT time_ms, cell, long_usd, short_usd FROM measured_cells
-        WHERE symbol = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms, cell""",
+        WHERE symbol = ? AND time_ms >= ? AND time_ms < ? AND simulated = ? ORDER BY time_ms, cell""",
         span,
     ).fetchnumpy()
     looks = cursor.execute(
         """SELECT time_ms FROM measured_coverage WHERE symbol = ? AND time_ms >= ? AND time_ms < ?
-        ORDER BY time_ms""",
+        AND simulated = ? ORDER BY time_ms""",
         span,
     ).fetchnumpy()
     return CellColumns(
@@ -230,22 +295,24 @@ def read_cells(cursor: duckdb.DuckDBPyConnection, symbol: str, *, start_ms: int,
 
 
 def read_coverage(
-    cursor: duckdb.DuckDBPyConnection, symbol: str, *, start_ms: int, end_ms: int
+    cursor: duckdb.DuckDBPyConnection, symbol: str, *, start_ms: int, end_ms: int, simulated: bool = False
 ) -> list[StoredCoverage]:
     """A symbol's coverage at the looks in [start_ms, end_ms), ascending."""
     rows = cursor.execute(
         """SELECT symbol, time_ms, long_share, short_share, long_with_level, short_with_level, median_age_ms,
         open_interest_base, accounts, liquidation_capture FROM measured_coverage
-        WHERE symbol = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms""",
-        [symbol, start_ms, end_ms],
+        WHERE symbol = ? AND time_ms >= ? AND time_ms < ? AND simulated = ? ORDER BY time_ms""",
+        [symbol, start_ms, end_ms, simulated],
     ).fetchall()
     return [StoredCoverage(*row) for row in rows]
 
 
-def read_proof(cursor: duckdb.DuckDBPyConnection) -> tuple[str, int] | None:
+def read_proof(cursor: duckdb.DuckDBPyConnection, *, simulated: bool = False) -> tuple[str, int] | None:
     """The first symbol, and when, of which a side was more than half of open interest; None: not yet."""
     row = cursor.execute(
-        f"SELECT symbol, time_ms FROM measured_coverage WHERE {_PROOF} ORDER BY time_ms LIMIT 1"  # noqa: S608
+        f"""SELECT symbol, time_ms FROM measured_coverage WHERE {_PROOF} AND simulated = ?
+        ORDER BY time_ms LIMIT 1""",  # noqa: S608  ours
+        [simulated],
     ).fetchone()
     return None if row is None else (str(row[0]), int(row[1]))
 
@@ -257,11 +324,11 @@ def delete_positions_before(connection: duckdb.DuckDBPyConnection, time_ms: int)
     for sql in (
         "DELETE FROM accounts WHERE last_ms < ?",
         """DELETE FROM positions AS old WHERE read_ms < ? AND (size_base = 0 OR EXISTS (
-            SELECT 1 FROM positions AS later WHERE later.symbol = old.symbol
-            AND later.address = old.address AND later.read_ms > old.read_ms))""",
+            SELECT 1 FROM positions AS later WHERE later.symbol = old.symbol AND later.address = old.address
+            AND later.simulated = old.simulated AND later.read_ms > old.read_ms))""",
         "DELETE FROM measured_cells WHERE time_ms < ?",
         f"""DELETE FROM measured_coverage WHERE time_ms < ? AND time_ms NOT IN (
-            SELECT min(time_ms) FROM measured_coverage WHERE {_PROOF})""",  # noqa: S608  ours
+            SELECT min(time_ms) FROM measured_coverage WHERE {_PROOF} GROUP BY simulated)""",  # noqa: S608
     ):
         row = connection.execute(sql, [time_ms]).fetchone()
         deleted += int(row[0]) if row else 0

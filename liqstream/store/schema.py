@@ -15,7 +15,7 @@ from liqstream.market.coverage import LONGEST_SILENCE_MS
 from liqstream.market.identity import MULTIPLIERS, QUOTES
 from liqstream.store.errors import StoreError, StoreTooNew
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 
 
 def _to_coins() -> tuple[str, ...]:
@@ -111,6 +111,11 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     ),
     # What part of the liquidations was found.
     8: ("ALTER TABLE measured_coverage ADD COLUMN IF NOT EXISTS liquidation_capture DOUBLE",),
+    # Positions of a simulated market stood among those of real accounts.
+    9: tuple(
+        f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS simulated BOOLEAN DEFAULT false"
+        for table in ("accounts", "positions", "measured_cells", "measured_coverage")
+    ),
 }
 """Version -> the statements that bring a file of that version to the next one.
 

@@ -71,14 +71,15 @@ CREATE TABLE forecasts (
     content VARCHAR NOT NULL
 );
 
--- Measured positions of public accounts (Hyperliquid).
+-- Measured positions of public accounts (Hyperliquid); those of a simulated market are marked in each table.
 CREATE TABLE accounts (
     address VARCHAR NOT NULL,
     source VARCHAR NOT NULL,
     first_ms BIGINT NOT NULL,
     last_ms BIGINT NOT NULL,
     read_ms BIGINT NOT NULL,
-    opaque BOOLEAN NOT NULL
+    opaque BOOLEAN NOT NULL,
+    simulated BOOLEAN DEFAULT false
 );
 
 -- A row per change; size 0 once it is closed.
@@ -90,7 +91,8 @@ CREATE TABLE positions (
     entry_price DOUBLE,
     liquidation_price DOUBLE,
     leverage DOUBLE,
-    isolated BOOLEAN NOT NULL
+    isolated BOOLEAN NOT NULL,
+    simulated BOOLEAN DEFAULT false
 );
 
 -- Every five minutes: USD at measured levels, in cells of 10 bp of log price that hold any.
@@ -99,7 +101,8 @@ CREATE TABLE measured_cells (
     time_ms BIGINT NOT NULL,
     cell BIGINT NOT NULL,
     long_usd DOUBLE NOT NULL,
-    short_usd DOUBLE NOT NULL
+    short_usd DOUBLE NOT NULL,
+    simulated BOOLEAN DEFAULT false
 );
 
 CREATE TABLE measured_coverage (
@@ -112,7 +115,8 @@ CREATE TABLE measured_coverage (
     median_age_ms DOUBLE,
     open_interest_base DOUBLE NOT NULL,
     accounts BIGINT NOT NULL,
-    liquidation_capture DOUBLE
+    liquidation_capture DOUBLE,
+    simulated BOOLEAN DEFAULT false
 );
 
 -- Texts kept for their owners (alert rules and what they raised), each once per kind, owner and id.

@@ -18,6 +18,7 @@ from liqstream.store.guarded_rows import newest_times, refused_rows
 from liqstream.store.liquidation_totals import liquidation_totals
 from liqstream.store.positions import (
     CellColumns,
+    PositionChanges,
     PositionColumns,
     StoredAccount,
     StoredCoverage,
@@ -185,9 +186,11 @@ class StoreReader:
         markets = [(key, self.guard.latest_ms(key)) for key in keys]
         return await self._read(lambda cursor: summary(cursor, markets))
 
-    async def known_positions(self) -> tuple[list[StoredAccount], list[StoredPosition]]:
+    async def known_positions(
+        self, *, simulated: bool = False
+    ) -> tuple[list[StoredAccount], list[StoredPosition]]:
         """Every account, and the newest state of every position that is open."""
-        return await self._read(positions.read_known)
+        return await self._read(lambda cursor: positions.read_known(cursor, simulated=simulated))
 
     async def position_states(self, symbol: str, *, end_ms: int, every_ms: int) -> PositionColumns:
         """A symbol's position states before `end_ms` (UTC); of each the last within every `every_ms`."""
@@ -195,21 +198,44 @@ class StoreReader:
             lambda cursor: positions.read_states(cursor, symbol, end_ms=end_ms, every_ms=every_ms)
         )
 
-    async def measured_cells(self, symbol: str, *, start_ms: int, end_ms: int) -> CellColumns:
+    async def position_changes(
+        self, symbol: str, *, start_ms: int | None = None, end_ms: int | None = None
+    ) -> PositionChanges:
+        """Each change of a symbol's positions in [start_ms, end_ms), UTC ms."""
+        return await self._read(
+            lambda cursor: positions.read_changes(
+                cursor, symbol, start_ms=_start(start_ms), end_ms=_end(end_ms)
+            )
+        )
+
+    async def measured_cells(
+        self, symbol: str, *, start_ms: int, end_ms: int, simulated: bool = False
+    ) -> CellColumns:
         """A symbol's measured cells of looks in [start_ms, end_ms), UTC ms."""
         return await self._read(
-            lambda cursor: positions.read_cells(cursor, symbol, start_ms=start_ms, end_ms=end_ms)
+            lambda cursor: positions.read_cells(
+                cursor, symbol, start_ms=start_ms, end_ms=end_ms, simulated=simulated
+            )
         )
 
-    async def measured_coverage(self, symbol: str, *, start_ms: int, end_ms: int) -> list[StoredCoverage]:
+    async def measured_coverage(
+        self,
+        symbol: str,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        simulated: bool = False,
+    ) -> list[StoredCoverage]:
         """A symbol's coverage at the looks in [start_ms, end_ms), ascending."""
         return await self._read(
-            lambda cursor: positions.read_coverage(cursor, symbol, start_ms=start_ms, end_ms=end_ms)
+            lambda cursor: positions.read_coverage(
+                cursor, symbol, start_ms=_start(start_ms), end_ms=_end(end_ms), simulated=simulated
+            )
         )
 
-    async def one_sided_proof(self) -> tuple[str, int] | None:
+    async def one_sided_proof(self, *, simulated: bool = False) -> tuple[str, int] | None:
         """The first symbol, and when, of which a side was more than half of open interest; None: not yet."""
-        return await self._read(positions.read_proof)
+        return await self._read(lambda cursor: positions.read_proof(cursor, simulated=simulated))
 
     async def _limits(self, symbol: str, exchanges: Collection[str] | None) -> list[tuple[MarketKey, int]]:
         """The symbol's markets on some exchanges (None: all that have liquidations), each up to its time.

@@ -44,3 +44,18 @@ async def test_what_the_store_does_not_take_is_written_later(
     assert len(anew.positions) == 1
     assert again.one_sided == ("BTCUSDT", 6000)
     await store.close()
+
+
+async def test_a_simulated_market_is_not_taken_for_the_real_one(tmp_path: Path) -> None:
+    """In one file: whoever measures the one finds none of the other's accounts, positions or proofs."""
+    store = await MarketStore.open(tmp_path / "a.duckdb")
+    tracker = make_tracker()
+    read(tracker, ALICE, [Held("BTC", 60.0, 60e3, 60e3, -1.8e6)], 2000)
+    await StoreKeeper(tracker, CoinNames(["BTCUSDT"]), store, days=30, simulated=True).store_now(5000)
+    for simulated in (False, True):
+        anew = make_tracker()
+        keeper = StoreKeeper(anew, CoinNames(["BTCUSDT"]), store, days=30, simulated=simulated)
+        await keeper.restore(7000)
+        assert (len(anew.accounts), len(anew.positions)) == (simulated, simulated)
+        assert (keeper.one_sided is not None) == simulated
+    await store.close()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
 from liqstream.store.market_store import MarketStore
@@ -17,9 +19,11 @@ from liqstream.store.positions import (
     StoredPosition,
     delete_positions_before,
     read_cells,
+    read_changes,
     read_coverage,
     read_known,
     read_proof,
+    read_states,
     write_positions,
 )
 from liqstream.store.schema import bring_up_to_date
@@ -91,6 +95,63 @@ def test_a_batch_is_stored_whole_or_not() -> None:
         with pytest.raises((duckdb.Error, OverflowError)):
             write_positions(connection, PositionsBatch([ACCOUNT], [replace(POSITION, read_ms=2**70)]))
         assert read_known(connection) == ([], [])
+
+
+def test_rows_of_a_simulated_market_stand_apart() -> None:
+    """What is read of real accounts holds none of it, neither coverage nor what it proves; nor the other way,
+    nor does one replace or outlast the other."""
+    proof = replace(COVERAGE, time_ms=100, long_share=0.9)
+    cell = StoredCell("BTCUSDT", 100, 11_000, 5.0, 0.0)
+    with store_of([]) as connection:
+        write_positions(connection, PositionsBatch([ACCOUNT], [POSITION], [cell], [proof], simulated=True))
+        span: dict[str, Any] = {"start_ms": 0, "end_ms": 1000}
+        assert read_known(connection) == ([], [])
+        assert read_proof(connection) is None
+        assert read_coverage(connection, "BTCUSDT", **span) == []
+        assert read_cells(connection, "BTCUSDT", **span).looks_ms.tolist() == []
+        assert read_states(connection, "BTCUSDT", end_ms=1000, every_ms=10).account.tolist() == []
+        assert read_changes(connection, "BTCUSDT", **span).address.tolist() == []
+        real = replace(POSITION, size_base=1.0), replace(proof, long_share=0.3)
+        write_positions(connection, PositionsBatch([ACCOUNT], real[:1], [], real[1:]))
+        for simulated, position, look in ((True, POSITION, proof), (False, *real)):
+            assert read_known(connection, simulated=simulated) == ([ACCOUNT], [position])
+            assert read_coverage(connection, "BTCUSDT", **span, simulated=simulated) == [look]
+        assert read_proof(connection, simulated=True) == ("BTCUSDT", 100)
+        delete_positions_before(connection, 10_000)
+        assert read_known(connection) == ([], [real[0]])
+        assert read_known(connection, simulated=True) == ([], [POSITION])
+
+
+def test_coins_by_the_thousand_are_read_in_single_coins() -> None:
+    """They are stored as the exchange names and counts them; one that is listed singly too is that one."""
+    held = StoredPosition("kPEPEUSDT", WHO, 100, -4e6, 0.0101, 0.012, 10.0, isolated=True)
+    closed = replace(held, read_ms=200, size_base=0.0, entry_price=None, liquidation_price=None)
+    with store_of([]) as connection:
+        write_positions(connection, PositionsBatch(positions=[held, closed]))
+        states = read_states(connection, "PEPEUSDT", end_ms=150, every_ms=10)
+        assert (states.size_base.tolist(), states.level.tolist()) == ([-4e9], [0.012 / 1000])
+        found = read_changes(connection, "PEPEUSDT", start_ms=0, end_ms=1000)
+        assert found.size_base.tolist() == [-4e9, 0.0]
+        assert found.entry[0] == pytest.approx(1.01e-5)
+        assert np.isnan(found.level[1])
+        single = replace(held, symbol="PEPEUSDT", size_base=7.0)
+        write_positions(connection, PositionsBatch(positions=[single]))
+        assert read_states(connection, "PEPEUSDT", end_ms=150, every_ms=10).size_base.tolist() == [7.0]
+
+
+def test_what_changed_in_a_span() -> None:
+    """Ascending by time, whole addresses, what is not known NaN."""
+    later = replace(POSITION, read_ms=300, address=WHO[:-1] + "b", leverage=None, entry_price=None)
+    with store_of([]) as connection:
+        write_positions(
+            connection, PositionsBatch(positions=[later, POSITION, replace(POSITION, read_ms=400)])
+        )
+        found = read_changes(connection, "BTCUSDT", start_ms=100, end_ms=400)
+        assert found.time_ms.tolist() == [100, 300]
+        assert found.address.tolist() == [WHO, later.address]
+        assert found.is_isolated.tolist() == [True, True]
+        assert np.isnan(found.leverage).tolist() == [False, True]
+        assert read_changes(connection, "ETHUSDT", start_ms=0, end_ms=400).address.tolist() == []
 
 
 async def test_through_the_store(tmp_path: Path) -> None:
