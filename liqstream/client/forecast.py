@@ -65,17 +65,20 @@ class HorizonForecast(Struct, frozen=True):
     skill: Skill
     reach: Reach | None = None
 
-    def chance_to_reach(self, price_usd: float) -> float | None:
+    def chance_to_reach(self, price_usd: float, *, from_price_usd: float | None = None) -> float | None:
         """The chance that the window's extremes touch this price; None from an older server.
 
-        Straight between the listed distances, 0 beyond the last. Raises ValueError for what is no price.
+        As it was issued, or, with the price now, for a window as long from now on. Straight between
+        the listed distances, 0 beyond the last. Raises ValueError for what is no price.
         """
-        if not 0 < price_usd < math.inf:
-            raise ValueError(f"{price_usd} is no price: it must be above 0 and finite")
+        from_price_usd = self.price_usd if from_price_usd is None else from_price_usd
+        for price in (price_usd, from_price_usd):
+            if not 0 < price < math.inf:
+                raise ValueError(f"{price} is no price: it must be above 0 and finite")
         if self.reach is None:
             return None
         distances, chances = self.reach.log_distance, self.reach.chance
-        distance = abs(math.log(price_usd / self.price_usd))
+        distance = abs(math.log(price_usd / from_price_usd))
         after = bisect_left(distances, distance)
         if after == len(distances):
             return 0.0

@@ -30,10 +30,10 @@ def hour_of(url: str) -> dict[str, Any]:
     return hour
 
 
-def chance_text(hour: dict[str, Any], price: float) -> str:
+def chance_text(hour: dict[str, Any], price: float, now: float) -> str:
     """What the page must say of a price, worked out without its code."""
     reach = hour["reach"]
-    distance = abs(math.log(price / hour["price_usd"]))
+    distance = abs(math.log(price / now))
     chance = float(np.interp(distance, reach["log_distance"], reach["chance"], right=0.0))
     return "< 1 %" if 0 < chance < 0.01 else f"{chance * 100:.0f} %"
 
@@ -54,7 +54,7 @@ def test_every_cluster_has_the_chance_of_its_price(open_page: Open, page: Page, 
     exact = opened.view(CLUSTERS)
     nearest = [min(exact, key=lambda each: abs(each - price)) for price in prices]
     assert len(shown) >= 2
-    assert shown == [chance_text(hour, price) for price in nearest]
+    assert shown == [chance_text(hour, price, opened.view("market.now.price")) for price in nearest]
     assert len(set(shown)) > 1, "one figure for all of them tells nothing"
     assert page.text_content(".ladder h2 span") == "price · away · chance in 1 h · USD"
     next_big = page.locator(
@@ -76,7 +76,9 @@ def test_the_tooltip_has_the_chance_of_its_level(open_page: Open, page: Page, de
     x = box["x"] + opened.view("view.xOf(market.matrix.end - 3)")
     page.mouse.move(x, box["y"] + opened.view("view.yOf(arg)", level))
     page.wait_for_selector(".tooltip:not([hidden]) >> text=Chance in 1 h")
-    assert chance_text(hour, level) in page.inner_text(".tooltip .row:has-text('Chance in 1 h')")
+    assert chance_text(hour, level, opened.view("market.now.price")) in page.inner_text(
+        ".tooltip .row:has-text('Chance in 1 h')"
+    )
     page.mouse.move(box["x"] + 4, box["y"] + 4)
     page.keyboard.press("z")
     opened.until("market.at !== null")

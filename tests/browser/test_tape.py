@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page
 
+from liqstream.feeds.registry import VENUES
 from tests.browser.conftest import PHONE, Opened
 from tests.browser.test_accessible import faults
 from tests.browser.test_words import TEXTS, other_words
@@ -104,3 +105,18 @@ def test_on_a_phone_it_is_in_the_sheet(open_tape: Callable[..., Page], tape: Tap
     assert min(sizes) >= 44
     page.tap(".side-tabs [data-tab=levels]")
     page.wait_for_selector(".ladder:visible")
+
+
+def test_the_name_of_no_exchange_is_cut(open_tape: Callable[..., Page], tape: TapeServer) -> None:
+    """Beside a price of six digits and an amount of tens of millions, which stay whole too."""
+    page = open_tape("0")
+    tape.put(tape.liquidation(22_200_000))
+    page.wait_for_selector(".tape-rows li:visible")
+    cut = page.evaluate(
+        """names => names.flatMap(name => { const at = document.querySelector('.tape-rows .at'), row = at.parentElement;
+          at.textContent = name;
+          const isCut = each => each.scrollWidth > each.clientWidth + 1;
+          return [...row.children].filter(isCut).map(({textContent}) => `${name}: ${textContent}`); })""",
+        [*VENUES, "simulated"],
+    )
+    assert cut == []

@@ -9,7 +9,7 @@ const expected = { expected_usd: 1, quantiles_usd: null };
 /** @param {number} until_ms */
 function horizon(until_ms) {
   const reach = { log_distance: [0, 0.01, 0.02], chance: [0.9, 0.3, 0.1] };
-  return { until_ms, price_usd: 100, long: expected, short: expected, reach, skill: { verdict: "" } };
+  return { until_ms, long: expected, short: expected, reach, skill: { verdict: "" } };
 }
 
 /** @param {number[]} until of the half-hour, the hour and the four hours */
@@ -21,7 +21,7 @@ function forecast(until) {
 test("a chance is read by log distance, the same above and below, straight between what is told", () => {
   const near = (/** @type {number} */ distance, /** @type {number} */ chance) => {
     for (const side of [-1, 1]) {
-      const read = chanceToReach(horizon(1), 100 * Math.exp(side * distance));
+      const read = chanceToReach(horizon(1), 100 * Math.exp(side * distance), 100);
       assert.ok(Math.abs(Number(read) - chance) < 1e-9, `${distance}: ${read}`);
     }
   };
@@ -33,8 +33,11 @@ test("a chance is read by log distance, the same above and below, straight betwe
 });
 
 test("where no table came with a forecast, or the price is none, no chance is told", () => {
-  assert.equal(chanceToReach({ ...horizon(1), reach: undefined }, 100), null);
-  for (const price of [0, -1, NaN]) assert.equal(chanceToReach(horizon(1), price), null);
+  assert.equal(chanceToReach({ ...horizon(1), reach: undefined }, 100, 100), null);
+  for (const price of [0, -1, NaN]) {
+    assert.equal(chanceToReach(horizon(1), price, 100), null);
+    assert.equal(chanceToReach(horizon(1), 100, price), null);
+  }
 });
 
 test("the hour leads while its window lasts, then the shortest that is not over", () => {

@@ -9,7 +9,6 @@ function horizon(verdict) {
     until_ms: 2,
     long: { expected_usd: 4.1e6, quantiles_usd: { 0.1: 0.9e6, 0.5: 3e6, 0.9: 17e6 } },
     short: { expected_usd: 2e6, quantiles_usd: null },
-    price_usd: 100_000,
     reach: { log_distance: [0, 0.01, 0.04], chance: [0.98, 0.4, 0.004] },
     skill: { verdict },
   };
@@ -45,12 +44,13 @@ test("USD are as the exchanges report them, and those that tell less than all ar
 test("the chance is of the next big clusters, as the ladder names them", () => {
   const given = { name: "hour", horizon: horizon("") };
   assert.equal(
-    chancesOf(given, [101_005.01, 99_501.25], 0),
+    chancesOf(given, [101_005.01, 99_501.25], 100_000, 0),
     "Chance to reach the next big cluster within the hour: 101,005 (40 %), 99,501 (69 %).",
   );
-  assert.match(chancesOf(given, [104_080], 0), /\(< 1 %\)/);
-  assert.equal(chancesOf(given, [], 0), "");
-  assert.equal(chancesOf({ name: "hour", horizon: { ...given.horizon, reach: undefined } }, [101_000], 0), "");
+  assert.match(chancesOf(given, [101_005.01], 101_005.01, 0), /\(98 %\)/, "from the price now");
+  assert.match(chancesOf(given, [104_080], 100_000, 0), /\(< 1 %\)/);
+  assert.equal(chancesOf(given, [], 100_000, 0), "");
+  assert.equal(chancesOf({ name: "hour", horizon: { ...given.horizon, reach: undefined } }, [101_000], 100_000, 0), "");
 });
 
 test("horizons of which the same may be claimed stand together", () => {

@@ -72,9 +72,12 @@ def test_the_chance_of_a_price_is_the_same_to_either_side() -> None:
     for sign in (-1, 1):
         told = [hour.chance_to_reach(100 * math.exp(sign * x)) for x in (0.0, 0.005, 0.015, 0.021)]
         assert told == pytest.approx([0.9, 0.6, 0.2, 0.0])
+    assert hour.chance_to_reach(100, from_price_usd=100 * math.exp(0.005)) == pytest.approx(0.6)
     for price in (0.0, -1.0, math.nan, math.inf):
         with pytest.raises(ValueError, match="no price"):
             hour.chance_to_reach(price)
+        with pytest.raises(ValueError, match="no price"):
+            hour.chance_to_reach(100, from_price_usd=price)
 
 
 @pytest.mark.parametrize(

@@ -35,12 +35,15 @@ export function leading(open) {
 }
 
 /**
+ * The chance within the window's length from now: the range is the one expected at the last closed bar, the
+ * distance is that from the price now, which may have left the bar's close behind.
  * @param {HorizonForecast} horizon
  * @param {number} price
+ * @param {number} from the price now
  * @returns {number | null} 0 to 1, straight between the listed distances; null: a forecast without the table
  */
-export function chanceToReach({ price_usd: from, reach }, price) {
-  if (!reach || !(price > 0)) return null;
+export function chanceToReach({ reach }, price, from) {
+  if (!reach || !(price > 0) || !(from > 0)) return null;
   const { log_distance: distances, chance } = reach;
   const distance = Math.abs(Math.log(price / from));
   const next = distances.findIndex((listed) => listed >= distance);

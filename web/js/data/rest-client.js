@@ -74,7 +74,6 @@ import { decodeHistory } from "./history-codec.js";
  * @property {number} until_ms
  * @property {ExpectedSide} long
  * @property {ExpectedSide} short
- * @property {number} price_usd the close that distances are from
  * @property {{ log_distance: number[], chance: number[] }} [reach] not in one that an older server issued
  * @property {{ verdict: string }} skill
  */

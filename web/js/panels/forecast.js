@@ -88,7 +88,7 @@ function partsOf(forecast, market) {
       h("td", { class: "short-text" }, ...side(horizon.short)),
     ),
   );
-  const chances = chancesOf(lead, next, stepDecimals(now.grid.step));
+  const chances = chancesOf(lead, next, now.price, stepDecimals(now.grid.step));
   const age = duration(Math.max(0, now.timeMs - forecast.time_ms));
   return [
     h("h2", {}, "Forecast", h("span", {}, `longs · shorts · ${age} old`)),
@@ -152,12 +152,13 @@ export function reportedText(exchanges) {
 /**
  * @param {{ name: string, horizon: HorizonForecast }} lead
  * @param {number[]} prices of the next big clusters, from the highest
- * @param {number} decimals of their grid
+ * @param {number} from the price now
+ * @param {number} decimals of the grid
  * @returns {string} empty where there is none, or no chance is known
  */
-export function chancesOf({ name, horizon }, prices, decimals) {
+export function chancesOf({ name, horizon }, prices, from, decimals) {
   const texts = prices.flatMap((each) => {
-    const chance = chanceToReach(horizon, each);
+    const chance = chanceToReach(horizon, each, from);
     return chance === null ? [] : [`${priceText(each, decimals)} (${chanceText(chance)})`];
   });
   return texts.length ? `Chance to reach the next big cluster within the ${name}: ${texts.join(", ")}.` : "";

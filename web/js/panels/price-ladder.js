@@ -82,7 +82,7 @@ export class PriceLadder {
     const lead = market.at === null ? leading(openHorizons(market.forecast, now.timeMs)) : undefined;
     const within = lead?.horizon.reach ? `chance in ${lead.short}` : "";
     const chance = (/** @type {Entry | undefined} */ entry) =>
-      entry && lead ? chanceToReach(lead.horizon, entry.cluster.price) : null;
+      entry && lead ? chanceToReach(lead.horizon, entry.cluster.price, now.price) : null;
     this.#chanceHead.textContent = within || "Chance";
     this.#heading.textContent = ["price", "away", within, "USD"].filter(Boolean).join(" · ");
     // Few of them stand next to the price, not at the far end.

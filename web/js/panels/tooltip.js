@@ -197,7 +197,7 @@ function mixRow(mix, groups) {
  * of now
  * @property {number | null} between USD from the price now to here; -1: farther than the levels now are
  * known, null: none
- * @property {{ value: number, within: string } | null} chance that the price gets there, as it was forecast
+ * @property {{ value: number, within: string } | null} chance that the price gets there from now on
  * @property {number[] | null} mix share by leverage group, now
  * @property {[number, number]} realised long and short USD liquidated in the column
  * @property {{ value: number, here: boolean }[]} series the level's USD around that time
@@ -294,7 +294,7 @@ function between({ now }, from, to) {
  */
 function chanceAt({ at, now, forecast }, price) {
   const lead = now && at === null ? leading(openHorizons(forecast, now.timeMs)) : undefined;
-  const value = lead ? chanceToReach(lead.horizon, price) : null;
+  const value = now && lead ? chanceToReach(lead.horizon, price, now.price) : null;
   return lead && value !== null ? { value, within: lead.short } : null;
 }
 
