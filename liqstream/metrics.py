@@ -174,7 +174,7 @@ class Metrics:
         )
         self.http_requests = Counter(
             "liqstream_http_requests_total",
-            "HTTP requests answered, by route template and status.",
+            "HTTP requests, by route template and status; 499 is a client that left before its answer.",
             ["route", "status"],
             registry=registry,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -15,6 +16,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 UNMATCHED = "unmatched"
 """The one label of every path that no route has."""
+
+CLIENT_LEFT = 499
+"""nginx's code, never sent: who asked was gone before the answer, which is no error of ours."""
 
 
 def http_metrics(metrics: Metrics) -> Middleware:
@@ -31,6 +35,10 @@ def http_metrics(metrics: Metrics) -> Middleware:
             return response
         except web.HTTPException as error:
             status = error.status
+            raise
+        except (ConnectionError, asyncio.CancelledError):
+            if request.transport is None or request.transport.is_closing():
+                status = CLIENT_LEFT
             raise
         finally:
             metrics.http_requests.labels(route, status).inc()

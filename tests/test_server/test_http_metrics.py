@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import NoReturn
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from liqstream.metrics import Metrics
-from liqstream.server.http_metrics import UNMATCHED, http_metrics
+from liqstream.server.http_metrics import CLIENT_LEFT, UNMATCHED, http_metrics
 
 
 async def test_requests_are_counted_by_template() -> None:
@@ -53,3 +54,41 @@ async def test_requests_are_counted_by_template() -> None:
     assert (count("/refuse", 429), count("/fail", 500), count(UNMATCHED, 404)) == (1, 1, 1)
     assert (timed("/map/{symbol}"), timed(UNMATCHED)) == (2, 1)
     assert (count("/ws", 101), timed("/ws")) == (1, None)
+
+
+async def test_who_leaves_before_the_answer_is_no_error_of_ours() -> None:
+    """A page that is closed while its answer is made; a connection of our own that breaks is a 500 still."""
+    asked, done = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        asked.set()
+        response = web.StreamResponse()
+        try:
+            await response.prepare(request)
+            while True:  # until nobody is there to read it
+                await response.write(b"more" * 1000)
+        finally:
+            done.set()
+
+    async def broken(_request: web.Request) -> NoReturn:
+        raise ConnectionRefusedError
+
+    metrics = Metrics()
+    app = web.Application(middlewares=[http_metrics(metrics)])
+    app.router.add_get("/slow", slow)
+    app.router.add_get("/broken", broken)
+    async with TestClient(TestServer(app)) as client, asyncio.timeout(10):
+        _, writer = await asyncio.open_connection(client.host, client.port)
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n")
+        await asked.wait()
+        writer.close()
+        await done.wait()
+        async with client.get("/broken") as answer:
+            assert answer.status == 500
+
+    def count(route: str, status: int) -> float | None:
+        labels = {"route": route, "status": str(status)}
+        return metrics.registry.get_sample_value("liqstream_http_requests_total", labels)
+
+    assert (count("/slow", CLIENT_LEFT), count("/slow", 500)) == (1, None)
+    assert count("/broken", 500) == 1
