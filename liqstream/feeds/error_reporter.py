@@ -52,11 +52,6 @@ class ErrorReporter:
             self._show()
             log.info("feed trouble is over", exchange=self._exchange, about=thing)
 
-    def clear_all(self, prefix: str) -> None:
-        """Everything whose name begins with `prefix` works."""
-        for thing in [thing for thing in self._problems if thing.startswith(prefix)]:
-            self.clear(thing)
-
     def show(self, prefix: str, problems: Mapping[str, str], retry_s: float) -> None:
         """Of all things whose name begins with `prefix`, these do not work, and no others."""
         for thing in [thing for thing in self._problems if thing.startswith(prefix)]:

@@ -43,8 +43,8 @@ class ExchangeFacts(FeedBase):
     _clock: Clock
     _watch: ChannelWatch
     _minutes: MinuteBars
-    # Topics the exchange will not have, by name.
-    _refused: set[str]
+    # Topics the exchange refuses, by name, with since when, UTC ms.
+    _refused: dict[str, int]
     # Set when the list of instruments may have changed.
     _list_changed: asyncio.Event
     # Set when a size in the list may be wrong.
@@ -83,13 +83,16 @@ class ExchangeFacts(FeedBase):
             return set()  # what is held back may stay off
         if not self._refused:
             return set(followed)
-        topics = [topic for topic in self._topics(followed) if "liquidations" in topic.kinds]
+        topics = [
+            topic
+            for topic in self._topics(followed)
+            if "liquidations" in topic.kinds and topic.name not in self._refused
+        ]
         return set(followed) if any(not each.symbol for each in topics) else {each.symbol for each in topics}
 
     def _topics(self, followed: tuple[str, ...]) -> list[Topic]:
-        """What is subscribed to for some symbols, but what the exchange will not have."""
-        topics = (*self._venue.topics(followed, self._interval_ms), *self._minutes.topics(followed))
-        return [topic for topic in topics if topic.name not in self._refused]
+        """What is subscribed to for some symbols."""
+        return [*self._venue.topics(followed, self._interval_ms), *self._minutes.topics(followed)]
 
     def note_refused(self, record: MarketEvent) -> None:
         """It is forgotten, and asked for by REST; bars beside the feed's own are left out."""
@@ -128,12 +131,11 @@ class ExchangeFacts(FeedBase):
             self._gaps.note_wrong_sizes(corrected)
 
     async def _wait_for_list(self) -> None:
-        """Until the list is to be read again: hourly, a minute after the last time where it may have changed,
-        sooner where amounts are refused."""
-        for wait_s, changed in (
-            (LEAST_READ_EVERY_S, self._size_doubted),
-            (READ_EVERY_S - LEAST_READ_EVERY_S, self._list_changed),
-        ):
+        """Until the list is to be read again: hourly, sooner where something in it is unusual, some seconds
+        after the last time where it may have changed, at once where amounts are refused."""
+        again_s = min(READ_EVERY_S, self._instruments.read_again_s(self._clock.time_s()))
+        least_s = min(LEAST_READ_EVERY_S, again_s)
+        for wait_s, changed in ((least_s, self._size_doubted), (again_s - least_s, self._list_changed)):
             with suppress(TimeoutError):
                 async with self._clock.timeout(wait_s):
                     await changed.wait()

@@ -26,7 +26,7 @@ from liqstream.feeds.minute_bars import MinuteBars
 from liqstream.feeds.pacing import FEED_TIMING, FeedTiming, Pace
 from liqstream.feeds.parsing import UNREADABLE, Parsed
 from liqstream.feeds.poller import Poller
-from liqstream.feeds.refusals import Refusal, RefusalKind
+from liqstream.feeds.refusals import Refusal
 from liqstream.feeds.rest_client import RestError, sentence
 from liqstream.feeds.socket_group import SocketGroup
 from liqstream.feeds.socket_supervisor import SocketHooks
@@ -102,8 +102,8 @@ class ExchangeFeed(ExchangeFacts):
         self._list_changed = asyncio.Event()
         self._size_doubted = asyncio.Event()  # set when a size in the list may be wrong
         self._read_for_sizes_from_s = 0.0  # when that may have it read again, on the clock
-        # Topics the exchange will not have, by name; forgotten when the instruments are read.
-        self._refused: set[str] = set()
+        # Topics the exchange refuses, by name, with since when, UTC ms; until they are taken, or not wanted.
+        self._refused: dict[str, int] = {}
 
     @property
     def source(self) -> Source:
@@ -208,8 +208,10 @@ class ExchangeFeed(ExchangeFacts):
     def _hold(self, pace: Pace) -> None:
         followed = self._instruments.followed
         topics = {topic.name: topic for topic in self._topics(followed)}
+        for name in self._refused.keys() - topics.keys():
+            self._on_taken(name)
         sockets = self._venue.sockets(list(topics.values()), self._access.ws_url) if followed else []
-        hooks = SocketHooks(self.on_message, self._on_break, self._on_refused, self._on_alive, self._on_ask)
+        hooks = SocketHooks(self.on_message, self._on_break, self._on_refused, self._on_alive, self._on_taken)
         self._sockets.hold(sockets, self._access.socket_means(pace), hooks)
         self._watch.follow(followed, self._interval_ms, self._access.their_now_ms())
         self._minutes.follow(followed)
@@ -261,12 +263,12 @@ class ExchangeFeed(ExchangeFacts):
 
     def _on_refused(self, topic: Topic, refusal: Refusal, retry_s: float) -> None:
         self._reporter.report(f"topic {topic.name}", f"{topic.name} is refused: {refusal.text}", retry_s)
-        if refusal.kind is RefusalKind.ITEM:
-            self._refused.add(topic.name)
+        self._refused.setdefault(topic.name, self._access.their_now_ms())
 
-    def _on_ask(self, topic: Topic) -> None:
-        self._reporter.clear(f"topic {topic.name}")
-        self._refused.discard(topic.name)
+    def _on_taken(self, name: str) -> None:
+        self._reporter.clear(f"topic {name}")
+        if (since_ms := self._refused.pop(name, None)) is not None:
+            self._gaps.note_break(since_ms)
 
     def _on_mute(self, symbol: str, kind: RecordKind) -> None:
         self._sockets.replace_carrier(symbol, kind, self._clock.time_s())
@@ -300,10 +302,7 @@ class ExchangeFeed(ExchangeFacts):
         self._reporter.note("settlement", self._instruments.stand_ins(self.exchange))
         self._reporter.clear("instruments")
         self._reporter.clear("REST")
-        if self._refused or before != self._instruments.followed:
-            # A refused topic is asked for again: what was not there yet may be there now.
-            self._reporter.clear_all("topic ")
-            self._refused.clear()
+        if before != self._instruments.followed:
             self._plan_changed.set()
             self._gaps.note_gap()
         self._show_flags()

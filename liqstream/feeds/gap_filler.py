@@ -69,10 +69,11 @@ class GapFiller:
         self._backfill.follow(symbols)
         self._found.set()
 
-    def note_break(self) -> None:
-        """Messages may have been missed just now."""
+    def note_break(self, since_ms: int | None = None) -> None:
+        """Messages may have been missed just now, or since a time, UTC ms."""
         now_ms = self._access.their_now_ms()
-        self._backfill.note_silence(self._followed(), now_ms - _SAFETY_MS, now_ms)
+        start_ms = (now_ms if since_ms is None else since_ms) - _SAFETY_MS
+        self._backfill.note_silence(self._followed(), start_ms, now_ms)
         self._found.set()
 
     def note_wrong_sizes(self, since_ms: Mapping[str, int]) -> None:

@@ -13,6 +13,9 @@ LEAST_READ_EVERY_S = 60.0
 """However often the exchange says that something has changed."""
 READ_FOR_SIZES_EVERY_S = 20.0
 """While amounts are refused: a size may be listed wrongly."""
+READ_AGAIN_SOON_S, SOON_S, READ_AGAIN_S = 30.0, 600.0, 300.0
+"""While a symbol is not listed, does not trade, will be delisted or has another size: first, for how long,
+and then. One list may have been wrong, and not every exchange says when it is over."""
 
 NOT_TRADING, NOT_LISTED, CONTRACT_CHANGED = "not_trading", "not_listed", "contract_changed"
 
@@ -29,6 +32,9 @@ class InstrumentList:
     _first_sizes: dict[str, float] = field(default_factory=dict)
     # Since when amounts of a symbol are refused, UTC ms: its size may be listed wrongly.
     _doubted_since_ms: dict[str, int] = field(default_factory=dict)
+    # What is unusual in the list, and since when, in s; see `read_again_s`.
+    _unusual: tuple[tuple[tuple[str, str], ...], str] = ((), "")
+    _unusual_since_s: float = 0.0
 
     @property
     def is_known(self) -> bool:
@@ -112,6 +118,15 @@ class InstrumentList:
             elif not one.tradable:
                 found[symbol] = f"{exchange} does not trade {symbol} now ({one.state})"
         return found
+
+    def read_again_s(self, now_s: float) -> float:
+        """How long after a reading at `now_s` (of a monotonic clock) the list is to be read again, in s."""
+        unusual = (tuple(sorted(self.problems("").items())), self.announced(""))
+        if unusual != self._unusual:
+            self._unusual, self._unusual_since_s = unusual, now_s
+        if not any(unusual):
+            return READ_EVERY_S
+        return READ_AGAIN_SOON_S if now_s - self._unusual_since_s < SOON_S else READ_AGAIN_S
 
     def announced(self, exchange: str) -> str:
         """Which of the symbols will be delisted, and when; "" for none."""

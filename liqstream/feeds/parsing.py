@@ -23,7 +23,7 @@ T = TypeVar("T")
 UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError)
 """What a reader raises for a message or a response that is not what it should be."""
 
-_EARLIEST_MS, _LATEST_MS = 1_230_768_000_000, 4_102_444_800_000
+_EARLIEST_MS, LATEST_MS = 1_230_768_000_000, 4_102_444_800_000
 """2009 to 2100: catches times in seconds, microseconds and nanoseconds."""
 
 
@@ -134,7 +134,7 @@ def signed(value: Json) -> float:
 def utc_ms(value: Json) -> int:
     """A time in UTC milliseconds between 2009 and 2100. Raises ValueError."""
     number = _finite(value)
-    if not _EARLIEST_MS <= number <= _LATEST_MS:
+    if not _EARLIEST_MS <= number <= LATEST_MS:
         raise ValueError(f"{value!r} is no time in milliseconds")
     return int(number)
 

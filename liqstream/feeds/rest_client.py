@@ -31,6 +31,7 @@ TRIES = 3
 TIMEOUT_S = 20.0
 CONNECT_TIMEOUT_S = 8.0
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
+_LAST_S = 253_402_300_799  # the year 9999, beyond which no date is written
 _MAX_BODY_BYTES = 32 * 2**20
 
 
@@ -125,7 +126,7 @@ class RestClient:
 
     def _clock_time(self, in_s: float) -> str:
         """The time in so many seconds: one text for all of a pause, so that it is logged once."""
-        at_s = round(self.clock.now_ms() / 1000 + in_s)
+        at_s = min(round(self.clock.now_ms() / 1000 + in_s), _LAST_S)
         return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     @property

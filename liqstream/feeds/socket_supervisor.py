@@ -13,11 +13,11 @@ from yarl import URL
 
 from liqstream.client.url_mask import masked
 from liqstream.feeds.http_session import host_of, proxy_of, refused_body
-from liqstream.feeds.instruments import READ_EVERY_S as READ_INSTRUMENTS_EVERY_S
 from liqstream.feeds.pacing import FeedTiming, Pace
 from liqstream.feeds.parsing import Parsed, SubscriptionRefusal, read_json
 from liqstream.feeds.raw_frames import FrameSink
 from liqstream.feeds.refusals import Refusal, RefusalKind
+from liqstream.feeds.refused_topics import RefusedTopics
 from liqstream.feeds.schedule import Schedule
 from liqstream.feeds.subscriptions import Subscriptions
 from liqstream.feeds.venue import Socket, Topic, Venue
@@ -35,8 +35,6 @@ FIRST_DATA_S = 15.0
 """How long one replacement may take to carry its first data before another is tried."""
 HANDOVER_AGAIN_S = 300.0
 """When a handover that failed is tried again."""
-ITEM_AGAIN_S, ITEM_SOON_S = 30.0, 600.0
-"""A topic the exchange will not have is asked for so often for so long, then as often as the instruments."""
 HANDSHAKE_S = 20.0
 HEALTHY_S = 60.0
 _OVERSLEPT = 0.25
@@ -48,14 +46,14 @@ _CONNECT = aiohttp.ClientWSTimeout(ws_close=1.0)
 class SocketHooks:
     """Who is called. `on_text` reads every text; only data counts as a sign of life. `on_break` is called
     when messages may have been missed, with the wait before the next try in s; `on_refused` when the exchange
-    refuses a topic, with the seconds until it is asked for again, and `on_ask` when it is; `on_alive` when a
-    socket carries data again."""
+    refuses a topic, with the seconds until it is asked for again, `on_taken` when it has one, by its name;
+    `on_alive` when a socket carries data again."""
 
     on_text: Callable[[str], Parsed | None]
     on_break: Callable[[str, str, float], None]
     on_refused: Callable[[Topic, Refusal, float], None]
     on_alive: Callable[[str], None]
-    on_ask: Callable[[Topic], None] = lambda _topic: None
+    on_taken: Callable[[str], None] = lambda _name: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +83,14 @@ class SocketSupervisor:
     _kept: bool = False
     # Set when the connection shall be handed over to a new one; reset as that begins.
     _replace: asyncio.Event = field(default_factory=asyncio.Event)
-    # Waits before a refused topic is asked for again.
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    # What the exchange refuses of the socket's topics.
+    _refused: RefusedTopics = field(init=False)
+    # The connection that asks for it again: the newest there is.
+    _asking: _Connection | None = None
 
     def __post_init__(self) -> None:
         self._schedule = self.means.timing.make_schedule()
+        self._refused = RefusedTopics(self.means.timing.make_schedule, self.means.venue.refused_every_s)
 
     def replace(self, socket: Socket | None = None) -> None:
         """Hand over to a new connection, to another address or with other topics if `socket` is given."""
@@ -115,9 +116,8 @@ class SocketSupervisor:
                 current = None
         finally:
             self.connected = False
-            for task in {task for task in (current, *self._tasks) if task is not None}:
-                task.cancel()
             if current is not None:
+                current.cancel()
                 await asyncio.wait({current})
 
     async def _until_due(self) -> None:
@@ -219,16 +219,21 @@ class SocketSupervisor:
         if socket.subscribes:
             connection.subscriptions.ask(socket.topics)
         connection.wake.set()
+        self._refused.begin(socket.topics, connection.data_s)
+        self._asking = connection
         tasks = {
             asyncio.create_task(self._receive(ws, connection, alive)),
+            asyncio.create_task(self._ask_again(connection)),
             asyncio.create_task(self._watch(connection)),
             asyncio.create_task(self._subscribe(ws, connection)),
             asyncio.create_task(self._keep_alive(ws)),
         }
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            return Refusal(RefusalKind.PASSING, _reason(next(iter(done))))
+            return _result(next(iter(done)))
         finally:
+            if self._asking is connection:
+                self._asking = None
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -261,27 +266,26 @@ class SocketSupervisor:
     def _on_refusal(self, refusal: SubscriptionRefusal, connection: _Connection) -> None:
         verdict = self.means.venue.refusals.of_code(refusal.code, refusal.text)
         topics = connection.subscriptions.refused(refusal)
-        if not topics:
-            connection.wake.set()
-            return
-        wait_s = self._schedule.next_s(verdict)
-        if verdict.kind is RefusalKind.ITEM:
-            now_s = self.means.timing.clock.time_s()
-            first_s = min(connection.refused_s.setdefault(topic.name, now_s) for topic in topics)
-            wait_s = ITEM_AGAIN_S if now_s - first_s < ITEM_SOON_S else READ_INSTRUMENTS_EVERY_S
-        task = asyncio.create_task(self._ask_again(topics, connection, wait_s))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        for topic in topics:
-            self.hooks.on_refused(topic, verdict, wait_s)
-        connection.wake.set()
+        connection.wake.set()  # what was refused with them waits to be sent again
+        if topics:
+            wait_s = self._refused.refuse(topics, verdict, self.means.timing.clock.time_s())
+            for topic in topics:
+                self.hooks.on_refused(topic, verdict, wait_s)
 
-    async def _ask_again(self, topics: list[Topic], connection: _Connection, wait_s: float) -> None:
-        await self.means.timing.clock.sleep(wait_s)
-        connection.subscriptions.ask(topics)
-        for topic in topics:
-            self.hooks.on_ask(topic)
-        connection.wake.set()
+    async def _ask_again(self, connection: _Connection) -> str:
+        clock = self.means.timing.clock
+        while True:
+            await self._refused.wait(clock)
+            # Where the newest connection has gone, the one that is kept goes on.
+            self._asking = self._asking or connection
+            if self._asking is not connection:
+                continue
+            if topics := self._refused.take_due(clock.time_s()):
+                connection.subscriptions.ask(topics)
+                connection.wake.set()
+            is_sending = connection.subscriptions.has_waiting
+            for topic in self._refused.take_settled(clock.time_s(), is_sending=is_sending):
+                self.hooks.on_taken(topic.name)
 
     async def _watch(self, connection: _Connection) -> str:
         timing = self.means.timing
@@ -329,22 +333,13 @@ class _Connection:
     subscriptions: Subscriptions
     # Set when a message waits to be sent.
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    # When each topic the exchange will not have was first refused here.
-    refused_s: dict[str, float] = field(default_factory=dict)
 
 
-def _result(task: asyncio.Task[Refusal]) -> Refusal:
-    """Why a connection ended; an exception nobody foresaw is a reason like any other."""
+def _result(task: asyncio.Task[Refusal] | asyncio.Task[str]) -> Refusal:
+    """Why a connection or a part of it ended; an exception nobody foresaw is a reason like any other."""
     error = task.exception()
     if error is None:
-        return task.result()
+        found = task.result()
+        return found if isinstance(found, Refusal) else Refusal(RefusalKind.PASSING, found)
     log.error("socket failed", task=task.get_name(), exc_info=error)
     return Refusal(RefusalKind.PASSING, repr(error))
-
-
-def _reason(task: asyncio.Task[str]) -> str:
-    error = task.exception()
-    if error is None:
-        return task.result()
-    log.error("socket failed", task=task.get_name(), exc_info=error)
-    return repr(error)

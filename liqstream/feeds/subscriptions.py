@@ -25,6 +25,11 @@ class Subscriptions:
         size = self.venue.topics_per_message
         self._waiting.extend(tuple(topics[at : at + size]) for at in range(0, len(topics), size))
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether some message is still to be sent."""
+        return bool(self._waiting)
+
     def next_message(self) -> str | None:
         """The next text to send; None if nothing waits."""
         if not self._waiting:

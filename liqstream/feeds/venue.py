@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from liqstream.feeds.announced_funding import AnnouncedFunding
 from liqstream.feeds.pacing import Limit
-from liqstream.feeds.parsing import BadItems, Parsed
+from liqstream.feeds.parsing import LATEST_MS, BadItems, Json, Parsed, utc_ms
 from liqstream.feeds.refusals import RefusalTable
 from liqstream.feeds.rest_client import RestClient
 from liqstream.feeds.trial import OFF, Question, Trial
@@ -24,6 +24,9 @@ from liqstream.market.record_bounds import time_of
 from liqstream.symbols import INTERVALS_MS
 
 R = TypeVar("R", bound=MarketEvent)
+
+_NEVER = (None, "", 0, "0", "-1")
+"""How exchanges write that a contract has no end; Binance gives a date of the year 2100."""
 
 RecordKind: TypeAlias = Literal["bars", "marks", "open_interest", "liquidations", "funding", "instruments"]
 
@@ -110,6 +113,8 @@ class Venue(ABC):
     limits: ClassVar[tuple[Limit, ...]] = (Limit(5.0, 1.0),)
     """How much may be asked by REST."""
     topics_per_message: ClassVar[int] = 10
+    refused_every_s: ClassVar[float] = 2.0
+    """How often, at most, it is asked again for a topic that it refused, of all of them together."""
     keepalive: ClassVar[tuple[float, str] | None] = None
     """(seconds, text) the venue wants to hear from its clients."""
     max_age_s: ClassVar[float] = 23 * 3600 + 50 * 60
@@ -252,6 +257,14 @@ class Venue(ABC):
         if time_ms > self.now_ms() + DAY_MS:
             raise ValueError(f"{time_ms} is no time of the past")
         return time_ms
+
+    def delisting_ms(self, value: Json) -> int | None:
+        """When a contract will be delisted, UTC ms; None for never, as exchanges write it.
+
+        What is no time is counted as lost; the contract is followed all the same.
+        """
+        is_never = value in _NEVER or (isinstance(value, int) and 0 <= value - LATEST_MS < 730 * DAY_MS)
+        return None if is_never else self.bad_items.attempt(utc_ms, value)
 
     def verdict_on(self, kind: RecordKind, *, past: bool = False) -> str | None:
         """How records of a kind are read: None while they are held back, OFF if they never are."""

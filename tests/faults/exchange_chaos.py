@@ -57,8 +57,6 @@ async def run_chaos(for_s: float, every_s: float, seed: int) -> list[str]:
                 )
                 await asyncio.sleep(every_s)
             stack.exchange.table.clear()
-            # What was refused for itself is asked for again when the instruments are read: after a reconnect.
-            stack.exchange.drop_sockets()
             found: list[str] = []
             for _ in range(round(WINDOW_S + WELL_WITHIN_S)):
                 found = [each for name in DIALECTS for each in await troubles(stack, collecting, name)]

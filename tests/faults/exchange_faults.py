@@ -179,9 +179,6 @@ def _note_status(status: FeedStatus, report: Report, *, are_cut: bool = False) -
 
 async def _become_well(stack: ExchangeStack, collecting: Collecting, report: Report) -> None:
     cell = report.cell
-    if cell.kind is FaultKind.ITEM_CODE:
-        # What was refused for itself is asked for again when the instruments are read: after a reconnect.
-        _cut_sockets(cell.exchange, stack)
     taken_s = await _until(
         lambda: _own_troubles(stack, collecting, cell), cell.pause_s + WELL_WITHIN_S, report
     )

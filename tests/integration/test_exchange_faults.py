@@ -47,6 +47,30 @@ def test_sizes_given_wrongly_at_the_start_are_read_again(name: str) -> None:
     assert report.hits > 2
 
 
+class LongRefused(Cell):
+    """A topic that is refused for longer than anybody waits between two tries at first."""
+
+    lasts_s = 700.0
+
+
+@pytest.mark.parametrize(
+    ("exchange", "channel"),
+    [
+        pytest.param("okx", "candle", id="okx"),
+        *(
+            pytest.param(name, channel, id=f"{name}-{channel}", marks=pytest.mark.attack)
+            for name, dialect in DIALECTS.items()
+            for channel in dialect.channels
+        ),
+    ],
+)
+def test_a_topic_that_was_refused_for_long_is_there_soon_after(exchange: str, channel: str) -> None:
+    """Without a new connection, and what was lost meanwhile is fetched."""
+    report = run_cell(LongRefused(exchange, channel, FaultKind.ITEM_CODE, "lasting", "running"))
+    assert report.wrong == []
+    assert report.hits >= 700 / 60
+
+
 def test_the_matrix_is_whole() -> None:
     """Six seeds do every cell; each endpoint and channel fails in each way that it can."""
     every = all_cells()

@@ -37,7 +37,7 @@ def test_every_problem_there_is_stays_in_the_status() -> None:
     assert (status.last_error, status.next_try_ms) == ("no answer; a is refused", NOW_MS + 1500)
     reporter.clear("socket")
     assert (status.last_error, status.next_try_ms) == ("a is refused", NOW_MS + 3_600_000)
-    reporter.clear_all("topic ")
+    reporter.clear("topic a")
     assert (status.last_error, status.next_try_ms) == ("", None)
     for number in range(SHOWN + 2):
         reporter.report(str(number), f"problem {number}")

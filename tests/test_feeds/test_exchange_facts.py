@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from liqstream.feeds.exchanges.bitget import Bitget
+from liqstream.feeds.exchanges.bybit import Bybit
 from liqstream.feeds.exchanges.hyperliquid import Hyperliquid
 from tests.support.exchange_rig import connector, simulated_exchange
 from tests.support.faulty_exchange import faulty_exchange
@@ -86,3 +87,29 @@ async def _lists_read() -> list[int]:
                 feed._venue.trials["liquidations"].rounds += 1
                 until_s += 20.0
     return found
+
+
+def test_a_symbol_that_one_list_lacked_is_followed_soon_after() -> None:
+    """An exchange that says nothing of changes gave a list without it for minutes: not for an hour."""
+    assert run_virtually(_followed_after_s()) < 60.0
+
+
+async def _followed_after_s() -> float:
+    """Seconds from the first whole list there was to the first record of what the others had lacked."""
+    now_s = asyncio.get_running_loop().time
+    whole_from_s = now_s() + 200.0
+    row = {"symbol": "BTCUSDT", "contractType": "LinearPerpetual", "quoteCoin": "USDT", "status": "Trading"}
+    lacking = {"retCode": 0, "result": {"list": [row], "nextPageCursor": ""}}
+
+    def answer(request: web.Request) -> web.Response | None:
+        is_list = request.path == "/v5/market/instruments-info"
+        return web.json_response(lacking) if is_list and now_s() < whole_from_s else None
+
+    async with faulty_exchange(answer, speed=1.0) as (_, port):
+        feed = connector(port, Bybit(), stale_after_s=30.0)
+        async with aclosing(feed.events()) as batches:
+            async for batch in batches:
+                if any(record.symbol == "ETHUSDT" for record in batch):
+                    assert now_s() >= whole_from_s, "it was followed before it was listed"
+                    return now_s() - whole_from_s
+    raise AssertionError("the feed ended")

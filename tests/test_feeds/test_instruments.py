@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from liqstream.feeds.instruments import InstrumentList
+from liqstream.feeds.registry import VENUES
 from liqstream.feeds.venue import Instrument
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+NOW_MS = 1_795_402_800_000
 
 
 def listing(**contracts: tuple[bool, float]) -> dict[str, Instrument]:
@@ -80,7 +82,7 @@ def test_an_announced_delisting_is_named() -> None:
     """Of the symbols that are followed."""
     instruments = InstrumentList(SYMBOLS)
     assert instruments.announced("bybit") == ""
-    ends = {"ETHUSDT": 1_795_402_800_000, "XRPUSDT": 1_795_402_800_000, "BTCUSDT": None}
+    ends = {"ETHUSDT": NOW_MS, "XRPUSDT": NOW_MS, "BTCUSDT": None}
     instruments.read({s: Instrument(s, True, "live", delists_at_ms=ends_ms) for s, ends_ms in ends.items()})
     assert instruments.announced("bybit") == "bybit delists ETHUSDT at 2026-11-23 03:00 UTC"
 
@@ -107,3 +109,35 @@ def test_a_contract_that_stands_in_is_named() -> None:
     assert known.stand_ins("binance") == "binance lists no BTCUSDT: its BTCUSDC is taken"
     known.read({"ETHUSDT": own})
     assert known.stand_ins("binance") == ""
+
+
+def test_an_unusual_list_is_read_again_soon() -> None:
+    """One reading may have said so wrongly; a list in which all is as it should be is read hourly."""
+    instruments = InstrumentList(SYMBOLS)
+    whole = listing(BTCUSDT=(True, 1.0), ETHUSDT=(True, 1.0), SOLUSDT=(True, 1.0))
+    instruments.read(whole)
+    assert instruments.read_again_s(0.0) == 3600.0
+    without = {symbol: each for symbol, each in whole.items() if symbol != "ETHUSDT"}
+    halted = whole | listing(SOLUSDT=(False, 1.0))
+    resized = whole | listing(BTCUSDT=(True, 0.1))
+    ending = whole | {"BTCUSDT": Instrument("BTCUSDT", True, "live", delists_at_ms=NOW_MS)}
+    for number, unusual in enumerate((without, halted, resized, ending), start=1):
+        began_s = 10_000.0 * number
+        instruments.read(unusual)
+        waits = {at_s: instruments.read_again_s(began_s + at_s) for at_s in (0.0, 300.0, 599.0, 3600.0)}
+        assert waits == {0.0: 30.0, 300.0: 30.0, 599.0: 30.0, 3600.0: 300.0}, number
+        instruments.read(whole)
+        assert instruments.read_again_s(began_s + 4000.0) == 3600.0
+
+
+@pytest.mark.parametrize("name", VENUES)
+@pytest.mark.parametrize("value", ["soon", 10**30, "9" * 25, [], {}, 1.0e300, -5, True, "1"])
+def test_a_delisting_at_no_time_costs_no_contract(name: str, value: object) -> None:
+    """It is counted as lost, whatever an exchange writes there; the words for "never" are not."""
+    venue = VENUES[name]()
+    assert venue.delisting_ms(value) is None
+    assert venue.bad_items.take()[0] == 1
+    never = (None, "", 0, "0", "-1", 4_133_404_800_000)
+    assert [venue.delisting_ms(each) for each in never] == [None] * len(never)
+    assert venue.delisting_ms(str(NOW_MS)) == venue.delisting_ms(NOW_MS) == NOW_MS
+    assert venue.bad_items.take()[0] == 0

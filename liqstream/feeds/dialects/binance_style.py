@@ -48,8 +48,6 @@ _FUTURES_DATA = "/futures/data"
 """These paths have a limit of their own."""
 _OPEN_INTEREST_KEPT_MS = 29 * DAY_MS
 """Binance keeps 30 days and refuses a request that begins earlier."""
-_NO_END_MS = 4_102_444_800_000
-"""2100: further away, the date of a perpetual's delivery means none."""
 _POSITION_OF_ORDER: dict[str, Side] = {"SELL": "long", "BUY": "short"}
 """The forced order sells what a long held."""
 _USD_MARGINED = 1
@@ -210,12 +208,8 @@ class BinanceStyle(Venue):
         if contract["contractType"] != "PERPETUAL" or not is_symbol(contract["symbol"]):
             return None
         state = str(contract["status"])
-        # A perpetual without an end has one in the year 2100.
-        ends_ms = contract.get("deliveryDate")
-        ends = isinstance(ends_ms, int) and 0 < ends_ms < _NO_END_MS
-        return Instrument(
-            contract["symbol"], state == "TRADING", state, delists_at_ms=ends_ms if ends else None
-        )
+        ends_ms = self.delisting_ms(contract.get("deliveryDate"))
+        return Instrument(contract["symbol"], state == "TRADING", state, delists_at_ms=ends_ms)
 
     async def candles(
         self, rest: RestClient, symbol: str, interval_ms: int, *, start_ms: int, end_ms: int

@@ -238,8 +238,7 @@ class Bitget(Venue):
         if row["type"] != "perpetual" or row.get("quoteCoin", "USDT") != "USDT" or not is_symbol(symbol):
             return None
         self.contract_sizes[symbol] = positive(row["quantityMultiplier"])
-        state, ends = str(row["status"]), str(row.get("offTime") or "")
-        ends_ms = None if ends in _NO_END else utc_ms(ends)
+        state, ends_ms = str(row["status"]), self.delisting_ms(row.get("offTime"))
         return Instrument(symbol, state == "online", state, delists_at_ms=ends_ms)
 
     async def candles(

@@ -268,7 +268,7 @@ class Bybit(Venue):
         self._listed_as[symbol] = contract["symbol"]
         state = str(contract["status"])
         # A perpetual that has a delivery time will be delisted then.
-        ends_ms = int(contract.get("deliveryTime") or 0) or None
+        ends_ms = self.delisting_ms(contract.get("deliveryTime"))
         return Instrument(symbol, state == "Trading", state, delists_at_ms=ends_ms)
 
     async def candles(

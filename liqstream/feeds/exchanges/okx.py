@@ -82,12 +82,11 @@ class Okx(Venue):
     ping_path: ClassVar[str] = "/api/v5/public/time"
     keepalive: ClassVar[tuple[float, str] | None] = (20.0, "ping")
     refusals: ClassVar[RefusalTable] = RefusalTable(
-        limits=frozenset({"50011", "50061"}),
-        item=frozenset({"51001", "60012", "60018"}),
-        window_s=2.0,
+        limits=frozenset({"50011", "50061"}), item=frozenset({"51001", "60012", "60018"}), window_s=2.0
     )
     limits: ClassVar[tuple[Limit, ...]] = (Limit(10.0, 2.0),)  # the smallest of those of the paths
     topics_per_message: ClassVar[int] = 20
+    refused_every_s: ClassVar[float] = 10.0  # it takes 480 subscriptions an hour
     keeps_liquidations: ClassVar[bool] = True
 
     def __init__(self, exchange: str | None = None) -> None:
@@ -246,8 +245,8 @@ class Okx(Venue):
             return None
         state = str(row["state"])
         size = positive(row["ctVal"]) * positive(row["ctMult"])
-        ends_ms = int(row.get("expTime") or 0)
-        return Instrument(_symbol(row["instId"]), state == "live", state, size, ends_ms or None)
+        ends_ms = self.delisting_ms(row.get("expTime"))
+        return Instrument(_symbol(row["instId"]), state == "live", state, size, ends_ms)
 
     async def candles(
         self, rest: RestClient, symbol: str, interval_ms: int, *, start_ms: int, end_ms: int
