@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 import duckdb
 import numpy as np
+from click.core import ParameterSource
 
 from liqstream.cli.market_options import market_options, open_store, settings_for
+from liqstream.positions.collector import EXCHANGE as MEASURED_EXCHANGE
+from liqstream.positions.measured import Coverage
+from liqstream.positions.messages import shortened
 from liqstream.store import MarketStore, StoreError
 from liqstream.symbols import INTERVALS_MS
 
-KINDS = ("bars", "liquidations", "totals", "funding")
+MEASURED_KINDS = ("positions", "coverage")
+"""Of measured positions, which are of one exchange."""
+KINDS = ("bars", "liquidations", "totals", "funding", *MEASURED_KINDS)
 
 Columns = dict[str, np.ndarray[Any, Any]]
 
@@ -24,7 +31,10 @@ Columns = dict[str, np.ndarray[Any, Any]]
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @market_options
 @click.option("--interval", type=click.Choice(list(INTERVALS_MS)), default="5m", show_default=True)
+@click.option("--addresses", is_flag=True, help="Of positions: whole addresses instead of 0x1234..abcd.")
+@click.pass_context
 def command(
+    context: click.Context,
     kind: str,
     file: Path,
     db_path: Path | None,
@@ -33,19 +43,31 @@ def command(
     from_ms: int | None,
     to_ms: int | None,
     interval: str,
+    addresses: bool,
 ) -> None:
-    """Write bars with open interest, single liquidations, totals per interval, or funding to FILE.
+    """Write bars with open interest, single liquidations, totals per interval, funding, each change of a
+    measured position, or their coverage every five minutes to FILE.
 
-    A FILE named .csv or .csv.gz is written as CSV, any other as Parquet; `liqstream import` reads both.
+    A FILE named .csv or .csv.gz is written as CSV, any other as Parquet; `liqstream import` reads both, of
+    bars, liquidations and totals.
 
     Times are UTC, prices and totals USD, quantities base coin, funding a fraction per funding interval.
+    Positions are Hyperliquid's, which serve --positions measures; size 0: closed.
     """
+    exchange = _exchange_of(context, kind, exchange)
+    if addresses and kind != "positions":
+        raise click.UsageError("--addresses is of positions")
     settings = settings_for(db_path)
 
     async def read() -> Columns:
         """The columns, with the store open for as long as that takes."""
         async with open_store(settings) as store:
-            return await _columns(store, kind, exchange, symbol, INTERVALS_MS[interval], (from_ms, to_ms))
+            span = from_ms, to_ms
+            if kind == "positions":
+                return await _positions(store, symbol, span, whole=addresses)
+            if kind == "coverage":
+                return await _coverage(store, symbol, span)
+            return await _columns(store, kind, exchange, symbol, INTERVALS_MS[interval], span)
 
     try:
         columns = asyncio.run(read())
@@ -59,6 +81,73 @@ def command(
     except (OSError, duckdb.IOException) as error:
         raise click.ClickException(f"cannot write {file}: {str(error).splitlines()[0]}") from None
     click.echo(f"{rows} rows of {kind} in {file}", err=True)
+
+
+def _exchange_of(context: click.Context, kind: str, exchange: str) -> str:
+    """Whose records are written. Raises UsageError for another exchange's positions."""
+    if kind not in MEASURED_KINDS:
+        return exchange
+    is_default = context.get_parameter_source("exchange") is ParameterSource.DEFAULT
+    if not is_default and exchange not in (MEASURED_EXCHANGE, f"{MEASURED_EXCHANGE}-measured"):
+        raise click.UsageError(f"only {MEASURED_EXCHANGE}'s positions are public; {exchange} has no {kind}")
+    return MEASURED_EXCHANGE
+
+
+async def _positions(
+    store: MarketStore, symbol: str, span: tuple[int | None, int | None], *, whole: bool
+) -> Columns:
+    """Each change of a position: side and margin are None where it was closed, the margin where unknown."""
+    found = await store.position_changes(symbol, start_ms=span[0], end_ms=span[1])
+    size, known = found.size_base, np.isfinite(found.leverage)
+    side = np.where(size > 0, "long", "short").astype(object)
+    side[size == 0] = None
+    margin = np.where(found.is_isolated, "isolated", "cross").astype(object)
+    margin[~known] = None
+    shown = found.address.tolist() if whole else [shortened(each) for each in found.address.tolist()]
+    return {
+        "time": found.time_ms,
+        "address": np.array(shown, dtype=object),
+        "side": side,
+        "size_base": np.abs(size),
+        "entry_usd": found.entry,
+        "level_usd": found.level,
+        "margin": margin,
+        "leverage": found.leverage,
+    }
+
+
+async def _coverage(store: MarketStore, symbol: str, span: tuple[int | None, int | None]) -> Columns:
+    """Shares of each side's open interest at each look, and what is to be known of them."""
+    looks = await store.measured_coverage(symbol, start_ms=span[0], end_ms=span[1])
+    proof = await store.one_sided_proof()
+    names = ("long_share", "short_share", "long_with_level", "short_with_level", "median_age_ms")
+    shares = {name: _floats(getattr(look, name) for look in looks) for name in names}
+    parts = [
+        Coverage(
+            look.long_share,
+            look.short_share,
+            look.long_with_level,
+            look.short_with_level,
+            look.median_age_ms,
+            None,
+        )
+        for look in looks
+    ]
+    time_ms = np.array([look.time_ms for look in looks], dtype=np.int64)
+    return {
+        "time": time_ms,
+        **shares,
+        "open_interest_base": _floats(look.open_interest_base for look in looks),
+        "accounts": np.array([look.accounts for look in looks], dtype=np.int64),
+        "liquidation_capture": _floats(look.liquidation_capture for look in looks),
+        "if_one_sided": np.full(len(looks), fill_value=True) if proof is None else time_ms < proof[1],
+        "partial": np.array([each.is_partial for each in parts], dtype=np.bool_),
+        "unsound": np.array([each.is_unsound for each in parts], dtype=np.bool_),
+    }
+
+
+def _floats(values: Iterable[float | None]) -> np.ndarray[Any, Any]:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 async def _columns(

@@ -12,9 +12,22 @@ from click.testing import CliRunner, Result
 from liqstream.cli import main
 from liqstream.market import FundingRate, Liquidation, LiquidationTotal
 from liqstream.store import MarketStore
+from liqstream.store.positions import PositionsBatch, StoredCoverage, StoredPosition
+from tests.support.account_bodies import address
 from tests.support.markets import MINUTE_MS, START_MS, walk
 
 MARKET = ("binance", "BTCUSDT")
+
+WHO = address(0x1234_5678)
+POSITIONS = [
+    StoredPosition("BTCUSDT", WHO, START_MS, -2.5, 60_000.0, 66_000.0, 10.0, isolated=True),
+    StoredPosition("BTCUSDT", WHO, START_MS + 60_000, 0.0, None, None, None, isolated=False),
+    StoredPosition("kPEPEUSDT", WHO, START_MS, 4e6, 0.0101, 0.009, 5.0, isolated=False),
+]
+COVERAGE = [
+    StoredCoverage("BTCUSDT", START_MS, 0.3, 0.1, 0.25, 0.05, None, 21_000.0, 40),
+    StoredCoverage("BTCUSDT", START_MS + 300_000, 0.6, 0.3, 0.5, 0.2, 1500.0, 21_000.0, 60, 0.5),
+]
 
 
 @pytest.fixture
@@ -27,6 +40,9 @@ def db_path(tmp_path: Path) -> Path:
         await store.append([Liquidation(*MARKET, START_MS + 5, "long", 99_000.0, 0.5)])
         await store.append([LiquidationTotal(*MARKET, 5 * MINUTE_MS, START_MS, 10.0, 20.0)])
         await store.append([FundingRate(*MARKET, START_MS, 0.0001)])
+        await store.append_positions(PositionsBatch(positions=POSITIONS, coverage=COVERAGE))
+        simulated = StoredPosition("BTCUSDT", address(9), START_MS, 5.0, 1.0, None, 1.0, isolated=False)
+        await store.append_positions(PositionsBatch(positions=[simulated], simulated=True))
         await store.close()
 
     asyncio.run(fill())
@@ -72,6 +88,53 @@ def test_a_span_of_bars(db_path: Path) -> None:
     assert (count, known) == (10, 10)
     empty = rows_of(f"SELECT count(taker_buy_base) FROM read_parquet($${target}$$)")
     assert empty == [(0,)]
+
+
+def test_positions_have_short_addresses(db_path: Path) -> None:
+    """Each change, in single coins, none of a simulated market; whole addresses only where they are asked
+    for."""
+    done, target = export(db_path, "positions")
+    assert done.exit_code == 0, done.output
+    query = f"SELECT epoch_ms(time), * EXCLUDE time FROM read_parquet($${target}$$)"
+    short = f"{WHO[:6]}..{WHO[-4:]}"
+    first = (START_MS, short, "short", 2.5, 60_000.0, 66_000.0, "isolated", 10.0)
+    assert rows_of(query) == [first, (START_MS + 60_000, short, None, 0.0, None, None, None, None)]
+    assert WHO.encode() not in target.read_bytes()
+    done, target = export(db_path, "positions", "--addresses", "--to", str(START_MS + 1))
+    assert done.exit_code == 0, done.output
+    assert rows_of(query) == [(START_MS, WHO, *first[2:])]
+    done, target = export(db_path, "positions", "--symbol", "kPEPE", "--exchange", "hyperliquid")
+    assert done.exit_code == 0, done.output
+    (row,) = rows_of(query)
+    assert row[2:4] == ("long", 4e9)
+    assert row[4:6] == (pytest.approx(1.01e-5), pytest.approx(9e-6))
+
+
+def test_coverage_says_what_it_rests_on(db_path: Path) -> None:
+    """Per side, with the condition it holds under, until a side of some coin was above half."""
+    done, target = export(db_path, "coverage")
+    assert done.exit_code == 0, done.output
+    names = "epoch_ms(time), long_share, short_share, median_age_ms, accounts, if_one_sided, partial, unsound"
+    assert rows_of(f"SELECT {names} FROM read_parquet($${target}$$)") == [
+        (START_MS, 0.3, 0.1, None, 40, True, True, False),
+        (START_MS + 300_000, 0.6, 0.3, 1500.0, 60, False, False, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        ("positions", ("--exchange", "binance"), "only hyperliquid's positions are public"),
+        ("bars", ("--addresses",), "--addresses is of positions"),
+        ("positions", ("--symbol", "ETHUSDT"), "no positions of hyperliquid ETHUSDT"),
+    ],
+)
+def test_what_nobody_has_is_one_line(db_path: Path, kind: str, options: tuple[str, ...], words: str) -> None:
+    """And no file."""
+    done, target = export(db_path, kind, *options)
+    assert done.exit_code != 0
+    assert words in done.output
+    assert not target.exists()
 
 
 def test_nothing_to_export_is_one_line(db_path: Path, tmp_path: Path) -> None:
