@@ -170,3 +170,26 @@ async def test_the_list_of_what_was_raised_is_short(aiohttp_client: AiohttpClien
                 rows = (await answer.json())["history"]
             await asyncio.sleep(0.05)
     assert [row["time"] - TIME_MS for row in rows] == list(range(HISTORY_LENGTH + 4, 4, -1))
+
+
+async def test_the_description_says_where_the_secret_is_needed(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    """An operation refuses to go without it exactly where /openapi.json says that it is required."""
+    client = await client_of(aiohttp_client, tmp_path)
+    async with client.get("/openapi.json") as answer:
+        description = await answer.json()
+    named = description["components"]["parameters"]
+    needed, refused = {}, {}
+    for path, operations in description["paths"].items():
+        if not path.startswith("/api/alerts"):
+            continue
+        for method, operation in operations.items():
+            parameters = [named[each["$ref"].rpartition("/")[2]] for each in operation["parameters"]]
+            headers = [each for each in parameters if each["name"] == OWNER_HEADER]
+            needed[path, method] = headers[0].get("required", False)
+            body = CASCADE if "requestBody" in operation else None
+            async with client.request(method, path.replace("{id}", "one"), json=body) as answer:
+                refused[path, method] = answer.status == 400 and OWNER_HEADER in await error_of(answer)
+    assert needed == refused
+    assert len(set(needed.values())) == 2
