@@ -60,9 +60,9 @@ class LiveMaps:
         self._sources: dict[str, Source] = {}
         self._guard = store.guard  # what it refuses is flagged
         # By symbol: how many records its markets had taken, whether it was stale and which of them were
-        # flagged when its last snapshot was made. While that holds nothing can have changed. Dropped when a
-        # map is made anew.
-        self._inputs_seen: dict[str, tuple[int, bool, int]] = {}
+        # flagged when its last snapshot was made, and when it was last known to be of now (s). While they
+        # are the same nothing can have changed. Dropped when a map is made anew.
+        self._inputs_seen: dict[str, tuple[tuple[int, bool, int], float]] = {}
         # One at a time per symbol: its maps are replaced and stepped, its snapshots numbered under the lock.
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.on_coin_judged: Callable[[MarketKey, bool, float], None] = lambda *_: None
@@ -86,14 +86,9 @@ class LiveMaps:
         return self._markets.loads
 
     @property
-    def steps(self) -> int:
-        """How many times a symbol's map was brought up to date."""
-        return self._markets.steps
-
-    @property
-    def step_seconds(self) -> float:
-        """The model thread's time for all `steps`."""
-        return self._markets.step_seconds
+    def steps(self) -> tuple[int, float]:
+        """How many times a symbol's map was brought up to date, and the model thread's seconds for them."""
+        return self._markets.steps, self._markets.step_seconds
 
     def rest_unless(self, watched_by: Callable[[], Collection[str]]) -> None:
         """The maps of all other symbols take a fraction of the memory from now on."""
@@ -222,38 +217,43 @@ class LiveMaps:
                 return None
             self._leave_out_other_coins(symbol)
             self._note_silence(symbol)
-            inputs = self._inputs(symbol)
-            if self._inputs_seen.get(symbol) == inputs:
+            now_s, inputs = self._clock_s(), self._inputs(symbol)
+            if self._inputs_seen.get(symbol, (None, 0.0))[0] == inputs:
+                self._inputs_seen[symbol] = inputs, now_s
                 return self._builder.last(symbol)
-            try:
-                state = await self._markets.advance(symbol, self._freshest_first(symbol))
-            except StoreError as error:
-                log.warning("map_not_advanced", symbol=symbol, reason=str(error))
+            state = await self._advanced(symbol)
+            if state is None:
                 return self._builder.last(symbol)
             # Not before: a failure, or a caller that gave up meanwhile, leaves no snapshot of these inputs.
             # What came while the model was stepped is not among them and makes the next snapshot.
-            self._inputs_seen[symbol] = inputs
+            self._inputs_seen[symbol] = inputs, now_s
             return self._snapshot_of(symbol, state)
 
-    async def levels_now(self, symbol: str) -> LevelsNow | None:
-        """The symbol's levels now, without numbering a snapshot of them; None while no price is known.
+    async def levels_now(self, symbol: str, *, max_age_s: float = 0.0) -> LevelsNow | None:
+        """The symbol's levels, without numbering a snapshot of them; None while no price is known.
 
-        None also where stored history has to be read first and the store fails.
+        As they were up to `max_age_s` ago where a snapshot was made then: of a market that is watched
+        nothing is made twice. None also where stored history has to be read first and the store fails.
         """
         async with self._locks[symbol]:
             if not self.has_price(symbol):
                 return None
             self._leave_out_other_coins(symbol)
-            last = self._builder.last(symbol)
-            if last is not None and self._inputs_seen.get(symbol) == self._inputs(symbol):
+            last, seen = self._builder.last(symbol), self._inputs_seen.get(symbol)
+            if last and seen and (self._clock_s() - seen[1] <= max_age_s or seen[0] == self._inputs(symbol)):
                 return LevelsNow(last.grid, last.long, last.short, last.current_price)
-            try:
-                state = await self._markets.advance(symbol, self._freshest_first(symbol))
-            except StoreError as error:
-                log.info("levels_not_made", symbol=symbol, reason=str(error))
+            state = await self._advanced(symbol)
+            if state is None:
                 return None
             long_usd, short_usd = dequantise(state.long), dequantise(state.short)
             return LevelsNow(state.mix.grid, long_usd, short_usd, state.price_usd)
+
+    async def _advanced(self, symbol: str) -> SymbolState | None:
+        try:
+            return await self._markets.advance(symbol, self._freshest_first(symbol))
+        except StoreError as error:
+            log.warning("map_not_advanced", symbol=symbol, reason=str(error))
+            return None
 
     def _leave_out_other_coins(self, symbol: str) -> None:
         for market in judge(self._live.of_symbol(symbol), self._clock_s()):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import structlog
 
 from liqstream.heatmap.live_market import ClosedBar, LiveMarket, LiveMarkets
 from liqstream.heatmap.market_map import MapModel, MarketMap
+from liqstream.heatmap.model_thread import ModelThread
 from liqstream.heatmap.price_grid import Grid, density_cells_usd, follow_grid
 from liqstream.heatmap.symbol_state import ExchangeCells, SymbolState, add_up
 from liqstream.heatmap.warmup import Warmup, read_warmup, with_waiting
@@ -24,8 +22,6 @@ from liqstream.store.errors import StoreError
 from liqstream.store.market_store import MarketStore
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 LOAD_AGAIN_S = 5.0
 """Between two tries to read a gap from a store that fails."""
@@ -71,12 +67,12 @@ class MarketStates:
         self._grids: dict[str, Grid] = {}
         # Maps that a failing store could not fill a gap of, and when that is tried again, in s.
         self._not_loaded: dict[MarketKey, float] = {}
-        # The model's thread; one, so that no estimator is stepped twice at once.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        # One, so that no estimator is stepped twice at once.
+        self._thread = ModelThread()
 
     def close(self) -> None:
         """Let the model's thread end; a step that waits is dropped, one under way runs to its end."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.close()
 
     def end_history_at(self, market: MarketKey, end_ms: int | None) -> None:
         """From now on read only a market's stored bars that open before `end_ms`; None: all of them."""
@@ -112,7 +108,7 @@ class MarketStates:
         )
         warmup = with_waiting(warmup, waiting, end_ms=end_ms)
         rests = self._rests(market.symbol)
-        self._maps[market] = await self._in_thread(lambda: self._made_from(market, warmup, rests=rests))
+        self._maps[market] = await self._thread.run(lambda: self._made_from(market, warmup, rests=rests))
         self.loads += 1
         self._not_loaded.pop(market, None)
         present = self._live.market(market)
@@ -130,7 +126,7 @@ class MarketStates:
         """
         pending = [await self._pending_bars(market) for market in markets]
         rests = self._rests(symbol)
-        state = await self._in_thread(lambda: self._advance(symbol, pending, rests=rests))
+        state = await self._thread.run(lambda: self._advance(symbol, pending, rests=rests))
         self._grids[symbol] = state.mix.grid
         return state
 
@@ -171,9 +167,6 @@ class MarketStates:
         if not market.closed or last_ms is None:
             return False
         return market.closed[0].candle.open_time_ms > last_ms + self._model.interval_ms
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _rests(self, symbol: str) -> bool:
         watched = self.watched_by()

@@ -94,6 +94,11 @@ class HeatmapSnapshot:
         )
 
     @cached_property
+    def digest(self) -> str:
+        """What `hash_snapshot` makes of it, made once."""
+        return hash_snapshot(self)
+
+    @cached_property
     def checksum(self) -> int:
         """CRC-32 of p0, step, long[] and short[] as little-endian float64: equal states, equal sums."""
         head = np.array([self.grid.p0, self.grid.step], dtype="<f8").tobytes()

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from liqstream.heatmap.quantise import dequantise
-from liqstream.heatmap.snapshot import HeatmapSnapshot, SilentExchange, hash_snapshot
+from liqstream.heatmap.snapshot import HeatmapSnapshot, SilentExchange
 from liqstream.heatmap.symbol_state import LevelMix, SymbolState, changes
 from liqstream.market import Source
 
@@ -86,7 +86,7 @@ class SnapshotBuilder:
             kernel=self._kernel_name,
             silent=status.silent,
         )
-        if last is not None and hash_snapshot(snapshot) == hash_snapshot(last):
+        if last is not None and snapshot.digest == last.digest:
             return last
         if previous is not None:
             self._previous[symbol] = previous

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
+from liqstream.heatmap.model_thread import TOGETHER
 from liqstream.heatmap.snapshot import HeatmapSnapshot, StreamPosition
 
 SnapshotBatch = tuple[HeatmapSnapshot, ...]
@@ -42,17 +43,18 @@ async def heatmap_update_generator(
         is_due = loop.time() >= due_s
         batch: list[HeatmapSnapshot] = []
         failed: dict[str, Exception] = {}
-        for symbol in active:
-            if not is_due and symbol in yielded:
-                continue
-            try:
-                snapshot = await latest(symbol)
-            except Exception as error:  # noqa: BLE001  # of one symbol, of whatever kind
-                failed[symbol] = error
-                continue
-            if snapshot is not None and yielded.get(symbol) != snapshot.position:
-                yielded[symbol] = snapshot.position
-                batch.append(snapshot)
+        wanted = [symbol for symbol in active if is_due or symbol not in yielded]
+        for at in range(0, len(wanted), TOGETHER):
+            together = wanted[at : at + TOGETHER]
+            found = await asyncio.gather(*map(latest, together), return_exceptions=True)
+            for symbol, snapshot in zip(together, found, strict=True):
+                if isinstance(snapshot, Exception):  # of one symbol, of whatever kind
+                    failed[symbol] = snapshot
+                elif isinstance(snapshot, BaseException):
+                    raise snapshot
+                elif snapshot is not None and yielded.get(symbol) != snapshot.position:
+                    yielded[symbol] = snapshot.position
+                    batch.append(snapshot)
         for symbol, reason in failed.items():
             if on_failure is None or len(failed) == len(active):
                 raise reason

@@ -21,6 +21,7 @@ from liqstream.heatmap.market_table import (
     price_figure,
     usd_figure,
 )
+from liqstream.heatmap.model_thread import TOGETHER
 from liqstream.market import Liquidation, MarketEvent, MarketKey
 from liqstream.store.day_figures import DayFigures
 from liqstream.store.errors import StoreError
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 EVERY_S = 2.0
 MAPS_EVERY_S = 5.0
 """A market's map figures are no older; where nothing has changed they cost nothing."""
+LEVELS_AGE_S = 1.5
+"""A market's levels are those of its last snapshot where that is no older: of a watched one it never is."""
 DAY_EVERY_S = 60.0
 """The store is asked about the last day so often; liquidations since then are added as they come."""
 SIGN_OF_LIFE_S = 4.0
@@ -104,8 +107,9 @@ class MarketTableLoop:
     async def step(self) -> None:
         """Make a table, if anything in it has changed or it is time for a sign of life."""
         await self._read_day()
-        for symbol in self._symbols:
-            await self._read_map(symbol)
+        due = [symbol for symbol in self._symbols if self._is_due(symbol)]
+        for at in range(0, len(due), TOGETHER):
+            await asyncio.gather(*map(self._read_map, due[at : at + TOGETHER]))
         symbols = tuple(self._symbols)
         for ended in self._figures.keys() - set(symbols):
             del self._figures[ended]
@@ -151,14 +155,20 @@ class MarketTableLoop:
             self._since = since
         self._day_read_s = self._clock_s()
 
-    async def _read_map(self, symbol: str) -> None:
-        records = sum(market.records for market in self._maps.markets(symbol))
+    def _records(self, symbol: str) -> int:
+        return sum(market.records for market in self._maps.markets(symbol))
+
+    def _is_due(self, symbol: str) -> bool:
         known = self._figures.get(symbol)
-        if known is not None and (
-            known.records == records or self._clock_s() - known.made_s < MAPS_EVERY_S - EVERY_S / 2
-        ):
-            return
-        levels = await self._maps.levels_now(symbol)
+        if known is None:
+            return True
+        return known.records != self._records(symbol) and (
+            self._clock_s() - known.made_s >= MAPS_EVERY_S - EVERY_S / 2
+        )
+
+    async def _read_map(self, symbol: str) -> None:
+        records = self._records(symbol)
+        levels = await self._maps.levels_now(symbol, max_age_s=LEVELS_AGE_S)
         if levels is not None:
             values = map_figures(levels.grid, levels.long_usd, levels.short_usd, levels.price_usd)
             self._figures[symbol] = _MapFigures(values, self._clock_s(), records)

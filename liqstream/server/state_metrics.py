@@ -99,11 +99,12 @@ class StateCollector(Collector):
                 known | ({OTHER: joined(rest)} if rest else {}),
             )
         if self.maps is not None:
+            steps, seconds = self.maps.steps
             yield SummaryMetricFamily(
                 "liqstream_model_step_seconds",
                 "Time in the model's thread per new map.",
-                count_value=self.maps.steps,
-                sum_value=self.maps.step_seconds,
+                count_value=steps,
+                sum_value=seconds,
             )
 
     def _with_series(self, by_symbol: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

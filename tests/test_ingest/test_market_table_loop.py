@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from liqstream.heatmap.market_table import FIELDS, MarketTable
-from liqstream.ingest.market_table_loop import DAY_EVERY_S, SIGN_OF_LIFE_S, MarketTableLoop
+from liqstream.ingest.market_table_loop import (
+    DAY_EVERY_S,
+    LEVELS_AGE_S,
+    MAPS_EVERY_S,
+    SIGN_OF_LIFE_S,
+    MarketTableLoop,
+)
 from liqstream.market import HOUR_MS, FundingRate, Liquidation, MarkPrice
 from liqstream.store.errors import StoreError
 from liqstream.store.market_store import MarketStore
@@ -132,3 +138,21 @@ async def test_a_row_says_how_much_of_the_past_is_there(rig: Rig) -> None:
     assert [row["history_percent"] for row in (await rig.step()).rows()] == [40, None]
     percents.clear()
     assert (await rig.row())["history_percent"] is None
+
+
+async def test_of_a_watched_market_no_levels_are_made_a_second_time(rig: Rig) -> None:
+    """A snapshot of a moment ago has them; one that is older has not."""
+    maps = rig.loop._maps
+    maps._clock_s = lambda: rig.now[0]
+    await rig.step()
+    rig.now[0] += MAPS_EVERY_S
+    for after_s, made in ((LEVELS_AGE_S, 0), (LEVELS_AGE_S + 0.1, 1)):
+        maps.apply([MarkPrice("binance", "BTCUSDT", END_MS + 1, 100_500.0 + after_s)])
+        await maps.get_latest_heatmap_snapshot("BTCUSDT")
+        rig.now[0] += MAPS_EVERY_S - after_s
+        maps.apply([MarkPrice("binance", "BTCUSDT", END_MS + 2, 100_700.0 + after_s)])
+        await maps.get_latest_heatmap_snapshot("BTCUSDT")
+        before, _ = maps.steps
+        maps.apply([MarkPrice("binance", "BTCUSDT", END_MS + 3, 100_900.0 + after_s)])
+        await rig.step(after_s)
+        assert maps.steps[0] - before == made
