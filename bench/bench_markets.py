@@ -25,6 +25,7 @@ from liqstream.feeds.exchanges.binance import Binance
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.market_map import MapModel
 from liqstream.heatmap.market_table import MarketTable
+from liqstream.heatmap.updates import heatmap_update_generator
 from liqstream.ingest.market_table_loop import MarketTableLoop
 from liqstream.market import MINUTE_MS, Candle, MarketEvent, MarketKey, OpenInterest
 from liqstream.model.kernel import load_kernel
@@ -165,12 +166,14 @@ class Run:
 
     async def watch(self) -> None:
         """Make the maps of the watched markets every second, for ever."""
-        while True:
-            began_s = time.monotonic()
-            for symbol in self.symbols[:WATCHED]:
-                await self.maps.get_latest_heatmap_snapshot(symbol)
-            # A map a second is what a watched market costs.
-            await asyncio.sleep(max(0.0, 1.0 - (time.monotonic() - began_s)))
+        updates = heatmap_update_generator(
+            self.maps.get_latest_heatmap_snapshot,
+            active_symbols=lambda: self.watched,
+            interval_s=lambda: 1.0,
+            wake=asyncio.Event(),
+        )
+        async for _ in updates:
+            pass
 
 
 def map_kilobytes(run: Run) -> str:
