@@ -64,7 +64,7 @@ async def test_a_background_task_that_fails_is_counted_and_named(
     assert report["tasks"]["collect"]["last_error"] == "ValueError: broken"
     assert report["tasks"]["collect"]["next_try"] > report["tasks"]["collect"]["since"]
     count = app[METRICS].registry.get_sample_value("liqstream_task_failures_total", {"task": "collect"})
-    assert count is not None and count >= 1, "the next try may be at once"
+    assert count, "the next try may be at once"
 
 
 def test_a_redis_url_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
