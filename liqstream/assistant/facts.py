@@ -85,13 +85,18 @@ def sum_of(snapshot: Snapshot, price: float) -> Facts:
     }
 
 
-def forecast_of(forecast: Forecast, now_s: float) -> Facts:
-    """The newest forecast by horizon: USD expected with its 80 % range, chances, and what may be claimed."""
+def forecast_of(forecast: Forecast, now_s: float, *, price: float | None = None, from_price: float) -> Facts:
+    """The newest forecast by horizon: USD expected with its 80 % range, chances, and what may be claimed.
+
+    With a `price` also the chance that it is reached from `from_price`, the price now, on.
+    """
     return {
         "exchanges": list(forecast.exchanges),
         "issued": _iso(forecast.time_ms / 1000),
         "issued_age_s": round(max(0.0, now_s - forecast.time_ms / 1000), 1),
-        "horizons": {name: _horizon(each) for name, each in forecast.horizons.items()},
+        "horizons": {
+            name: _horizon(each) | _reach(each, price, from_price) for name, each in forecast.horizons.items()
+        },
         "bounds": {"most_chances_per_horizon": MOST_LEVELS},
     }
 
@@ -116,6 +121,12 @@ def _horizon(forecast: HorizonForecast) -> Facts:
         "verdict": forecast.skill.verdict,
         "graded_windows": forecast.skill.windows,
     }
+
+
+def _reach(forecast: HorizonForecast, price: float | None, from_price: float) -> Facts:
+    if price is None:
+        return {}
+    return {"price": price, "chance_to_reach": forecast.chance_to_reach(price, from_price_usd=from_price)}
 
 
 def accuracy_of(score: Mapping[str, Any]) -> Facts:

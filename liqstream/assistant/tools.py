@@ -72,10 +72,15 @@ def make_server(reader: ServerReader) -> MCPServer:
         return {**trust, **facts.sum_of(snapshot, price)}
 
     @server.tool(annotations=_READ_ONLY)
-    async def forecast(symbol: Symbol) -> dict[str, Any]:
-        """USD expected to be liquidated per side over the next 30m, 1h and 4h, with ranges and a verdict."""
-        _, trust = await about(symbol)
-        return {**trust, **facts.forecast_of(await _read(reader.forecast(symbol)), time.time())}
+    async def forecast(symbol: Symbol, price: Price | None = None) -> dict[str, Any]:
+        """USD expected to be liquidated per side over the next 30m, 1h and 4h, with ranges and a verdict.
+
+        With a price also the chance that it is reached within each span from now.
+        """
+        snapshot, trust = await about(symbol)
+        found = await _read(reader.forecast(symbol))
+        stated = facts.forecast_of(found, time.time(), price=price, from_price=snapshot.current_price)
+        return {**trust, **stated}
 
     @server.tool(annotations=_READ_ONLY)
     async def accuracy(symbol: Symbol) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 
 import pytest
 
 from liqstream.assistant import facts
 from liqstream.client import Forecast, Snapshot
-from liqstream.client.forecast import Chance, ExpectedSide, HorizonForecast, Skill
+from liqstream.client.forecast import Chance, ExpectedSide, HorizonForecast, Reach, Skill
 from liqstream.client.levels import Levels
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -95,16 +96,19 @@ def test_a_forecast_has_its_range_and_what_may_be_claimed() -> None:
     """Without quantiles the range is unknown; chances are bounded; the whole is JSON."""
     side = ExpectedSide(1e6, {"0.1": 1e5, "0.5": 9e5, "0.9": 3e6})
     chances = [Chance("long", "distance", 990.0, 0.5)] * 100
-    horizon = HorizonForecast(
-        1000, 61_000, "cF", 1000.0, side, ExpectedSide(2e6), chances, Skill(10, 3, "nothing yet")
-    )
-    stated = facts.forecast_of(Forecast("BTCUSDT", 1000, ["binance"], {"1h": horizon}), 31.0)
+    skill, reach = Skill(10, 3, "nothing yet"), Reach([0.0, 0.02], [0.9, 0.1])
+    horizon = HorizonForecast(1000, 61_000, "cF", 1000.0, side, ExpectedSide(2e6), chances, skill, reach)
+    forecast = Forecast("BTCUSDT", 1000, ["binance"], {"1h": horizon})
+    stated = facts.forecast_of(forecast, 31.0, from_price=1010.0)
     hour = stated["horizons"]["1h"]
     assert (stated["issued_age_s"], hour["until"]) == (30.0, "1970-01-01T00:01:01.000Z")
     assert hour["long"] == {"expected_usd": 1e6, "range_80_usd": [1e5, 3e6]}
     assert hour["short"]["range_80_usd"] is None
     assert (len(hour["chances"]), hour["verdict"]) == (facts.MOST_LEVELS, "nothing yet")
-    assert json.dumps(stated)
+    assert "chance_to_reach" not in hour
+    asked = facts.forecast_of(forecast, 31.0, price=1010.0 * math.exp(-0.01), from_price=1010.0)
+    assert asked["horizons"]["1h"]["chance_to_reach"] == pytest.approx(0.5)
+    assert json.dumps(asked)
 
 
 def test_accuracy_is_the_drawn_maps_beside_rules() -> None:

@@ -16,7 +16,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "levels": {"symbol": "BTCUSDT", "within_percent": 50, "most": 3},
     "clusters": {"symbol": "BTC/USDT:USDT", "most": 2},
     "sum_to_price": {"symbol": "btcusdt", "price": 1.0},
-    "forecast": {"symbol": "BTCUSDT"},
+    "forecast": {"symbol": "BTCUSDT", "price": 1.0},
     "accuracy": {"symbol": "BTCUSDT"},
 }
 TRUST = {"source", "time", "age_s", "stale", "quality", "current_price", "bounds"}
@@ -54,6 +54,8 @@ async def test_every_tool_answers_with_its_trust(demo_url: str, tmp_path: Path) 
                 else:
                     assert answer.structured_content is not None
                     assert answer.structured_content.keys() >= TRUST
+                    for horizon in answer.structured_content.get("horizons", {}).values():
+                        assert horizon["chance_to_reach"] == 0.0  # of a price that is out of all reach
             for given in ({"symbol": "NOSUCH"}, {"symbol": "BTCUSDT", "most": 51}):
                 refused = await client.call_tool("levels", given)
                 assert refused.is_error
