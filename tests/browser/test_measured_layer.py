@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.conftest import PHONE, Opened
 from tests.browser.test_venues import demo
+from tests.browser.test_words import DRAWN_TEXTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.simulated]
 Open = Callable[..., Opened]
@@ -19,6 +20,25 @@ def measured_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a simulated market whose positions are measured."""
     with demo(tmp_path_factory.mktemp("measured"), "BTCUSDT") as url:
         yield url
+
+
+def context_is_phone(opened: Opened) -> bool:
+    """Whether the page has a phone's size."""
+    size = opened.page.viewport_size
+    return size is not None and size["width"] == PHONE["width"]
+
+
+def _picture_says_the_same(opened: Opened, note: str) -> None:
+    """An exported picture calls nothing an estimate: it has coverage, age, and what its colours mean."""
+    opened.page.evaluate("() => liqstream.store.set({ view: 'density' })")
+    opened.page.locator(".legend-title", has_text="Known positions at their liquidation price").wait_for()
+    opened.page.wait_for_selector("#export-button[aria-expanded]")
+    drawn = " ".join(opened.page.evaluate(DRAWN_TEXTS))
+    assert "Estimate" not in drawn
+    assert "Known positions at their liquidation price (USD), hyperliquid-measured" in drawn
+    assert "Measured  \u00b7" in drawn
+    assert note.split(" of longs")[0] in drawn
+    assert "if open interest counts one side" in drawn
 
 
 @pytest.mark.parametrize(
@@ -43,6 +63,8 @@ def test_the_layer_is_labelled_and_left_again(measured_url: str, open_page: Open
     assert box is not None
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= opened.page.viewport_size["width"]  # type: ignore[index]
+    if not context_is_phone(opened):
+        _picture_says_the_same(opened, text)
     opened.page.evaluate("() => liqstream.store.set({ venues: [] })")
     opened.until("market.chosen.length === 0")
     note.wait_for(state="hidden")

@@ -15,14 +15,25 @@ import { h, put, sharp } from "./dom.js";
 /** @typedef {import("../chart/chart-view.js").ChartView} ChartView */
 
 /** What a colour says. @type {Record<import("../state/view-state.js").ViewState["view"], string>} */
-export const MEANING = {
+const MEANING = {
   clusters: "Cluster strength per level (USD)",
   density: "Liquidation leverage per level (USD)",
 };
+const MEASURED_MEANING = "Known positions at their liquidation price (USD)";
 const SET_BY_HAND = "Set by hand; double-click the bar to reset it";
 /** The bar reaches this far beyond where the colour is full, for the handle to go on. */
 const REACH = 2.5;
 const KEY_STEP = 0.02;
+
+/**
+ * @param {import("../data/market.js").Market | null | undefined} market
+ * @param {import("../state/view-state.js").ViewState["view"]} view
+ * @returns {string} what its colours mean; levels of measured positions are no estimate
+ */
+export function meaningOf(market, view) {
+  const measured = view === "density" && market?.chosen[0]?.endsWith("-measured");
+  return measured ? MEASURED_MEANING : MEANING[view];
+}
 
 export class Legend {
   #store;
@@ -98,7 +109,7 @@ export class Legend {
     const { colours } = this.#view ?? {};
     const { state } = this.#store;
     const of = this.#view?.compact ? `${this.#view.market?.symbol}: ` : "";
-    this.#title.textContent = of + MEANING[state.view];
+    this.#title.textContent = of + meaningOf(this.#view?.market, state.view);
     this.#lock.setAttribute("aria-pressed", String(state.lock));
     if (!colours?.high) return;
     const wanted = Math.max(colours.auto || colours.high, (state.high ?? 0) * this.#levelShare) * REACH;

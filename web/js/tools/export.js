@@ -11,8 +11,10 @@ import { price as priceText, usd } from "../data/format.js";
 import { wayText, wayTo } from "../data/way-to-price.js";
 import { formatTiers, tiersText } from "../state/leverage-tiers.js";
 import { h, note } from "../panels/dom.js";
+import { isMeasured, measuredPositions } from "../data/measured.js";
 import { ESTIMATE, ESTIMATE_TEXT } from "../panels/estimate.js";
-import { MEANING } from "../panels/legend.js";
+import { meaningOf } from "../panels/legend.js";
+import { noteText } from "../panels/measured-note.js";
 import { levelsCsv } from "./levels-csv.js";
 import { laterBox } from "./time-travel.js";
 
@@ -63,20 +65,22 @@ export function picture(slot, state, interval) {
 }
 
 /**
- * What stands below the map: the way to a price asked about, that it is an estimate and of what, the
- * exchanges, the meaning, the model, and the address that shows this view.
+ * What stands below the map: the way to a price asked about, that it is an estimate and of what or what part
+ * was measured, the exchanges, the meaning, the model, and the address that shows this view.
  * @param {import("../chart/chart-view.js").ChartView} view
  * @param {ViewState} state
  * @param {number} width px there are
  * @returns {string[]}
  */
 function footLines({ market, theme }, state, width) {
+  const measured = market && isMeasured(market);
   const of = market?.chosen.length ? market.chosen : (market?.exchanges ?? []);
   const tiers = tiersText(market?.tiers ?? []);
   const model = market?.now?.kernel || market?.header?.kernel;
+  const ofThese = of.length ? `, ${of.join(", ")}` : "";
   const facts = [
-    `${MEANING[state.view]}${of.length ? `, ${of.join(", ")}` : ""}${tiers && `, leverage ${tiers} alone`}`,
-    model && `Model: ${model}`,
+    `${meaningOf(market, state.view)}${ofThese}${tiers && `, leverage ${tiers} alone`}`,
+    model && !measured && `Model: ${model}`,
     "liqstream; charts by TradingView",
   ];
   const context = /** @type {CanvasRenderingContext2D} */ (h("canvas").getContext("2d"));
@@ -85,9 +89,18 @@ function footLines({ market, theme }, state, width) {
   const way = state.if !== null && market?.symbol === state.symbol ? wayTo(market, state.if) : null;
   const ifPrice = way && `If the price goes ${wayText(way)}.`;
   const address = `${location.host}${location.pathname}${location.search}`;
-  return [ifPrice, ESTIMATE_TEXT, `${facts.filter(Boolean).join(". ")}.`, address].flatMap((text) =>
+  const origin = measured ? `${measuredWords(market)}.` : ESTIMATE_TEXT;
+  return [ifPrice, origin, `${facts.filter(Boolean).join(". ")}.`, address].flatMap((text) =>
     text ? wrap(text, fits) : [],
   );
+}
+
+/**
+ * @param {import("../data/market.js").Market} market of the measured layer
+ * @returns {string} coverage and age as the page has them
+ */
+function measuredWords({ symbol }) {
+  return noteText(measuredPositions.of(symbol, () => {}));
 }
 
 /**
@@ -145,7 +158,7 @@ function drawLabels(context, view, state, interval, width) {
     .filter(Boolean)
     .join(" ");
   const detail = [
-    ESTIMATE,
+    market && isMeasured(market) ? "Measured" : ESTIMATE,
     shown && priceText(shown.price),
     `${state.window} of ${interval}`,
     shown && `${clock.format(shown.timeMs, "full")} ${clock.zone}`,
