@@ -223,3 +223,47 @@ def test_a_move_in_time_alone_leaves_the_profile_as_it_is(open_page: Open, demo_
         }"""
     )
     assert drawn == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}],
+    indirect=True,
+)
+def test_a_drag_writes_nothing_that_stays_as_it_is(open_page: Open, demo_url: str) -> None:
+    """No text of the page, no option of the chart, and below the closed sheet nothing at all: a slow phone draws the
+    map alone. What stands on the sheet goes on, and once it is open all of it is there."""
+    opened = open_page(demo_url)
+    page = opened.page
+    page.wait_for_function("() => document.querySelector('#sheet-summary').textContent.includes('▲')")
+    written: dict[str, int] = page.evaluate(
+        """async () => {
+          const {client, mapGrid} = liqstream, {view} = mapGrid.focus, time = view.chart.timeScale();
+          const found = {texts: 0, covered: 0}, side = document.querySelector('#side-body');
+          client.close();
+          const {from, to} = time.getVisibleLogicalRange();
+          time.setVisibleLogicalRange({from: from - 9, to: to - 9}); // back, so that there is a way to now
+          for (let i = 0; i < 60; i++) await new Promise(requestAnimationFrame);
+          new MutationObserver(found_ => { for (const {type, target} of found_) {
+            if (side.contains(target)) found.covered++;
+            else if (type !== 'attributes' && view.element.contains(target)) found.texts++;
+          } }).observe(document.body, {subtree: true, childList: true, characterData: true, attributes: true});
+          for (let i = 10; i < 20; i++) {
+            time.setVisibleLogicalRange({from: from - i, to: to - i});
+            await new Promise(requestAnimationFrame);
+          }
+          const {texts} = found;
+          document.querySelector('#sheet-summary').textContent = '';
+          for (let i = 0; i < 40; i++) {
+            mapGrid.market.takeTick({...client.snapshot(mapGrid.market.symbol), currentPrice: mapGrid.market.now.price});
+            await new Promise(done => setTimeout(done, 20));
+          }
+          return {...found, texts, summary: document.querySelector('#sheet-summary').textContent.length};
+        }"""
+    )
+    assert written["texts"] == 0
+    assert written["covered"] == 0
+    assert written["summary"] > 0
+    assert page.locator("#side-body .ladder tbody tr:not(.here)").first.inner_text() == ""
+    page.tap("#sheet-handle")
+    page.wait_for_function("() => document.querySelector('#side-body .ladder tbody').innerText.includes('%')")

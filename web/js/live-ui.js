@@ -31,6 +31,8 @@ import { setUpTools } from "./tools/setup.js";
 
 /** Being live goes first: what stands around the map is asked for so long after it. */
 const BESIDES_MS = 600;
+/** Where the panel is a sheet over the map, as in page.css. */
+const SHEET = matchMedia("(max-width: 860px)");
 
 /** @typedef {import("./data/clusters.js").Cluster} Cluster */
 /**
@@ -89,7 +91,7 @@ export function startLiveUi({ store, mapGrid, loader, facts, client, connection,
   const drawSoon = oncePerFrame(() => {
     const { market } = mapGrid;
     showReadout(find("#ohlc"), market, loader.interval, mapGrid.hovered, mapGrid.focus.view.clock);
-    if (!aside.hidden) side.draw();
+    if (!aside.hidden) side.draw({ covered: isClosedSheet(aside) });
     tape.draw();
   });
 
@@ -109,7 +111,7 @@ export function startLiveUi({ store, mapGrid, loader, facts, client, connection,
   });
   store.subscribe(rememberSettings);
   const writeAddress = keepAddress(store);
-  openSheet(aside);
+  openSheet(aside, () => side.drawNow());
   showFocus();
 
   const sentences = facts.unknown
@@ -189,11 +191,22 @@ function keepAddress(store) {
   return write;
 }
 
-/** On a phone the details are a sheet. @param {HTMLElement} aside */
-function openSheet(aside) {
+/** Whether it is a sheet of which only the handle is in sight (page.css). @param {HTMLElement} aside */
+function isClosedSheet(aside) {
+  return SHEET.matches && !aside.classList.contains("open");
+}
+
+/**
+ * On a phone the details are a sheet.
+ * @param {HTMLElement} aside
+ * @param {() => void} onOpen called where what it covered has to be drawn
+ */
+function openSheet(aside, onOpen) {
   const handle = find("#sheet-handle");
+  SHEET.addEventListener("change", onOpen);
   handle.addEventListener("click", () => {
     const open = aside.classList.toggle("open");
+    if (open) onOpen();
     handle.setAttribute("aria-expanded", String(open));
     find("#sheet-word").textContent = open ? "Hide the details" : "Show the details";
   });

@@ -51,6 +51,11 @@ export class LiquidationsPrimitive {
   /** USD of a full dot. */
   #full = 1;
   #colours = { long: "#f66", short: "#6cf", casing: "#0008" };
+  /**
+   * Of dots by side and size: a hundred circles a frame would hold a slow phone up.
+   * @type {Map<string, ImageBitmap>}
+   */
+  #pictures = new Map();
 
   /** @param {Attached} given */
   attached({ chart, series, requestUpdate }) {
@@ -75,6 +80,7 @@ export class LiquidationsPrimitive {
   /** @param {Theme} theme */
   setTheme(theme) {
     this.#colours = { long: theme.long, short: theme.short, casing: theme.light ? "#ffffffd0" : "#05070bc0" };
+    this.#pictures.clear();
     this.#requestUpdate();
   }
 
@@ -159,22 +165,43 @@ export class LiquidationsPrimitive {
     const spacing = this.#chart.timeScale().options().barSpacing;
     const xOf = (/** @type {number} */ column) => (origin + (column - first) * spacing) * hr;
     this.#drawStrip(context, xOf, bitmapSize, spacing * hr, vr);
-    context.lineWidth = Math.max(1, hr * 0.8);
-    context.strokeStyle = this.#colours.casing;
     for (const dot of this.#dots) {
       const radius = radiusOf(dot.usd, this.#full) * this.scale * hr;
       if (radius < LEAST_RADIUS_PX * hr) continue;
       const x = xOf(dot.column);
       const y = (this.#series.priceToCoordinate(dot.price) ?? -99) * vr;
       if (x < -20 || x > bitmapSize.width + 20 || y < -20 || y > bitmapSize.height + 20) continue;
-      context.beginPath();
-      context.arc(x, y, radius, 0, 2 * Math.PI);
-      context.globalAlpha = 0.72;
-      context.fillStyle = this.#colours[dot.side];
-      context.fill();
-      context.globalAlpha = 1;
-      context.stroke();
+      const picture = this.#pictureOf(dot.side, radius, Math.max(1, hr * 0.8));
+      context.drawImage(picture, Math.round(x - picture.width / 2), Math.round(y - picture.height / 2));
     }
+  }
+
+  /**
+   * @param {Dot["side"]} side
+   * @param {number} radius device px; taken to a quarter of one
+   * @param {number} lineWidth of the casing, device px
+   * @returns {ImageBitmap}
+   */
+  #pictureOf(side, radius, lineWidth) {
+    const size = Math.round(4 * radius) / 4;
+    const key = `${side}|${size}|${lineWidth}`;
+    const kept = this.#pictures.get(key);
+    if (kept) return kept;
+    const middle = Math.ceil(size + lineWidth / 2) + 0.5; // the place of a dot is the middle of a pixel
+    const canvas = new OffscreenCanvas(2 * middle, 2 * middle);
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    context.lineWidth = lineWidth;
+    context.strokeStyle = this.#colours.casing;
+    context.beginPath();
+    context.arc(middle, middle, size, 0, 2 * Math.PI);
+    context.globalAlpha = 0.72;
+    context.fillStyle = this.#colours[side];
+    context.fill();
+    context.globalAlpha = 1;
+    context.stroke();
+    const picture = canvas.transferToImageBitmap();
+    this.#pictures.set(key, picture);
+    return picture;
   }
 
   /**
@@ -193,8 +220,11 @@ export class LiquidationsPrimitive {
       if (x < -bar || x > width) continue;
       const scale = full / this.#largest;
       const [longHeight, shortHeight] = [long, short].map((usd) => (usd > 0 ? Math.max(vr, usd * scale) : 0));
-      context.fillStyle = this.#colours.long;
-      context.fillRect(x, height - longHeight, bar, longHeight);
+      if (longHeight) {
+        context.fillStyle = this.#colours.long;
+        context.fillRect(x, height - longHeight, bar, longHeight);
+      }
+      if (!shortHeight) continue;
       context.fillStyle = this.#colours.short;
       context.fillRect(x, height - longHeight - shortHeight, bar, shortHeight);
     }

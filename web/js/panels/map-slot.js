@@ -212,7 +212,8 @@ export class MapSlot {
     for (const overlay of this.#overlays) overlay.draw();
     if (this.#hovered) this.tooltip?.show(this.#hovered); // its figures live too
     const { clock } = this.view;
-    this.#zone.textContent = clock.offsetText(market.now?.timeMs ?? Date.now());
+    const zone = clock.offsetText(market.now?.timeMs ?? Date.now());
+    if (this.#zone.textContent !== zone) this.#zone.textContent = zone;
     this.#zone.title = `Times are ${clock.zone}`;
     const { shown, at } = market;
     put(
@@ -282,7 +283,9 @@ export class MapSlot {
   #drawPill() {
     const hidden = this.view.viewport.following || !this.view.market?.matrix;
     this.#pill.hidden = hidden;
-    if (!hidden) this.#pill.textContent = this.#arrived ? `Live · ${this.#arrived} new` : "Live";
+    const text = this.#arrived ? `Live · ${this.#arrived} new` : "Live";
+    // Another text, be it the same, would have the page laid out anew with every frame of a drag.
+    if (!hidden && this.#pill.textContent !== text) this.#pill.textContent = text;
   }
 
   /** @param {import("../chart/chart-library.js").MouseEventParams} event */

@@ -71,10 +71,7 @@ export class PriceLadder {
     this.#waiting.hidden = Boolean(now);
     this.#table.hidden = !now;
     if (!now) return;
-    const above = market.clusters("short", now).filter((cluster) => cluster.price > now.price);
-    const below = market.clusters("long", now).filter((cluster) => cluster.price < now.price);
-    const [over, under] = [chosen(above, now.price), chosen(below, now.price)];
-    const most = Math.max(1, above[0]?.usd ?? 0, below[0]?.usd ?? 0);
+    const { over, under, most } = entriesOf(market, now);
     this.#caption.textContent = `Largest liquidation clusters of ${market.symbol} above and below the price`;
     this.#here.textContent = priceText(now.price);
     this.#when.textContent = market.at === null ? "price now" : "price then";
@@ -90,11 +87,39 @@ export class PriceLadder {
       row.show(entry, now, most, chance(entry));
     this.#above.forEach((row, i) => show(row, over[i - (SHOWN_PER_SIDE - over.length)]));
     this.#below.forEach((row, i) => show(row, under[i]));
+    this.#nameNext(over, under);
+  }
+
+  /** All that is in sight of a ladder that is covered. @param {Market} market */
+  nameNext(market) {
+    const { shown: now } = market;
+    if (!now) return;
+    const { over, under } = entriesOf(market, now);
+    this.#nameNext(over, under);
+  }
+
+  /**
+   * @param {Entry[]} over
+   * @param {Entry[]} under
+   */
+  #nameNext(over, under) {
     this.#onNext(
       over.find(({ next }) => next)?.cluster,
       under.find(({ next }) => next)?.cluster,
     );
   }
+}
+
+/**
+ * What the ladder shows above and below the price, and the USD of the largest.
+ * @param {Market} market
+ * @param {import("../data/market.js").Now} now
+ */
+function entriesOf(market, now) {
+  const above = market.clusters("short", now).filter((cluster) => cluster.price > now.price);
+  const below = market.clusters("long", now).filter((cluster) => cluster.price < now.price);
+  const most = Math.max(1, above[0]?.usd ?? 0, below[0]?.usd ?? 0);
+  return { over: chosen(above, now.price), under: chosen(below, now.price), most };
 }
 
 class Row {

@@ -18,6 +18,8 @@ const BEYOND = "beyond the range";
 const FIGURES_AT = [0.01, 0.02, 0.05];
 /** Narrower, as on a phone, there is no room for figures; totals has them. */
 const LEAST_WIDTH = 100;
+/** What is new is drawn when there is nothing else to do, at the latest after this long. */
+const LATEST_MS = 400;
 const FIGURE_PX = 14;
 
 export class Profile {
@@ -30,6 +32,8 @@ export class Profile {
   /** @type {number | null} */
   #crosshairY = null;
   #frame = 0;
+  /** Of what waits for an idle moment; 0: nothing does. */
+  #idle = 0;
   /** Whether more than the map's place may have changed since it was drawn. */
   #changed = true;
   /** The prices in sight and the size that it was drawn for. */
@@ -61,12 +65,17 @@ export class Profile {
   setCrosshair(y) {
     if (y === this.#crosshairY) return;
     this.#crosshairY = y;
-    this.request();
-  }
-
-  request() {
     this.#changed = true;
     this.follow();
+  }
+
+  /** Its figures, or its size, may be others: a map that is dragged meanwhile goes first. */
+  request() {
+    this.#changed = true;
+    this.#idle ||= whenIdle(() => {
+      this.#idle = 0;
+      this.follow();
+    });
   }
 
   /** The map moved: it is drawn anew if the prices in sight are others, not along the time axis. */
@@ -75,7 +84,7 @@ export class Profile {
       this.#frame = 0;
       const { viewport, pane } = this.#view;
       const placed = [...viewport.prices(), pane.height].join();
-      if (!this.#changed && placed === this.#placed) return;
+      if ((!this.#changed || this.#idle) && placed === this.#placed) return;
       this.#changed = false;
       this.#placed = placed;
       this.#draw();
@@ -310,6 +319,12 @@ function line(context, y, width) {
   context.moveTo(0, Math.round(y) + 0.5);
   context.lineTo(width, Math.round(y) + 0.5);
   context.stroke();
+}
+
+/** @param {() => void} run @returns {number} never 0 */
+function whenIdle(run) {
+  if ("requestIdleCallback" in globalThis) return requestIdleCallback(run, { timeout: LATEST_MS });
+  return Number(setTimeout(run, 0)); // Safari has none
 }
 
 /** @param {ArrayLike<number>} values */

@@ -64,7 +64,7 @@ export class SidePanel {
   #tiers;
   #realised = h("section", { class: "block realised" });
   #accuracy = new AccuracyPanel();
-  #forecast = new ForecastPanel(() => this.#drawNow());
+  #forecast = new ForecastPanel(() => this.drawNow());
   #lines = h("div");
   #kernel = h("b");
   #model = h(
@@ -108,28 +108,33 @@ export class SidePanel {
   show(market, windowMs) {
     this.#market = market;
     this.#windowMs = windowMs;
-    this.#drawNow();
+    this.drawNow();
   }
 
-  #drawNow() {
+  /** Draws at once, all of it. */
+  drawNow() {
     this.#drawnAt = -Infinity;
     this.draw();
   }
 
-  /** Draws, at most twice a second: figures that flicker cannot be read. Out of sight it asks for nothing. */
-  draw() {
+  /**
+   * Draws, at most twice a second: figures that flicker cannot be read. Out of sight it asks for nothing.
+   * @param {{ covered?: boolean }} [place] covered: of a closed sheet only what stands on it is in sight
+   */
+  draw({ covered = false } = {}) {
     if (!this.#market || document.hidden) return;
     const { tab } = this.#tabs;
     const tooEarlyMs = this.#drawnAt + DRAW_MS - performance.now();
     if (tooEarlyMs > 0 && tab === this.#drawnTab) {
-      this.#later ||= setTimeout(() => this.draw(), tooEarlyMs + 1);
+      this.#later ||= setTimeout(() => this.draw({ covered }), tooEarlyMs + 1);
       return;
     }
     clearTimeout(this.#later);
     this.#later = undefined;
     this.#drawnAt = performance.now();
+    if (covered) return this.#priceLadder.nameNext(this.#market);
     this.#drawnTab = tab;
-    this.#priceLadder.draw(this.#market); // which also names the next clusters on a phone's closed sheet
+    this.#priceLadder.draw(this.#market);
     if (tab === "levels") this.#drawLevels(this.#market);
     else if (tab === "accuracy") this.#accuracy.draw(this.#market);
     else if (tab === "data") {

@@ -83,11 +83,8 @@ export class IfPriceLine {
   draw() {
     const { way } = this;
     this.#handle.hidden = this.#label.hidden = !way;
-    const shown = Boolean(way);
-    this.#line.applyOptions({ price: way?.to ?? 0, lineVisible: shown, axisLabelVisible: shown });
+    this.#drawLine(way);
     if (!way) return;
-    const { accent } = this.#view.theme;
-    this.#line.applyOptions({ color: accent, axisLabelColor: accent });
     const { width, height } = this.#view.pane;
     // Out of sight it waits at the edge behind which it is.
     const y = Math.round(Math.min(height, Math.max(0, this.#view.yOf(way.to) ?? 0)));
@@ -102,6 +99,22 @@ export class IfPriceLine {
     const above = width < NARROW_PX ? GAP_PX : y - size - GAP_PX; // a phone's map is free at its top
     const top = y > size + 2 * GAP_PX ? above : y + GAP_PX;
     this.#label.style.transform = `translateY(${Math.max(0, Math.min(top, height - size))}px)`;
+  }
+
+  /**
+   * The chart draws itself anew with every option, and the map may be moving: only what changed is set.
+   * @param {import("../data/way-to-price.js").Way | null} way
+   */
+  #drawLine(way) {
+    const shown = Boolean(way);
+    const { accent } = this.#view.theme;
+    const before = this.#line.options();
+    const same = before.price === (way?.to ?? 0) && before.lineVisible === shown && before.color === accent;
+    if (same) return;
+    this.#line.applyOptions({
+      ...{ price: way?.to ?? 0, lineVisible: shown, axisLabelVisible: shown },
+      ...{ color: accent, axisLabelColor: accent },
+    });
   }
 
   /** By key: puts it on the next big cluster, takes hold of it, or, held, removes it. */
