@@ -142,6 +142,12 @@ class LiveMarket:
 
     def _take_liquidated(self, time_ms: int, long_usd: float, short_usd: float) -> None:
         bar = time_ms - time_ms % self.interval_ms
+        for closed in self.closed:  # that no state has taken yet; NaN, where nobody listened, stays
+            if closed.candle.open_time_ms == bar:
+                closed.liquidated_long_usd += long_usd
+                closed.liquidated_short_usd += short_usd
+        if bar <= self._newest_closed_ms:
+            return
         long_so_far, short_so_far = self._liquidated_usd.get(bar, (0.0, 0.0))
         self._liquidated_usd[bar] = (long_so_far + long_usd, short_so_far + short_usd)
 

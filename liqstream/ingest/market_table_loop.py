@@ -22,7 +22,7 @@ from liqstream.heatmap.market_table import (
     usd_figure,
 )
 from liqstream.heatmap.model_thread import TOGETHER
-from liqstream.market import Liquidation, MarketEvent, MarketKey
+from liqstream.market import DAY_MS, Liquidation, MarketEvent, MarketKey
 from liqstream.store.day_figures import DayFigures
 from liqstream.store.errors import StoreError
 from liqstream.store.market_store import MarketStore
@@ -39,6 +39,9 @@ DAY_EVERY_S = 60.0
 SIGN_OF_LIFE_S = 4.0
 """A table comes at least so often, if only with its time: silence is a fault."""
 
+_READINGS = 3
+"""Of the last day, one after the other at most: what comes late meanwhile may be in one or not."""
+
 ASK_AGAIN_S = 0.25
 """A server that does not lead looks so often whether it does by now."""
 
@@ -52,6 +55,22 @@ class _MapFigures:
     values: dict[str, Value]
     made_s: float
     records: int
+
+
+_Sums = defaultdict[MarketKey, list[float]]
+
+
+def _sums() -> _Sums:
+    return defaultdict(lambda: [0.0, 0.0])
+
+
+def _added(parts: Sequence[_Sums]) -> _Sums:
+    added = _sums()
+    for part in parts:
+        for key, (long_usd, short_usd) in part.items():
+            added[key][0] += long_usd
+            added[key][1] += short_usd
+    return added
 
 
 class MarketTableLoop:
@@ -82,17 +101,25 @@ class MarketTableLoop:
         self._day: dict[MarketKey, DayFigures] = {}  # as the store had it at `_day_ms`
         self._day_ms = 0  # UTC ms of the data; liquidations from then on are in `_since`
         self._day_read_s = -math.inf  # when the store was last asked
-        # Long and short USD liquidated from `_day_ms` on, by market.
-        self._since: defaultdict[MarketKey, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        # Long and short USD by market: liquidated from `_day_ms` on, and before, but come since the store was
+        # asked.
+        self._since, self._late = _sums(), _sums()
         self._last: MarketTable | None = None  # made last
         self._made_s = -math.inf  # when that was
 
     def take(self, records: Sequence[MarketEvent]) -> None:
         """Add up the liquidations among some records; never waits."""
         for record in records:
-            if isinstance(record, Liquidation) and record.time_ms >= self._day_ms:
-                sums = self._since[MarketKey(record.exchange, record.symbol)]
-                sums[record.side == "short"] += record.notional_usd
+            if isinstance(record, Liquidation):
+                key = MarketKey(record.exchange, record.symbol)
+                if record.time_ms >= self._day_ms:
+                    self._since[key][record.side == "short"] += record.notional_usd
+                elif self._is_missing(key, record.time_ms):
+                    self._late[key][record.side == "short"] += record.notional_usd
+
+    def _is_missing(self, key: MarketKey, time_ms: int) -> bool:
+        """Whether a liquidation that came late belongs to the last day, and to none of the totals in it."""
+        return time_ms >= max(self._day_ms - DAY_MS, self._day.get(key, DayFigures()).totals_end_ms)
 
     async def run(self) -> None:
         """Make tables until cancelled; the store may fail, the last day's figures are then older."""
@@ -141,18 +168,21 @@ class MarketTableLoop:
             return
         # From here on liquidations are added up anew: the newest record of all is the store's, what is of a
         # later time is not.
-        before, self._day_ms = (self._since, self._day_ms), now_ms + 1
-        self._since = defaultdict(lambda: [0.0, 0.0])
+        before_ms, before, day = self._day_ms, [self._since, self._late], self._day
+        self._day_ms, self._since = now_ms + 1, _sums()
         try:
-            await self._store.flush()
-            self._day = await self._store.day_figures(markets, now_ms + 1)
+            for _ in range(_READINGS):
+                self._late = _sums()
+                await self._store.flush()
+                day = await self._store.day_figures(markets, now_ms + 1)
+                if not self._late:
+                    break
+                before.append(self._late)
+            self._day, self._late = day, _sums()
         except StoreError as error:
             log.warning("day_figures_not_read", reason=str(error))
-            since, self._day_ms = before
-            for key, (long_usd, short_usd) in self._since.items():
-                since[key][0] += long_usd
-                since[key][1] += short_usd
-            self._since = since
+            self._day_ms, self._since = before_ms, _added([*before, self._since, self._late])
+            self._late = _sums()
         self._day_read_s = self._clock_s()
 
     def _records(self, symbol: str) -> int:
@@ -181,7 +211,7 @@ class MarketTableLoop:
         price_24h = next((day.price_day_ago_usd for day in days.values() if day.price_day_ago_usd), None)
         funding = next((day for day in days.values() if day.funding_rate is not None), DayFigures())
         held = sum(each.open_interest_base for each in markets if math.isfinite(each.open_interest_base))
-        since = [self._since.get(key, (0.0, 0.0)) for key in days]
+        since = [came[key] for came in (self._since, self._late) for key in days if key in came]
         return {
             "price": price_figure(price),
             "price_24h": price_figure(price_24h),

@@ -22,7 +22,8 @@ class DayFigures:
     """One market's figures; None where the store does not know.
 
     Prices in USD, open interest in base coin with the UTC ms of its newest reading, liquidations in USD by
-    side, funding as a fraction per interval with the UTC ms at which it was paid.
+    side, funding as a fraction per interval with the UTC ms at which it was paid. `totals_end_ms` is where
+    the given totals of liquidations end (UTC ms, 0 without any): single ones of before are part of them.
     """
 
     price_day_ago_usd: float | None = None
@@ -31,6 +32,7 @@ class DayFigures:
     open_interest_ms: int | None = None
     long_usd: float = 0.0
     short_usd: float = 0.0
+    totals_end_ms: int = 0
     funding_rate: float | None = None
     funding_ms: int | None = None
 
@@ -73,10 +75,10 @@ WITH wanted AS (
         FROM chosen AS total WHERE total.exchange = event.exchange AND total.symbol = event.symbol
           AND total.open_time_ms = event.time_ms - event.time_ms % total.interval_ms)
 )
-SELECT exchange, symbol, sum(long_usd), sum(short_usd) FROM (
-    SELECT exchange, symbol, long_usd, short_usd FROM chosen UNION ALL
+SELECT exchange, symbol, sum(long_usd), sum(short_usd), max(end_ms) FROM (
+    SELECT exchange, symbol, long_usd, short_usd, open_time_ms + interval_ms AS end_ms FROM chosen UNION ALL
     SELECT exchange, symbol, CASE WHEN side = 'long' THEN usd ELSE 0 END,
-           CASE WHEN side = 'long' THEN 0 ELSE usd END FROM events
+           CASE WHEN side = 'long' THEN 0 ELSE usd END, 0 FROM events
 ) GROUP BY ALL
 """  # noqa: S608  names are ours
 
@@ -109,8 +111,8 @@ def day_figures(
             open_interest_day_ago_base=day_ago,
             open_interest_ms=int(newest_ms),
         )
-    for key, (long_usd, short_usd) in rows(_LIQUIDATIONS):
-        found[key] = replace(found[key], long_usd=long_usd, short_usd=short_usd)
+    for key, (long_usd, short_usd, end_ms) in rows(_LIQUIDATIONS):
+        found[key] = replace(found[key], long_usd=long_usd, short_usd=short_usd, totals_end_ms=int(end_ms))
     for key, (rate, time_ms) in rows(_FUNDING):
         found[key] = replace(found[key], funding_rate=rate, funding_ms=int(time_ms))
     return found

@@ -66,6 +66,19 @@ def test_liquidations_are_counted_to_their_bar(market: LiveMarket) -> None:
     assert short_usd[1:].tolist() == [0.0, 320.0, 0.0]
 
 
+def test_a_late_liquidation_counts_to_its_bar_while_no_state_has_it(market: LiveMarket) -> None:
+    """Then the bar is what it was; what is kept for bars to come does not grow by it."""
+    market.cover(MINUTE, 3 * MINUTE)
+    late = Liquidation(KEY.exchange, KEY.symbol, 2 * MINUTE + 5, "long", 100.0, 2.0)
+    for event in (candle(MINUTE), candle(2 * MINUTE), late):
+        market.apply(event, 0.0)
+    assert [bar.liquidated_long_usd for bar in market.take_closed()] == [0.0, 200.0]
+    for event in (late, candle(3 * MINUTE, closed=False)):
+        market.apply(event, 0.0)
+    assert market._liquidated_usd == {}
+    assert market.take_closed() == []
+
+
 def test_the_forming_bar_gives_way_to_its_closed_self(market: LiveMarket) -> None:
     """And what repeats or comes late is not taken twice."""
     market.apply(candle(0, 100.5, closed=False), 0.0)

@@ -17,7 +17,15 @@ from liqstream.ingest.market_table_loop import (
     SIGN_OF_LIFE_S,
     MarketTableLoop,
 )
-from liqstream.market import HOUR_MS, FundingRate, Liquidation, MarkPrice
+from liqstream.market import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    FundingRate,
+    Liquidation,
+    LiquidationTotal,
+    MarkPrice,
+)
 from liqstream.store.errors import StoreError
 from liqstream.store.market_store import MarketStore
 from tests.support.fleet import END_MS, make_maps
@@ -156,3 +164,42 @@ async def test_of_a_watched_market_no_levels_are_made_a_second_time(rig: Rig) ->
         maps.apply([MarkPrice("binance", "BTCUSDT", END_MS + 3, 100_900.0 + after_s)])
         await rig.step(after_s)
         assert maps.steps[0] - before == made
+
+
+async def test_a_liquidation_that_comes_late_counts_at_once_and_once(rig: Rig) -> None:
+    """Of before the store was asked; one of yesterday, or that a given total holds, does not."""
+    hour_ms = END_MS // HOUR_MS * HOUR_MS - 2 * HOUR_MS
+    total = LiquidationTotal("binance", "BTCUSDT", HOUR_MS, hour_ms, 7e6, 0.0)
+    await rig.store.append([total])
+    assert (await rig.row())["long_liquidated_24h"] == 7e6
+    for time_ms, sum_usd in (
+        (END_MS - MINUTE_MS, 8e6),
+        (hour_ms + HOUR_MS - 1, 8e6),
+        (END_MS - DAY_MS - 2, 8e6),
+        (END_MS - 2, 9e6),
+    ):
+        late = Liquidation("binance", "BTCUSDT", time_ms, "long", 100_000.0, 10.0)
+        rig.loop.take([late])
+        rig.store.enqueue([late])
+        assert (await rig.row())["long_liquidated_24h"] == sum_usd
+    assert (await rig.row(DAY_EVERY_S))["long_liquidated_24h"] == 9e6
+
+
+async def test_what_comes_late_while_the_store_is_read_counts_once(rig: Rig) -> None:
+    """Whether the reading has it or not."""
+    read = rig.store.day_figures
+    for when in ("before", "after"):
+        late = Liquidation("binance", "BTCUSDT", END_MS - (5 if when == "before" else 7), "long", 1e5, 10.0)
+
+        async def reads(*asked: Any, when: str = when, late: Liquidation = late) -> Any:
+            rig.store.day_figures = read  # type: ignore[method-assign]
+            found = None if when == "before" else await read(*asked)
+            rig.loop.take([late])
+            rig.store.enqueue([late])
+            await rig.store.flush()
+            return found or await read(*asked)
+
+        rig.store.day_figures = reads  # type: ignore[method-assign,assignment]
+        expected = 1e6 if when == "before" else 2e6
+        assert (await rig.row(DAY_EVERY_S))["long_liquidated_24h"] == expected
+        assert (await rig.row(DAY_EVERY_S))["long_liquidated_24h"] == expected
