@@ -22,6 +22,7 @@ from .errors import CannotConnectError, ClientError, RefusedError
 from .forecast import Forecast, decode_forecast
 from .history import History, decode_history
 from .market_table import MarketTables
+from .positions import MeasuredPositions, decode_positions
 from .reconnect import LONGEST_WAIT_S, full_jitter, may_reconnect
 from .rest import decode_latest, fetch
 from .snapshot import Snapshot
@@ -199,6 +200,25 @@ class HeatmapClient:
         query = {"window": window, **({"interval": interval} if interval else {}), **_of(exchanges)}
         url = self._addresses.resource("/api/context/{symbol}", symbol=symbol_of(symbol))
         return decode_context(await fetch(self._opened(), url.with_query(query)))
+
+    async def positions(
+        self,
+        symbol: str,
+        *,
+        side: Literal["long", "short"] | None = None,
+        prices: tuple[float, float] | None = None,
+        most: int = 50,
+    ) -> MeasuredPositions:
+        """The largest positions measured on Hyperliquid, at most `most` (to 200), by REST.
+
+        Of one side, and with levels from the lower to the higher of `prices` (USD), or of all. Raises
+        ClientError, also where the server measures none.
+        """
+        query = {"limit": str(most), **({"side": side} if side else {})}
+        if prices is not None:
+            query |= {"low": repr(prices[0]), "high": repr(prices[1])}
+        url = self._addresses.resource("/api/positions/{symbol}", symbol=symbol_of(symbol))
+        return decode_positions(await fetch(self._opened(), url.with_query(query)))
 
     def account(self, symbol: str) -> Account:
         """What arrived of a subscribed symbol and what did not. Raises KeyError for others."""
