@@ -6,7 +6,9 @@ import codecs
 import gzip
 import hashlib
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +38,8 @@ def files_in(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_data(path: Path) -> bool:
-    return path.name.lower().endswith(SUFFIXES) and not _is_litter(path)
+    is_named = path.name.lower().endswith(SUFFIXES) and not _is_litter(path)
+    return is_named and not (path.is_dir() or path.is_fifo() or path.is_socket())
 
 
 def _is_litter(path: Path) -> bool:
@@ -84,6 +87,8 @@ def csv_text(path: Path) -> Iterator[Iterable[str]]:
         raise ArchiveError("it is not a text file") from None
     except gzip.BadGzipFile as error:
         raise ArchiveError(f"it is not a usable gzip file: {error}") from None
+    except (zlib.error, lzma.LZMAError) as error:
+        raise ArchiveError(f"it is damaged: {error}") from None
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
         raise ArchiveError(f"it is not a usable zip file: {error}") from None
     except OSError as error:

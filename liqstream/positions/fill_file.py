@@ -6,6 +6,7 @@ A line is a block, `{"block_time": .., "block_number": .., "events": [[user, fil
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +14,20 @@ from typing import Any
 
 import orjson
 
+from liqstream.file_import.fields import EARLIEST_MS
 from liqstream.file_import.files import ArchiveError
 from liqstream.file_import.importer import FileReport, ImportReport
 from liqstream.file_import.row_checks import BadRow
 from liqstream.market import Liquidation, LiquidationSpan, MarketEvent
 from liqstream.market.identity import canonical, contract_name, contract_of
+from liqstream.market.record_bounds import unsound
 from liqstream.positions.messages import read_liquidation
 from liqstream.store.market_store import MarketStore
 
 EXCHANGE = "hyperliquid"
 FORM = "hyperliquid fills"
+LATE_MS = 300_000
+"""How far our clock may be behind a fill."""
 _LZ4 = b"\x04\x22\x4d\x18"
 
 
@@ -72,7 +77,7 @@ def _take_line(found: FillFile, number: int, line: bytes, wanted: str | None) ->
     try:
         for user, fill in _fills(orjson.loads(line)):
             _take_fill(found, str(user), fill, wanted)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         found.bad_rows.append(BadRow(number, f"no fill: {error}"[:120]))
 
 
@@ -83,6 +88,8 @@ def _fills(line: Any) -> Any:
 
 def _take_fill(found: FillFile, user: str, fill: Any, wanted: str | None) -> None:
     time_ms, coin = int(fill["time"]), str(fill["coin"])
+    if not EARLIEST_MS <= time_ms <= time.time_ns() // 1_000_000 + LATE_MS:
+        raise ValueError(f"{str(time_ms)[:30]} is no time of the past in ms")
     found.rows += 1
     found.first_ms, found.last_ms = min(found.first_ms, time_ms), max(found.last_ms, time_ms)
     contract = contract_of(contract_name(coin) if coin.startswith("k") else f"{coin}USDT")
@@ -99,7 +106,10 @@ def _take_fill(found: FillFile, user: str, fill: Any, wanted: str | None) -> Non
         found.duplicates += 1
         return
     price, size = read.price / contract.coins, read.size * contract.coins
-    found.liquidations[read.trade_id] = Liquidation(EXCHANGE, symbol, time_ms, read.side, price, size)
+    liquidation = Liquidation(EXCHANGE, symbol, time_ms, read.side, price, size)
+    if wrong := unsound(liquidation):
+        raise ValueError(f"its {wrong} is beyond what a market can have had")
+    found.liquidations[read.trade_id] = liquidation
 
 
 async def import_fill_files(
