@@ -13,28 +13,32 @@ import duckdb
 from liqstream.market import DAY_MS, MarketKey
 from liqstream.market.record_bounds import HIGHEST_PRICE_USD, LARGEST_USD, LOWEST_PRICE_USD
 
+_PAST = "BETWEEN 0 AND $latest"
+_INTERVAL = f"interval_ms BETWEEN 1 AND {366 * DAY_MS}"
+
 # Each factor is bounded before the product: 1e200 times 1e200 must not be made.
 USABLE: dict[str, str] = {
     "candles": (
-        f"open_time_ms <= $latest AND open_time_ms % interval_ms = 0 AND low >= {LOWEST_PRICE_USD} "
-        f"AND high <= {HIGHEST_PRICE_USD} AND low <= least(open, close) AND greatest(open, close) <= high "
-        f"AND NOT isnan(low + high + open + close) AND coalesce(volume_base, 0) BETWEEN 0 "
+        f"open_time_ms {_PAST} AND {_INTERVAL} AND open_time_ms % interval_ms = 0 "
+        f"AND low >= {LOWEST_PRICE_USD} AND high <= {HIGHEST_PRICE_USD} "
+        "AND low <= least(open, close) AND greatest(open, close) <= high "
+        "AND NOT isnan(low + high + open + close) AND coalesce(volume_base, 0) BETWEEN 0 "
         f"AND {LARGEST_USD} / greatest(close, {LOWEST_PRICE_USD})"
     ),
     "open_interest": (
-        f"time_ms <= $latest AND open_interest_base > 0 "
+        f"time_ms {_PAST} AND open_interest_base > 0 "
         f"AND open_interest_base <= {LARGEST_USD / LOWEST_PRICE_USD} AND isfinite(reported)"
     ),
     "liquidations": (
-        f"time_ms <= $latest AND price_usd BETWEEN {LOWEST_PRICE_USD} AND {HIGHEST_PRICE_USD} "
+        f"time_ms {_PAST} AND price_usd BETWEEN {LOWEST_PRICE_USD} AND {HIGHEST_PRICE_USD} "
         f"AND quantity_base > 0 AND quantity_base <= {LARGEST_USD} / greatest(price_usd, {LOWEST_PRICE_USD})"
     ),
     "liquidation_totals": (
-        f"open_time_ms <= $latest AND long_usd BETWEEN 0 AND {LARGEST_USD} "
+        f"open_time_ms {_PAST} AND {_INTERVAL} AND long_usd BETWEEN 0 AND {LARGEST_USD} "
         f"AND short_usd BETWEEN 0 AND {LARGEST_USD}"
     ),
-    "liquidation_spans": "end_ms <= $latest AND start_ms <= end_ms",
-    "funding": "time_ms <= $latest AND abs(rate) <= 1",
+    "liquidation_spans": f"end_ms {_PAST} AND start_ms BETWEEN 0 AND end_ms",
+    "funding": f"time_ms {_PAST} AND abs(rate) <= 1",
 }
 """Table -> the condition its usable rows meet."""
 

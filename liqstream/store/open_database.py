@@ -12,7 +12,13 @@ from liqstream.store import salvage
 from liqstream.store import wal_recovery as recovery
 from liqstream.store.backup_files import keep_before_migration
 from liqstream.store.errors import StoreError, StoreLocked, StoreTooNew
-from liqstream.store.schema import SCHEMA_VERSION, bring_up_to_date, refuse_newer, stored_version
+from liqstream.store.schema import (
+    SCHEMA_VERSION,
+    bring_up_to_date,
+    refuse_newer,
+    stored_version,
+    wrong_tables,
+)
 
 CHECKPOINT_THRESHOLD = "4MiB"
 """How much write-ahead log may be at stake if it is damaged (DuckDB's own default is 16 MiB)."""
@@ -81,6 +87,9 @@ def _open(path: Path, memory_limit: str) -> tuple[duckdb.DuckDBPyConnection, int
             recoveries = 1
         connection = _with_a_copy_of_the_old(connection, path, memory_limit)
         bring_up_to_date(connection, path)
+        if wrong := wrong_tables(connection):
+            salvage.close_unchanged(connection)
+            raise _DamagedFileError(wrong)
     except duckdb.Error as error:
         if salvage.is_damage(error):
             salvage.close_unchanged(connection)
@@ -136,6 +145,7 @@ def _connect(path: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
                 "allow_community_extensions": "false",
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
+                "error_on_division_by_zero": "false",  # a row altered by hand must not spoil a whole read
             },
         )
     except duckdb.Error as error:

@@ -56,7 +56,9 @@ def write_records(connection: duckdb.DuckDBPyConnection, records: Sequence[Store
     try:
         connection.executemany("DELETE FROM owned_records WHERE kind = ? AND owner = ? AND id = ?", keys)
         if rows:
-            connection.executemany("INSERT INTO owned_records VALUES (?, ?, ?, ?, ?)", rows)
+            connection.executemany(
+                "INSERT INTO owned_records (kind, owner, id, time_ms, content) VALUES (?, ?, ?, ?, ?)", rows
+            )
         connection.commit()
     except BaseException:
         connection.rollback()

@@ -24,6 +24,7 @@ WINDOWS = 16
 """A table that does not read as a whole is copied in so many spans of time."""
 
 _DAMAGE = re.compile(r"[Cc]orrupt|checksum|[Cc]ould not read enough bytes|eserializ")
+_LAST_S = 253_402_300_799.0  # the year 9999
 _TIMES = {
     **{table.name: table.time for table in TABLES},
     "forecasts": "time_ms",
@@ -108,14 +109,15 @@ def _copy_tables(damaged: _Damaged, connection: duckdb.DuckDBPyConnection, table
     for table, time in _TIMES.items():
         if table not in tables:
             continue
-        rows, lost = 0, list[str]()
+        rows, left_out, lost = 0, 0, list[str]()
         for condition, span in _parts(damaged, table, time):
             try:
-                rows += _copy(damaged, connection, table, condition)
+                copied, those_left_out = _copy(damaged, connection, table, condition)
+                rows, left_out = rows + copied, left_out + those_left_out
             except duckdb.Error:
                 lost.append(span)
-        report = _log.warning if lost else _log.info
-        report("store_salvaged", table=table, rows=rows, lost=lost)
+        report = _log.warning if lost or left_out else _log.info
+        report("store_salvaged", table=table, rows=rows, left_out=left_out, lost=lost)
 
 
 def report_not_migrated(kept: Path, path: Path, reason: str) -> None:
@@ -127,10 +129,10 @@ def report_not_migrated(kept: Path, path: Path, reason: str) -> None:
 
 def _version(damaged: _Damaged) -> int | None:
     try:
-        found = damaged.rows("SELECT version FROM schema_version")
+        found = damaged.rows("SELECT TRY_CAST(version AS BIGINT) FROM schema_version")
     except duckdb.Error:
         return None
-    return int(found[0][0]) if found else None
+    return max((int(version) for (version,) in found if version is not None), default=None)
 
 
 class _Damaged:
@@ -161,22 +163,34 @@ class _Damaged:
             self._connection = None
 
 
-def _copy(damaged: _Damaged, connection: duckdb.DuckDBPyConnection, table: str, condition: str) -> int:
-    """Copy the rows that meet a condition, by way of a file, for an error of one must not spoil the other."""
+def _copy(
+    damaged: _Damaged, connection: duckdb.DuckDBPyConnection, table: str, condition: str
+) -> tuple[int, int]:
+    """Copy the rows that meet a condition and are as the table wants them; how many, and how many are not.
+
+    By way of a file: an error of one database must not spoil the other.
+    """
     passed_on = damaged.path.with_name(damaged.path.name + ".part")
-    described = f"SELECT column_name FROM (DESCRIBE {table})"  # noqa: S608  a table's name
-    there = {row[0] for row in damaged.rows(described)}
-    columns = ", ".join(row[0] for row in connection.execute(described).fetchall() if row[0] in there)
+    there = {row[0] for row in damaged.rows(f"SELECT column_name FROM (DESCRIBE {table})")}  # noqa: S608
+    wanted = connection.execute(
+        f"SELECT column_name, column_type, \"null\" = 'NO' FROM (DESCRIBE {table})"  # noqa: S608
+    ).fetchall()
+    columns = [(name, kind, is_needed) for name, kind, is_needed in wanted if name in there]
+    names = ", ".join(name for name, _, _ in columns)
+    read = ", ".join(f"TRY_CAST({name} AS {kind}) AS {name}" for name, kind, _ in columns)
+    needed = "".join(f" AND {name} IS NOT NULL" for name, _, is_needed in columns if is_needed)
     try:
         damaged.rows(
-            f"COPY (SELECT {columns} FROM {table} WHERE {condition}) "  # noqa: S608  names are ours
+            f"COPY (SELECT * FROM (SELECT {read} FROM {table} WHERE {condition}) WHERE true{needed}) "  # noqa: S608
             f"TO '{_quoted(passed_on)}' (FORMAT parquet)"
         )
         row = connection.execute(
-            f"INSERT INTO {table} ({columns}) SELECT {columns} "  # noqa: S608  names are ours
+            f"INSERT INTO {table} ({names}) SELECT {names} "  # noqa: S608  names are ours
             f"FROM read_parquet('{_quoted(passed_on)}')"
         ).fetchone()
-        return int(row[0]) if row else 0
+        copied = int(row[0]) if row else 0
+        ((all_rows,),) = damaged.rows(f"SELECT count(*) FROM {table} WHERE {condition}")  # noqa: S608
+        return copied, all_rows - copied
     finally:
         passed_on.unlink(missing_ok=True)
 
@@ -192,7 +206,7 @@ def _parts(damaged: _Damaged, table: str, time: str) -> Iterator[tuple[str, str]
         first_ms, last_ms = damaged.rows(f"SELECT min({time}), max({time}) FROM {table}")[0]  # noqa: S608
     except duckdb.Error:
         first_ms = last_ms = None
-    if whole or first_ms is None:
+    if whole or not (isinstance(first_ms, int) and isinstance(last_ms, int)):
         yield "true", "all of it"
         return
     step_ms = (last_ms - first_ms) // WINDOWS + 1
@@ -202,7 +216,8 @@ def _parts(damaged: _Damaged, table: str, time: str) -> Iterator[tuple[str, str]
 
 
 def _iso(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
+    time_s = min(max(time_ms / 1000, 0.0), _LAST_S)  # times may be as damaged as all else
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def _quoted(path: Path) -> str:

@@ -6,6 +6,7 @@ from a write-ahead log is a known source of damaged files (duckdb/duckdb#22044, 
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -155,12 +156,54 @@ def stored_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int | N
     names = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if not names:
         return None
-    row = None
+    rows: list[tuple[object, ...]] = []
     if "schema_version" in names:
-        row = connection.execute("SELECT version FROM schema_version").fetchone()
-    if row is None:
+        rows = connection.execute("SELECT TRY_CAST(version AS BIGINT) FROM schema_version").fetchall()
+    if not rows:
         raise StoreError(f"{path} is a DuckDB file of something else; choose another with --db")
-    return int(row[0])
+    versions = [version for (version,) in rows if isinstance(version, int) and version > 0]
+    if not versions:
+        raise StoreError(
+            f"{path} has no version of a liqstream store in it: it was altered; "
+            "`liqstream restore` brings back a backup, or choose another file with --db"
+        )
+    return max(versions)
+
+
+def wrong_tables(connection: duckdb.DuckDBPyConnection) -> str:
+    """In what the tables of a file of the present version differ from ours; "" if they do not.
+
+    A table or column of somebody's own beside ours is no difference.
+    """
+    there = _columns(connection)
+    for (table, column), (kind, may_be_null) in our_columns().items():
+        if (table, column) not in there:
+            return f"{table} has no column {column}"
+        kind_there, may_be_null_there = there[table, column]
+        if kind_there != kind:
+            return f"{table}.{column} is {kind_there} instead of {kind}"
+        if may_be_null_there and not may_be_null:
+            sql = f"SELECT 1 FROM {table} WHERE {column} IS NULL LIMIT 1"  # noqa: S608  names are ours
+            if connection.execute(sql).fetchone() is not None:
+                return f"{table}.{column} is NULL somewhere"
+    return ""
+
+
+@cache
+def our_columns() -> dict[tuple[str, str], tuple[str, bool]]:
+    """Type, and whether it may be NULL, of each column of a new store, by table and name."""
+    with duckdb.connect() as connection:
+        for statement in _statements(None):
+            connection.execute(statement)
+        return _columns(connection)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple[str, bool]]:
+    rows = connection.execute(
+        "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
+        "JOIN duckdb_tables() USING (database_name, schema_name, table_name) WHERE schema_name = 'main'"
+    ).fetchall()
+    return {(table, column): (kind, may_be_null) for table, column, kind, may_be_null in rows}
 
 
 def _statements(version: int | None) -> list[str]:

@@ -55,7 +55,7 @@ STRANGE_FIELDS = (
     "\ud7ff",
     "\u202e",
 )
-STRANGE_VALUES = (
+STRANGE_VALUES: tuple[object, ...] = (
     *(None, True, -1, 10**30, 1e300, "nan", "", [], {}, 2**63, -(2**63), "9" * 400),
     {"liquidatedUser": 5},
 )

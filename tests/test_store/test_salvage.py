@@ -186,3 +186,48 @@ async def test_an_older_store_that_cannot_be_migrated_gives_an_empty_one(
     await store.close()
     assert "store_not_salvaged" in {line["event"] for line in lines}
     assert len(put_aside(tmp_path)) == 1
+
+
+def put_aside_in(folder: Path) -> list[Path]:
+    return list(folder.glob("*.corrupt-*"))
+
+
+async def test_rows_altered_by_hand_cost_only_themselves(whole: bytes, tmp_path: Path) -> None:
+    """A column of another type, NULL where there must be a value: what can be read is in the new file."""
+    path = tmp_path / "market.duckdb"
+    path.write_bytes(whole)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("ALTER TABLE candles ALTER close TYPE VARCHAR")
+        connection.execute(f"UPDATE candles SET close = 'high' WHERE open_time_ms < {T0 + 10 * STEP_MS}")
+        connection.execute("ALTER TABLE liquidations ALTER side DROP NOT NULL")
+        connection.execute(f"UPDATE liquidations SET side = NULL WHERE time_ms < {T0 + 5000}")
+    with capture_logs() as lines:
+        store = await MarketStore.open(path)
+    try:
+        assert len(await store.bars("binance", "BTCUSDT", STEP_MS)) == BARS - 10
+        assert await store.count_liquidations("BTCUSDT", start_ms=0, end_ms=2**62) == 1000 - 5
+        assert store.counters.recoveries == 1
+    finally:
+        await store.close()
+    left_out = {line["table"]: line["left_out"] for line in lines if line["event"] == "store_salvaged"}
+    assert (left_out["candles"], left_out["liquidations"], left_out["funding"]) == (10, 5, 0)
+    assert len(await asyncio.to_thread(put_aside_in, tmp_path)) == 1
+
+
+async def test_a_row_that_divides_by_zero_spoils_no_read(whole: bytes, tmp_path: Path) -> None:
+    """Nor does a bar that is there twice; both are left out, and the file stays."""
+    path = tmp_path / "market.duckdb"
+    path.write_bytes(whole)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"INSERT INTO candles SELECT * FROM candles WHERE open_time_ms < {T0 + STEP_MS}")
+        connection.execute("INSERT INTO candles VALUES ('binance', 'BTCUSDT', 0, 0, 1, 1, 1, 1, 0, 0, 0)")
+        connection.execute("INSERT INTO liquidation_totals VALUES ('binance', 'BTCUSDT', 0, 0, 1, 1)")
+    store = await MarketStore.open(path)
+    try:
+        assert len(await store.bars("binance", "BTCUSDT", STEP_MS)) == BARS
+        assert await store.newest_bar_ms("binance", "BTCUSDT", STEP_MS) == T0 + (BARS - 1) * STEP_MS
+        assert len(await store.summary()) == 1
+        assert len(await store.liquidation_totals("BTCUSDT", STEP_MS, or_coarser=True))
+    finally:
+        await store.close()
+    assert await asyncio.to_thread(put_aside_in, tmp_path) == []

@@ -11,7 +11,14 @@ import duckdb
 import pytest
 
 from liqstream.store.errors import StoreError, StoreTooNew
-from liqstream.store.schema import MIGRATIONS, SCHEMA_VERSION, bring_up_to_date
+from liqstream.store.schema import (
+    MIGRATIONS,
+    SCHEMA_VERSION,
+    bring_up_to_date,
+    our_columns,
+    stored_version,
+    wrong_tables,
+)
 from liqstream.store.tables import TABLES
 
 
@@ -47,6 +54,58 @@ def test_an_older_file_is_brought_forward(connection: duckdb.DuckDBPyConnection)
     bring_up_to_date(connection, Path("x"))
     assert connection.execute("SELECT occurrence, time_ms FROM liquidations").fetchall() == [(0, 1)]
     assert set(MIGRATIONS) == set(range(1, SCHEMA_VERSION))
+    assert wrong_tables(connection) == ""
+
+
+def test_tables_that_a_migration_makes_are_those_of_a_new_file(connection: duckdb.DuckDBPyConnection) -> None:
+    """Column by column: or every older store would be taken for one that was altered."""
+    bring_up_to_date(connection, Path("x"))
+    first = {"candles", "open_interest", "liquidations", "liquidation_totals", "funding", "schema_version"}
+    for table in {table for table, _ in our_columns()} - first:
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("ALTER TABLE liquidations DROP COLUMN occurrence")
+    connection.execute("ALTER TABLE open_interest DROP COLUMN one_sided")
+    connection.execute("UPDATE schema_version SET version = 1")
+    bring_up_to_date(connection, Path("x"))
+    assert wrong_tables(connection) == ""
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("DROP TABLE funding", "funding has no column exchange"),
+        ("ALTER TABLE funding DROP rate", "funding has no column rate"),
+        ("ALTER TABLE funding ALTER rate TYPE VARCHAR", "funding.rate is VARCHAR instead of DOUBLE"),
+        (
+            "ALTER TABLE funding ALTER rate DROP NOT NULL; INSERT INTO funding VALUES ('x', 'y', 1, NULL)",
+            "funding.rate is NULL somewhere",
+        ),
+        ("ALTER TABLE funding ADD COLUMN own VARCHAR; CREATE TABLE own (x INTEGER)", ""),
+        ("ALTER TABLE funding ALTER rate DROP NOT NULL", ""),
+    ],
+)
+def test_altered_tables_are_named(connection: duckdb.DuckDBPyConnection, sql: str, reason: str) -> None:
+    """What is somebody's own beside ours, or has done no harm, is none of our business."""
+    bring_up_to_date(connection, Path("x"))
+    connection.execute(sql)
+    assert wrong_tables(connection) == reason
+
+
+@pytest.mark.parametrize(
+    ("versions", "version"), [("(3), (9)", 9), ("(NULL), (4)", 4), ("(NULL)", 0), ("(0)", 0)]
+)
+def test_a_version_that_was_altered(
+    connection: duckdb.DuckDBPyConnection, versions: str, version: int
+) -> None:
+    """The highest there is counts; without any the reason is one line."""
+    bring_up_to_date(connection, Path("x"))
+    connection.execute("ALTER TABLE schema_version ALTER version DROP NOT NULL; DELETE FROM schema_version")
+    connection.execute(f"INSERT INTO schema_version VALUES {versions}")
+    if version:
+        assert stored_version(connection, Path("x")) == version
+    else:
+        with pytest.raises(StoreError, match="it was altered"):
+            stored_version(connection, Path("x"))
 
 
 INTEREST = (
