@@ -228,9 +228,10 @@ SMALL = """() => [...document.querySelectorAll('button, a, select, input, [role=
     [
         {"viewport": PHONE, "has_touch": True, "is_mobile": True},
         {"viewport": {"width": 844, "height": 390}, "has_touch": True, "is_mobile": True},
+        {"viewport": {"width": 932, "height": 430}, "has_touch": True, "is_mobile": True},
     ],
     indirect=True,
-    ids=["upright", "on its side"],
+    ids=["upright", "on its side", "a large one on its side"],
 )
 def test_a_finger_finds_everything(open_page: Open, demo_url: str) -> None:
     """Nothing to press is smaller than 44 px, in menus and the sheet too; measuring and a price alert by touch."""
@@ -273,8 +274,12 @@ def test_a_finger_finds_everything(open_page: Open, demo_url: str) -> None:
 
 @pytest.mark.parametrize(
     "context",
-    [{"viewport": {"width": 844, "height": 390}, "has_touch": True, "is_mobile": True}],
+    [
+        {"viewport": {"width": width, "height": height}, "has_touch": True, "is_mobile": True}
+        for width, height in ((667, 375), (844, 390), (932, 430))
+    ],
     indirect=True,
+    ids=["small", "usual", "large"],
 )
 def test_a_phone_on_its_side_has_the_whole_chart(open_page: Open, demo_url: str) -> None:
     """Its buttons are in the line of the closed sheet, each under the finger, and gone while the sheet is open."""

@@ -32,7 +32,9 @@ import { setUpTools } from "./tools/setup.js";
 /** Being live goes first: what stands around the map is asked for so long after it. */
 const BESIDES_MS = 600;
 /** Where the panel is a sheet over the map, as in page.css. */
-const SHEET = matchMedia("(max-width: 860px)");
+const SHEET = matchMedia(
+  "(max-width: 860px), (pointer: coarse) and (max-width: 1000px) and (max-height: 500px)",
+);
 
 /** @typedef {import("./data/clusters.js").Cluster} Cluster */
 /**
