@@ -264,6 +264,42 @@ def test_a_drag_writes_nothing_that_stays_as_it_is(open_page: Open, demo_url: st
     assert written["texts"] == 0
     assert written["covered"] == 0
     assert written["summary"] > 0
-    assert page.locator("#side-body .ladder tbody tr:not(.here)").first.inner_text() == ""
     page.tap("#sheet-handle")
     page.wait_for_function("() => document.querySelector('#side-body .ladder tbody').innerText.includes('%')")
+
+
+# Of each axis's own canvas the pixels at its ends that are not of its ground: left and right of the time axis, top and
+# bottom of the price axis.
+AT_THE_ENDS = """() => {
+  const {view, chartElement} = liqstream.mapGrid.focus, rows = [...chartElement.querySelectorAll('tr')];
+  const time = rows.at(-1).querySelectorAll('td')[1].querySelector('canvas');
+  const price = rows[0].querySelectorAll('td')[2].querySelector('canvas');
+  const ink = (canvas, x, y, width, height) => {
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {willReadFrequently: true});
+    copy.drawImage(canvas, 0, 0);
+    const words = new Uint32Array(copy.getImageData(x, y, width, height).data.buffer);
+    const ground = new Uint32Array(copy.getImageData(canvas.width >> 1, canvas.height - 1, 1, 1).data.buffer)[0];
+    return words.filter(word => word !== ground).length;
+  };
+  const {width, height} = time, all = ink(time, 0, 0, width, height);
+  return {all, ends: [ink(time, 0, 0, 1, height), ink(time, width - 1, 0, 1, height),
+    ink(price, 0, 0, price.width - 8, 1), ink(price, 0, price.height - 1, price.width - 8, 1)]};
+}"""
+
+
+def test_no_label_is_cut_by_the_end_of_its_axis(open_page: Open, demo_url: str) -> None:
+    """Wherever the map is moved to, in time and in price: a label is whole, or not there."""
+    opened = open_page(demo_url)
+    freeze(opened.page)
+    cut: list[object] = []
+    for width, height in ((1440, 900), (1024, 768), (390, 844), (844, 390)):
+        opened.page.set_viewport_size({"width": width, "height": height})
+        rest(opened.page)
+        for step in range(12):
+            opened.view("view.viewport.pan(-0.013, arg)", 0.011 if step < 6 else -0.011)
+            opened.settle()
+            found = opened.page.evaluate(AT_THE_ENDS)
+            assert found["all"] > 50
+            if any(found["ends"]):
+                cut.append((width, height, step, found["ends"]))
+    assert cut == []

@@ -8,6 +8,7 @@
 /** @typedef {import("../../vendor/lightweight-charts.mjs").IChartApi} IChartApi */
 /** @typedef {import("../../vendor/lightweight-charts.mjs").Time} Time */
 /** @typedef {import("../../vendor/lightweight-charts.mjs").UTCTimestamp} UTCTimestamp */
+/** @typedef {import("../../vendor/lightweight-charts.mjs").InternalHorzScaleItem} HorzScaleItem */
 /** @typedef {import("../../vendor/lightweight-charts.mjs").Logical} Logical */
 /** @typedef {import("../../vendor/lightweight-charts.mjs").AutoscaleInfo} AutoscaleInfo */
 /** @typedef {import("../../vendor/lightweight-charts.mjs").MouseEventParams} MouseEventParams */

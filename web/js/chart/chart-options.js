@@ -17,7 +17,10 @@ const SEPARATOR_PX = 1;
  * @returns {import("./chart-library.js").IChartApi}
  */
 export function createMapChart(element, timeAxis) {
-  const timeScale = new LocalTimeScale(() => timeAxis.clock);
+  const timeScale = new LocalTimeScale(
+    () => timeAxis.clock,
+    (seconds) => timeAxis.isAtEdge(seconds),
+  );
   const chart = /** @type {import("./chart-library.js").IChartApi} */ (
     createChartEx(element, timeScale, chartOptions(timeAxis.formatters))
   );
@@ -56,7 +59,10 @@ function chartOptions({ tickMarkFormatter, timeFormatter }) {
     layout: { attributionLogo: false, fontSize: 11, panes: { enableResize: false } },
     grid: { vertLines: { visible: false }, horzLines: { visible: false } },
     crosshair: { mode: CrosshairMode.Normal },
-    rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.02, bottom: 0.02 }, minimumWidth: 60 },
+    rightPriceScale: {
+      ...{ borderVisible: false, scaleMargins: { top: 0.02, bottom: 0.02 }, minimumWidth: 60 },
+      entireTextOnly: true,
+    },
     timeScale: {
       borderVisible: false,
       minBarSpacing: 0.05,

@@ -44,11 +44,26 @@ export function tickWeight(localMs, beforeMs) {
 
 export class LocalTimeScale extends defaultHorzScaleBehavior() {
   #clock;
+  #isAtEdge;
 
-  /** @param {() => Clock} clock the viewer's */
-  constructor(clock) {
+  /**
+   * @param {() => Clock} clock the viewer's
+   * @param {(seconds: number) => boolean} isAtEdge whether a time's label would be cut by the axis's end
+   */
+  constructor(clock, isAtEdge) {
     super();
     this.#clock = clock;
+    this.#isAtEdge = isAtEdge;
+  }
+
+  /**
+   * The chart keeps the text of each time by this key: at an edge it is another one, none.
+   * @override
+   * @param {import("./chart-library.js").HorzScaleItem} time
+   */
+  cacheKey(time) {
+    const key = super.cacheKey(time); // UTC ms
+    return this.#isAtEdge(Number(key) / 1000) ? /** @type {typeof key} */ (-1 - Number(key)) : key;
   }
 
   /**

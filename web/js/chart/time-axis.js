@@ -21,6 +21,8 @@ import { Clock } from "../data/format.js";
 /** Columns of future, as a share of the window: room for today's bands to reach into. */
 export const FUTURE = 0.07;
 export const LEAST_FUTURE = 1;
+/** Half of the widest label, a day of a month in bold. */
+const EDGE_PX = 24;
 
 export class TimeAxis {
   /** @type {HistoryMatrix | null} */
@@ -28,6 +30,8 @@ export class TimeAxis {
   #columns = 0;
   /** @type {import("./chart-library.js").Series | null} */
   #series = null;
+  /** @type {import("./chart-library.js").IChartApi | null} */
+  #chart = null;
   clock;
 
   /** @param {boolean} utc */
@@ -41,13 +45,22 @@ export class TimeAxis {
    */
   get formatters() {
     return {
-      tickMarkFormatter: (time, type) => this.clock.format(1000 * Number(time), formOf(type)),
+      tickMarkFormatter: (time, type) =>
+        this.isAtEdge(Number(time)) ? "" : this.clock.format(1000 * Number(time), formOf(type)),
       timeFormatter: (time) => this.clock.format(1000 * Number(time), "full"),
     };
   }
 
+  /** Whether a label there would be cut by the axis's end. @param {number} seconds the chart's time */
+  isAtEdge(seconds) {
+    const time = this.#chart?.timeScale();
+    const x = time?.timeToCoordinate(/** @type {Time} */ (seconds)) ?? null;
+    return x !== null && time !== undefined && (x < EDGE_PX || x > time.width() - EDGE_PX);
+  }
+
   /** @param {import("./chart-library.js").IChartApi} chart */
   attach(chart) {
+    this.#chart = chart;
     // On a price scale of its own: it has no prices.
     this.#series = chart.addSeries(LineSeries, {
       lastValueVisible: false,
