@@ -22,6 +22,9 @@ SUPPORTED_SYMBOLS: tuple[str, ...] = (
 )
 """Symbols with a maintenance-margin table of their own; LIQSTREAM_EXTRA_SYMBOLS adds more."""
 
+SIMULATED_BY_THOUSAND = "PEPEUSDT"
+"""The simulated market has this coin too, which it counts by the thousand as exchanges do."""
+
 SYMBOL_PATTERN = re.compile(r"[A-Z0-9]{2,20}|(?=.{2,20}\Z)[^\W_]+(?:USDT|USDC|USD)")
 """ASCII, or a base in another script before an ASCII quote; `is_symbol` asks more of the latter."""
 

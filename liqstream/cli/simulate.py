@@ -15,6 +15,7 @@ from aiohttp import web
 from liqstream.cli.market_options import UtcTime
 from liqstream.market.identity import symbol_of
 from liqstream.simulator.clock import MarketClock
+from liqstream.simulator.contracts import listed_name
 from liqstream.simulator.exchange_server import DIALECTS, SimulatedExchange
 from liqstream.simulator.fault_table import Fault
 
@@ -84,7 +85,9 @@ def command(
 
     It prints the command that serves it. `PUT /_simulator/faults` changes what fails while it runs.
     """
-    names = tuple(dict.fromkeys(symbol_of(name.strip()) for name in symbols.split(",") if name.strip()))
+    names = tuple(
+        dict.fromkeys(listed_name(symbol_of(name.strip())) for name in symbols.split(",") if name.strip())
+    )
     try:
         faults = _read_faults(faults_path)
         clock = MarketClock(speed) if start_ms is None else MarketClock(speed, start_ms)

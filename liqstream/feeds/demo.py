@@ -12,14 +12,17 @@ from contextlib import aclosing
 
 from aiohttp import TraceConfig, web
 
+from liqstream.feeds.coin_venue import by_coin
 from liqstream.feeds.exchange_access import Endpoints, Observers
 from liqstream.feeds.exchange_feed import ExchangeFeed
 from liqstream.feeds.exchanges.binance import Binance
 from liqstream.feeds.feed import FeedBase, FeedError, FeedStatus
 from liqstream.feeds.pacing import FeedTiming
 from liqstream.market import ComingFunding, Liquidation, LiquidationSpan, MarketEvent, MarketKey
+from liqstream.market.identity import as_symbol
 from liqstream.market.record_guard import SIMULATED
 from liqstream.simulator.clock import MarketClock
+from liqstream.simulator.contracts import listed_name
 from liqstream.simulator.exchange_server import SimulatedExchange
 from liqstream.supervision.clock import Clock
 
@@ -127,7 +130,7 @@ class DemoFeed(FeedBase):
     async def _start(self) -> None:
         try:
             exchange = await SimulatedExchange.open(
-                self._symbols,
+                tuple(map(listed_name, self._symbols)),
                 seed=self._seed,
                 clock=self._clock,
                 population=self._number,
@@ -141,7 +144,7 @@ class DemoFeed(FeedBase):
         port = self._runner.addresses[0][1]
         self.address = f"127.0.0.1:{port}"
         self._feed = ExchangeFeed(
-            Binance(self.exchange),
+            by_coin(Binance)(self.exchange),
             self._symbols,
             interval_ms=self._interval_ms,
             endpoints=Endpoints(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"),
@@ -167,8 +170,10 @@ class DemoFeed(FeedBase):
     def _fills(
         self, exchange: SimulatedExchange, symbol: str, start_ms: int, end_ms: int
     ) -> list[MarketEvent]:
-        market = exchange.market
+        market, name = exchange.market, listed_name(symbol)
         return [
-            Liquidation(self.exchange, symbol, fill.time_ms, fill.side, fill.price, fill.quantity)
-            for fill in market.liquidations(symbol, start_ms=start_ms, end_ms=end_ms)
+            as_symbol(
+                Liquidation(self.exchange, name, fill.time_ms, fill.side, fill.price, fill.quantity), symbol
+            )
+            for fill in market.liquidations(name, start_ms=start_ms, end_ms=end_ms)
         ]

@@ -32,7 +32,7 @@ from liqstream.settings.secret_files import SECRETS_DIR_HELP
 from liqstream.settings.server_role import ServerRole
 from liqstream.settings.symbol_names import ChosenSymbols, FollowedSymbols, SymbolNames
 from liqstream.settings.utc_time import OptionalTime
-from liqstream.symbols import SUPPORTED_SYMBOLS
+from liqstream.symbols import SIMULATED_BY_THOUSAND, SUPPORTED_SYMBOLS
 
 _LISTS = ("exchanges", "hosts", "allowed_origins", "trusted_proxies", "frame_ancestors", "push_hosts")
 
@@ -340,4 +340,4 @@ class Settings(BaseSettings):
     @property
     def known_symbols(self) -> tuple[str, ...]:
         """Symbols that may be followed at all."""
-        return (*SUPPORTED_SYMBOLS, *self.extra_symbols)
+        return (*SUPPORTED_SYMBOLS, SIMULATED_BY_THOUSAND, *self.extra_symbols)

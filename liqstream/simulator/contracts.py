@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from liqstream.market.identity import canonical
+
 Brackets = tuple[tuple[float, float, float, float], ...]
 """(notional cap in USD, maintenance margin rate, highest leverage, cumulative USD), ascending."""
 
@@ -93,6 +95,14 @@ _AVAX: Brackets = (
     (800e3, 0.025, 20, 2895),
     (4e6, 0.05, 10, 22_895),
 )
+_PEPE: Brackets = (
+    (5e3, 0.01, 75, 0),
+    (50e3, 0.015, 50, 25),
+    (100e3, 0.02, 25, 275),
+    (500e3, 0.025, 20, 775),
+    (1e6, 0.05, 10, 13_275),
+    (5e6, 0.1, 5, 63_275),
+)
 _LTC: Brackets = (
     (10e3, 0.005, 75, 0),
     (50e3, 0.01, 50, 50),
@@ -115,6 +125,13 @@ CONTRACTS: dict[str, Contract] = {
         Contract("LINKUSDT", 22.0, 0.001, 0.01, 1.5e8, 0.040, 1.2, _LINK),
         Contract("AVAXUSDT", 36.0, 0.001, 0.1, 1.2e8, 0.040, 1.2, _AVAX),
         Contract("LTCUSDT", 105.0, 0.01, 0.001, 1.2e8, 0.032, 0.9, _LTC),
+        Contract("1000PEPEUSDT", 0.012, 0.0000001, 1.0, 1.5e8, 0.045, 1.3, _PEPE),
     )
 }
-"""Every contract that can be simulated, the ones traders look at first in front."""
+"""Every contract that can be simulated, the ones traders look at first in front; the last is of a thousand
+coins."""
+
+
+def listed_name(symbol: str) -> str:
+    """The contract of a symbol's coin, in whatever number it is counted; the symbol itself where none is."""
+    return next((name for name in CONTRACTS if canonical(name) == symbol), symbol)

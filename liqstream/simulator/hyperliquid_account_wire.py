@@ -7,10 +7,18 @@ from collections.abc import Sequence
 from liqstream.simulator.accounts import AccountTruth, Print, raw_usd_of, tiers_of
 from liqstream.simulator.dialect import Message, text
 
+BY_THOUSAND = "1000"
+
 
 def coin_of(symbol: str) -> str:
-    """Hyperliquid's name of a symbol."""
-    return symbol.removesuffix("USDT")
+    """Hyperliquid's name of a contract: kPEPE is a thousand PEPE."""
+    base = symbol.removesuffix("USDT")
+    return f"k{base.removeprefix(BY_THOUSAND)}" if base.startswith(BY_THOUSAND) else base
+
+
+def symbol_of(coin: str) -> str:
+    """The contract that Hyperliquid calls so."""
+    return f"{BY_THOUSAND}{coin[1:]}USDT" if coin[:1] == "k" else f"{coin}USDT"
 
 
 def universe(symbols: Sequence[str]) -> Message:

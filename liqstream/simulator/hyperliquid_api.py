@@ -52,7 +52,7 @@ async def _info(request: web.Request) -> web.Response:
 
 
 def _symbol(request: web.Request, coin: object) -> str:
-    symbol = wire.symbol_of(str(coin))
+    symbol = account_wire.symbol_of(str(coin))
     if symbol not in request.app[STATE].market.symbols:
         raise _Unprocessable
     return symbol
@@ -245,7 +245,7 @@ async def _symbol_of(request: web.Request) -> str:
     question = await _question(request)
     wanted = question.get("req", question)
     coin = wanted.get("coin", "") if isinstance(wanted, dict) else ""
-    return wire.symbol_of(str(coin)) if coin else ""
+    return account_wire.symbol_of(str(coin)) if coin else ""
 
 
 _BAR = Fields(times=("t", "T"), amounts=("o", "c", "h", "l", "v"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from liqstream.market import HOUR_MS, MINUTE_MS
 from liqstream.simulator import hyperliquid_account_wire as account_wire
 from liqstream.simulator.dialect import MarketSpan, Message, text
-from liqstream.simulator.hyperliquid_account_wire import coin_of
+from liqstream.simulator.hyperliquid_account_wire import coin_of, symbol_of
 from liqstream.simulator.market import FUNDING_MS, Bar, SimulatedMarket
 from liqstream.symbols import INTERVALS_MS, interval_name
 
@@ -15,11 +15,6 @@ ACCOUNT_CHANNELS = OF_ALL_COINS | {"trades"}
 
 BAR_OF = {name: ms for name, ms in INTERVALS_MS.items() if name != "6h"}
 """It has no bars of six hours."""
-
-
-def symbol_of(coin: str) -> str:
-    """Our name of a coin."""
-    return f"{coin}USDT"
 
 
 def subscription(wanted: Message) -> str:

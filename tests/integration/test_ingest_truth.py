@@ -167,8 +167,33 @@ async def test_a_further_exchange_of_the_demo_has_its_own_name_and_less_open() -
     assert 0.15 < held["simulated-3"] / held["simulated"] < 0.7
 
 
+async def test_a_coin_by_the_thousand_is_that_of_its_contract() -> None:
+    """Prices, sizes and liquidations of the demo are in single coins; USD are those of the contract."""
+    clock = MarketClock(start_ms=START_MS)
+    feed = DemoFeed(("PEPEUSDT",), interval_ms=5 * MINUTE_MS, clock=clock)
+    try:
+        found = [event async for batch in feed.backfill({}) for event in batch]
+        exchange = await feed.simulated()
+        assert exchange.market.symbols == ("1000PEPEUSDT",)
+        bars = [event for event in found if isinstance(event, Candle)]
+        assert {each.symbol for each in bars} == {"PEPEUSDT"}
+        price = exchange.market.price("1000PEPEUSDT", exchange.publisher.published_ms)
+        assert bars[-1].close * 1000 == pytest.approx(price, rel=0.1)
+        fills = exchange.market.liquidations(
+            "1000PEPEUSDT", start_ms=0, end_ms=exchange.publisher.published_ms
+        )
+        past = [event for event in found if isinstance(event, Liquidation)]
+        assert {each.symbol for each in past} == {"PEPEUSDT"}
+        assert sum(each.notional_usd for each in past) == pytest.approx(
+            sum(each.price * each.quantity for each in fills), rel=0.02
+        )
+        assert all(0.3e-5 < each.price_usd < 5e-5 for each in past)
+    finally:
+        await feed.close()
+
+
 async def test_the_demo_names_a_symbol_it_does_not_list() -> None:
     """One line."""
-    feed = DemoFeed(("PEPEUSDT",), interval_ms=5 * MINUTE_MS)
-    with pytest.raises(FeedError, match="does not list PEPEUSDT"):
+    feed = DemoFeed(("BONKUSDT",), interval_ms=5 * MINUTE_MS)
+    with pytest.raises(FeedError, match="does not list BONKUSDT"):
         await anext(feed.backfill({}))

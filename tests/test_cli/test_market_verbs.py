@@ -92,9 +92,9 @@ def test_what_cannot_be_replayed_is_one_line(tmp_path: Path) -> None:
 
 def test_an_unlisted_symbol_is_one_line() -> None:
     """The simulator says what it lists; a market's name is taken in every usual form."""
-    done = run("simulate", "--port", "0", "--symbol", "kPEPE")
+    done = run("simulate", "--port", "0", "--symbol", "kBONK")
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: the simulated exchange does not list PEPEUSDT")
+    assert done.stderr.startswith("Error: the simulated exchange does not list BONKUSDT")
 
 
 def test_a_fault_there_cannot_be_is_one_line(tmp_path: Path) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from liqstream.simulator.dialect import MarketSpan
-from liqstream.simulator.hyperliquid_account_wire import coin_of
+from liqstream.simulator.hyperliquid_account_wire import coin_of, symbol_of
 from liqstream.simulator.hyperliquid_wire import (
     channel_of,
     hourly_rate,
     is_channel,
     push,
     subscription,
-    symbol_of,
 )
 from liqstream.simulator.market import SimulatedMarket
 from tests.support.market_start import START_MS
@@ -24,6 +23,7 @@ def test_names() -> None:
     """A coin stands for its USDC contract; a subscription is one word."""
     assert coin_of("SOLUSDT") == "SOL"
     assert symbol_of("SOL") == "SOLUSDT"
+    assert (coin_of("1000PEPEUSDT"), symbol_of("kPEPE")) == ("kPEPE", "1000PEPEUSDT")
     assert subscription({"type": "candle", "coin": "SOL", "interval": "5m"}) == "candle:SOL:5m"
     assert channel_of("candle:SOL:5m") == ("candle", "SOLUSDT")
     assert channel_of("candle") == ("candle", "")
