@@ -37,7 +37,7 @@ from liqstream.server.late_stop import STOP_WITHIN_S, late_stop
 from liqstream.server.loop_lag import measure_lag
 from liqstream.server.sd_notify import STOPPING, ServiceManager
 from liqstream.server.tls import ServerTls, TlsError
-from liqstream.server.watched_site import WatchedSite
+from liqstream.server.watched_site import WatchedSite, start_site
 from liqstream.settings.load import BadSettingError
 from liqstream.settings.table import Settings
 from liqstream.store.backup_files import new_backup_path
@@ -116,8 +116,9 @@ async def serve(
     except _ONE_LINE_ERRORS as error:
         log.error("cannot start", reason=str(error))
     except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        log.error("cannot start", reason=f"cannot listen on {where}: {error.strerror}")
+        name = str(error.filename or "")[:200]
+        what = f"cannot use {name}" if name else f"cannot listen on {settings.host}:{settings.port}"
+        log.error("cannot start", reason=f"{what}: {error.strerror}")
     except Exception as error:  # one line, whatever it is
         log.error("cannot start", reason=in_words(error))
         log.debug("cannot start", exc_info=error)
@@ -223,7 +224,8 @@ async def _metrics_port(app: web.Application, settings: Settings) -> AsyncIterat
     )
     try:
         await runner.setup()
-        await web.TCPSite(runner, settings.metrics_host, settings.metrics_port).start()
+        site = web.TCPSite(runner, settings.metrics_host, settings.metrics_port)
+        await start_site(site, f"LIQSTREAM_METRICS_HOST={settings.metrics_host}")
         log.info("metrics_port", address=_address(runner, "http"))
         yield
     finally:
@@ -237,7 +239,7 @@ async def _health_socket(app: web.Application, path: str) -> AsyncIterator[None]
     )
     try:
         await runner.setup()
-        await web.UnixSite(runner, path).start()
+        await start_site(web.UnixSite(runner, path), f"LIQSTREAM_HEALTH_SOCKET={path}")
         yield
     finally:
         await runner.cleanup()

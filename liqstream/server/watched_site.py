@@ -6,6 +6,7 @@ It can be shared with other processes, and left to them without resetting anybod
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -107,3 +108,11 @@ def _accepted(listening: socket.socket) -> list[socket.socket]:
             return found
         connection.setblocking(False)
         found.append(connection)
+
+
+async def start_site(site: web.BaseSite, name: str) -> None:
+    """Start a site beside the server's own. Raises OSError that names it."""
+    try:
+        await site.start()
+    except OSError as error:
+        raise OSError(error.errno or errno.EINVAL, error.strerror or str(error), name) from error

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 from pydantic_settings import NoDecode
@@ -26,9 +29,51 @@ PUSH_HOSTS_HELP = (
 
 _CONTACT = re.compile(r"mailto:[^\s@:/]+@[^\s@:/]+\.[^\s@:/]+|https://[^\s@/]+\.[^\s@/]+(/\S*)?")
 
-RestUrl = Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")]
-WsUrl = Annotated[str, Field(pattern=r"^wss?://[^\s?#]+$")]
+
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_address = not value or (bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValueError(
+            "an address with a host, and a port below 65536 if any, e.g. https://example.com:8443"
+        )
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""A URL that can be asked, or none; its pattern says of which scheme."""
+RestUrl = Annotated[Address, Field(pattern=r"^https?://[^\s?#]+$")]
+WsUrl = Annotated[Address, Field(pattern=r"^wss?://[^\s?#]+$")]
 RegionName = Annotated[str, Field(pattern=r"^[a-z]{2,8}$")]
+
+
+def _file_path(value: Path) -> Path:
+    try:
+        is_named = bool(value.name) and bool(os.fspath(value).encode())
+    except UnicodeError:
+        is_named = False
+    if not is_named:
+        raise ValueError("the path of a file, e.g. data/liqstream.duckdb")
+    return value
+
+
+FilePath = Annotated[Path, AfterValidator(_file_path)]
+"""A file, there or not."""
+
+
+def _host(value: str) -> str:
+    try:
+        value.encode("idna")
+    except UnicodeError:
+        raise ValueError("a host's name or address, e.g. 0.0.0.0") from None
+    return value
+
+
+Host = Annotated[str, AfterValidator(_host)]
+"""What a server may listen on."""
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""

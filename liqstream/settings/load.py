@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -20,9 +20,15 @@ from liqstream.settings.unknown_names import is_link_address, unknown_names
 IN_FILES = ("redis_url", "proxy")
 """Settings that may hold a password, and so may stand in a file that `<NAME>_FILE` names."""
 
+MOST_SHOWN = 120
+"""Characters of a value in a message."""
+
 
 class BadSettingError(Exception):
     """A setting that cannot be used; the message is the one line to show."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_in_one_line(message, MOST_SHOWN * 6))
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -31,7 +37,7 @@ def load_settings(**overrides: Any) -> Settings:
     `<exchange>_rest_url` and `<exchange>_ws_url` are taken for any exchange. Raises BadSettingError naming
     the variable, the value and what is allowed; also for names that resemble settings and are none.
     """
-    _refuse_unknown_names()
+    _refuse_unknown_names(_env_file())
     given = _by_exchange({name: value for name, value in overrides.items() if value is not None})
     try:
         settings = Settings(**given)
@@ -58,6 +64,8 @@ def _values_in_files(settings: Settings, given: Collection[str]) -> dict[str, An
             raise BadSettingError(
                 f"{setting_variable(name)} and {variable} are both set: one of them is enough"
             )
+        if "://" in path:  # the secret itself, which must not be shown
+            raise BadSettingError(f"{variable}: must be the path of a file that holds the address")
         try:
             found[name] = secret_value(secret_path(path, settings.secrets_dir))
         except SecretFileError as error:
@@ -67,6 +75,8 @@ def _values_in_files(settings: Settings, given: Collection[str]) -> dict[str, An
 
 def _refuse_unknown_symbols(settings: Settings) -> None:
     """An exchange says itself which perpetuals it lists; a simulated market or a recording has known ones."""
+    if settings.market_choice is None and not settings.symbols:
+        raise BadSettingError("LIQSTREAM_SYMBOLS: names no symbol; BTCUSDT,ETHUSDT for example, or top:20")
     if settings.market_choice is not None:
         _refuse_choice_without_exchanges(settings)
         return
@@ -87,9 +97,17 @@ def _refuse_choice_without_exchanges(settings: Settings) -> None:
         raise BadSettingError(f"LIQSTREAM_SYMBOLS={settings.market_choice}: {cause}")
 
 
-def _refuse_unknown_names() -> None:
+def _env_file() -> Mapping[str, str | None]:
+    """What `.env` holds. Raises BadSettingError where it cannot be read."""
+    try:
+        return DotEnvSettingsSource(Settings).env_vars
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise BadSettingError(f".env cannot be read: {reason}") from None
+
+
+def _refuse_unknown_names(in_file: Mapping[str, str | None]) -> None:
     """Before anything else: a misspelt setting may be the cause of the next complaint."""
-    in_file = DotEnvSettingsSource(Settings).env_vars
     complaints = unknown_names(os.environ) + [f".env: {complaint}" for complaint in unknown_names(in_file)]
     if complaints:
         raise BadSettingError("; ".join(complaints))
@@ -125,7 +143,27 @@ def _one_line(error: ValidationError) -> str:
             "say `enableServiceLinks: false` in the pod's spec, or name the service otherwise"
         )
     # Not the whole line at once: to the mask, what follows an address without a space is a part of it.
-    return f"{variable}={masked(value)}: must be {reason.replace(value, masked(value)) if value else reason}"
+    shown = _shown(value)
+    return f"{variable}={shown}: must be {' '.join(_without(reason, value, shown).split())}"
+
+
+def _without(reason: str, value: str, shown: str) -> str:
+    """A reason with its value as it may be shown; whatever quotes the value writes it in its own way."""
+    for written in (repr(value), repr(value.upper()), value):
+        if value.strip():
+            reason = reason.replace(written, shown)
+    return reason
+
+
+def _shown(value: str) -> str:
+    """A value as it may be shown, its secrets masked."""
+    return _in_one_line(masked(value), MOST_SHOWN)
+
+
+def _in_one_line(text: str, most: int) -> str:
+    """A text of so many characters at most, without what a terminal would obey."""
+    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return line if len(line) <= most else f"{line[:most]}..."
 
 
 _DURATION_UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}

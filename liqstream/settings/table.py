@@ -18,8 +18,11 @@ from liqstream.settings.fields import (
     PUSH_HELP,
     PUSH_HOSTS_HELP,
     URL,
+    Address,
     Contact,
     Duration,
+    FilePath,
+    Host,
     Interval,
     Names,
     RegionName,
@@ -96,7 +99,7 @@ class Settings(BaseSettings):
     lease_s: float = _setting(
         "LIQSTREAM_LEASE", 5.0, "A leader that is silent for longer is replaced.", "s", ge=1, le=60
     )
-    history_url: str = _setting(
+    history_url: Address = _setting(
         "LIQSTREAM_HISTORY_URL",
         "",
         "Where a fanout server asks for history and prices, e.g. http://producer:8000.",
@@ -104,13 +107,13 @@ class Settings(BaseSettings):
     )
 
     # The server
-    host: str = _setting("LIQSTREAM_HOST", HOST, "Address to listen on.")
+    host: Host = _setting("LIQSTREAM_HOST", HOST, "Address to listen on.")
     port: int = _setting("LIQSTREAM_PORT", PORT, "Port to listen on; 0 takes a free one.", "", ge=0, le=65535)
     reuse_port: bool = _setting(
         "LIQSTREAM_REUSE_PORT", False, "Share the port with other processes of this user and fleet."
     )
     health_socket: str = _setting("LIQSTREAM_HEALTH_SOCKET", "", "Unix socket for /health, /ready, /metrics.")
-    db_path: Path = _setting("LIQSTREAM_DB", Path("data/liqstream.duckdb"), "The DuckDB file.")
+    db_path: FilePath = _setting("LIQSTREAM_DB", Path("data/liqstream.duckdb"), "The DuckDB file.")
 
     # Where data comes from
     exchanges: Names = _setting(
@@ -154,7 +157,7 @@ class Settings(BaseSettings):
         "Where {display_name}'s WebSocket is; any other than its own is named on the page.",
     )
 
-    proxy: str = _setting(
+    proxy: Address = _setting(
         "LIQSTREAM_PROXY",
         "",
         "HTTP proxy to exchanges, REST and WebSocket alike. Empty: what HTTPS_PROXY and NO_PROXY say.",
@@ -263,7 +266,7 @@ class Settings(BaseSettings):
         "LIQSTREAM_TLS_CERT", "", "Certificate chain (PEM); with it the server speaks TLS."
     )
     tls_key: str = _setting("LIQSTREAM_TLS_KEY", "", "Private key of the certificate (PEM).")
-    metrics_host: str = _setting(
+    metrics_host: Host = _setting(
         "LIQSTREAM_METRICS_HOST", "", "Serve /metrics on this address only. Empty: with everything else."
     )
     metrics_port: int = _setting(
@@ -275,8 +278,10 @@ class Settings(BaseSettings):
     positions_weight: int = _setting(
         "LIQSTREAM_POSITIONS_WEIGHT", 800, "REST weight a minute for them, from 60 on; 0: any.", ge=0, le=1100
     )
-    positions_url: str = _setting("LIQSTREAM_POSITIONS_URL", "", "A node's info server for it.", pattern=URL)
-    positions_leaderboard: str = _setting(
+    positions_url: Address = _setting(
+        "LIQSTREAM_POSITIONS_URL", "", "A node's info server for it.", pattern=URL
+    )
+    positions_leaderboard: Address = _setting(
         "LIQSTREAM_POSITIONS_LEADERBOARD", LEADERBOARD_URL, "Names accounts; empty: off.", pattern=URL
     )
     positions_floor_usd: float = _setting(

@@ -18,12 +18,13 @@ def utc_ms(text: str) -> int:
         return int(text)
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(
-            f"{text!r} is no time; a UTC date (2026-01-31), date and time, or epoch ms"
-        ) from None
-    utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return int(utc.timestamp() * 1000)
+        utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        time_ms = int(utc.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        time_ms = -1
+    if time_ms < 0:
+        raise ValueError(f"{text!r} is no time; a UTC date (2026-01-31), date and time, or epoch ms")
+    return time_ms
 
 
 def _checked(text: str) -> str:

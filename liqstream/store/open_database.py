@@ -126,8 +126,10 @@ def backup_folder(path: Path) -> Path:
 def _make_room(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            raise StoreError(f"{path} is no file; choose another with --db")
         if path.exists() and not path.stat().st_size:
-            path.unlink()  # killed in its first moment: DuckDB makes the file before it writes to it
+            path.resolve().unlink()  # killed at once: DuckDB makes the file before it writes to it
     except OSError as error:
         raise StoreError(f"cannot make {path}: {error.strerror}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,27 @@ def test_a_new_file_has_the_tables_in_a_folder_that_is_made(tmp_path: Path) -> N
     assert connection.execute("SELECT version FROM schema_version").fetchall() == [(SCHEMA_VERSION,)]
     assert recoveries == 0
     connection.close()
+
+
+def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
+    """A pipe, as a device, has no bytes and is no file that a kill left behind; a folder is none either."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(StoreError, match="is no file"):
+            open_connection(path, memory_limit="256MB")
+    assert pipe.is_fifo()
+
+
+def test_an_empty_file_behind_a_link_stays_behind_it(tmp_path: Path) -> None:
+    """The link leads to the store afterwards."""
+    link, path = tmp_path / "link.duckdb", tmp_path / "market.duckdb"
+    path.touch()
+    link.symlink_to(path)
+    connection, _ = open_connection(link, memory_limit="256MB")
+    connection.close()
+    assert link.is_symlink()
+    assert path.stat().st_size
 
 
 @pytest.mark.parametrize(
