@@ -14,7 +14,7 @@ ROWS_BY_KB = {2: 30, 10: 162, 30: 492}
 
 
 class Market:
-    """A symbol whose map changes by `changed_share` of its levels per snapshot."""
+    """A symbol of whose levels `changed_share`, to the nearest whole one, are drawn anew per snapshot."""
 
     def __init__(self, symbol: str, rows: int, *, changed_share: float = 0.05, seed: int = 1) -> None:
         self._rng = np.random.default_rng(seed)
@@ -44,7 +44,7 @@ class Market:
     def advance(self) -> HeatmapSnapshot:
         """The next snapshot."""
         rows = self.snapshot.grid.cells
-        changed = self._rng.random(rows) < self._changed_share
+        changed = self._rng.permutation(rows) < round(self._changed_share * rows)
         usd = self._draw(rows)
         self.snapshot = replace(
             self.snapshot,
