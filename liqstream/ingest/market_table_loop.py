@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 EVERY_S = 2.0
 MAPS_EVERY_S = 5.0
 """A market's map figures are no older; where nothing has changed they cost nothing."""
-LEVELS_AGE_S = 1.5
+LEVELS_AGE_S = 1.25
 """A market's levels are those of its last snapshot where that is no older: of a watched one it never is."""
 DAY_EVERY_S = 60.0
 """The store is asked about the last day so often; liquidations since then are added as they come."""
