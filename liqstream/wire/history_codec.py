@@ -23,8 +23,10 @@ from liqstream.market import FloatArray
 from liqstream.wire.numbers import json_number
 from liqstream.wire.packed_levels import packed_levels
 
-_MAX_DECIMALS = 9
+_MAX_DECIMALS = 14
 _MAX_PRICE_STEPS = 2**31 - 1
+_OFF_STEPS, _OFF_SHARE = 1e-4, 1e-7
+"""How far a multiple of a price step may be off, in steps and as a share of the price."""
 
 
 def encode_history(matrix: HistoryMatrix, *, packed: bool = False) -> bytes:
@@ -71,13 +73,17 @@ def _side_planes(rungs: QuantisedArray) -> list[bytes]:
 
 
 def price_step_of(candles: FloatArray) -> float:
-    """The coarsest power of ten of which every price is a multiple, as far as 31 bits can count it."""
+    """The coarsest power of ten of which every price is a multiple, as far as 31 bits can count it.
+
+    Prices far below a dollar are no multiple of one that would make nothing of them.
+    """
     prices = candles[np.isfinite(candles)]
     most = float(prices.max(initial=0.0))
     for decimals in range(_MAX_DECIMALS + 1):
         scaled = prices * 10**decimals
         too_fine = most * 10 ** (decimals + 1) > _MAX_PRICE_STEPS
-        if too_fine or np.allclose(scaled, np.rint(scaled), rtol=0, atol=1e-4):
+        off = np.abs(scaled - np.rint(scaled))
+        if too_fine or np.all(off <= np.minimum(_OFF_STEPS, _OFF_SHARE * scaled)):
             return float(f"1e-{decimals}")
     return float(f"1e-{_MAX_DECIMALS}")
 

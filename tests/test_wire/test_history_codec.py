@@ -64,6 +64,19 @@ def test_the_price_step_is_the_prices_own(prices: list[float], price_step: float
     assert price_step_of(np.array([prices] * 4)) == price_step
 
 
+@pytest.mark.parametrize("exponent", range(-12, 8))
+def test_candles_of_every_size_of_price_come_back(exponent: int) -> None:
+    """From a billionth of a dollar to a million of them: to seven digits, or to 1e-14 USD, none of them 0."""
+    rng = np.random.default_rng(exponent + 50)
+    close = np.round(np.cumprod(1 + 0.01 * rng.standard_normal(200)), 6) * float(f"1e{exponent}")
+    candles = np.stack((close, close * 1.01, close * 0.99, close))
+    price_step = price_step_of(candles)
+    steps = np.rint(candles / price_step)
+    assert steps.max() < 2**31
+    np.testing.assert_allclose(steps * price_step, candles, rtol=max(2e-7, 1e-14 / candles.min()))
+    assert (steps > 0).all()
+
+
 def test_a_price_too_fine_for_31_bits_is_rounded() -> None:
     """Nine decimals of a large price do not fit; the finest step that does is taken."""
     assert price_step_of(np.array([[93_371.123456789]] * 4)) == 1e-4
