@@ -67,3 +67,37 @@ def test_the_ladder_keeps_the_focus_while_its_figures_change(open_page: Open, de
     price = float(rung.locator("span").inner_text().replace(",", ""))
     opened.page.keyboard.press("Enter")
     opened.until("view.viewport.prices()[1] > arg", price)
+
+
+# Figures without a word that stand out from their ground: bars, lamps, keys of colours.
+STANDING_OUT = """() => {
+  const none = colour => /, 0\\)$|transparent/.test(colour), all = [...document.querySelectorAll('body *')];
+  const ground = element => none(getComputedStyle(element).backgroundColor) && element.parentElement
+    ? ground(element.parentElement) : getComputedStyle(element).backgroundColor;
+  return all.flatMap((element, i) => {
+    if (element.textContent.trim() || element.matches('canvas, input, svg, svg *') || element.querySelector('canvas, svg, input')) return [];
+    const {width, height} = element.getBoundingClientRect(), {backgroundColor: own, borderTopWidth} = getComputedStyle(element);
+    if (!width || !height || none(own) || !element.checkVisibility({visibilityProperty: true})) return [];
+    const stands = own !== ground(element.parentElement) || parseFloat(borderTopWidth) > 0;
+    return stands ? [`${i} ${element.tagName}.${element.className} in ${element.parentElement.className}`] : [];
+  });
+}"""
+
+
+def test_no_figure_is_lost_in_forced_colours(open_page: Open, demo_url: str) -> None:
+    """What is a colour and no word stands out from its ground there too, in every tab; and one that does not is found."""
+    opened = open_page(demo_url)
+    page = opened.page
+    page.wait_for_selector("#context .sides i", state="attached")
+    page.wait_for_selector(".ladder button:visible")
+    opened.view("liqstream.client.close()")
+    seen: set[str] = set()
+    for tab in ("levels", "tape", "accuracy", "data"):
+        page.click(f"#tab-{tab}")
+        opened.settle()
+        page.emulate_media(forced_colors="none")
+        seen = set(page.evaluate(STANDING_OUT))
+        page.emulate_media(forced_colors="active")
+        assert seen - set(page.evaluate(STANDING_OUT)) == set(), tab
+    page.evaluate("() => document.querySelector('.sides').style.setProperty('forced-color-adjust', 'auto')")
+    assert seen - set(page.evaluate(STANDING_OUT))
