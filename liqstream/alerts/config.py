@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from liqstream.alerts.rules import EXAMPLE_FACTS, Rule
 from liqstream.alerts.targets import Target
+from liqstream.market.identity import symbol_of
 
 
 class BadAlertsError(Exception):
@@ -24,7 +26,10 @@ class AlertsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_alerts(path: Path) -> AlertsConfig:
-    """The rules and targets of a file. Raises BadAlertsError with the first thing that is wrong."""
+    """The rules and targets of a file; a rule may name its market in any usual form.
+
+    Raises BadAlertsError with the first thing that is wrong.
+    """
     try:
         config = msgspec.toml.decode(path.read_bytes(), type=AlertsConfig)
     except OSError as error:
@@ -34,7 +39,8 @@ def read_alerts(path: Path) -> AlertsConfig:
     problem = next(_problems(config), None) if config.rule else "it has no rule"
     if problem is not None:
         raise BadAlertsError(f"{path}: {problem}")
-    return config
+    rules = [replace(rule, symbol=symbol_of(rule.symbol)) for rule in config.rule]
+    return replace(config, rule=rules)
 
 
 def _problems(config: AlertsConfig) -> Iterator[str]:

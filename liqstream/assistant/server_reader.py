@@ -11,6 +11,7 @@ from liqstream.client import ClientError, Forecast, Snapshot
 from liqstream.client.env_proxy import env_proxy
 from liqstream.client.forecast import decode_forecast
 from liqstream.client.rest import decode_latest, fetch
+from liqstream.client.symbol_names import symbol_of
 from liqstream.client.urls import Addresses
 
 
@@ -52,8 +53,8 @@ class ServerReader:
 
 
 def _named(symbol: str) -> str:
-    """A symbol within a path: of `BTC/USDT:USDT` what stands before the settlement, without separators."""
-    plain = "".join(each for each in symbol.partition(":")[0] if each.isalnum())
-    if not plain or len(plain) > 60:
+    """A symbol within a path, of a market's name in any usual form."""
+    meant = symbol_of(symbol)
+    if not meant.isalnum() or len(meant) > 60:
         raise ClientError(f"{symbol[:60]!r} is no symbol; e.g. BTCUSDT")
-    return plain.upper()
+    return meant

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from aiohttp import hdrs, web
+from msgspec.structs import replace
 
 from liqstream.admission.policy import ADMISSION
 from liqstream.admission.refusal import error_response
@@ -65,7 +66,7 @@ async def put_rule(request: web.Request) -> web.Response:
     if body.problem() is not None:
         raise bad_request(str(body.problem()))
     if body.symbol != "*":
-        symbol_param(request, body.symbol)
+        body = replace(body, symbol=symbol_param(request, body.symbol))
     full = await request.app[OWNED_RULES].put(owner, rule_id, body)
     if full is not None:
         raise error_response(web.HTTPConflict, _FULL[full])

@@ -107,3 +107,12 @@ def test_bytes_that_are_no_such_file_are_refused(text: str, tmp_path: Path) -> N
     (tmp_path / "alerts.toml").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(BadAlertsError, match=r"^[^\n]+$"):
         read_alerts(tmp_path / "alerts.toml")
+
+
+def test_a_rule_names_its_market_in_any_usual_form(tmp_path: Path) -> None:
+    """Else it would never be raised; that of all markets stays."""
+    path = tmp_path / "alerts.toml"
+    names = ("PEPEUSDT", "kPEPE", "pepe/usdt:usdt", "1000PEPE-USDT-SWAP", "*")
+    rules = [f'[[rule]]\nname="{name}"\nkind="cluster"\nto=["a"]\nsymbol="{name}"\n' for name in names]
+    path.write_text(TARGET + "".join(rules))
+    assert [rule.symbol for rule in read_alerts(path).rule] == ["PEPEUSDT"] * 4 + ["*"]

@@ -25,8 +25,10 @@ async def test_it_reads_with_its_token_and_passes_refusals_on() -> None:
     async with TestServer(app) as server:
         url = str(server.make_url("/"))
         reader = ServerReader(url, "liq_x")
-        for name in ("BTCUSDT", "btc/usdt:usdt", "BTC-USDT"):
+        for name in ("BTCUSDT", "btc/usdt:usdt", "BTC-USDT", "BTC-USDT-SWAP"):
             assert await reader.score(name) == {"n": 3}
+        with pytest.raises(ClientError, match="cannot be read"):
+            await reader.score("kPEPE")
         with pytest.raises(ClientError, match="cannot be read"):
             await reader.symbols()
         with pytest.raises(ClientError, match="a token is asked for"):
@@ -36,7 +38,7 @@ async def test_it_reads_with_its_token_and_passes_refusals_on() -> None:
             with pytest.raises(ClientError, match="is no symbol"):
                 await reader.latest(name)
         assert len(asked) == count
-    assert set(asked) == {"/api/score/BTCUSDT", "/api/symbols"}
+    assert set(asked) == {"/api/score/BTCUSDT", "/api/score/PEPEUSDT", "/api/symbols"}
 
 
 def test_what_is_no_address_is_refused() -> None:

@@ -96,6 +96,16 @@ async def test_a_rule_is_its_owners_alone_and_outlives_the_server(
         assert (await answer.json())["history"] == [], "with the last rule goes what was raised"
 
 
+async def test_a_rule_of_a_market_in_another_form_is_of_its_symbol(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    """Kept under the name that alerts are raised by."""
+    client = await client_of(aiohttp_client, tmp_path)
+    rule = {**CASCADE, "symbol": "eth/usdt:usdt"}
+    async with client.put("/api/alerts/one", json=rule, headers=ANNE) as answer:
+        assert (answer.status, await answer.json()) == (200, {"id": "one", **CASCADE, "symbol": "ETHUSDT"})
+
+
 MISFITS: list[tuple[Any, str]] = [
     ({"kind": "flood"}, "Invalid enum value"),
     ({"kind": "stale"}, "Invalid enum value"),
