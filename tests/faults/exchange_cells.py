@@ -124,8 +124,8 @@ class Cell:
         """Whether status or flags have to name it: it lasts.
 
         Funding of 0 is as good as any, and no map needs a channel of it; a liquidation channel that says
-        nothing, or an empty list of past ones, looks like a quiet market for the first half hour. In the
-        minutes that are fetched again no funding was paid, nor in a past of less than eight hours where it is
+        nothing, or an empty list of past ones, looks like a quiet market for the first half hour. An empty list
+        of open interest is as good as any for less time than lies between two readings. In the minutes that are fetched again no funding was paid, nor in a past of less than eight hours where it is
         paid three times a day: there is no figure to be wrong. Nothing goes by the time of a mark price that
         margin brackets are worked out with.
         """
@@ -135,8 +135,15 @@ class Cell:
         is_unpaid = (
             self.is_history and (self.phase == "running" or is_short) and "fund" in self.target.lower()
         )
+        is_rare = self.is_history and self.phase == "running" and _is_open_interest(self.target)
         is_untimed = self.is_of_brackets and self.kind is FaultKind.WRONG_TIME
-        is_harmless = (is_silent and quiet) or is_untimed or (is_unpaid and self.kind in _VALUE_KINDS)
+        is_empty = self.kind is FaultKind.EMPTY_LIST
+        is_harmless = (
+            (is_silent and quiet)
+            or (is_rare and is_empty)
+            or is_untimed
+            or (is_unpaid and self.kind in _VALUE_KINDS)
+        )
         return self.duration == "lasting" and not is_harmless
 
     @property
@@ -150,6 +157,10 @@ class Cell:
         times = once if self.duration == "once" else None
         lasts_s = LASTING_S if self.duration == "once" else self.lasts_s
         return Fault(self.exchange, self.target, self.kind, times=times, lasts_s=lasts_s)
+
+
+def _is_open_interest(target: str) -> bool:
+    return any(word in target.lower() for word in ("openinterest", "open-interest", "contract_stats"))
 
 
 def parts() -> Iterator[tuple[str, str, FaultKind]]:
