@@ -107,7 +107,8 @@ def attacked(folder: Path, *prefix: str, **settings: str) -> Iterator[Victim]:
         "LIQSTREAM_PORT": "0",
         "LIQSTREAM_LOG_FORMAT": "json",
         **{
-            name if name.startswith("WS_") else f"LIQSTREAM_{name}": value for name, value in settings.items()
+            name if name.startswith(("WS_", "REDIS_")) else f"LIQSTREAM_{name}": value
+            for name, value in settings.items()
         },
     }
     with (folder / "log").open("w") as log:

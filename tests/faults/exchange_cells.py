@@ -124,9 +124,10 @@ class Cell:
         """Whether status or flags have to name it: it lasts.
 
         Funding of 0 is as good as any, and no map needs a channel of it; a liquidation channel that says
-        nothing, or an empty list of past ones, looks like a quiet market for the first half hour. An empty list
-        of open interest is as good as any for less time than lies between two readings. In the minutes that are fetched again no funding was paid, nor in a past of less than eight hours where it is
-        paid three times a day: there is no figure to be wrong. Nothing goes by the time of a mark price that
+        nothing, or an empty list of past ones, looks like a quiet market for the first half hour. An empty
+        list of open interest is as good as any for less time than lies between two readings. In the minutes
+        that are fetched again no funding was paid, nor in a past of less than eight hours where it is paid
+        three times a day: there is no figure to be wrong. Nothing goes by the time of a mark price that
         margin brackets are worked out with.
         """
         is_silent = self.kind in (FaultKind.MUTE, FaultKind.ZERO, FaultKind.EMPTY_LIST)
