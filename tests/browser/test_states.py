@@ -303,3 +303,50 @@ def test_a_phone_on_its_side_has_the_whole_chart(open_page: Open, demo_url: str)
     expect(tools.first).to_be_hidden()
     page.tap("#sheet-handle")
     expect(tools.first).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1440, 1180, 900])
+@pytest.mark.parametrize("price", ["104,234.5", "0.00000000123456"])
+def test_the_panel_is_as_wide_as_what_is_in_it(
+    open_page: Open, demo_url: str, width: int, price: str
+) -> None:
+    """Nothing of the ladder is beyond the panel's edge, whatever the price takes."""
+    opened = open_page(demo_url)
+    page = opened.page
+    page.set_viewport_size({"width": width, "height": 800})
+    page.wait_for_selector(".ladder button:visible")
+    opened.view("liqstream.client.close()")
+    # The usual prices are in one line.
+    assert page.evaluate("() => document.querySelector('.ladder .here th').offsetHeight") < 40
+    room = """([where, text]) => { for (const each of document.querySelectorAll(where)) each.textContent = text;
+      const side = document.querySelector('.side'); return side.clientWidth - side.scrollWidth; }"""
+    prices = ".ladder tbody th span, .ladder .here th"
+    assert page.evaluate(room, [prices, price]) == 0
+    cell = page.locator(".ladder .here th")
+    assert cell.evaluate("each => each.scrollWidth <= each.clientWidth")
+    assert page.evaluate(room, [".ladder .amount b", 3 * price]) < 0  # or the measure would be worth nothing
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"viewport": {"width": width, "height": height}, "has_touch": True, "is_mobile": True}
+        for width, height in ((320, 568), (390, 844))
+    ],
+    indirect=True,
+    ids=["small", "usual"],
+)
+def test_the_buttons_of_an_upright_phone_leave_the_axis_free(open_page: Open, demo_url: str) -> None:
+    """Prices are read there; the way back to now is beside them."""
+    opened = open_page(demo_url)
+    page = opened.page
+    page.locator(".touch-tools button").last.wait_for()
+    opened.view("(view.viewport.zoomTime(.5), view.viewport.pan(-1, 0))")
+    page.wait_for_selector(".pill:not([hidden])")
+    beyond = opened.view(
+        """[...document.querySelectorAll('.touch-tools button, .pill')].flatMap(each => {
+          const {left, top, right, width, height} = each.getBoundingClientRect();
+          const hit = document.elementFromPoint(left + width / 2, top + height / 2);
+          return right <= view.element.getBoundingClientRect().left + view.pane.width && hit === each ? [] : [each.ariaLabel]; })"""
+    )
+    assert beyond == []

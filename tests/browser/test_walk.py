@@ -54,6 +54,9 @@ LOOK = """() => {
       found.push(`cut: ${named(element)} ${element.scrollWidth} of ${element.clientWidth}`);
     }
   }
+  for (const box of document.querySelectorAll('.side, .side-body, .popover, dialog[open]')) {
+    if (inSight(box) && box.scrollWidth > box.clientWidth + 1) found.push(`wider than ${box.className}: ${box.scrollWidth}`);
+  }
   return found;
 }"""
 TRUE = """() => {

@@ -28,8 +28,8 @@ const NEXT_RULE = `The first cluster on the way with at least ${percent(BIG_SHAR
 export class PriceLadder {
   element = h("section", { class: "block ladder" });
   #caption = h("caption", { class: "unseen" });
-  #here = h("th", { scope: "row" });
-  #when = h("td", { colspan: 3 }, "price now");
+  #here = h("th", { scope: "row", colspan: 2 });
+  #when = h("td", { colspan: 2 }, "price now");
   #heading = h("span");
   #chanceHead = h("th", { scope: "col" }, "Chance");
   #above;
