@@ -27,7 +27,7 @@ USABLE: dict[str, str] = {
     ),
     "open_interest": (
         f"time_ms {_PAST} AND open_interest_base > 0 "
-        f"AND open_interest_base <= {LARGEST_USD / LOWEST_PRICE_USD} AND isfinite(reported)"
+        f"AND open_interest_base <= {LARGEST_USD / LOWEST_PRICE_USD} AND reported >= 0 AND isfinite(reported)"
     ),
     "liquidations": (
         f"time_ms {_PAST} AND price_usd BETWEEN {LOWEST_PRICE_USD} AND {HIGHEST_PRICE_USD} "

@@ -90,6 +90,28 @@ def test_an_address_is_forgiven_its_case_and_shown_its_faults(open_page: Open, d
     assert opened.state("symbol") == "ETHUSDT"
 
 
+@pytest.mark.parametrize("times", ["0~1", "1000000000000~1000000000001", "9e13~9.1e13"])
+def test_a_link_to_times_that_the_window_does_not_have(open_page: Open, demo_url: str, times: str) -> None:
+    """All of the window is shown, as without them; less than a column of it ends in no error."""
+    opened = open_page(demo_url, window="24h", times=times)
+    opened.settle()
+    first, last = opened.view("view.viewport.times()")
+    assert 20 * 3_600_000 < last - first < 30 * 3_600_000
+    assert opened.view("view.viewport.isWhole")
+
+
+def test_a_link_to_a_moment_shows_two_columns(open_page: Open, demo_url: str) -> None:
+    """The chart's library throws where there is less than one to show."""
+    opened = open_page(demo_url, window="24h")
+    opened.settle()
+    at_ms = round(opened.view("view.viewport.times()")[0]) + 6 * 3_600_000
+    opened = open_page(demo_url, window="24h", times=f"{at_ms}~{at_ms + 1}")
+    opened.settle()
+    first, last = opened.view("view.viewport.times()")
+    assert first <= at_ms <= last
+    assert last - first < 3_600_000
+
+
 def test_a_threshold_is_its_market_s_own(open_page: Open, demo_url: str) -> None:
     """What hides all of one market does not follow to the next, and is there again on the way back."""
     opened = open_page(demo_url, low="999000000")

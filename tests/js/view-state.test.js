@@ -103,3 +103,50 @@ test("a link to the tape from before there were tabs opens it; a tab in the addr
   assert.equal(formatState({ ...initialState(), tab: "tape", tape: 5000 }), "tab=tape&tape=5000");
   assert.equal(formatState(initialState(), "", { ...initialState(), tab: "data" }), "tab=levels");
 });
+
+test("what of a list is not understood is named, what is too much too", () => {
+  const search = "?markets=BTCUSDT,b%20x,ETHUSDT&cells=BTCUSDT:12h,ETHUSDT:9y&venues=okx,!!&lev=0-25";
+  assert.deepEqual(unreadable(search, parseState(search)), [
+    "markets: b x not understood.",
+    "cells: ETHUSDT:9y not understood.",
+    "venues: !! not understood.",
+  ]);
+  const many = `?markets=${Array.from({ length: 12 }, (_, i) => `A${i}USDT`).join(",")}`;
+  assert.deepEqual(unreadable(many, parseState(many)), ["markets: the first 9 are shown."]);
+});
+
+/** Parts of addresses, and what should not be in one. */
+const PIECES = ["", "0", "-1", "1e308", "-1e308", "NaN", "Infinity", "1~2", "2~1", "~", "~5", "1~2~3", "null"];
+PIECES.push("BTCUSDT", "BTCUSDT:12h", "BTCUSDT:12h:1", ":", ",", ",,,", "%E0%A4%A", "\u202e", "\ud83d", "<img>");
+PIECES.push("0-25", "999-", "-", "99999999999999", "1790000000000~1790086400000", "x".repeat(5000), "__proto__");
+
+test("an address of any characters is a view, and says what it does not understand", () => {
+  let seed = 12345;
+  const chance = (/** @type {number} */ below) => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+    return seed % below;
+  };
+  const initial = initialState();
+  const keys = [...Object.keys(initial), "embed", "constructor"];
+  const piece = () => PIECES[chance(PIECES.length)];
+  let unread = 0;
+  for (let round = 0; round < 20_000; round++) {
+    const given = Array.from({ length: 1 + chance(4) }, () => {
+      const text = chance(3) ? piece() : `${piece()}${[",", "~", ":", ""][chance(4)]}${piece()}`;
+      return `${keys[chance(keys.length)]}=${text}`;
+    });
+    const search = `?${given.join(chance(9) ? "&" : "?")}`;
+    const state = parseState(search);
+    for (const sentence of unreadable(search, state)) {
+      assert.ok(sentence.endsWith(".") && sentence.length < 400, search);
+      unread++;
+    }
+    const numbers = [state.low, state.high, state.if, state.at, state.tape, ...state.prices, ...state.times];
+    assert.ok(numbers.every((each) => each === null || Math.abs(each) < 1e15), search);
+    assert.ok(state.cells.length <= 9 && state.markets.length <= 9, search);
+    assert.deepEqual(Object.keys(state).sort(), Object.keys(initial).sort(), search);
+    const again = parseState(`?${formatState(state)}`);
+    assert.deepEqual(parseState(`?${formatState(again)}`), again, search);
+  }
+  assert.ok(unread > 5000);
+});

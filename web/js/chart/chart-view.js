@@ -267,7 +267,7 @@ export class ChartView {
     this.#observeNewest();
     this.#setColours();
     // Bar indices mean nothing in another window: without times of the viewer's choice, all of it is shown.
-    if (!times.length) this.viewport.fitTime();
+    if (!times.length || !this.viewport.reaches(times)) this.viewport.fitTime();
     else if (wasFollowing) this.viewport.followTimes(times);
     else this.viewport.showTimes(times);
     this.#fitPrices(null);

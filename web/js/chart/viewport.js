@@ -13,6 +13,8 @@ export const UNKNOWN = 0.15;
 /** Of it, so much is shown beside what is known, as a share of that. */
 const UNKNOWN_SHOWN = 0.08;
 const LEAST_COLUMNS = 12;
+/** Columns in sight at least. */
+const LEAST_SHOWN = 2;
 /** The chart's range is of the middles of the bars at its ends: it shows half a bar more on both sides. */
 const HALF = 0.5;
 
@@ -114,11 +116,30 @@ export class Viewport {
   }
 
   /** @param {number[]} times UTC ms */
-  showTimes([from, to]) {
+  showTimes(times) {
     const matrix = this.#matrix();
-    if (!matrix) return;
+    if (matrix) this.#show(...this.#columnsOf(matrix, times));
+  }
+
+  /**
+   * @param {number[]} times UTC ms
+   * @returns {boolean} whether any column, or the time to come, lies between them
+   */
+  reaches(times) {
+    const matrix = this.#matrix();
+    if (!matrix) return false;
+    const [from, to] = this.#columnsOf(matrix, times);
+    return to > -HALF && from < matrix.end - matrix.first + this.#futureColumns();
+  }
+
+  /**
+   * @param {HistoryMatrix} matrix
+   * @param {number[]} times UTC ms
+   * @returns {[number, number]} in columns from the first one held
+   */
+  #columnsOf(matrix, [from, to]) {
     const index = (/** @type {number} */ ms) => (ms - matrix.t0) / matrix.intervalMs - matrix.first;
-    this.#show(index(from), index(to));
+    return [index(from), index(to)];
   }
 
   /**
@@ -225,6 +246,9 @@ export class Viewport {
    */
   #show(from, to) {
     const time = this.#chart.timeScale();
+    // Of less than a column the library shows nothing, and throws.
+    const wider = Math.max(0, LEAST_SHOWN - (to - from)) / 2;
+    [from, to] = [from - wider, to + wider];
     this.#waiting = { from, to };
     cancelAnimationFrame(this.#frame);
     if (time.width() <= 0) return;

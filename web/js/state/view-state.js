@@ -5,7 +5,7 @@
  * @module
  */
 
-import { parseCells, withCells } from "./cells.js";
+import { MOST_CELLS, parseCell, parseCells, withCells } from "./cells.js";
 import { formatTiers, parseTiers } from "./leverage-tiers.js";
 import { WINDOW_NAMES } from "./time-windows.js";
 
@@ -53,6 +53,8 @@ import { WINDOW_NAMES } from "./time-windows.js";
  * @property {(text: string) => T | undefined} parse
  * @property {(value: T) => string} format
  * @property {string} [wanted] what is understood, for a viewer whose address is not
+ * @property {(part: string) => boolean} [takes] of a list: whether a part of it is understood
+ * @property {number} [most] of a list: so many parts are taken
  */
 
 /**
@@ -96,7 +98,10 @@ function usd() {
 function aPrice() {
   return {
     initial: null,
-    parse: (text) => (/^[\d.e+-]{1,24}$/i.test(text) && Number(text) > 0 ? Number(text) : undefined),
+    parse: (text) => {
+      const price = /^[\d.e+-]{1,24}$/i.test(text) ? Number(text) : 0;
+      return price > 0 && price < LARGEST ? price : undefined;
+    },
     format: (value) => (value === null ? "" : String(Number(value.toPrecision(8)))),
     wanted: "a price above 0",
   };
@@ -118,16 +123,22 @@ function names(item, most, spelt) {
         .map(spelt)
         .slice(0, most),
     format: (value) => value.join(","),
+    takes: (part) => item.test(part),
+    most,
   };
 }
+
+/** A number beyond it is no price and no time. */
+const LARGEST = 1e14;
 
 /** @returns {Field<number[]>} two ascending numbers or none */
 function range() {
   return {
     initial: [],
     parse: (text) => {
-      const ends = text.split("~").map(Number);
-      return ends.length === 2 && ends.every(Number.isFinite) && ends[0] < ends[1] ? ends : undefined;
+      const ends = text.split("~").map((end) => (/\d/.test(end) ? Number(end) : NaN));
+      const are = ends.length === 2 && ends.every((end) => Math.abs(end) < LARGEST) && ends[0] < ends[1];
+      return are ? ends : undefined;
     },
     format: (value) => value.map((end) => String(Number(end.toPrecision(8)))).join("~"),
     wanted: "two ascending numbers, as 1~2",
@@ -170,6 +181,8 @@ const FIELDS = {
     parse: parseCells,
     format: (v) => v.join(","),
     wanted: "maps, as BTCUSDT:12h,BTCUSDT:7d",
+    takes: (part) => parseCell(part) !== null,
+    most: MOST_CELLS,
   },
   window: { ...choice(WINDOW_NAMES), initial: "3d" },
   view: choice(["clusters", "density"]),
@@ -236,10 +249,25 @@ export function unreadable(search, state) {
   return KEYS.flatMap((key) => {
     const text = given.get(key);
     const field = /** @type {Field<unknown>} */ (FIELDS[key]);
-    if (!text || field.parse(text) !== undefined) return [];
+    if (!text) return [];
+    if (field.parse(text) !== undefined) return unreadParts(key, text.split(","), field);
     const shown = field.format(state[key]) || "the default";
     return [`${key}=${text.slice(0, 40)}: not ${field.wanted ?? "understood"}; showing ${shown}.`];
   });
+}
+
+/**
+ * What of a list is left out, as sentences.
+ * @param {string} key
+ * @param {string[]} parts
+ * @param {Field<unknown>} field
+ * @returns {string[]}
+ */
+function unreadParts(key, parts, { takes, most = Infinity }) {
+  if (!takes) return [];
+  const left = parts.filter((part) => part && !takes(part)).map((part) => part.slice(0, 20));
+  const found = left.length ? [`${key}: ${left.slice(0, 3).join(", ")} not understood.`] : [];
+  return parts.length - left.length > most ? [...found, `${key}: the first ${most} are shown.`] : found;
 }
 
 /**
