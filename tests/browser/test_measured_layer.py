@@ -17,8 +17,8 @@ Open = Callable[..., Opened]
 
 @pytest.fixture(scope="module")
 def measured_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a simulated market whose positions are measured."""
-    with demo(tmp_path_factory.mktemp("measured"), "BTCUSDT") as url:
+    """The address of a simulated market whose positions are measured, one coin's by the thousand."""
+    with demo(tmp_path_factory.mktemp("measured"), "BTCUSDT", "kPEPE") as url:
         yield url
 
 
@@ -69,3 +69,24 @@ def test_the_layer_is_labelled_and_left_again(measured_url: str, open_page: Open
     opened.until("market.chosen.length === 0")
     note.wait_for(state="hidden")
     assert estimate.is_visible()
+
+
+def test_a_coin_by_the_thousand_is_shown_in_single_coins(measured_url: str, open_page: Open) -> None:
+    """Its candles are at its price, its figures fit into the panel, its measured map has levels."""
+    opened = open_page(measured_url, symbol="PEPEUSDT")
+    price = opened.view("market.now.price")
+    assert 1e-6 < price < 1e-4
+    closes = opened.view(
+        "Array.from({length: 50}, (_, k) => market.matrix.candle(market.matrix.end - 1 - k).close)"
+    )
+    assert all(0.5 * price < close < 2 * price for close in closes)
+    page = opened.page
+    page.wait_for_selector(".ladder tr:not(.here):not([hidden]) td.amount")
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll('.ladder th, .ladder td')].filter(cell => cell.offsetParent &&
+          cell.getBoundingClientRect().right > document.querySelector('.ladder').getBoundingClientRect().right)
+          .map(cell => cell.innerText)"""
+    )
+    assert outside == []
+    opened.page.evaluate("() => liqstream.store.set({ venues: ['hyperliquid-measured'] })")
+    opened.page.locator(".measured-note", has_text="of longs").wait_for()
