@@ -27,8 +27,6 @@ log = structlog.get_logger(__name__)
 
 MAX_FRAME_BYTES = 4 * 2**20
 """The largest honest message is a few hundred kilobytes."""
-SEND_EVERY_S = 0.25
-"""Binance takes 10 messages a second from a client, Bybit and OKX fewer on a bad day."""
 HANDOVER_S = 30.0
 """How long a replacement is tried for before the old socket is kept."""
 FIRST_DATA_S = 15.0
@@ -307,7 +305,7 @@ class SocketSupervisor:
             connection.wake.clear()
             while (text := connection.subscriptions.next_message()) is not None:
                 await self._send(ws, text)
-                await self.means.timing.clock.sleep(SEND_EVERY_S)
+                await self.means.timing.clock.sleep(self.means.venue.send_every_s)
 
     async def _keep_alive(self, ws: aiohttp.ClientWebSocketResponse) -> str:
         if self.means.venue.keepalive is None:

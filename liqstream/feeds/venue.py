@@ -113,6 +113,8 @@ class Venue(ABC):
     limits: ClassVar[tuple[Limit, ...]] = (Limit(5.0, 1.0),)
     """How much may be asked by REST."""
     topics_per_message: ClassVar[int] = 10
+    send_every_s: ClassVar[float] = 0.25
+    """How often a socket sends; Binance takes 10 messages a second, Bybit and OKX fewer on a bad day."""
     refused_every_s: ClassVar[float] = 2.0
     """How often, at most, it is asked again for a topic that it refused, of all of them together."""
     keepalive: ClassVar[tuple[float, str] | None] = None

@@ -86,6 +86,7 @@ class Lighter(Venue):
     refusals: ClassVar[RefusalTable] = RefusalTable(text_field="message", item=frozenset({"30005", "20001"}))
     limits: ClassVar[tuple[Limit, ...]] = (Limit(60.0, 60.0),)
     topics_per_message: ClassVar[int] = 1
+    send_every_s: ClassVar[float] = 0.4  # it takes 200 messages a minute
     keepalive: ClassVar[tuple[float, str] | None] = (60.0, '{"type":"ping"}')
     keeps_open_interest: ClassVar[bool] = False
     notes: ClassVar[str] = (

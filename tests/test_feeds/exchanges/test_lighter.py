@@ -161,3 +161,8 @@ async def test_lighter_instruments() -> None:
     assert {name: each.tradable for name, each in found.items()} == {"SOLUSDT": True, "OLDUSDT": False}
     assert venue.topics(("SOLUSDT",), MINUTE_MS)[0].name == "trade/2"
     assert venue.bad_items.take()[0] == 1
+
+
+def test_lighter_is_sent_no_more_than_it_takes_in_a_minute() -> None:
+    """200 messages: a hundred markets are two hundred subscriptions of one message each."""
+    assert 60 / Lighter.send_every_s + 60 / (Lighter.keepalive or (1.0, ""))[0] <= 0.8 * 200
