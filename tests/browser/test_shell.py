@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 Open = Callable[..., Opened]
 
 
-@pytest.mark.parametrize("failing", ["**/js/app.js", "**/js/live-ui.js"])
+@pytest.mark.parametrize("failing", ["**/js/app.js", "**/js/live-socket.js", "**/js/live-ui.js"])
 def test_a_script_that_does_not_come_is_named_and_tried_again(
     page: Page, watch: Watch, open_page: Open, demo_url: str, failing: str
 ) -> None:

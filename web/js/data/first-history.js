@@ -69,6 +69,7 @@ export function reloadSoon() {
   if (notice instanceof HTMLElement) {
     notice.textContent = `Part of the page did not load. Trying again in ${waitS} s.`;
     notice.hidden = false;
+    notice.dataset.kept = "1"; // by the indicator too, which may be there already
   }
   reloading = setTimeout(() => {
     setTries(tries + 1);
@@ -79,6 +80,8 @@ export function reloadSoon() {
 /** All of the page is there, be it that the browser itself tried again. */
 export function loadedWhole() {
   clearTimeout(reloading);
+  const notice = document.querySelector("#notice");
+  if (notice instanceof HTMLElement) delete notice.dataset.kept;
   setTries(0);
 }
 

@@ -205,6 +205,7 @@ export class ConnectionIndicator {
    * @param {boolean} slow
    */
   #drawNotice(state, slow) {
+    if (this.#notice.dataset.kept) return; // a part of the page is missing (data/first-history.js)
     let text = "";
     if (performance.now() - this.#errorAt < 8000) text = this.#error;
     else if (state === "disconnected") {
