@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 Work = Callable[[], Any]
-_Outcome = tuple[Any, Exception | None]
+_Outcome = tuple[Any, BaseException | None]
 
 TOGETHER = 8
 """Steps of one hand-over at most, 5 ms: the event loop has its turn in between."""
@@ -48,7 +48,7 @@ class ModelThread:
             works, results = zip(*asked[at : at + TOGETHER], strict=True)
             try:
                 done = asyncio.get_running_loop().run_in_executor(self._thread, _run_all, works)
-            except RuntimeError as error:  # closed, or the machine has no thread left
+            except Exception as error:  # noqa: BLE001  # closed, or the machine has no thread left
                 _settle([(None, error)] * len(results), results)
             else:
                 done.add_done_callback(partial(_hand_back, results))
@@ -68,6 +68,8 @@ def _hand_back(results: Sequence[asyncio.Future[Any]], done: asyncio.Future[list
     if done.cancelled():
         for result in results:
             result.cancel()
+    elif (error := done.exception()) is not None:  # no Exception: a library's panic, say
+        _settle([(None, error)] * len(results), results)
     else:
         _settle(done.result(), results)
 

@@ -57,6 +57,24 @@ async def test_a_failure_is_that_of_one(thread: ModelThread) -> None:
     assert isinstance(results[1], ZeroDivisionError)
 
 
+class PanicError(BaseException):
+    """As libraries written in Rust raise it."""
+
+
+async def test_what_is_no_exception_leaves_nobody_waiting(thread: ModelThread) -> None:
+    """Everybody of that hand-over gets it, and the next one goes on."""
+
+    def panics() -> None:
+        raise PanicError
+
+    asked = [asyncio.create_task(thread.run(work)) for work in (panics, lambda: None)]
+    async with asyncio.timeout(10):
+        for task in asked:
+            with pytest.raises(PanicError):
+                await task
+        assert await thread.run(lambda: 3) == 3
+
+
 async def test_a_caller_that_gives_up_takes_nothing_from_the_others(thread: ModelThread) -> None:
     """Its work runs, or not; theirs comes back."""
     release = threading.Event()
