@@ -242,7 +242,6 @@ PASSING = {
     "heatmap/market_context.py of": "ends with its request",
     "heatmap/model_thread.py run": "hands on what it meets to those who wait for the thread",
     "heatmap/model_thread.py _hand_over": "hands on what it meets to those who wait for the thread",
-    "feeds/socket_supervisor.py _on_refusal": "asks once more for a topic, and ends with the socket",
     "fleet/local_generator.py _publish_in": "its outcome is read where it is made",
     "fleet/scripts.py unbroken": "its outcome is read where it is made",
     "http/events_api.py _tell": "ends with its request",
