@@ -43,6 +43,7 @@ DRAG = """async ([frames, dragged]) => {
   touch('touchend', middle);
   return {moved, intervals: times.slice(1).map((time, i) => time - times[i])};
 }"""
+TOOLS = "#display-button[aria-expanded]"
 LIVE = "() => document.querySelector('#connection')?.dataset.state === 'live'"
 
 
@@ -98,6 +99,7 @@ def phone_rows(browser: Browser, url: str, *, runs: int = 3) -> list[Row]:
             page = context.new_page()
             page.goto(url)
             page.wait_for_function(LIVE, timeout=60_000)
+            page.wait_for_selector(TOOLS, state="attached")
             intervals = _dragged(page)
         finally:
             context.close()

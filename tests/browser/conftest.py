@@ -34,8 +34,9 @@ PHONE = {"width": 390, "height": 844}
 DRAWN = """() => {
   const page = globalThis.liqstream;
   const view = page?.mapGrid.focus?.view;
-  return Boolean(view?.market?.now && view.heat.frames > 1 && view.colours.high);
+  return Boolean(view?.market?.now && view.heat.frames > 1 && view.colours.high && page.tape);
 }"""
+"""Its tools are there too: a key that is pressed does what it is for."""
 
 # Every 7th pixel of `view`, as RGBA words.
 PIXELS = """(() => { const canvas = view.chart.takeScreenshot();

@@ -63,7 +63,7 @@ def test_it_is_live_before_what_stands_around_the_map_has_come(
         held.append(route)
 
     page.route("**/live-ui.js", hold)
-    opened = open_page(demo_url)
+    opened = open_page(demo_url, drawn=False)
     opened.until_indicator("live")
     opened.until("market.now.seq > arg", opened.view("market.now.seq"))
     assert "BTCUSDT" in page.title()
