@@ -20,8 +20,9 @@ from liqstream.market import Candle, MarketEvent
 
 MISSING_PAST = "missing_past"
 """The flag of a map of which some past could not be fetched yet."""
-ITEMS_EVERY_S = 240.0
-"""How often a part of the past is asked for that an exchange says it does not have; a new gap asks too."""
+ITEMS_SOON_S, SOON_S, ITEMS_EVERY_S = 30.0, 600.0, 240.0
+"""How often a part of the past is asked for that an exchange says it does not have: first, for how long, and
+then; a new gap asks too."""
 _CALM_S = 120.0
 """Nothing has been refused for so long: the next record that is gets its question soon."""
 _SAFETY_MS = 60_000
@@ -107,6 +108,7 @@ class GapFiller:
     async def run(self, deliver: Callable[[Sequence[MarketEvent]], None], show: Callable[[], None]) -> None:
         """Never returns: fetch whenever there may be a gap, and again until nothing is missing."""
         schedule, after_refusals = self._make_schedule(), self._make_schedule()
+        items_since_s = math.inf  # when nothing but such parts was left first
         while True:
             await self._found.wait()
             await self._wait_after_refusal(after_refusals)
@@ -126,11 +128,14 @@ class GapFiller:
             show()
             if is_done and self._backfill.only_items_left(self._followed()):
                 schedule.reset()
+                items_since_s = min(items_since_s, self._clock.time_s())
+                is_new = self._clock.time_s() - items_since_s < SOON_S
                 with suppress(TimeoutError):
-                    async with self._clock.timeout(ITEMS_EVERY_S):
+                    async with self._clock.timeout(ITEMS_SOON_S if is_new else ITEMS_EVERY_S):
                         await self._found.wait()
                 self._found.set()
                 continue
+            items_since_s = math.inf
             if wait_s:
                 await self._wait(wait_s)
                 self._found.set()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from liqstream.feeds.socket_supervisor import SocketHooks, SocketMeans, SocketSupervisor
 from liqstream.feeds.venue import RecordKind, Socket
 
-REPLACE_EVERY_S = 120.0
+REPLACE_EVERY_S = 25.0
 """A connection of which one channel is mute is replaced no more often: the new one may be as mute."""
 
 

@@ -131,7 +131,7 @@ async def test_a_change_of_topics_hands_over() -> None:
         at.hold("BTCUSDT", "ETHUSDT")
         at.group.replace_carrier("ETHUSDT", "bars", 0.0)
         await eventually(lambda: at.group.connects == 3)
-        at.group.replace_carrier("ETHUSDT", "bars", 60.0)
+        at.group.replace_carrier("ETHUSDT", "bars", 20.0)
         await asyncio.sleep(0.1)
         assert at.group.connects == 3
         at.group.hold([], at.means, at.hooks)
