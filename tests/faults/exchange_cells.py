@@ -25,6 +25,8 @@ LASTING_S = 240.0
 _PAST_MS = SHORT_HISTORY_DAYS * DAY_MS + START_MS % DAY_MS
 """How much past a simulated market has at the start."""
 _VALUE_KINDS = {FaultKind.WRONG_TIME, FaultKind.WRONG_SIZE, FaultKind.ZERO}
+_NAMED_IN_URL = frozenset(["binance", "aster"])
+"""Exchanges whose sockets' addresses name the streams."""
 NOT_ASKED = frozenset(
     [
         ("binance", "/fapi/v1/ping"),
@@ -131,6 +133,8 @@ class Cell:
         margin brackets are worked out with.
         """
         is_silent = self.kind in (FaultKind.MUTE, FaultKind.ZERO, FaultKind.EMPTY_LIST)
+        # Binance accepts an address that names an unknown stream, and says nothing of it.
+        is_silent |= self.kind is FaultKind.ITEM_CODE and self.is_channel and self.exchange in _NAMED_IN_URL
         quiet = any(word in self.target.lower() for word in ("fund", "liq", "forceorder"))
         is_short = _PAST_MS < FUNDING_MS and self.exchange != "lighter"
         is_unpaid = (
@@ -149,8 +153,12 @@ class Cell:
 
     @property
     def may_be_missed(self) -> bool:
-        """Whether a feed may never meet it: what a short outage took need not be asked for here."""
-        return self.is_history and self.phase == "running"
+        """Whether a feed may never meet it: what a short outage took need not be asked for here.
+
+        Nor is the past of what is held back asked for at once.
+        """
+        is_held_back = (self.exchange, self.target) == ("bitget", "/api/v3/market/liquidations")
+        return self.is_history and (self.phase == "running" or (is_held_back and self.duration == "while"))
 
     def fault(self) -> Fault:
         """The line of the fault table. aiohttp's client knocks twice where a connection is cut."""
