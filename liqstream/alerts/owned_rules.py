@@ -19,6 +19,7 @@ from liqstream.alerts.records import OwnedRecords
 from liqstream.alerts.rule_table import RuleBook
 from liqstream.alerts.rules import OwnedRule, Percent, Price, Rule, Usd, WindowS, example
 from liqstream.market import Source
+from liqstream.market.identity import symbol_of
 from liqstream.store.owned_records import Full, RecordLimits
 from liqstream.supervision.supervise import raise_swallowed_cancellation
 from liqstream.supervision.timing import SYSTEM_TIMING, Timing
@@ -48,9 +49,9 @@ class RuleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     cooldown_s: Annotated[float, msgspec.Meta(ge=60, le=366 * 86_400)] = 900.0
 
     def rule(self, rule_id: str) -> Rule:
-        """The rule it is."""
+        """The rule it is, of the market that its name means in whatever form it was kept."""
         given = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
-        return Rule(name=rule_id, to=[], **given)
+        return Rule(name=rule_id, to=[], **given | {"symbol": symbol_of(self.symbol)})
 
     def problem(self) -> str | None:
         """What keeps it from ever being raised, in a sentence; None if nothing does."""

@@ -147,3 +147,12 @@ async def test_a_kept_text_that_is_no_rule_is_passed_over() -> None:
     await owned.follow()
     assert [len(owned), len(owned.book)] == [1, 1]
     assert await owned.history(OWNER) == []
+
+
+KEPT_NAMES = [("BTC/USDT:USDT", "BTCUSDT"), ("kPEPE", "PEPEUSDT"), ("*", "*")]
+
+
+@pytest.mark.parametrize(("kept", "symbol"), KEPT_NAMES)
+def test_a_rule_is_of_the_market_its_name_means(kept: str, symbol: str) -> None:
+    """Also one that an older version kept as it was written."""
+    assert RuleBody(kind="sweep", symbol=kept, min_usd=1.0).rule("one").symbol == symbol
