@@ -136,6 +136,7 @@ class Cell:
         # Binance accepts an address that names an unknown stream, and says nothing of it.
         is_silent |= self.kind is FaultKind.ITEM_CODE and self.is_channel and self.exchange in _NAMED_IN_URL
         quiet = any(word in self.target.lower() for word in ("fund", "liq", "forceorder"))
+        quiet |= (self.exchange, self.target) == ("lighter", "trade")  # of which liquidations alone are taken
         is_short = _PAST_MS < FUNDING_MS and self.exchange != "lighter"
         is_unpaid = (
             self.is_history and (self.phase == "running" or is_short) and "fund" in self.target.lower()
