@@ -12,8 +12,8 @@ import numpy as np
 from liqstream.positions.liquidation_price import HIGHEST, MarginColumns
 from liqstream.positions.margin_tables import MarginTable
 
-LARGEST = 1e15
-"""Base coin and USD: no position can be more."""
+LEAST, LARGEST = 1e-12, 1e15
+"""USD a coin, and base coin and USD: no price can be less, no position more."""
 SAME_LEVEL = 1e-4
 """A recomputed level within 1 bp of the reported one proves that the account is understood."""
 
@@ -66,7 +66,7 @@ def _position(row: Any) -> PositionState:
     size, leverage = _finite(row["szi"]), row["leverage"]
     value = _finite(row["positionValue"])
     entry = _finite(row["entryPx"])
-    if not (0 < abs(size) < LARGEST and 0 < value < LARGEST and 0 < entry < LARGEST):
+    if not (0 < abs(size) < LARGEST and 0 < value < LARGEST and LEAST <= entry < LARGEST):
         raise ValueError("an open position has a size, a value and an entry")
     isolated = leverage["type"] == "isolated"
     level = row["liquidationPx"]

@@ -25,7 +25,8 @@ LIQUIDATOR_VAULTS = frozenset(
 ADDRESS = re.compile("0x[0-9a-f]{40}")
 LATEST_MS = 253_402_300_799_999
 """The last millisecond of the year 9999."""
-HIGHEST_PRICE, LARGEST_SIZE = 1e12, 1e15
+LOWEST_PRICE, HIGHEST_PRICE, LARGEST_SIZE = 1e-12, 1e12, 1e15
+LEAST_HELD = 1e-12
 """USD and base coin: no message can mean more."""
 
 
@@ -78,7 +79,7 @@ def _trade(row: Any, latest_ms: int) -> AccountTrade:
 
 def _is_amount(price: float, size: float) -> bool:
     """Whether a price (USD) and a size (base coin) are some that can be."""
-    return 0 < price < HIGHEST_PRICE and 0 < size < LARGEST_SIZE
+    return LOWEST_PRICE <= price < HIGHEST_PRICE and 0 < size < LARGEST_SIZE
 
 
 def read_contexts(universe: Sequence[str], data: Any) -> list[tuple[str, float, float]]:
@@ -91,7 +92,12 @@ def read_contexts(universe: Sequence[str], data: Any) -> list[tuple[str, float, 
             found = []
             for coin, context in zip(universe, contexts, strict=False):
                 mark, held = _amount(context, "markPx"), _amount(context, "openInterest")
-                if mark is not None and held is not None and 0 < mark < HIGHEST_PRICE:
+                if (
+                    mark is not None
+                    and held is not None
+                    and LOWEST_PRICE <= mark < HIGHEST_PRICE
+                    and (not held or held >= LEAST_HELD)
+                ):
                     found.append((coin, mark, held))
             return found
     return []
