@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from liqstream.market import FloatArray
+from liqstream.model.margin import MOST_CAP_USD, MOST_LEVERAGE
 
 FIRST_TIERED_ID = 50
 """Below it an id is no table's: it is the one tier's maximum leverage."""
@@ -33,13 +34,17 @@ class MarginTable:
 
 
 def table_of(tiers: Sequence[tuple[float, float]]) -> MarginTable:
-    """The table of (lower bound in USD, maximum leverage) by ascending bound. Raises ValueError for tiers
-    that are none, do not begin at 0 or whose leverage grows."""
+    """The table of (lower bound in USD, maximum leverage) by ascending bound.
+
+    Raises ValueError for tiers that are none, do not begin at 0, grow in leverage, or cannot be meant.
+    """
     lower = np.array([bound for bound, _ in tiers], dtype=np.float64)
     leverage = np.array([most for _, most in tiers], dtype=np.float64)
     falls = np.all(np.diff(leverage) < 0) and np.all(np.diff(lower) > 0)
     if not len(tiers) or lower[0] != 0 or not falls or not np.all(leverage >= 1):
         raise ValueError("a margin table begins at 0 USD and has ever less leverage")
+    if leverage[0] > MOST_LEVERAGE or lower[-1] > MOST_CAP_USD:
+        raise ValueError(f"a margin table has at most {MOST_LEVERAGE:g}x and {MOST_CAP_USD:g} USD")
     rate = 1 / (2 * leverage)
     steps = np.diff(rate, prepend=rate[0]) * lower
     return MarginTable(lower, rate, np.cumsum(steps))

@@ -38,11 +38,20 @@ def chance_text(hour: dict[str, Any], price: float, now: float) -> str:
     return "< 1 %" if 0 < chance < 0.01 else f"{chance * 100:.0f} %"
 
 
+def with_levels(open_page: Open, url: str) -> Opened:
+    """The page with its levels in sight, on a phone on the opened sheet, and the forecast there."""
+    opened = open_page(url, dots="0", tab="levels", panel="1")
+    handle = opened.page.locator("#sheet-handle")
+    if handle.is_visible():
+        handle.click()
+    opened.until("market.forecast", timeout_s=120)  # issued once a young server has read its past
+    return opened
+
+
 @pytest.mark.parametrize("context", [{}, {"viewport": {"width": 390, "height": 844}}], indirect=True)
 def test_every_cluster_has_the_chance_of_its_price(open_page: Open, page: Page, demo_url: str) -> None:
     """In the ladder, in the sentence above it and in the tooltip; the same figure, from the same table."""
-    opened = open_page(demo_url, dots="0", tab="levels", panel="1")
-    opened.until("market.forecast")
+    opened = with_levels(open_page, demo_url)
     freeze(page)
     page.wait_for_selector(f"{CHANCES}:not(:empty)", state="attached")
     opened.settle()
@@ -67,7 +76,7 @@ def test_every_cluster_has_the_chance_of_its_price(open_page: Open, page: Page, 
 def test_the_tooltip_has_the_chance_of_its_level(open_page: Open, page: Page, demo_url: str) -> None:
     """Of the level under the pointer; a look back, whose chances are not known, has none."""
     opened = open_page(demo_url, dots="0")
-    opened.until("market.forecast")
+    opened.until("market.forecast", timeout_s=120)  # issued once a young server has read its past
     freeze(page)
     hour = hour_of(demo_url)
     level = opened.view("market.matrix.priceOf(market.matrix.rowAt(market.now.price * 1.01))")
@@ -94,13 +103,13 @@ def test_the_tooltip_has_the_chance_of_its_level(open_page: Open, page: Page, de
 )
 def test_no_figure_of_the_ladder_is_cut(open_page: Open, page: Page, demo_url: str) -> None:
     """Each cell holds its text, and the table stays within its panel."""
-    opened = open_page(demo_url, dots="0", tab="levels", panel="1")
-    opened.until("market.forecast")
+    opened = with_levels(open_page, demo_url)
     page.wait_for_selector(f"{CHANCES}:not(:empty)", state="attached")
     opened.settle()
     cut = page.evaluate(
         """() => { const table = document.querySelector('.ladder table'), panel = table.parentElement;
-          const inner = panel.clientWidth - 28, out = [];
+          const {paddingLeft, paddingRight} = getComputedStyle(panel), out = [];
+          const inner = panel.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
           if (table.scrollWidth > inner + 1) out.push(`table ${table.scrollWidth} of ${inner}`);
           for (const cell of table.querySelectorAll('tbody tr:not([hidden]) td, tbody tr:not([hidden]) th'))
             if (cell.scrollWidth > cell.clientWidth + 1) out.push(cell.textContent);

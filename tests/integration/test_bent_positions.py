@@ -134,3 +134,10 @@ def _bend(seed: int, steps: int) -> None:
 def test_bent_messages_are_refused_or_mean_something(seed: int) -> None:
     """Nothing but the three refusals comes of them, and what is shown stays finite and above nothing."""
     _bend(seed, 300)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_thousands_of_bent_messages(seed: int) -> None:
+    """The same, for longer."""
+    _bend(seed, 2000)

@@ -50,10 +50,13 @@ STRANGE: tuple[Any, ...] = (
 
 
 def bent(text: bytes, chance: random.Random) -> str:
-    """The message after one to four changes; now and then it is no JSON any more."""
+    """The message after one to four changes; now and then it is no JSON any more, or was none before."""
     if chance.random() < 0.15:
         return _bent_bytes(text, chance)
-    value = json.loads(text)
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return _bent_bytes(text, chance)
     for _ in range(chance.randint(1, 4)):
         value = _bent_value(value, chance)
     return json.dumps(value)

@@ -33,6 +33,13 @@ def test_tables_that_are_none(tiers: list[tuple[float, float]]) -> None:
         table_of(tiers)
 
 
+@pytest.mark.parametrize("tiers", [[(0.0, 1e308), (1e8, 15.0)], [(0.0, 40.0), (1e300, 15.0)]])
+def test_tables_that_nobody_can_mean(tiers: list[tuple[float, float]]) -> None:
+    """Refused before anything is worked out of them."""
+    with pytest.raises(ValueError, match="at most 5000x"):
+        table_of(tiers)
+
+
 @pytest.mark.parametrize("meta", [None, [], "x", {}, {"universe": None}, {"universe": 5}])
 def test_an_answer_without_tables_is_refused(meta: object) -> None:
     """As one of another form."""
