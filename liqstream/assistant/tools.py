@@ -21,10 +21,10 @@ from liqstream.client import ClientError, Snapshot
 
 INSTRUCTIONS = """\
 Liquidation heatmaps of perpetual futures from a liqstream server. Levels are estimates, modelled from prices
-and open interest; nobody's positions are read. Whenever you use a figure, say how old the data is (age_s),
-whether it is stale, simulated or a replay (source), and what quality names. Ask `accuracy` before you rely on
-a map, and look at `verdict` before you repeat a forecast. Amounts are USD, times UTC. Nothing here is advice
-to trade.
+and open interest, not read from positions: those that a server measures on Hyperliquid are no part of them.
+Whenever you use a figure, say how old the data is (age_s), whether it is stale, simulated or a replay
+(source), and what quality names. Ask `accuracy` before you rely on a map, and look at `verdict` before you
+repeat a forecast. Amounts are USD, times UTC. Nothing here is advice to trade.
 """
 
 Symbol = Annotated[str, Field(description="A market, e.g. BTCUSDT or BTC/USDT:USDT", max_length=60)]
