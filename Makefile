@@ -54,11 +54,13 @@ setup: $(STAMPS)/dev $(STAMPS)/web-dev $(STAMPS)/page system-packages ## Install
 system-packages: $(STAMPS)/venv
 	@$(BIN)/python tests/support/system_packages.py
 
-# Each file of tests is run whole by one process: two have those of the page, the third what waits and then the rest
+# Each file of tests is run whole by one process: two have those of the page, the others what waits and then the rest
 # (tests/support/file_scheduler.py). What needs the machine to itself comes after them. What failed is named, and
 # run again alone, twice at most: on a machine that was busy it may have come too late.
+# Rewritten tests are kept, whatever the environment says: reading them takes a third of the time of making them.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(NODE_PATH_PREFIX) $(BIN)/python -m pytest
-PYTEST_SHARED := $(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder
+PYTEST_SHARED := $(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
 PYTEST_AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 
 .PHONY: test

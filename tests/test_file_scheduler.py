@@ -65,14 +65,18 @@ def test_the_files_that_wait_exist() -> None:
     assert [file for file in sorted(WAITING) if not (ROOT / file).is_file()] == []
 
 
-def test_the_third_process_has_what_waits_and_nothing_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's tests come first in the other two; the rest is anybody's, each file once."""
-    first, second, third = shared_out(3, monkeypatch)
-    assert third >= set(WAITS)
+@pytest.mark.parametrize("processes", [3, 4])
+def test_all_but_two_have_what_waits_and_nothing_of_the_page(
+    processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's tests come first in those two; the rest is anybody's, each file once."""
+    first, second, *others = shared_out(processes, monkeypatch)
+    without_page = set().union(*others)
+    assert without_page >= set(WAITS)
     assert first | second >= set(PAGE)
-    assert third & set(OTHERS)
-    assert first | second | third == set(FILES)
-    assert len(first) + len(second) + len(third) == len(FILES)
+    assert all(files & set(OTHERS) for files in others)
+    assert first | second | without_page == set(FILES)
+    assert sum(map(len, (first, second, *others))) == len(FILES)
 
 
 def test_two_processes_share_all_files(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,7 +190,7 @@ def attack_many(tmp_path: Path, seeds: range) -> None:
 
 def test_altered_stores(tmp_path: Path) -> None:
     """The same in each run; `make attack` looks for new ones."""
-    attack_many(tmp_path, range(40))
+    attack_many(tmp_path, range(20))
 
 
 @pytest.mark.attack

@@ -21,7 +21,7 @@ Open = Callable[..., Opened]
 SIZES = ((1440, 900), (1024, 768), (768, 1024), (390, 844), (844, 390), (932, 430), (320, 568), (720, 450))
 WINDOWS = ("1h", "4h", "12h", "24h", "48h", "3d", "7d", "14d", "30d", "90d", "1y")
 ALMOST_ALL = 0.95
-STEPS = 20
+STEPS = 14
 LIGHT = 2
 KEYS = "vbkpslcoqfigywnxtuzde[]?"
 # Of what is in sight: controls that something else is over, text that is cut, what reaches beyond the page.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,10 @@ def windows_of(bars: Bars) -> SweptWindows:
     return swept_windows(bars, tiered(), [HOUR_MS], from_ms=0, to_ms=2**60)[HOUR_MS]
 
 
-SWEPT = windows_of(BARS)
+@cache
+def swept() -> SweptWindows:
+    """The windows of BARS; not made where the file is only collected."""
+    return windows_of(BARS)
 
 
 def events_at(windows: SweptWindows, outward: FloatArray, usd_per_window: FloatArray) -> Events:
@@ -100,19 +104,19 @@ def assert_is_chance(windows: SweptWindows, usd: FloatArray | None = None, draw:
 
 def test_prices_anywhere_are_chance() -> None:
     """Where the width of windows differs, as it does, and wide ones hold most USD."""
-    assert_is_chance(SWEPT)
+    assert_is_chance(swept())
 
 
 def test_sums_over_windows_would_call_chance_a_skill() -> None:
     """What is wrong with a pooled metric: bands among fixed cells, sums over all windows, a lift."""
-    events = anywhere(SWEPT, 1)
-    placed = place(SWEPT, events)
+    events = anywhere(swept(), 1)
+    placed = place(swept(), events)
     # Bands that only wide windows reach, as a flat kernel has them.
-    edge = int(np.quantile(SWEPT.cells, 0.8))
-    far = np.concatenate([np.arange(cells) >= edge for cells in SWEPT.cells.tolist()]).astype(np.float64)
+    edge = int(np.quantile(swept().cells, 0.8))
+    far = np.concatenate([np.arange(cells) >= edge for cells in swept().cells.tolist()]).astype(np.float64)
     recall = (placed.usd * far[placed.cell]).sum() / placed.usd.sum()
     assert recall / far.mean() > 1.4
-    assert figures(replace(SWEPT, bands=far), events)["lift"]["map"] == pytest.approx(1, abs=0.1)
+    assert figures(replace(swept(), bands=far), events)["lift"]["map"] == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.shared_data
@@ -129,7 +133,7 @@ def test_prices_anywhere_in_four_real_months_are_chance(shared_data: Path) -> No
 
 def test_prices_on_the_map_are_a_skill() -> None:
     """Bits and lift above chance, above every simple rule; each side has its figures."""
-    found = figures(SWEPT, on_the_map(SWEPT))
+    found = figures(swept(), on_the_map(swept()))
     assert found["bits"]["ci"][0] > 0
     assert found["lift"]["ci"][0] > 1
     assert found["verdict"] == "better than distance from the price"
@@ -153,13 +157,13 @@ def test_a_map_that_says_nothing_scores_exactly_nothing() -> None:
 
 def test_an_event_counts_in_its_window_or_is_counted_as_left_out() -> None:
     """Up to 20 bp outside it is the end cell's; farther off, or in no window, it is not scored."""
-    window = int(np.flatnonzero(SWEPT.is_long)[0])
-    time_ms, start, reached = SWEPT.time_ms[window], SWEPT.start[window], SWEPT.reached[window]
+    window = int(np.flatnonzero(swept().is_long)[0])
+    time_ms, start, reached = swept().time_ms[window], swept().start[window], swept().reached[window]
     outward = np.array([-0.0019, 0.0, reached + 0.0019, -0.0021, reached + 0.0021, 0.0])
     times = np.array([time_ms] * 5 + [10**9], dtype=np.int64)
-    placed = place(SWEPT, Events(times, np.ones(6, np.bool_), np.exp(start - outward), np.ones(6)))
-    first = SWEPT.first_cell[window]
-    assert placed.cell.tolist() == [first, first, first + SWEPT.cells[window] - 1]
+    placed = place(swept(), Events(times, np.ones(6, np.bool_), np.exp(start - outward), np.ones(6)))
+    first = swept().first_cell[window]
+    assert placed.cell.tolist() == [first, first, first + swept().cells[window] - 1]
     assert placed.outside == 3
 
 
@@ -170,16 +174,16 @@ def rows_of(events: Events, rows: Any) -> Events:
 
 def test_windows_of_many_events_weigh_as_twenty() -> None:
     """One cascade does not decide."""
-    once = anywhere(SWEPT, 1)
-    in_one = once.time_ms // HOUR_MS == SWEPT.time_ms[5] // HOUR_MS
+    once = anywhere(swept(), 1)
+    in_one = once.time_ms // HOUR_MS == swept().time_ms[5] // HOUR_MS
     many, more = (rows_of(once, np.repeat(np.arange(len(once)), np.where(in_one, n, 1))) for n in (100, 200))
-    assert figures(SWEPT, many)["bits"] == figures(SWEPT, more)["bits"]
-    assert figures(SWEPT, many)["bits"] != figures(SWEPT, once)["bits"]
+    assert figures(swept(), many)["bits"] == figures(swept(), more)["bits"]
+    assert figures(swept(), many)["bits"] != figures(swept(), once)["bits"]
 
 
 def test_half_hours_and_hours_are_scored() -> None:
     """The first figures are those of hours; keys are the same with and without figures."""
-    events = anywhere(SWEPT, 1)
+    events = anywhere(swept(), 1)
     found = price_score(BARS, events, tiered(), from_ms=0, bootstrap=DRAWS)
     assert set(found) == set(no_prices(""))
     assert set(found["by_window"]) == {"30m", "1h"}
@@ -190,7 +194,7 @@ def test_half_hours_and_hours_are_scored() -> None:
 
 def test_too_few_events_are_no_score() -> None:
     """Every key, None, and a sentence; a side below fifty has no figures."""
-    events = anywhere(SWEPT, 1)
+    events = anywhere(swept(), 1)
     few = rows_of(events, slice(0, 40))
     found = price_score(BARS, few, tiered(), from_ms=0)
     assert found["bits"] == {"map": None, "ci": None}
@@ -200,10 +204,10 @@ def test_too_few_events_are_no_score() -> None:
     unknown = replace(rows_of(few, slice(0, 0)), unknown_kind=7)
     assert "prices of 7 liquidations" in price_score(BARS, unknown, tiered(), from_ms=0)["reason"]
     longs = rows_of(events, events.is_long)
-    assert figures(SWEPT, longs)["short"] is None
+    assert figures(swept(), longs)["short"] is None
 
 
 def test_bars_longer_than_an_hour_have_no_prices() -> None:
     """They do not tell what an hour swept."""
     bars = replace(BARS, interval_ms=4 * HOUR_MS)
-    assert "longer than an hour" in price_score(bars, anywhere(SWEPT, 1), tiered(), from_ms=0)["reason"]
+    assert "longer than an hour" in price_score(bars, anywhere(swept(), 1), tiered(), from_ms=0)["reason"]
