@@ -60,7 +60,7 @@ system-packages: $(STAMPS)/venv
 # Rewritten tests are kept, whatever the environment says: reading them takes a third of the time of making them.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(NODE_PATH_PREFIX) $(BIN)/python -m pytest
-PYTEST_SHARED := $(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST_SHARED := $(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder
 PYTEST_AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 
 .PHONY: test
