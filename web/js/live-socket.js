@@ -6,6 +6,7 @@
  */
 
 import { price as priceText } from "./data/format.js";
+import { oncePerFrame } from "./data/once-per-frame.js";
 import { token } from "./data/token.js";
 import { LAYOUT } from "./map-grid.js";
 import { ConnectionIndicator } from "./panels/connection-indicator.js";
@@ -25,11 +26,15 @@ export function startLiveSocket({ store, mapGrid, loader }) {
     showTitle();
   });
   const showTitle = () => showPrice(mapGrid.market, loader.paused);
+  // Another title costs a millisecond.
+  const showTitleSoon = oncePerFrame(showTitle);
   const showFocus = () => {
     connection.show(mapGrid.market);
     showTitle();
   };
-  loader.subscribe((market) => market === mapGrid.market && showTitle());
+  loader.subscribe((market) => {
+    if (market === mapGrid.market) document.hidden ? showTitle() : showTitleSoon(); // hidden, a tab has no frames
+  });
   store.subscribe((_, changed) => LAYOUT.some((key) => changed.has(key)) && showFocus());
   document.addEventListener("visibilitychange", () => {
     loader.setHidden(document.hidden);

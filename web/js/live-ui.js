@@ -9,6 +9,7 @@ import { LiquidationsPrimitive } from "./chart/liquidations-primitive.js";
 import { PriceGestures } from "./chart/price-gestures.js";
 import { ContextPoll } from "./data/context-poll.js";
 import { signedPercent, usd } from "./data/format.js";
+import { oncePerFrame } from "./data/once-per-frame.js";
 import { ContextStrip } from "./panels/context-strip.js";
 import { find } from "./panels/dom.js";
 import { Legend } from "./panels/legend.js";
@@ -137,21 +138,6 @@ export function startLiveUi({ store, mapGrid, loader, facts, client, connection,
   setUpTools({ store, mapGrid, loader, client, connection, facts, tabs });
   followMarketList({ store, mapGrid, facts, showMarkets }, client, (text) => connection.showMessage(text));
   return { legend, tape };
-}
-
-/**
- * However often it is called, `draw` runs once in the next animation frame.
- * @param {() => void} draw
- * @returns {() => void}
- */
-function oncePerFrame(draw) {
-  let frame = 0;
-  return () => {
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      draw();
-    });
-  };
 }
 
 /**
