@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route
 
 from tests.browser.conftest import DRAWN, Opened, Watch
+from tests.browser.pixels import freeze
 from tests.support.demo_server import demo_server
 
 pytestmark = pytest.mark.browser
@@ -41,6 +42,7 @@ def test_a_script_that_does_not_come_is_named_and_tried_again(
 def test_a_frame_leaves_the_wheel_to_its_page(page: Page, open_page: Open, demo_url: str) -> None:
     """Until it was clicked, or with Ctrl; and a link leads out of it, to the same view."""
     opened = open_page(demo_url, embed="1", window="24h")
+    freeze(page)  # a bar that closes meanwhile moves the times too
     before = opened.view("view.viewport.times()")
     page.mouse.move(500, 300)
     page.mouse.wheel(0, -400)
