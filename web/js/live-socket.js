@@ -33,7 +33,9 @@ export function startLiveSocket({ store, mapGrid, loader }) {
     showTitle();
   };
   loader.subscribe((market) => {
-    if (market === mapGrid.market) document.hidden ? showTitle() : showTitleSoon(); // hidden, a tab has no frames
+    if (market !== mapGrid.market) return;
+    if (document.hidden) showTitle(); // such a tab has no frames
+    else showTitleSoon();
   });
   store.subscribe((_, changed) => LAYOUT.some((key) => changed.has(key)) && showFocus());
   document.addEventListener("visibilitychange", () => {
