@@ -13,16 +13,16 @@ from liqstream.feeds.history_backfill import HistoryBackfill
 from liqstream.feeds.pacing import FeedTiming
 from liqstream.feeds.parsing import UNREADABLE
 from liqstream.feeds.rest_client import RestError, sentence
-from liqstream.feeds.schedule import Schedule
+from liqstream.feeds.schedule import Schedule, soon_then
 from liqstream.feeds.venue_state import READ_EVERY_S
 from liqstream.feeds.watched_first import watched_first
 from liqstream.market import Candle, MarketEvent
 
 MISSING_PAST = "missing_past"
 """The flag of a map of which some past could not be fetched yet."""
-ITEMS_SOON_S, SOON_S, ITEMS_EVERY_S = 30.0, 600.0, 240.0
-"""How often a part of the past is asked for that an exchange says it does not have: first, for how long, and
-then; a new gap asks too."""
+ITEMS_EVERY_S = 240.0
+"""How often a part of the past is asked for that an exchange has long claimed not to have; a new gap
+asks too."""
 _CALM_S = 120.0
 """Nothing has been refused for so long: the next record that is gets its question soon."""
 _SAFETY_MS = 60_000
@@ -129,9 +129,9 @@ class GapFiller:
             if is_done and self._backfill.only_items_left(self._followed()):
                 schedule.reset()
                 items_since_s = min(items_since_s, self._clock.time_s())
-                is_new = self._clock.time_s() - items_since_s < SOON_S
+                again_s = soon_then(self._clock.time_s() - items_since_s, ITEMS_EVERY_S)
                 with suppress(TimeoutError):
-                    async with self._clock.timeout(ITEMS_SOON_S if is_new else ITEMS_EVERY_S):
+                    async with self._clock.timeout(again_s):
                         await self._found.wait()
                 self._found.set()
                 continue

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from liqstream.feeds.schedule import soon_then
 from liqstream.feeds.venue import Instrument
 
 READ_EVERY_S = 3600.0
@@ -13,9 +14,9 @@ LEAST_READ_EVERY_S = 60.0
 """However often the exchange says that something has changed."""
 READ_FOR_SIZES_EVERY_S = 20.0
 """While amounts are refused: a size may be listed wrongly."""
-READ_AGAIN_SOON_S, SOON_S, READ_AGAIN_S = 30.0, 600.0, 300.0
-"""While a symbol is not listed, does not trade, will be delisted or has another size: first, for how long,
-and then. One list may have been wrong, and not every exchange says when it is over."""
+READ_AGAIN_S = 300.0
+"""While a symbol is not listed, does not trade, will be delisted or has another size, and has for a while: a
+list may have been wrong, and not every exchange says when it is over."""
 
 NOT_TRADING, NOT_LISTED, CONTRACT_CHANGED = "not_trading", "not_listed", "contract_changed"
 
@@ -126,7 +127,7 @@ class InstrumentList:
             self._unusual, self._unusual_since_s = unusual, now_s
         if not any(unusual):
             return READ_EVERY_S
-        return READ_AGAIN_SOON_S if now_s - self._unusual_since_s < SOON_S else READ_AGAIN_S
+        return soon_then(now_s - self._unusual_since_s, READ_AGAIN_S)
 
     def announced(self, exchange: str) -> str:
         """Which of the symbols will be delisted, and when; "" for none."""

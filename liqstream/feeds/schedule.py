@@ -27,3 +27,10 @@ class Schedule:
 
 
 MakeSchedule = Callable[[], Schedule]
+
+SOON_S, SOON_FOR_S = 30.0, 600.0
+
+
+def soon_then(since_s: float, later_s: float) -> float:
+    """How often to look, in s, for what an exchange has lacked for `since_s`: every 30 s for ten minutes."""
+    return SOON_S if since_s < SOON_FOR_S else later_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from liqstream.feeds.refusals import Refusal, RefusalKind
-from liqstream.feeds.schedule import Schedule
+from liqstream.feeds.schedule import Schedule, soon_then
 from liqstream.supervision.backoff import FullJitter
 
 
@@ -25,3 +25,8 @@ def test_without_one_it_is_jitter_for_ever() -> None:
     assert max(waits) > 20.0
     schedule.reset()
     assert schedule.next_s() <= 1.0
+
+
+def test_what_an_exchange_lacks_is_looked_for_soon_and_then_less_often() -> None:
+    """Every half a minute for ten minutes, whatever comes then."""
+    assert [soon_then(since_s, 240.0) for since_s in (0.0, 599.9, 600.0, 1e9)] == [30.0, 30.0, 240.0, 240.0]
