@@ -22,6 +22,7 @@ from liqstream.feeds.raw_frames import FrameSink
 from liqstream.feeds.refusals import Refusal, RefusalKind, RefusalTable
 from liqstream.feeds.schedule import MakeSchedule, Schedule
 from liqstream.feeds.venue_state import VenueState, ban_key
+from liqstream.market import LAST_DATE_MS
 from liqstream.supervision.clock import SYSTEM_CLOCK, Clock
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,6 @@ TRIES = 3
 TIMEOUT_S = 20.0
 CONNECT_TIMEOUT_S = 8.0
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
-_LAST_S = 253_402_300_799  # the year 9999, beyond which no date is written
 _MAX_BODY_BYTES = 32 * 2**20
 
 
@@ -126,7 +126,7 @@ class RestClient:
 
     def _clock_time(self, in_s: float) -> str:
         """The time in so many seconds: one text for all of a pause, so that it is logged once."""
-        at_s = min(round(self.clock.now_ms() / 1000 + in_s), _LAST_S)
+        at_s = min(round(self.clock.now_ms() / 1000 + in_s), LAST_DATE_MS // 1000)
         return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     @property

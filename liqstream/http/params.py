@@ -12,7 +12,7 @@ from aiohttp import web
 from liqstream.http.app_keys import MAPS, MEASURED_LAYER, SYMBOLS
 from liqstream.http.responses import bad_request, unavailable
 from liqstream.ingest.measured_layer import MEASURED
-from liqstream.market import DAY_MS, HOUR_MS, MINUTE_MS, MarketKey
+from liqstream.market import DAY_MS, HOUR_MS, LAST_DATE_MS, MINUTE_MS, MarketKey
 from liqstream.market.identity import offered, symbol_of
 from liqstream.symbols import INTERVALS_MS, interval_ms, interval_name
 
@@ -36,8 +36,6 @@ WINDOWS: dict[str, tuple[int, str]] = {
 MAX_COLUMNS = 10_000
 MAX_MINUTE_COLUMNS = 2880
 """Of a minute where the model's bars are longer: each costs a look at every exchange's book."""
-MAX_TIME_MS = 253_402_300_799_999
-"""The end of the year 9999, the last that a timestamp can be written of."""
 MIN_PRICE_STEP, MAX_PRICE_STEP = 1e-12, 1e9
 MAX_PRICE_RATIO = 100.0
 MAX_USD = 1e15
@@ -151,12 +149,12 @@ def column_interval(window: str, own: str) -> str:
 
 def start_param(request: web.Request) -> int | None:
     """`start_time` in UTC ms; None without it."""
-    return whole_number(request, "start_time", default=0, most=MAX_TIME_MS) or None
+    return whole_number(request, "start_time", default=0, most=LAST_DATE_MS) or None
 
 
 def end_param(request: web.Request) -> int | None:
     """`end_time` in UTC ms, exclusive; None without it."""
-    return whole_number(request, "end_time", default=0, most=MAX_TIME_MS) or None
+    return whole_number(request, "end_time", default=0, most=LAST_DATE_MS) or None
 
 
 def _check_order(start_ms: int, end_ms: int | None) -> None:

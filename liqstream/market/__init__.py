@@ -4,6 +4,7 @@ from liqstream.market.bars import Bars, FloatArray, TimeArray, join_bars
 from liqstream.market.records import (
     DAY_MS,
     HOUR_MS,
+    LAST_DATE_MS,
     MINUTE_MS,
     Candle,
     ComingFunding,
@@ -23,6 +24,7 @@ from liqstream.market.resample import as_one_bar
 __all__ = [
     "DAY_MS",
     "HOUR_MS",
+    "LAST_DATE_MS",
     "MINUTE_MS",
     "Bars",
     "Candle",

@@ -16,8 +16,8 @@ from liqstream.market.records import (
 )
 
 LOWEST_PRICE_USD, HIGHEST_PRICE_USD = 1e-12, 1e9
-LARGEST_USD = 1e12
-"""Most that one record can be about."""
+LARGEST_USD, LARGEST_SIZE_BASE = 1e12, 1e15
+"""Most that one record, or one position, can be about."""
 
 _KINDS: dict[type, str] = {
     Candle: "bar",
@@ -41,9 +41,9 @@ def unsound(record: MarketEvent) -> str:
         case Candle():
             return _unsound_candle(record)
         case MarkPrice():
-            return "" if _is_price(record.price_usd) else "price"
+            return "" if is_price(record.price_usd) else "price"
         case Liquidation():
-            if not _is_price(record.price_usd):
+            if not is_price(record.price_usd):
                 return "price"
             return "" if record.quantity_base > 0 and _is_usd(record.notional_usd) else "size"
         case LiquidationTotal():
@@ -70,7 +70,8 @@ def _unsound_candle(candle: Candle) -> str:
     return "" if all(map(_is_usd, usd)) else "size"
 
 
-def _is_price(value: float) -> bool:
+def is_price(value: float) -> bool:
+    """Whether a coin can cost so much, USD."""
     return LOWEST_PRICE_USD <= value <= HIGHEST_PRICE_USD
 
 

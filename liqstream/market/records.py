@@ -19,6 +19,8 @@ Source: TypeAlias = Literal["live", "replay", "simulated"]
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+LAST_DATE_MS = 253_402_300_799_999
+"""The end of the year 9999, beyond which no date is written."""
 
 
 @dataclass(frozen=True, slots=True)

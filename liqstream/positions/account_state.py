@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from liqstream.market.record_bounds import LARGEST_SIZE_BASE, LARGEST_USD, is_price
 from liqstream.positions.liquidation_price import HIGHEST, MarginColumns
 from liqstream.positions.margin_tables import MarginTable
 
-LEAST, LARGEST = 1e-12, 1e15
-"""USD a coin, and base coin and USD: no price can be less, no position more."""
 SAME_LEVEL = 1e-4
 """A recomputed level within 1 bp of the reported one proves that the account is understood."""
 
@@ -66,7 +65,7 @@ def _position(row: Any) -> PositionState:
     size, leverage = _finite(row["szi"]), row["leverage"]
     value = _finite(row["positionValue"])
     entry = _finite(row["entryPx"])
-    if not (0 < abs(size) < LARGEST and 0 < value < LARGEST and LEAST <= entry < LARGEST):
+    if not (0 < abs(size) < LARGEST_SIZE_BASE and 0 < value <= LARGEST_USD and is_price(entry)):
         raise ValueError("an open position has a size, a value and an entry")
     isolated = leverage["type"] == "isolated"
     level = row["liquidationPx"]

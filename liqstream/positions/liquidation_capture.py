@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Any
 
-from liqstream.market import DAY_MS, MINUTE_MS, Liquidation
-from liqstream.positions.messages import LATEST_MS, LIQUIDATOR_VAULTS, read_liquidation
+from liqstream.market import DAY_MS, LAST_DATE_MS, MINUTE_MS, Liquidation
+from liqstream.positions.messages import LIQUIDATOR_VAULTS, read_liquidation
 
 MOST_KNOWN = 50_000
 """Trades that were found and are remembered, so that none counts twice."""
@@ -75,7 +75,7 @@ class LiquidationCapture:
         found.covered += usd * is_covered
 
     def take_fills(
-        self, owner: str, fills: Iterable[Any], by: FoundBy, *, latest_ms: int = LATEST_MS
+        self, owner: str, fills: Iterable[Any], by: FoundBy, *, latest_ms: int = LAST_DATE_MS
     ) -> list[Liquidation]:
         """The liquidations among an account's fills that were not known, of coins that are measured.
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from liqstream.market import Side
+from liqstream.market import LAST_DATE_MS, Side
+from liqstream.market.record_bounds import LARGEST_SIZE_BASE, is_price
 from liqstream.positions.tracker import AccountTrade
 
 HLP = "0xdfc24b077bc1425ad1dea75bcb6f8158e10df303"
@@ -23,11 +24,8 @@ LIQUIDATOR_VAULTS = frozenset(
 )
 """Those of its children that take over positions, as of 2026-11."""
 ADDRESS = re.compile("0x[0-9a-f]{40}")
-LATEST_MS = 253_402_300_799_999
-"""The last millisecond of the year 9999."""
-LOWEST_PRICE, HIGHEST_PRICE, LARGEST_SIZE = 1e-12, 1e12, 1e15
 LEAST_HELD = 1e-12
-"""USD and base coin: no message can mean more."""
+"""Base coin: no open interest but 0 is less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def shortened(address: str) -> str:
     return f"{address[:6]}..{address[-4:]}"
 
 
-def read_trades(data: Any, latest_ms: int = LATEST_MS) -> tuple[list[AccountTrade], int]:
+def read_trades(data: Any, latest_ms: int = LAST_DATE_MS) -> tuple[list[AccountTrade], int]:
     """The trades of a message, and how many of its rows are none, as is one later than `latest_ms` (UTC)."""
     if not isinstance(data, list):
         return [], 1
@@ -79,7 +77,7 @@ def _trade(row: Any, latest_ms: int) -> AccountTrade:
 
 def _is_amount(price: float, size: float) -> bool:
     """Whether a price (USD) and a size (base coin) are some that can be."""
-    return LOWEST_PRICE <= price < HIGHEST_PRICE and 0 < size < LARGEST_SIZE
+    return is_price(price) and 0 < size < LARGEST_SIZE_BASE
 
 
 def read_contexts(universe: Sequence[str], data: Any) -> list[tuple[str, float, float]]:
@@ -95,7 +93,7 @@ def read_contexts(universe: Sequence[str], data: Any) -> list[tuple[str, float, 
                 if (
                     mark is not None
                     and held is not None
-                    and LOWEST_PRICE <= mark < HIGHEST_PRICE
+                    and is_price(mark)
                     and (not held or held >= LEAST_HELD)
                 ):
                     found.append((coin, mark, held))

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import structlog
 
+from liqstream.market import LAST_DATE_MS
 from liqstream.store.positions import POSITION_TIMES
 from liqstream.store.schema import SCHEMA_VERSION
 from liqstream.store.tables import TABLES
@@ -24,7 +25,6 @@ WINDOWS = 16
 """A table that does not read as a whole is copied in so many spans of time."""
 
 _DAMAGE = re.compile(r"[Cc]orrupt|checksum|[Cc]ould not read enough bytes|eserializ")
-_LAST_S = 253_402_300_799.0  # the year 9999
 _TIMES = {
     **{table.name: table.time for table in TABLES},
     "forecasts": "time_ms",
@@ -216,7 +216,7 @@ def _parts(damaged: _Damaged, table: str, time: str) -> Iterator[tuple[str, str]
 
 
 def _iso(time_ms: int) -> str:
-    time_s = min(max(time_ms / 1000, 0.0), _LAST_S)  # times may be as damaged as all else
+    time_s = min(max(time_ms / 1000, 0.0), LAST_DATE_MS / 1000)  # times may be as damaged as all else
     return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
