@@ -197,9 +197,10 @@ def test_the_walk_sees_what_is_wrong(open_page: Open, demo_url: str) -> None:
     page = opened.page
     page.wait_for_selector("#display-button[aria-expanded]")
     assert page.evaluate(LOOK) + page.evaluate(TRUE) == []
+    page.evaluate("liqstream.client.close()")
+    opened.settle()  # the title of what came last is written in the next frame
     page.evaluate(
-        """() => { liqstream.client.close();
-          const over = document.createElement('div');
+        """() => { const over = document.createElement('div');
           over.style = 'position: fixed; inset: 0 0 auto 60%; height: 40px; z-index: 99';
           document.body.append(over);
           Object.assign(document.querySelector('#view button').style, {width: '20px', overflow: 'hidden'});
