@@ -76,9 +76,12 @@ def test_every_cluster_has_the_chance_of_its_price(open_page: Open, page: Page, 
     assert [text for text in named if f"({text})" not in sentence] == []
 
 
-def test_the_tooltip_has_the_chance_of_its_level(open_page: Open, page: Page, demo_url: str) -> None:
-    """Of the level under the pointer; a look back, whose chances are not known, has none."""
-    opened, hour = forecast_of(page, lambda: open_page(demo_url, dots="0"))
+@pytest.mark.parametrize("beside", [{"panel": "0"}, {"tab": "accuracy"}])
+def test_the_tooltip_has_the_chance_of_its_level(
+    open_page: Open, page: Page, demo_url: str, beside: dict[str, str]
+) -> None:
+    """Of the level under the pointer, whatever is beside the map; a look back, whose chances nobody kept, has none."""
+    opened, hour = forecast_of(page, lambda: open_page(demo_url, dots="0", **beside))
     level = opened.view("market.matrix.priceOf(market.matrix.rowAt(market.now.price * 1.01))")
     box = page.locator("#maps .chart").first.bounding_box()
     assert box
@@ -91,11 +94,24 @@ def test_the_tooltip_has_the_chance_of_its_level(open_page: Open, page: Page, de
     page.mouse.move(box["x"] + 4, box["y"] + 4)
     page.keyboard.press("z")
     opened.until("market.at !== null")
-    page.wait_for_selector(".ladder h2 span:text-is('price · away · USD')")
-    assert set(page.locator(CHANCES).all_text_contents()) <= {""}
     page.mouse.move(x, box["y"] + opened.view("view.yOf(arg)", level))
     page.wait_for_selector(".tooltip:not([hidden])")
     assert "Chance" not in page.inner_text(".tooltip")
+
+
+def test_the_ladder_of_then_has_no_chances(open_page: Open, page: Page, demo_url: str) -> None:
+    """Nobody kept them; they come back with now."""
+    opened, _ = forecast_of(page, lambda: with_levels(open_page, demo_url))
+    page.wait_for_selector(f"{CHANCES}:not(:empty)")
+    box = page.locator("#maps .chart").first.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.keyboard.press("z")
+    page.wait_for_selector(".ladder h2 span:text-is('price · away · USD')")
+    assert set(page.locator(CHANCES).all_text_contents()) <= {""}
+    page.keyboard.press("Escape")
+    opened.until("market.at === null")
+    page.wait_for_selector(f"{CHANCES}:not(:empty)")
 
 
 @pytest.mark.parametrize(

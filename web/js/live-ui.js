@@ -94,7 +94,8 @@ export function startLiveUi({ store, mapGrid, loader, facts, client, connection,
   const drawSoon = oncePerFrame(() => {
     const { market } = mapGrid;
     showReadout(find("#ohlc"), market, loader.interval, mapGrid.hovered, mapGrid.focus.view.clock);
-    if (!aside.hidden) side.draw({ covered: isClosedSheet(aside) });
+    if (aside.hidden) side.forecast.follow(market);
+    else side.draw({ covered: isClosedSheet(aside) });
     tape.draw();
   });
 

@@ -34,10 +34,11 @@ export class ForecastPanel {
   }
 
   /**
-   * Shows the newest forecast of the market, and asks for it when the one held is another's, or old.
+   * Asks for the market's newest forecast when the one held is another's, or old: the tooltip has a part of
+   * it too, whether this panel is in sight or not.
    * @param {Market} market
    */
-  draw(market) {
+  follow(market) {
     if (market.symbol !== this.#of) {
       this.#of = market.symbol;
       this.#nextAt = -Infinity;
@@ -46,6 +47,10 @@ export class ForecastPanel {
       this.#nextAt = performance.now() + FETCH_MS;
       void this.#load(market);
     }
+  }
+
+  /** @param {Market} market whose newest forecast is shown */
+  draw(market) {
     const parts = market.forecast ? partsOf(market.forecast, market) : [];
     this.element.hidden = !parts.length;
     put(this.element, ...parts);

@@ -64,7 +64,8 @@ export class SidePanel {
   #tiers;
   #realised = h("section", { class: "block realised" });
   #accuracy = new AccuracyPanel();
-  #forecast = new ForecastPanel(() => this.drawNow());
+  /** The maps show a part of it too. */
+  forecast = new ForecastPanel(() => this.drawNow());
   #lines = h("div");
   #kernel = h("b");
   #model = h(
@@ -94,7 +95,7 @@ export class SidePanel {
     const [ladder, accuracy] = [this.#priceLadder.element, this.#accuracy.element];
     // The tiers are controls: elements of their own, which the figures' next drawing leaves in place.
     const totals = h("section", { class: "block totals" }, this.#totals, this.#tiersHead, tiers.element);
-    const levels = [this.#forecast.element, ladder, totals, this.#realised];
+    const levels = [this.forecast.element, ladder, totals, this.#realised];
     for (const each of levels) each.dataset.of = "levels";
     accuracy.dataset.of = "accuracy";
     this.#quality.dataset.of = "data";
@@ -118,7 +119,8 @@ export class SidePanel {
   }
 
   /**
-   * Draws, at most twice a second: figures that flicker cannot be read. Out of sight it asks for nothing.
+   * Draws, at most twice a second: figures that flicker cannot be read. Out of sight it asks for nothing
+   * but the forecast.
    * @param {{ covered?: boolean }} [place] covered: of a closed sheet only what stands on it is in sight
    */
   draw({ covered = false } = {}) {
@@ -132,26 +134,27 @@ export class SidePanel {
     clearTimeout(this.#later);
     this.#later = undefined;
     this.#drawnAt = performance.now();
+    this.forecast.follow(this.#market);
     if (covered) return this.#priceLadder.nameNext(this.#market);
-    this.#drawnTab = tab;
     this.#priceLadder.draw(this.#market);
+    this.#drawnTab = tab;
     if (tab === "levels") this.#drawLevels(this.#market);
     else if (tab === "accuracy") this.#accuracy.draw(this.#market);
     else if (tab === "data") {
       this.#drawQuality(this.#market);
       if (this.#market.now) this.#fetchReady();
     }
-    const { stale } = this.#market.now ?? {};
-    this.#tabs.mark("data", stale ? "stale" : warningCount(flagsOf(this.#market).length));
+    const warnings = warningCount(flagsOf(this.#market).length);
+    this.#tabs.mark("data", this.#market.now?.stale ? "stale" : warnings);
   }
 
   /** @param {Market} market */
   #drawLevels(market) {
     this.#drawTotals(market);
     this.#drawRealised(market);
-    this.#forecast.draw(market);
+    this.forecast.draw(market);
     // These are of now: beside figures of then they would be taken for such.
-    if (market.at !== null) this.#forecast.element.hidden = true;
+    if (market.at !== null) this.forecast.element.hidden = true;
     this.#realised.hidden = market.at !== null;
   }
 
