@@ -38,6 +38,10 @@ MOVE = 4e-4
 """By this share of itself the price rises from tick to tick: some pixels of the map."""
 CLOCK_QUESTIONS = 100
 LIVE = "() => document.querySelector('#connection')?.dataset.state === 'live'"
+HELD_PRICES = """() => new Promise(done => { const {viewport, market} = liqstream.mapGrid.focus.view;
+  viewport.showPrices([.95 * market.now.price, 1.1 * market.now.price]);
+  requestAnimationFrame(() => requestAnimationFrame(done)); })"""
+"""The axis is held: one that follows the price keeps the line where it is, and moves all else."""
 PARTS = 3
 """The spread is that of so many parts of the span."""
 
@@ -79,6 +83,7 @@ async def watched(browser: Browser, url: str, exchange: BusyExchange, seconds: f
     if spoil:
         await page.evaluate(spoil)
     await asyncio.sleep(SETTLE_S)  # what the page loads after its first heat is not what is measured
+    await page.evaluate(HELD_PRICES)
     await page.evaluate(PROBE)
     began_s = time.monotonic()
     await asyncio.sleep(seconds)  # the span that is measured
