@@ -142,11 +142,14 @@ async function buildBundles() {
   const before = {};
   let count = 0;
   for (const bundle of CHAIN) {
-    before[bundle] = held;
     let graph;
+    let used = held;
+    // A name left out may have been the only reason for another.
     do {
-      graph = await build({ ...options, entryPoints: [bundle], plugins: [takeFrom(before[bundle]), keepApart()] });
-    } while (countOf(before[bundle]) > countOf((before[bundle] = usedOf(before[bundle], graph.outputFiles[0].text))));
+      before[bundle] = used;
+      graph = await build({ ...options, entryPoints: [bundle], plugins: [takeFrom(used), keepApart()] });
+      used = usedOf(used, graph.outputFiles[0].text);
+    } while (countOf(used) < countOf(before[bundle]));
     sources[bundle] = Object.keys(graph.metafile.inputs).filter((path) => !path.startsWith("held:"));
     const alone = await build({ ...options, bundle: false, entryPoints: sources[bundle], outdir: "out", outbase: "." });
     held = new Map(held);
@@ -204,7 +207,8 @@ function countOf(held) {
 }
 
 /**
- * Of what is held, that which code uses, or a little more, as it may have a word for something else too: esbuild imports every name of a module that it knows from outside.
+ * Of what is held, that which code uses, or a little more, as it may have a word for something else too:
+ * esbuild imports every name of a module that it knows from outside.
  * @param {Map<string, Held>} held
  * @param {string} code
  * @returns {Map<string, Held>}
