@@ -34,8 +34,8 @@ class HeaderDeadline:
         self._clock = clock  # monotonic, in s
         # Those whose request is being answered.
         self._answering: set[web.RequestHandler] = set()
-        # The last bytes of each: those of a whole request's headers end with an empty line, and requests have
-        # no bodies here, so anything else is the beginning of the next.
+        # The last bytes of each: those of a whole request's headers end with an empty line, and no connection
+        # is kept after a request with a body (http_guard.py), so anything else is the beginning of the next.
         self._tails: dict[web.RequestHandler, bytes] = {}
         # When the request began that is not whole yet: the first one with the connection itself.
         self._incomplete_since_s: dict[web.RequestHandler, float] = {}

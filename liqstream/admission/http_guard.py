@@ -39,9 +39,20 @@ async def http_guard(request: web.Request, handler: Handler) -> web.StreamRespon
     deadline = request.app[ADMISSION].deadline
     deadline.mark_complete(request.protocol)
     try:
-        return await _guarded(request, handler)
+        response = await _guarded(request, handler)
+        _close_after_body(request, response)
+    except web.HTTPException as error:
+        _close_after_body(request, error)
+        raise
     finally:
         deadline.mark_answered(request.protocol)
+    return response
+
+
+def _close_after_body(request: web.Request, response: web.StreamResponse) -> None:
+    """Take no more requests after one with a body: its end and the next one's beginning look alike."""
+    if request.body_exists:
+        response.force_close()
 
 
 @web.middleware

@@ -126,10 +126,13 @@ class AdmissionPolicy:
             if request.version < HttpVersion11:
                 return
             raise self.refusal(RefusalReason.HOST, web.HTTPBadRequest, "the Host header is missing")
-        if self.hosts.allows(hosts[0]) or (not self.hosts.is_set and self._is_from_proxy(request)):
+        if not self.hosts.is_set and self._is_from_proxy(request):
             return
-        name = host_of(hosts[0]) or "NAME"
-        self._log.report("host_refused", name, host=hosts[0], cure=f"LIQSTREAM_HOSTS={name}")
+        host = next((each for each in (_named(request), hosts[0]) if not self.hosts.allows(each)), None)
+        if host is None:
+            return
+        name = host_of(host) or "NAME"
+        self._log.report("host_refused", name, host=host, cure=f"LIQSTREAM_HOSTS={name}")
         raise self.refusal(
             RefusalReason.HOST,
             web.HTTPMisdirectedRequest,
@@ -294,6 +297,12 @@ class AdmissionPolicy:
     def _is_from_proxy(self, request: web.Request) -> bool:
         peer = request.transport.get_extra_info("peername") if request.transport else None
         return isinstance(peer, tuple) and self.addresses.trusts(peer[0])
+
+
+def _named(request: web.Request) -> str:
+    """The host a request is for: that of its first line where one stands there (RFC 9112 3.2.2)."""
+    url = request._message.url
+    return url.authority if url.absolute else request.headers[hdrs.HOST]
 
 
 def _naming(variable: str, make: Callable[[], _T]) -> _T:

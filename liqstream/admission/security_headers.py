@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 
 from aiohttp import hdrs, web
 
 from liqstream.admission.origin import ANY, BadOriginError, parse_origin
 
 SELF = "self"
+_NONE = "'none'"
+_FRAMING = {_NONE: "DENY", "'self'": "SAMEORIGIN"}
 _HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 
 Signal = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
@@ -17,21 +19,29 @@ Signal = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 
 def security_headers(frame_ancestors: tuple[str, ...]) -> Signal:
     """The signal for `app.on_response_prepare`. Raises BadOriginError for an ancestor that is no origin."""
-    ancestors = " ".join(_ancestor(text) for text in frame_ancestors) or "'none'"
-    framing = {"'none'": "DENY", "'self'": "SAMEORIGIN"}.get(ancestors)
+    ancestors = " ".join(_ancestor(text) for text in frame_ancestors) or _NONE
 
     async def _add(request: web.Request, response: web.StreamResponse) -> None:
-        headers = response.headers
-        headers["Content-Security-Policy"] = _policy(request.headers.get(hdrs.HOST, ""), ancestors)
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["Referrer-Policy"] = "no-referrer"
-        headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
-        # For browsers that do not know frame-ancestors; it cannot hold a list of origins.
-        if framing is not None:
-            headers["X-Frame-Options"] = framing
-        headers["Server"] = "liqstream"  # aiohttp's own value names its version and Python's
+        _set(response.headers, request.headers.get(hdrs.HOST, ""), ancestors)
 
     return _add
+
+
+def set_strictest(response: web.StreamResponse) -> None:
+    """Set them on a response that no application makes: no page, no frame."""
+    _set(response.headers, "", _NONE)
+
+
+def _set(headers: MutableMapping[str, str], host: str, ancestors: str) -> None:
+    headers["Content-Security-Policy"] = _policy(host, ancestors)
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+    # For browsers that do not know frame-ancestors; it cannot hold a list of origins.
+    framing = _FRAMING.get(ancestors)
+    if framing is not None:
+        headers["X-Frame-Options"] = framing
+    headers["Server"] = "liqstream"  # aiohttp's own value names its version and Python's
 
 
 def _ancestor(text: str) -> str:

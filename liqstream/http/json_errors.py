@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from liqstream.admission.refusal import error_body, error_response
 from liqstream.store.errors import StoreError
@@ -52,3 +52,18 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         raise error_response(
             web.HTTPInternalServerError, "the server met an error; its log has more"
         ) from None
+
+
+def expect_in_json(app: web.Application) -> None:
+    """Refuse what a request expects and no server has in the same form; called once `app` has its routes."""
+    for route in app.router.routes():
+        route._expect_handler = _expectation
+
+
+async def _expectation(request: web.Request) -> None:
+    """Any but `100-continue`, which aiohttp answers, gets 417."""
+    if request.headers[hdrs.EXPECT].strip().lower() != "100-continue":
+        raise error_response(web.HTTPExpectationFailed, "Expect can only be 100-continue, or left out")
+    if request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer proper has not begun

@@ -36,7 +36,7 @@ from liqstream.http.events_api import LIQUIDATION_BUS, add_events_route
 from liqstream.http.forecast_api import FORECASTS, add_forecast_route
 from liqstream.http.heatmap_api import add_api_routes, add_latest_route
 from liqstream.http.history_proxy import add_forwarded_routes, forward
-from liqstream.http.json_errors import json_errors
+from liqstream.http.json_errors import expect_in_json, json_errors
 from liqstream.http.markets_api import add_markets_route
 from liqstream.http.pages import READINESS, PageFacts, add_page_routes
 from liqstream.http.positions_api import add_positions_route
@@ -152,6 +152,7 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
         add_context_route(app)
     add_alerts(app)
     add_push(app)
+    expect_in_json(app)
     stream_ctx = _fleet_ctx if settings.redis_enabled else _alone_ctx
     app.cleanup_ctx.extend((stream_ctx, running_market_table, running_market_list, _ready_ctx(readiness)))
     return app

@@ -14,6 +14,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from liqstream.client.url_mask import masked
@@ -28,6 +29,8 @@ _MAX_EVENTS = 1000
 
 _OURS = ("exception", "stack", "exc_info", "_record", "_from_structlog")
 """Values that Python made, with line breaks on purpose."""
+
+_PROTOCOL_ERRORS = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
 
 
 def configure_logs(settings: Settings) -> None:
@@ -104,9 +107,10 @@ def _printable(value: Any) -> Any:
 def _without_protocol_tracebacks(record: logging.LogRecord) -> bool:
     """A client that breaks HTTP is no fault of ours: one line is enough."""
     error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-    if isinstance(error, HttpProcessingError | ConnectionError) and not record.name.startswith("liqstream"):
+    if isinstance(error, _PROTOCOL_ERRORS) and not record.name.startswith("liqstream"):
         # The parser repeats the client's bytes over several lines; the first one says what was wrong.
-        reason = str(error.message if isinstance(error, HttpProcessingError) else error).partition("\n")[0]
+        text = str(getattr(error, "message", error)).removeprefix("400, message:\n")
+        reason = text.strip().partition("\n")[0]
         record.msg, record.args = f"bad HTTP request: {reason.rstrip(':')}", ()
         record.levelno, record.levelname = logging.WARNING, "WARNING"
         record.exc_info = record.exc_text = None

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from liqstream.admission.header_deadline import HANDSHAKE_DEADLINE_S, HeaderDeadline
+from liqstream.http.unread_request import unread_request
 
 TLS_SHUTDOWN_S = 3.0
 """For a peer's part of ending TLS; after it the connection is aborted."""
@@ -46,6 +48,17 @@ class WatchedSite(web.TCPSite):
             def data_received(self, data: bytes) -> None:
                 deadline.mark_bytes(self, data)
                 super().data_received(data)
+
+            def handle_error(
+                self,
+                request: BaseRequest,
+                status: int = 500,
+                exc: BaseException | None = None,
+                message: str | None = None,
+            ) -> web.StreamResponse:
+                """Log as aiohttp does, and answer as the application would, which never sees it."""
+                _ = super().handle_error(request, status, exc, message)
+                return unread_request(status, exc)
 
         def accept() -> web.RequestHandler:
             handler = server()

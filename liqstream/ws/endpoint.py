@@ -60,7 +60,7 @@ MANAGER = web.AppKey("ws_manager", ConnectionManager)
 
 def add_ws_routes(app: web.Application) -> None:
     """Add both routes, and close all clients on shutdown; CONFIG, MANAGER and ADMISSION must be set."""
-    app.router.add_get("/ws/heatmap", heatmap_socket)
+    app.router.add_get("/ws/heatmap", heatmap_socket, allow_head=False)
     app.router.add_get("/ws/stats", stats)
     app.on_shutdown.append(_close_clients)
 

@@ -11,11 +11,9 @@ from aiohttp.http_websocket import WebSocketWriter
 from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict
 
-from liqstream.admission.refusal import error_response
 from liqstream.wire.deflate_offer import accept_deflate
+from liqstream.ws.handshake import check_handshake
 from liqstream.ws.mask_check import MaskCheck
-
-VERSION = "13"
 
 _NO_REQUESTS: deque[Any] = deque(maxlen=0)
 _NO_CLOSE_CODE = 1006
@@ -54,13 +52,7 @@ class HeatmapSocket(web.WebSocketResponse):
         self._may_compress = compress
 
     def _handshake(self, request: BaseRequest) -> tuple[CIMultiDict[str], str | None, int, bool]:
-        is_upgrade = request.headers.get(hdrs.UPGRADE, "").strip().lower() == "websocket"
-        if is_upgrade and request.headers.get(hdrs.SEC_WEBSOCKET_VERSION) != VERSION:
-            raise error_response(
-                web.HTTPUpgradeRequired,
-                f"this server speaks version {VERSION} of WebSocket",
-                {hdrs.SEC_WEBSOCKET_VERSION: VERSION, hdrs.UPGRADE: "websocket"},
-            )
+        check_handshake(request)
         headers, protocol, _, _ = super()._handshake(request)
         offers = ", ".join(request.headers.getall(hdrs.SEC_WEBSOCKET_EXTENSIONS, ()))
         accepted = accept_deflate(offers) if self._may_compress else None

@@ -221,6 +221,17 @@ async def test_a_stranger_s_name_for_this_server_is_refused(victim: Victim) -> N
     assert victim.log().count("host_refused") == before + 1
 
 
+async def test_the_name_in_the_first_line_counts(victim: Victim) -> None:
+    """RFC 9112 3.2.2: a server must go by it, whatever the Host header says; the header must be right too."""
+    stranger = ("127.0.0.9", 0)  # not the trusted proxy
+    own = f"{victim.host}:{victim.port}"
+    for target, host, status in ((own, own, 200), ("evil.example", own, 421), (own, "evil.example", 421)):
+        reader, writer = await asyncio.open_connection(victim.host, victim.port, local_addr=stranger)
+        writer.write(f"GET http://{target}/ready HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert int((await reader.readline()).split()[1]) == status
+        writer.close()
+
+
 @pytest.mark.parametrize("name", ["Host", "Origin"])
 async def test_two_names_are_one_too_many(victim: Victim, name: str) -> None:
     """Whichever of them is read, the other could be the stranger's: 400."""

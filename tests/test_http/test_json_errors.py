@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
-from liqstream.http.json_errors import json_errors
+from liqstream.http.json_errors import expect_in_json, json_errors
 from liqstream.http.responses import not_found
 from liqstream.store.errors import StoreError
 
@@ -60,3 +62,25 @@ async def test_the_page_s_routes_keep_their_text() -> None:
         for path, status in (("/static/nothing.js", 404), ("/", 500)):
             answer = await client.get(path)
             assert (answer.status, answer.content_type) == (status, "text/plain")
+
+
+@pytest.mark.parametrize(
+    ("expects", "statuses"), [("100-Continue", [b"100", b"200"]), ("a <b>miracle</b>", [b"417"])]
+)
+async def test_what_no_server_can_do_is_refused_in_json(expects: str, statuses: list[bytes]) -> None:
+    """aiohttp would do it before any middleware, in plain text, with the client's own."""
+
+    async def here(_request: web.Request) -> web.Response:
+        return web.Response(text="here")
+
+    app = web.Application(middlewares=[json_errors])
+    app.router.add_get("/", here)
+    expect_in_json(app)
+    async with TestServer(app) as server:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(f"GET / HTTP/1.1\r\nHost: x\r\nExpect: {expects}\r\nConnection: close\r\n\r\n".encode())
+        answer = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+    assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == statuses
+    assert (b'{"error":' in answer) == (b"417" in statuses)
+    assert b"miracle" not in answer

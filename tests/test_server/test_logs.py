@@ -88,6 +88,7 @@ def test_many_kinds_do_not_fill_memory() -> None:
 
 RAISE = """
 from aiohttp.http_exceptions import BadStatusLine
+from aiohttp.web import RequestPayloadError
 try:
     raise {error}
 except Exception:
@@ -95,10 +96,18 @@ except Exception:
 """
 
 
-@pytest.mark.parametrize("form", ["json", "console"])
-def test_a_broken_request_has_no_traceback(form: str) -> None:
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ("json", r"BadStatusLine('GET\r\nEVIL\x1b[31m')"),
+        ("console", r"BadStatusLine('GET\r\nEVIL\x1b[31m')"),
+        ("json", r"RequestPayloadError('400, message:\n  Can not decode')"),
+    ],
+)
+def test_a_broken_request_has_no_traceback(form: str, error: str) -> None:
     """What is the client's fault is one line; what is ours keeps its traceback."""
-    (line,) = _logged(RAISE.format(error=r"BadStatusLine('GET\r\nEVIL\x1b[31m')"), form)
+    (line,) = _logged(RAISE.format(error=error), form)
     assert "Traceback" not in line
-    assert "bad HTTP request" in line
+    assert "bad HTTP request: " in line
+    assert "message" not in line
     assert "Traceback" in "".join(_logged(RAISE.format(error="ZeroDivisionError"), form))

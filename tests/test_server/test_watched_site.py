@@ -107,6 +107,38 @@ async def test_a_second_request_has_the_same_time_as_the_first(pipelined: bool) 
         late[1].close()
 
 
+@pytest.mark.parametrize(
+    ("request_", "status", "closes"),
+    [
+        (REQUEST, b"200", False),
+        (b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", b"200", True),
+        (b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", b"404", True),
+        (b"SECRET / HTTP/1.1\r\nHost: x\r\n\r\n", b"400", True),
+        (b"GET /x HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", b"400", True),
+        (b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"SECRET" * 2000), b"400", True),
+    ],
+    ids=["a request", "with a body", "refused with a body", "no method", "two hosts", "too long"],
+)
+async def test_a_connection_is_kept_only_where_the_next_request_is_certain(
+    request_: bytes, status: bytes, closes: bool
+) -> None:
+    """A body's end looks like another beginning; what is no request gets JSON, without its bytes."""
+    async with served(HeaderDeadline()) as runner, asyncio.timeout(10):
+        reader, writer = await connect(runner)
+        writer.write(request_)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        assert answer.split()[1] == status
+        if closes:
+            answer += await reader.read()
+        else:
+            writer.write(REQUEST)
+            await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+    assert b"SECRET" not in answer
+    assert (b'{"error":' in answer) == (status == b"400")
+    assert (b"Server: liqstream" in answer) == (status == b"400")
+
+
 def _hello() -> bytes:
     """The first bytes of a TLS client."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
