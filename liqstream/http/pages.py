@@ -88,8 +88,8 @@ async def dashboard(request: web.Request) -> web.Response:
     All addresses in it are relative, so that a proxy may serve it below a path of its own.
     """
     facts = request.app[PAGE]
-    if (meant := _symbol_meant(request.query, facts)) is not None:
-        raise web.HTTPFound(str(URL().with_query(request.query).update_query(symbol=meant)))
+    if meant := _meant(request.query, facts):
+        raise web.HTTPFound(str(URL().with_query(request.query).update_query(meant)))
     context = {
         "symbols": facts.symbols,
         "chosen": facts.chosen,
@@ -120,11 +120,22 @@ async def markets_page(request: web.Request) -> web.Response:
     return response
 
 
-def _symbol_meant(query: Mapping[str, str], facts: PageFacts) -> str | None:
-    """The followed symbol that the address names in another form than its own; None where it does not."""
-    name = query.get("symbol", "")
-    meant = symbol_of(name)
-    return meant if meant in facts.symbols and name.upper() != meant else None
+def _meant(query: Mapping[str, str], facts: PageFacts) -> dict[str, str]:
+    """The parameters that name followed markets in another form than their own, as the page reads them."""
+
+    def symbol(name: str) -> str:
+        return found if (found := symbol_of(name)) in facts.symbols else name
+
+    def cell(text: str) -> str:
+        name, colon, window = text.rpartition(":")
+        return symbol(name) + colon + window
+
+    spelt = {
+        "symbol": symbol(query.get("symbol", "")),
+        "markets": ",".join(map(symbol, query.get("markets", "").split(","))),
+        "cells": ",".join(map(cell, query.get("cells", "").split(","))),
+    }
+    return {name: text for name, text in spelt.items() if query.get(name, "").upper() != text.upper()}
 
 
 def first_history(query: Mapping[str, str], facts: PageFacts) -> str | None:

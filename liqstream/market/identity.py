@@ -34,8 +34,11 @@ MULTIPLIERS: dict[str, int] = {"1000000": 1_000_000, "10000": 10_000, "1000": 1_
 _BEFORE = re.compile(rf"({'|'.join(MULTIPLIERS)})([A-Z][A-Z0-9]*)({'|'.join(QUOTES)})")
 _BEHIND = re.compile(rf"([A-Z][A-Z0-9]*[A-Z])(1000)({'|'.join(QUOTES)})")
 
-_THOUSAND = re.compile(r"k[A-Z0-9]{2,}")
+_THOUSAND = re.compile(r"k([A-Z0-9]{2,})(.*)", re.DOTALL)
 """Hyperliquid's names; only there the small letter means something."""
+
+_MARKED = re.compile(r"(?:[A-Z0-9]+:)?(.+(?:USDT|USDC))(?:[-_]?PERP|[-_]SWAP|\.P|_UMCBL)", re.DOTALL)
+"""How other exchanges, and TradingView, mark a perpetual that is settled in its quote: BYBIT:BTCUSDT.P."""
 
 Record = TypeVar("Record", bound=MarketEvent)
 
@@ -60,18 +63,23 @@ def contract_of(name: str) -> Contract:
 
 
 def contract_name(text: str) -> str:
-    """A contract as we write it, in whose way ever it is written: PEPE-USDT-SWAP, PEPE_USDT, kPEPE.
+    """A contract as we write it, in whose way ever it is written: PEPE-USDT-SWAP, PEPEUSDT.P, kPEPE.
 
-    What marks another kind of contract stays, and is no symbol then.
+    What marks another kind of contract stays, and is no symbol then. Full-width text is as good as plain.
     """
-    if _THOUSAND.fullmatch(text):
-        return f"1000{text[1:]}USDT"
-    text = unicodedata.normalize("NFC", text)
-    pair, _, settled = text.upper().partition(":")
+    text = unicodedata.normalize("NFKC", text)
+    thousand = _THOUSAND.fullmatch(text)
+    if thousand is not None:
+        quoted = thousand[2] or thousand[1].endswith(QUOTES)
+        text = f"1000{text[1:]}" if quoted else f"1000{thousand[1]}USDT"
+    text = text.upper()
+    marked = _MARKED.fullmatch(text)
+    pair, _, settled = (text if marked is None else marked[1]).partition(":")
     if settled and not pair.endswith(settled):
-        return text.upper()
+        return text
     parts = re.split(r"[-/_]", pair.removesuffix("-SWAP").removesuffix("-PERP"))
-    return "".join(parts) if len(parts) == 2 and parts[1] in QUOTES else text.upper()
+    is_pair = len(parts) == 2 and parts[1] in QUOTES
+    return "".join(parts) if is_pair or (len(parts) == 1 and marked is not None) else text
 
 
 def symbol_of(text: str) -> str:

@@ -59,7 +59,10 @@ test("layouts are kept by name, the newest first; what is damaged is none", () =
 });
 
 test("a search is a part of a market's name, and a window behind it", () => {
-  assert.deepEqual(wantedOf(" sol 7D "), { name: "SOL", window: "7d" });
-  assert.deepEqual(wantedOf("btc/usdt"), { name: "BTCUSDT", window: undefined });
-  assert.deepEqual(wantedOf("1h"), { name: "1H", window: undefined });
+  assert.deepEqual(wantedOf(" sol 7D "), { name: "SOL", whole: "SOL", window: "7d" });
+  assert.deepEqual(wantedOf("btc/usdt"), { name: "BTCUSDT", whole: "BTCUSDT", window: undefined });
+  assert.deepEqual(wantedOf("1h"), { name: "1H", whole: "1H", window: undefined });
+  assert.deepEqual(wantedOf("kPEPE 12h"), { name: "KPEPE", whole: "PEPEUSDT", window: "12h" });
+  assert.equal(wantedOf("BTC/USDT:USDT").whole, "BTCUSDT");
+  assert.equal(wantedOf("\uff42\uff54\uff43").name, "BTC");
 });

@@ -60,6 +60,7 @@ test("rows are sorted either way, what is not known last, and searched by a part
   assert.equal(order("?sort=-market"), "NEB");
   assert.equal(order("?sort=above"), "BEN"); // two without a cluster: by name
   assert.equal(order("?q=ethu"), "E");
+  assert.equal(order("?q=ETH/USDT:USDT"), "E");
   assert.equal(order("?q=nosuch"), "");
 });
 

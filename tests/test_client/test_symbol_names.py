@@ -30,6 +30,9 @@ _PARTS = (
     "usdc",
     "USD",
     "-SWAP",
+    "PERP",
+    ".P",
+    "\uff35\uff33\uff24\uff34",
     "é",
 )
 

@@ -100,6 +100,9 @@ async def test_the_metrics_port_goes_by_the_same_names(
     [
         ("/?symbol=ETH-USDT-SWAP&window=7d", "?symbol=ETHUSDT&window=7d"),
         ("/?symbol=ETH/USDT:USDT", "?symbol=ETHUSDT"),
+        ("/?markets=ETH/USDT:USDT,NOUSDT,BTCUSDT.P", "?markets=ETHUSDT,NOUSDT,BTCUSDT"),
+        ("/?cells=BTC/USDT:USDT:12h,NO-USDT:7d,ETHUSDT", "?cells=BTCUSDT:12h,NO-USDT:7d,ETHUSDT"),
+        ("/?markets=ethusdt&cells=ethusdt:7D", None),
         ("/?symbol=ethusdt", None),
         ("/?symbol=SOL-USDT-SWAP", None),
         ("/", None),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { symbolOf } from "../wire/symbol-names.js";
 import { price, signedPercent, usd } from "./format.js";
 
 /** @typedef {import("../wire/market-table.js").MarketTable} MarketTable */
@@ -195,11 +196,12 @@ export function rowsOf({ symbols, fields }) {
  */
 export function orderOf(rows, { sort, descending, q }) {
   const { value } = COLUMNS.find(({ key }) => key === sort) ?? COLUMNS[0];
-  const part = q.trim().toUpperCase();
+  const part = q.normalize("NFKC").trim().toUpperCase();
+  const whole = symbolOf(q.trim());
   const turn = descending ? -1 : 1;
   return [...rows.values()]
     .map((row) => ({ symbol: String(row.symbol), by: value(row) }))
-    .filter(({ symbol }) => symbol.includes(part))
+    .filter(({ symbol }) => symbol.includes(part) || symbol === whole)
     .sort((a, b) => {
       if (a.by === null || b.by === null) {
         return Number(a.by === null) - Number(b.by === null) || (a.symbol < b.symbol ? -1 : 1);

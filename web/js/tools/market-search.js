@@ -8,6 +8,7 @@
 import { h, put } from "../panels/dom.js";
 import { marketPatch } from "../state/price-range-choice.js";
 import { WINDOW_NAMES } from "../state/time-windows.js";
+import { symbolOf } from "../wire/symbol-names.js";
 
 /** @typedef {import("../state/view-state.js").ViewStore} ViewStore */
 /** @typedef {import("../state/time-windows.js").WindowName} WindowName */
@@ -61,9 +62,9 @@ export class MarketSearch {
   }
 
   #search() {
-    const { name } = wantedOf(this.#input.value);
+    const { name, whole } = wantedOf(this.#input.value);
     const rank = (/** @type {string} */ symbol) => (symbol.startsWith(name) ? 0 : 1);
-    const found = this.#symbols.filter((symbol) => symbol.includes(name));
+    const found = this.#symbols.filter((symbol) => symbol.includes(name) || symbol === whole);
     this.#found = found.sort((a, b) => rank(a) - rank(b)).slice(0, SHOWN);
     this.#chosen = 0;
     const more = found.length - this.#found.length;
@@ -105,11 +106,13 @@ export class MarketSearch {
 
 /**
  * @param {string} text as typed
- * @returns {{ name: string, window: WindowName | undefined }} a part of a symbol; undefined: the window stays
+ * @returns {{ name: string, whole: string, window: WindowName | undefined }} a part of a symbol, and the
+ *   symbol that the text is in any usual form; undefined: the window stays
  */
 export function wantedOf(text) {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const window = words.length > 1 ? WINDOW_NAMES.find((each) => each === words.at(-1)) : undefined;
+  const words = text.normalize("NFKC").split(/\s+/).filter(Boolean);
+  const last = words.length > 1 ? words.at(-1)?.toLowerCase() : undefined;
+  const window = WINDOW_NAMES.find((each) => each === last);
   const name = (window ? words.slice(0, -1) : words).join("");
-  return { name: name.replace(/[^\p{L}\p{Nd}]/gu, "").toUpperCase(), window };
+  return { name: name.replace(/[^\p{L}\p{Nd}]/gu, "").toUpperCase(), whole: symbolOf(name), window };
 }

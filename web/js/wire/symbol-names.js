@@ -8,7 +8,8 @@
 const QUOTES = ["USDT", "USDC", "USD"];
 const BEFORE = /^(?:1000000|10000|1000|1M)([A-Z][A-Z0-9]*(?:USDT|USDC|USD))$/;
 const BEHIND = /^([A-Z][A-Z0-9]*[A-Z])1000(USDT|USDC|USD)$/;
-const THOUSAND = /^k[A-Z0-9]{2,}$/;
+const THOUSAND = /^k([A-Z0-9]{2,})(.*)$/s;
+const MARKED = /^(?:[A-Z0-9]+:)?(.+(?:USDT|USDC))(?:[-_]?PERP|[-_]SWAP|\.P|_UMCBL)$/s;
 
 /**
  * The symbol of the perpetual that a name means, its prices those of one coin: PEPEUSDT for kPEPE. A name
@@ -17,15 +18,20 @@ const THOUSAND = /^k[A-Z0-9]{2,}$/;
  * @returns {string}
  */
 export function symbolOf(name) {
-  if (THOUSAND.test(name)) return symbolOf(`1000${name.slice(1)}USDT`);
-  const text = name.normalize("NFC").toUpperCase();
-  const colon = text.indexOf(":");
-  const pair = colon < 0 ? text : text.slice(0, colon);
-  const settled = colon < 0 ? "" : text.slice(colon + 1);
-  if (!pair.endsWith(settled)) return text;
+  let text = name.normalize("NFKC");
+  const [, coin, rest] = THOUSAND.exec(text) ?? [];
+  if (coin !== undefined) {
+    const quoted = rest !== "" || QUOTES.some((quote) => coin.endsWith(quote));
+    text = quoted ? `1000${text.slice(1)}` : `1000${coin}USDT`;
+  }
+  text = text.toUpperCase();
+  const marked = MARKED.exec(text);
+  const [pair, ...settled] = (marked?.[1] ?? text).split(":");
+  if (!pair.endsWith(settled.join(":"))) return text;
   const parts = pair.replace(/-SWAP$/, "").replace(/-PERP$/, "").split(/[-/_]/);
-  const contract = parts.length === 2 && QUOTES.includes(parts[1]) ? parts.join("") : text;
-  return contract.replace(BEFORE, "$1").replace(BEHIND, "$1$2");
+  const isPair = parts.length === 2 && QUOTES.includes(parts[1]);
+  const contract = isPair || (parts.length === 1 && marked) ? parts.join("") : text;
+  return BEFORE.test(contract) ? contract.replace(BEFORE, "$1") : contract.replace(BEHIND, "$1$2");
 }
 
 /**
