@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 import aiohttp
 import structlog
+from aiohttp import hdrs
 
 from liqstream.alerts.firing import Firing
+from liqstream.alerts.retry_after import MAX_WAIT_S, retry_after_s
 from liqstream.alerts.targets import Target
 from liqstream.client.env_proxy import env_proxy
 from liqstream.metrics import Metrics
@@ -113,10 +115,11 @@ class Sender:
         """Why the alert could not be delivered; empty if it was."""
         url, body, headers = target.request(firing)
         headers = {"Content-Type": "application/json", **headers}
-        reason = ""
+        reason, wait_s = "", 0.0
         for attempt in range(TRIES):
             if attempt:
-                await asyncio.sleep(self._first_wait_s * 2 ** (attempt - 1))
+                await asyncio.sleep(wait_s)
+            wait_s = self._first_wait_s * 2**attempt
             try:
                 async with session.post(
                     url, data=body, headers=headers, proxy=env_proxy(url), allow_redirects=False
@@ -126,6 +129,8 @@ class Sender:
                     reason = f"HTTP {response.status}"
                     if response.status < 500 and response.status != 429:
                         break
+                    asked_s = retry_after_s(response.headers.get(hdrs.RETRY_AFTER, ""))
+                    wait_s = min(MAX_WAIT_S, max(wait_s, asked_s))
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 reason = type(error).__name__
         return reason

@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-import time
 from collections import defaultdict
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -27,14 +25,13 @@ from liqstream.alerts.push_endpoint import Endpoint, PublicResolver, PushHosts
 from liqstream.alerts.push_message import PushMessage, message_of
 from liqstream.alerts.push_subscriptions import Subscriptions
 from liqstream.alerts.push_vapid import VapidTokens
+from liqstream.alerts.retry_after import MAX_WAIT_S, retry_after_s
 from liqstream.client.env_proxy import env_proxy
 from liqstream.metrics import Metrics
 from liqstream.supervision.supervise import raise_if_cancelled
 
 TRIES = 4
 FIRST_WAIT_S = 1.0
-MAX_WAIT_S = 60.0
-"""However long a push service asks to wait (Retry-After), the next try comes by then."""
 ANSWER_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
 AT_ONCE = 8
@@ -215,14 +212,3 @@ class PushSender:
 
     def _count(self, outcome: Outcome) -> None:
         self._metrics.push_messages.labels(outcome).inc()
-
-
-def retry_after_s(text: str, now_s: float | None = None) -> float:
-    """Seconds to wait by a Retry-After header: a number or a date; 0 for none and for what is neither."""
-    if text.isascii() and text.isdecimal():
-        return float(text[:9])
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-    return max(0.0, at.timestamp() - (time.time() if now_s is None else now_s))

@@ -19,13 +19,19 @@ TIME_MS = 1_767_323_045_000
 
 
 @asynccontextmanager
-async def receiver(statuses: list[int]) -> AsyncIterator[tuple[str, asyncio.Queue[tuple[str, Any]]]]:
-    """A local receiver that answers with these statuses, then with 200, and queues (path, body)."""
+async def receiver(
+    statuses: list[int], retry_after: str = ""
+) -> AsyncIterator[tuple[str, asyncio.Queue[tuple[str, Any]]]]:
+    """A local receiver that answers with these statuses, then with 200, and queues (path, body).
+
+    Its refusals have the header Retry-After, if one is given.
+    """
     received: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
 
     async def take(request: web.Request) -> web.Response:
         received.put_nowait((request.path, await request.json()))
-        return web.Response(status=statuses.pop(0) if statuses else 200)
+        headers = {"Retry-After": retry_after} if statuses and retry_after else {}
+        return web.Response(status=statuses.pop(0) if statuses else 200, headers=headers)
 
     app = web.Application()
     app.router.add_post("/{path:.*}", take)

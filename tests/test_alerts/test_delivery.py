@@ -58,6 +58,19 @@ async def test_a_target_that_fails_is_tried_again(statuses: list[int], tries: in
     assert (counted(metrics, "sent"), counted(metrics, "failed")) == (delivered, 1 - delivered)
 
 
+async def test_a_target_that_is_busy_is_left_alone_for_as_long_as_it_asks() -> None:
+    """Telegram and Discord state it with a 429; each earlier try is one more of theirs that is refused."""
+    async with receiver([429], retry_after="0.2") as (url, received):
+        sender = Sender([Target(name="ops", kind="webhook", url=url)], Metrics(), first_wait_s=0.0)
+        running = asyncio.create_task(sender.run())
+        sender.take(alert_to("ops"))
+        await received.get()
+        began_s = time.monotonic()
+        await received.get()
+        assert time.monotonic() - began_s >= 0.2
+        running.cancel()
+
+
 async def test_of_servers_with_one_file_one_sends() -> None:
     """To each target whoever claims it first; the claim ends before the rule may be raised again."""
     claimed: dict[tuple[str, ...], int] = {}

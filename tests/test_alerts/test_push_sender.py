@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from liqstream.alerts.firing import Firing
 from liqstream.alerts.push_device import Subscription
 from liqstream.alerts.push_endpoint import PushHosts
-from liqstream.alerts.push_sender import AT_ONCE, MAX_FIRINGS, TRIES, PushSender, retry_after_s
+from liqstream.alerts.push_sender import AT_ONCE, MAX_FIRINGS, TRIES, PushSender
 from liqstream.alerts.push_subscriptions import (
     KEY_LIMITS,
     SUBSCRIPTION_LIMITS,
@@ -26,7 +26,7 @@ from liqstream.alerts.push_subscriptions import (
 )
 from liqstream.metrics import Metrics
 from tests.support.dict_records import DictRecords
-from tests.support.push_host import CONTACT, Device, PushHost, http_date, push_host
+from tests.support.push_host import CONTACT, Device, PushHost, push_host
 
 OWNER, OTHER = "a" * 64, "b" * 64
 
@@ -263,11 +263,3 @@ async def test_a_service_that_does_not_listen_is_tried_again_and_given_up(certif
             rig.sender.take(firing())
             await rig.until("failed", 1)
             assert rig.metrics.registry.get_sample_value("liqstream_push_retries_total") == TRIES - 1
-
-
-def test_how_long_an_answer_asks_to_wait() -> None:
-    assert retry_after_s("") == retry_after_s("soon") == retry_after_s("-5") == retry_after_s("٣") == 0
-    assert retry_after_s("30") == 30
-    assert retry_after_s("9" * 400) < 1e10
-    assert 50 < retry_after_s(http_date(60)) <= 61
-    assert retry_after_s(http_date(-60)) == 0
