@@ -86,6 +86,8 @@ class MarketListLoop:
         self._leads = leads  # see the class
         self._clock = clock  # of the waits and of the rankings
         self._ranked: list[str] = []  # all markets, the largest first, as of the last ranking
+        self._sizes: dict[str, Mapping[str, MarketSize]] = {}  # by exchange, as each stated them last
+        self._lacked: frozenset[str] = frozenset()  # exchanges whose sizes a first choice had to do without
         self._rank_from_s = 0.0  # no ranking before, on the clock
         self._incomplete = 0  # rankings in a row at which an exchange did not answer
         self._began_s = clock.time_s()  # when this was made
@@ -138,7 +140,7 @@ class MarketListLoop:
         """Ask every exchange how large its markets are; one that does not answer is asked again soon."""
         again_s = min(LONGEST_RANK_AGAIN_S, RANK_AGAIN_S * 2.0 ** min(self._incomplete, 32))
         self._rank_from_s = self._clock.time_s() + again_s
-        sizes: dict[str, Mapping[str, MarketSize]] = {}
+        answered = 0
         for feed in self._feeds:
             try:
                 found = await feed.sizes()
@@ -146,25 +148,34 @@ class MarketListLoop:
                 log.info("market_sizes_not_read", exchange=feed.exchange, reason=str(error))
                 continue
             if found:
-                sizes[feed.exchange] = found
-        if sizes:
+                self._sizes[feed.exchange] = found
+                answered += 1
+        if answered:
+            by_exchange = self._sizes.items()
             self._ranked = rank(
-                {name: {s: each.open_interest_usd for s, each in by.items()} for name, by in sizes.items()},
-                {name: {s: each.turnover_usd for s, each in by.items()} for name, by in sizes.items()},
+                {name: {s: each.open_interest_usd for s, each in by.items()} for name, by in by_exchange},
+                {name: {s: each.turnover_usd for s, each in by.items()} for name, by in by_exchange},
             )
-        self._incomplete = self._incomplete + 1 if len(sizes) < len(self._feeds) else 0
+        self._incomplete = self._incomplete + 1 if answered < len(self._feeds) else 0
 
     def _chosen(self, listed: Mapping[str, Mapping[str, Instrument]], *, is_ranking: bool) -> FollowedList:
         """What is to be followed now: chosen anew after a ranking, else less what has been delisted."""
         before, now_ms = self.newest, self._clock.now_ms()
         places = self._places(listed)
-        is_anew = before.choice != str(self._choice) or not before.ranked_ms
+        unsized = frozenset(feed.exchange for feed in self._feeds) - self._sizes.keys()
+        is_first = before.choice != str(self._choice) or not before.ranked_ms
+        is_anew = is_first or (is_ranking and not self._lacked <= unsized)
         followed = {} if is_anew else {s: each.below_since_ms for s, each in before.markets.items()}
         if is_ranking:
             sized = set(self._ranked)
-            unsized = [symbol for symbol in places if symbol not in sized]
             in_order = [symbol for symbol in self._ranked if symbol in places]
-            chosen = choose([*in_order, *unsized], self._choice, followed, now_ms)
+            others = [symbol for symbol in places if symbol not in sized]
+            chosen = choose([*in_order, *others], self._choice, followed, now_ms)
+            # How large a market is that an exchange trades whose sizes were never read, nobody knows.
+            kept = {s: since for s, since in followed.items() if unsized.intersection(places.get(s, ()))}
+            chosen = {**chosen, **{s: since for s, since in kept.items() if s not in chosen}}
+            if is_anew:
+                self._lacked = unsized
         elif self._choice.largest is None:
             chosen = {**{s: None for s in before.markets if s in places}, **dict.fromkeys(places)}
         else:

@@ -163,6 +163,30 @@ async def test_an_exchange_that_does_not_answer_takes_nothing_away() -> None:
     assert await rig.symbols(1) == ["CUSDT", "AUSDT"]
 
 
+async def test_an_exchange_that_does_not_answer_makes_no_market_small() -> None:
+    """A later choice goes by what it stated before; after a restart its markets stay until it answers."""
+    rig = Rig([Exchange("one"), Exchange("two", ["ZUSDT"])])
+    rig.exchanges[1].usd = {"ZUSDT": 1000.0}
+    largest = ["ZUSDT", *NAMES[:3]]
+    assert await rig.symbols() == largest
+    rig.exchanges[1].failure = ValueError("no answer")
+    assert await rig.symbols(RANK_EVERY_MS / 1000) == largest
+    again = Rig(rig.exchanges, newest=rig.loop.newest)
+    for days in (3, 1, 1):  # longer than one is kept below the last rank
+        assert sorted(await again.symbols(days * RANK_EVERY_MS / 1000)) == sorted(largest)
+    rig.exchanges[1].failure, rig.exchanges[1].usd = None, {"ZUSDT": 1.0}
+    assert "ZUSDT" not in await again.symbols(RANK_EVERY_MS / 1000)
+
+
+async def test_a_first_choice_without_an_exchange_is_made_again_with_it() -> None:
+    """Of all N: what the edge would keep out or in was never among the largest."""
+    rig = Rig([Exchange("one"), Exchange("two", ["ZUSDT"])])
+    rig.exchanges[1].usd, rig.exchanges[1].failure = {"ZUSDT": 97.5}, ValueError("no answer")
+    assert await rig.symbols() == list(NAMES[:4])
+    rig.exchanges[1].failure = None
+    assert await rig.symbols(RANK_AGAIN_S) == ["AUSDT", "BUSDT", "CUSDT", "ZUSDT"]
+
+
 async def test_an_exchange_that_goes_on_not_answering_is_asked_ever_more_seldom() -> None:
     """After 5 s, 10 s, 20 s and so on, five minutes at most; an answer begins anew."""
     rig, asked_s = Rig([Exchange("one")]), list[float]()
