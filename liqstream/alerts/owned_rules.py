@@ -30,6 +30,8 @@ HISTORY_LENGTH = 50
 RULE_LIMITS = RecordLimits(RULES_PER_OWNER, RULES_IN_ALL)
 HISTORY_LIMITS = RecordLimits(HISTORY_LENGTH, HISTORY_LENGTH * RULES_IN_ALL, drops_oldest=True)
 FOLLOW_EVERY_S = 1.0
+COUNT_EVERY_S = 10.0
+"""Of a server that evaluates nothing: there the rules are only counted."""
 MOST_UNWRITTEN = 10_000
 """Raised alerts that wait to be kept; the oldest beyond them are not."""
 
@@ -168,7 +170,7 @@ class OwnedRules:
             except self._unreachable as error:
                 _log.debug("alert_rules_not_read", reason=str(error))
             raise_swallowed_cancellation()
-            await asyncio.sleep(FOLLOW_EVERY_S)
+            await asyncio.sleep(COUNT_EVERY_S if self.book is None else FOLLOW_EVERY_S)
 
     async def follow(self) -> None:
         """Take in what has changed since the last call, and whether this server leads."""
