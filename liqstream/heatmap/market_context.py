@@ -9,8 +9,9 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.live_market import LiveMarket
 from liqstream.heatmap.market_table import Value, open_interest_change
 from liqstream.heatmap.open_bar import open_bar
-from liqstream.market import DAY_MS, HOUR_MS, Bars, FloatArray, Source, TimeArray
+from liqstream.market import DAY_MS, HOUR_MS, Bars, FloatArray, MarketKey, Source, TimeArray
 from liqstream.store.day_figures import DayFigures
 from liqstream.store.market_store import MarketStore
 from liqstream.store.results import LiquidationTotals
@@ -36,6 +37,14 @@ _MOST_AHEAD_MS = DAY_MS
 """A payment announced for later than that is none."""
 _LEAST_BARS = 0.95
 """Of a day's bars, below which their volume is not the day's."""
+
+
+class FundingNow(NamedTuple):
+    """A fraction of notional per funding interval: announced at `time_ms` for `due_ms`, or paid then."""
+
+    rate: float | None
+    time_ms: int | None
+    due_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,17 +300,36 @@ class MarketContexts:
 def _exchange_now(market: LiveMarket, day: DayFigures, now_ms: int, volume_usd: float | None) -> ExchangeNow:
     held_usd = market.open_interest_base * market.price_usd
     is_held = math.isfinite(held_usd) and day.open_interest_ms is not None
-    coming = market.coming_funding
-    funding: tuple[float | None, int | None, int | None] = day.funding_rate, day.funding_ms, None
-    if coming is not None and now_ms < coming.due_ms <= now_ms + _MOST_AHEAD_MS and abs(coming.rate) <= 1:
-        funding = coming.rate, coming.time_ms, coming.due_ms
+    funding = funding_now(market, day, now_ms)
     return ExchangeNow(
         market.key.exchange,
         held_usd if is_held else None,
         day.open_interest_ms if is_held else None,
-        *funding,
+        funding.rate,
+        funding.time_ms,
+        funding.due_ms,
         volume_usd,
     )
+
+
+def funding_now(market: LiveMarket, day: DayFigures, now_ms: int) -> FundingNow:
+    """What is announced for the next payment and can be; else what was paid last."""
+    coming = market.coming_funding
+    if coming is not None and now_ms < coming.due_ms <= now_ms + _MOST_AHEAD_MS and abs(coming.rate) <= 1:
+        return FundingNow(coming.rate, coming.time_ms, coming.due_ms)
+    return FundingNow(day.funding_rate, day.funding_ms, None)
+
+
+def funding_of_largest(
+    markets: Sequence[LiveMarket], days: Mapping[MarketKey, DayFigures], now_ms: int
+) -> FundingNow:
+    """Of the exchange with the most open interest of those with any funding; all None without one."""
+    known = {each.key: funding_now(each, days[each.key], now_ms) for each in markets}
+    paying = [each for each in markets if known[each.key].rate is not None]
+    held_usd = {each.key: each.open_interest_base * each.price_usd for each in paying}
+    # NaN where no open interest is known: it is the least then.
+    largest = max(paying, key=lambda each: (held_usd[each.key] > 0, held_usd[each.key]), default=None)
+    return FundingNow(None, None, None) if largest is None else known[largest.key]
 
 
 def _volume_usd(bars: Bars) -> FloatArray:

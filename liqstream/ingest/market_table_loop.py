@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from liqstream.heatmap.live_maps import LiveMaps
+from liqstream.heatmap.market_context import funding_of_largest
 from liqstream.heatmap.market_table import (
     FIELDS,
     MarketTable,
@@ -209,7 +210,8 @@ class MarketTableLoop:
         price = next((each.price_usd for each in markets if math.isfinite(each.price_usd)), None)
         days = {each.key: self._day.get(each.key, DayFigures()) for each in markets}
         price_24h = next((day.price_day_ago_usd for day in days.values() if day.price_day_ago_usd), None)
-        funding = next((day for day in days.values() if day.funding_rate is not None), DayFigures())
+        data_ms = max((each.data_time_ms for each in markets), default=0)
+        funding = funding_of_largest(markets, days, data_ms)
         held = sum(each.open_interest_base for each in markets if math.isfinite(each.open_interest_base))
         since = [came[key] for came in (self._since, self._late) for key in days if key in came]
         return {
@@ -229,8 +231,9 @@ class MarketTableLoop:
             "open_interest_24h": open_interest_change(
                 markets, {k: d.open_interest_day_ago_base for k, d in days.items()}
             ),
-            "funding": fixed(funding.funding_rate, 6),
-            "funding_time": funding.funding_ms,
+            "funding": fixed(funding.rate, 6),
+            # Announced rates are stated anew every second; when they are due stays.
+            "funding_time": funding.due_ms or funding.time_ms,
             "venues": [each.key.exchange for each in markets],
             "source": self._maps.source(symbol),
             "stale": self._maps.is_stale(symbol),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,10 +11,18 @@ import numpy as np
 import pytest
 
 from liqstream.heatmap.live_maps import LiveMaps
-from liqstream.heatmap.market_context import KEEP_S, MAX_KEPT_COLUMNS, MarketContext, MarketContexts
+from liqstream.heatmap.live_market import LiveMarket
+from liqstream.heatmap.market_context import (
+    KEEP_S,
+    MAX_KEPT_COLUMNS,
+    MarketContext,
+    MarketContexts,
+    funding_of_largest,
+)
 from liqstream.heatmap.market_map import MapModel
 from liqstream.market import DAY_MS, HOUR_MS, Candle, ComingFunding, FundingRate, MarketKey
 from liqstream.model.kernel import tiered
+from liqstream.store.day_figures import DayFigures
 from liqstream.store.market_store import MarketStore
 from tests.support.markets import MINUTE_MS, START_MS, walk
 
@@ -86,6 +95,22 @@ async def test_the_next_funding_stands_until_it_is_due(store: MarketStore, maps:
         if is_told:
             assert np.isfinite(context.funding_rate).tolist() == [*[True] * 25, *[False] * 4]
         await contexts.close()
+
+
+def test_the_funding_of_a_market_is_that_of_its_largest_exchange() -> None:
+    """Of those with any; one whose open interest is not known is the least."""
+    sizes = {"a": math.nan, "b": 2.0, "c": 3.0, "d": 9.0}
+    markets = [
+        LiveMarket(MarketKey(name, "BTCUSDT"), BAR_MS, open_interest_base=size, price_usd=1.0)
+        for name, size in sizes.items()
+    ]
+    rates = {"a": 1e-4, "b": 2e-4, "c": 3e-4, "d": None}
+    days = {MarketKey(name, "BTCUSDT"): DayFigures(funding_rate=rate) for name, rate in rates.items()}
+    assert funding_of_largest(markets, days, END_MS).rate == 3e-4
+    assert funding_of_largest([markets[0], markets[3]], days, END_MS).rate == 1e-4
+    assert funding_of_largest(markets[3:], days, END_MS).rate is None
+    markets[1].open_interest_base, markets[1].coming_funding = 8.0, ComingFunding(1, END_MS + 1, -1e-4)
+    assert funding_of_largest(markets, days, END_MS) == (-1e-4, 1, END_MS + 1)
 
 
 async def test_open_interest_is_carried_over_short_gaps_alone(store: MarketStore, maps: LiveMaps) -> None:

@@ -21,6 +21,7 @@ from liqstream.market import (
     DAY_MS,
     HOUR_MS,
     MINUTE_MS,
+    ComingFunding,
     FundingRate,
     Liquidation,
     LiquidationTotal,
@@ -89,7 +90,9 @@ async def test_a_row_has_live_price_map_and_the_last_day(rig: Rig) -> None:
     assert (row["venues"], row["source"]) == (["binance"], "replay")
     rig.loop.take([Liquidation("binance", "BTCUSDT", END_MS + 1, "short", 100_000.0, 1.0)])
     maps.apply([MarkPrice("binance", "BTCUSDT", END_MS + 2, 100_500.0)])
+    maps.markets("BTCUSDT")[0].coming_funding = ComingFunding(END_MS, END_MS + HOUR_MS, -0.0002)
     later = await rig.row()
+    assert (later["funding"], later["funding_time"]) == (-0.0002, END_MS + HOUR_MS)
     assert (later["price"], later["short_liquidated_24h"]) == (100_500, 100_000)
     other = rig.tables[-1].rows()[1]
     assert {other[name] for name in FIELDS if name not in ("venues", "source", "stale")} <= {None, 0}

@@ -146,7 +146,7 @@ export const COLUMNS = [
   {
     key: "funding",
     name: "Funding",
-    meaning: "What longs paid shorts last, per funding interval",
+    meaning: "What longs pay shorts next (or paid last), of the exchange with the most open interest",
     value: (row) => numberOf(row.funding),
     cell: (row) => signed(numberOf(row.funding), 4, ["up", "down"]),
   },
