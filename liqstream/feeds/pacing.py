@@ -125,7 +125,8 @@ class Budget:
             left = limit.weight - used if used is not None else left
             if left is not None:
                 bucket = self._bucket(limit)
-                bucket.left = min(bucket.left, left * _SHARE)
+                # Never more owed than one window holds: a figure that cannot be would stop us for good.
+                bucket.left = min(bucket.left, max(left, -limit.weight) * _SHARE)
 
     def unlimited(self) -> None:
         """A simulated exchange has no limits, and a demo should be up at once."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
@@ -19,7 +20,10 @@ BAN_S = 120.0
 SHUT_OUT_S = 900.0
 """How often an address that is shut out tries again: the exchange or the proxy may have changed."""
 _TEXT = 200
-_BANNED_UNTIL = re.compile(r"banned until (\d{13})")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BANNED_UNTIL = re.compile(r"banned until (\d{13}|\d{10})\b")
+_SECONDS = re.compile(r"(\d{1,9}(?:\.\d*)?) ?([a-z]*)", re.IGNORECASE)
+_UNITS_S = {"": 1.0, "s": 1.0, "sec": 1.0, "second": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0, "minute": 60.0}
 _PLACE = r"(region|location|area|territor)"
 _CLOSED = r"(restricted|blocked|prohibited|unavailable|not available|not supported|not allowed)"
 _SHUT_OUT = re.compile(
@@ -108,15 +112,37 @@ class RefusalTable:
 
 def stated_pause_s(headers: Mapping[str, str], raw: str, now_ms: int) -> float | None:
     """The pause a response states: Retry-After in s or as a date, or the end of a ban; None for one that is
-    over."""
+    over.
+
+    A number of seconds counts before an end: our clock may be another than theirs.
+    """
     text = headers.get("Retry-After", "").strip()
-    if found := _BANNED_UNTIL.search(raw):
-        pause_s = (int(found[1]) - now_ms) / 1000
-    elif re.fullmatch(r"\d{1,9}(\.\d+)?", text):
-        pause_s = float(text)
-    else:
-        try:
-            pause_s = parsedate_to_datetime(text).timestamp() - now_ms / 1000
-        except (TypeError, ValueError, OverflowError):
-            return None
-    return pause_s if pause_s > 0 else None
+    stated = (_length_s(text), _until_s(raw, now_ms), _date_s(text, now_ms))
+    return next((pause_s for pause_s in stated if pause_s is not None and pause_s > 0), None)
+
+
+def _length_s(text: str) -> float | None:
+    """A Retry-After of seconds; some write a unit behind them."""
+    found = _SECONDS.fullmatch(text)
+    if found is None:
+        return None
+    unit = found[2].lower()
+    unit_s = _UNITS_S.get(unit, _UNITS_S.get(unit.removesuffix("s")))
+    return None if unit_s is None else float(found[1]) * unit_s
+
+
+def _until_s(raw: str, now_ms: int) -> float | None:
+    """How long a ban lasts whose end, in ms or s, is in a body."""
+    found = _BANNED_UNTIL.search(raw)
+    if found is None:
+        return None
+    return (int(found[1]) * (1 if len(found[1]) == 13 else 1000) - now_ms) / 1000
+
+
+def _date_s(text: str, now_ms: int) -> float | None:
+    """A Retry-After that is a date, in any of the forms of HTTP; one that names no zone is GMT."""
+    try:
+        date = parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return (date.replace(tzinfo=date.tzinfo or UTC) - _EPOCH).total_seconds() - now_ms / 1000

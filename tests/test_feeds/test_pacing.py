@@ -77,6 +77,16 @@ async def test_what_the_exchange_counts_is_counted() -> None:
     assert clock.time_s() == before_s
 
 
+@pytest.mark.parametrize("used", ["inf", "1e300", "999999999", "-inf", "nan", "much"])
+async def test_no_figure_of_a_header_stops_the_requests(used: str) -> None:
+    """However much is said to be used, a window or two later something may be asked again."""
+    clock = StepClock()
+    budget = Budget((Limit(100.0, 10.0, used_header="X-Used"),), clock)
+    budget.note({"X-Used": used})
+    await budget.spend(1.0)
+    assert clock.time_s() < 30.0
+
+
 def test_ten_symbols_of_hyperliquid_start_without_a_refusal() -> None:
     """Two weeks of bars and funding of each are more than a minute's weight: they are asked for over more."""
     usage, bars, took_s = run_virtually(_start_of_hyperliquid())

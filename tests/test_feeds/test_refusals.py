@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from email.utils import formatdate
 
 import pytest
@@ -89,6 +91,12 @@ def test_a_body_that_names_a_country(page: str) -> None:
         ("binance", 418, {"Retry-After": "0"}, "", BAN_S),
         ("binance", 418, {}, f"IP banned until {NOW_MS + 90_000}. Please", 90.0),
         ("binance", 418, {}, f"IP banned until {NOW_MS - 90_000}. Please", BAN_S),
+        ("binance", 418, {}, f"IP banned until {NOW_MS // 1000 + 90}. Please", 90.0),
+        ("binance", 418, {"Retry-After": "300"}, f"IP banned until {NOW_MS - 90_000}.", 300.0),
+        ("binance", 418, {"Retry-After": "0"}, f"IP banned until {NOW_MS + 90_000}.", 90.0),
+        ("gate", 503, {"Retry-After": "2500ms"}, "", 2.5),
+        ("okx", 503, {"Retry-After": "2 Minutes"}, "", 120.0),
+        ("okx", 503, {"Retry-After": "2 lightyears"}, "", None),
         ("binance", 429, {}, "", 60.0 - NOW_MS / 1000 % 60),
         ("binance", 429, {"Retry-After": "-1"}, "", 60.0 - NOW_MS / 1000 % 60),
         ("binance", 503, {"Retry-After": "7"}, "", 7.0),
@@ -115,6 +123,21 @@ def test_limit_codes_pause_for_the_rest_of_the_window() -> None:
     assert table.of_code("10006", "x") == Refusal(PASSING, "x", 5.0)
     assert table.of_code("10001", "x") == Refusal(ITEM, "x")
     assert table.of_code("new", "x") == Refusal(PASSING, "x")
+
+
+@pytest.mark.parametrize(
+    "form", ["%a, %d %b %Y %H:%M:%S", "%a %b %d %H:%M:%S %Y", "%A, %d-%b-%y %H:%M:%S GMT"]
+)
+def test_a_date_is_of_greenwich(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every form of HTTP, with a zone or without, on a machine of another zone."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        text = datetime.fromtimestamp(NOW_MS / 1000 + 30, UTC).strftime(form)
+        assert stated_pause_s({"Retry-After": text}, "", NOW_MS) == 30.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_date_is_a_pause_too() -> None:
