@@ -7,11 +7,14 @@ without a public table (Binance and Aster show theirs to key holders alone) have
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import TypeAlias, TypeVar
 
 from liqstream.feeds.parsing import UNREADABLE, Json
 from liqstream.feeds.rest_client import RestClient, RestRefusedError
+
+T = TypeVar("T")
 
 Row: TypeAlias = list[float]
 Rows: TypeAlias = dict[str, list[Row]]
@@ -20,12 +23,10 @@ Rows: TypeAlias = dict[str, list[Row]]
 Contracts: TypeAlias = Mapping[str, str]
 """Our symbol -> the contract the exchange lists of it, as we write it (1000PEPEUSDT)."""
 
-_UNREADABLE = (*UNREADABLE, ZeroDivisionError)
 _NO_CAP_USD = 1e13
 """Of the last bracket where the exchange names none."""
 _FLAT_BELOW = 50
 """A margin table of Hyperliquid with a smaller id is that leverage for every size."""
-_LINEAR = ("-USDT-SWAP", "-USDC-SWAP")
 _IN_ONE = 10_000.0
 """Lighter's fractions count ten thousandths."""
 _MAX_PAGES = 200
@@ -54,9 +55,9 @@ async def bybit(rest: RestClient, contracts: Contracts) -> Rows:
     for _ in range(_MAX_PAGES):
         more = {"cursor": cursor} if cursor else {}
         result = (await rest.get("/v5/market/risk-limit", category="linear", **more))["result"]
-        for row in result["list"]:
-            # BTCPERP is settled in USDC.
-            by_contract.setdefault(re.sub(r"PERP\Z", "USDC", str(row["symbol"])), []).append(row)
+        # BTCPERP is settled in USDC.
+        for name, row in _rows(result["list"], lambda row: (re.sub(r"PERP\Z", "USDC", row["symbol"]), row)):
+            by_contract.setdefault(name, []).append(row)
         cursor = str(result.get("nextPageCursor") or "")
         if not cursor:
             break
@@ -72,9 +73,9 @@ def _bybit_step(row: Json) -> tuple[float, float, float]:
 async def okx(rest: RestClient, contracts: Contracts) -> Rows:
     """Of `/api/v5/public/position-tiers`: sizes in contracts, made USD by contract size and mark price."""
     listed = await _okx(rest, "/api/v5/public/instruments", instType="SWAP")
-    base = {str(row["instId"]): float(row["ctVal"]) * float(row["ctMult"] or 1) for row in _sized(listed)}
+    base = dict(_rows(listed, lambda row: (row["instId"], float(row["ctVal"]) * float(row["ctMult"] or 1))))
     marks = await _okx(rest, "/api/v5/public/mark-price", instType="SWAP")
-    prices = {str(row["instId"]): float(row["markPx"]) for row in marks if row["markPx"]}
+    prices = dict(_rows(marks, lambda row: (row["instId"], float(row["markPx"]))))
     found: Rows = {}
     for symbol, contract in contracts.items():
         family = f"{contract[:-4]}-{contract[-4:]}"
@@ -87,7 +88,7 @@ async def okx(rest: RestClient, contracts: Contracts) -> Rows:
             )
             steps = [(float(row["maxSz"]) * usd, float(row["mmr"]), float(row["maxLever"])) for row in tiers]
             found[symbol] = rows_of(_ascending(steps))
-        except (RestRefusedError, *_UNREADABLE):
+        except (RestRefusedError, *UNREADABLE):
             continue  # the others are read; this one keeps what it had
     return found
 
@@ -96,15 +97,19 @@ async def _okx(rest: RestClient, path: str, **params: str) -> Json:
     return (await rest.get(path, **params))["data"]
 
 
-def _sized(listed: Json) -> Iterable[Json]:
-    return (row for row in listed if row.get("ctVal") and str(row["instId"]).endswith(_LINEAR))
+def _rows(rows: Iterable[Json], read: Callable[[Json], tuple[str, T]]) -> Iterator[tuple[str, T]]:
+    """What `read` makes of each row, by name; one that cannot be read is left out, and costs no other."""
+    for row in rows:
+        with suppress(*UNREADABLE):
+            name, found = read(row)
+            yield str(name), found
 
 
 async def hyperliquid(rest: RestClient, contracts: Contracts) -> Rows:
     """Of `meta`: each coin's margin table; maintenance is half of the initial margin."""
     meta = await rest.post("/info", {"type": "meta"}, weight=20)
-    tables = {int(number): table["marginTiers"] for number, table in meta["marginTables"]}
-    coins = {str(coin["name"]): coin for coin in meta["universe"]}
+    tables = dict(_rows(meta["marginTables"], lambda row: (str(int(row[0])), row[1]["marginTiers"])))
+    coins = dict(_rows(meta["universe"], lambda coin: (coin["name"], coin)))
 
     def of(contract: str) -> list[Row]:
         name = contract.removesuffix("USDT")
@@ -112,7 +117,9 @@ async def hyperliquid(rest: RestClient, contracts: Contracts) -> Rows:
         number = int(coin.get("marginTableId") or coin["maxLeverage"])
         if number < _FLAT_BELOW:
             return rows_of([(_NO_CAP_USD, 0.5 / number, float(number))])
-        tiers = sorted((float(tier["lowerBound"]), float(tier["maxLeverage"])) for tier in tables[number])
+        tiers = sorted(
+            {(float(tier["lowerBound"]), float(tier["maxLeverage"])) for tier in tables[str(number)]}
+        )
         caps = [floor for floor, _ in tiers[1:]] + [_NO_CAP_USD]
         return rows_of((cap, 0.5 / most, most) for cap, (_, most) in zip(caps, tiers, strict=True))
 
@@ -153,7 +160,7 @@ async def bitget(rest: RestClient, contracts: Contracts) -> Rows:
 async def lighter(rest: RestClient, contracts: Contracts) -> Rows:
     """Of `orderBookDetails`: one leverage for every size, fractions in ten thousandths."""
     answer = await rest.get("/api/v1/orderBookDetails")
-    markets = {str(row["symbol"]): row for row in answer["order_book_details"]}
+    markets = dict(_rows(answer["order_book_details"], lambda row: (row["symbol"], row)))
 
     def of(contract: str) -> list[Row]:
         row = markets[contract.removesuffix("USDT")]
@@ -164,7 +171,7 @@ async def lighter(rest: RestClient, contracts: Contracts) -> Rows:
 
 
 def _ascending(steps: Iterable[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
-    return sorted(steps)
+    return sorted(set(steps))  # a page may come twice
 
 
 def _each(contracts: Contracts, rows: Callable[[str], list[Row]]) -> Rows:
@@ -173,7 +180,7 @@ def _each(contracts: Contracts, rows: Callable[[str], list[Row]]) -> Rows:
     for symbol, contract in contracts.items():
         try:
             found[symbol] = rows(contract)
-        except _UNREADABLE:
+        except UNREADABLE:
             continue
     return {symbol: each for symbol, each in found.items() if each}
 
@@ -185,7 +192,7 @@ async def _one_by_one(contracts: Contracts, rows: Callable[[str], Awaitable[list
         try:
             if each := await rows(contract):
                 found[symbol] = each
-        except (RestRefusedError, *_UNREADABLE):
+        except (RestRefusedError, *UNREADABLE):
             continue
     return found
 

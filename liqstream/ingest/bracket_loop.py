@@ -19,7 +19,7 @@ from liqstream.feeds.parsing import UNREADABLE
 from liqstream.feeds.rest_client import RestError, sentence
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.market import MarketKey
-from liqstream.model.margin import BracketsError, BracketTable, bracket_table, table_rows
+from liqstream.model.margin import BracketTable, bracket_table, table_rows
 from liqstream.supervision.clock import SYSTEM_CLOCK, Clock
 
 log = structlog.get_logger(__name__)
@@ -37,18 +37,25 @@ def brackets_path(db_path: Path) -> Path:
 
 
 def read_kept_brackets(path: Path) -> dict[str, BracketTable]:
-    """The last good table of each exchange; none for a file that is missing or is not ours. Blocks."""
+    """The last good table of each exchange; none for a file that is missing or is not ours. Blocks.
+
+    A table that cannot be read costs no other exchange its own.
+    """
+    found: dict[str, BracketTable] = {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            str(name): bracket_table(str(name), str(kept["as_of"]), kept["symbols"])
-            for name, kept in content.items()
-        }
+        tables = list(content.items())
     except FileNotFoundError:
         return {}
-    except (OSError, RecursionError, BracketsError, *UNREADABLE) as error:
+    except (OSError, RecursionError, *UNREADABLE) as error:
         log.warning("brackets_not_recalled", path=str(path), reason=str(error))
         return {}
+    for name, kept in tables:
+        try:
+            found[name] = bracket_table(name, str(kept["as_of"]), kept["symbols"])
+        except UNREADABLE as error:
+            log.warning("brackets_not_recalled", path=str(path), exchange=name, reason=repr(error))
+    return found
 
 
 class BracketLoop:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from liqstream.market import Side
+from liqstream.market.identity import symbol_of
 
 MOST_CAP_USD, MOST_LEVERAGE = 1e14, 5000.0
 """No exchange takes larger positions than all money there is, nor offers more leverage than this."""
@@ -90,6 +91,10 @@ def load_brackets(path: Path | str | None = None) -> BracketTable:
         given = _parse(Path(path).read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise BracketsError(f"bracket file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise BracketsError(
+            f"bracket file {path} cannot be read: it is no UTF-8 text ({error.reason})"
+        ) from None
     symbols = {**bundled.symbols, **given.symbols}
     return BracketTable(given.exchange, given.as_of, symbols, frozenset(given.symbols))
 
@@ -99,13 +104,13 @@ def bracket_table(
 ) -> BracketTable:
     """A table of rows of the form our files have; symbols whose rows no exchange can have are left out.
 
-    Where `or_else` has sound rows of such a symbol, they stand in. Raises what rows of another form raise.
+    Where `or_else` has sound rows of such a symbol, they stand in. Raises AttributeError for no mapping.
     """
     symbols = {}
     for symbol, own in rows.items():
         for found in (own, (or_else or {}).get(symbol, ())):
-            brackets = tuple(Bracket(*map(float, row)) for row in found)
-            with suppress(BracketsError):
+            with suppress(ValueError, TypeError, ArithmeticError):
+                brackets = tuple(Bracket(*map(float, row)) for row in found)
                 _check(symbol, brackets, exchange)
                 symbols[symbol] = brackets
                 break
@@ -154,12 +159,14 @@ def _outside(notional_usd: float, bracket: Bracket) -> float:
 def _parse(text: str, name: str) -> BracketTable:
     try:
         content = json.loads(text)
+        # A contract's name is its coin's, which counts before it where a file has both: USD are the same.
+        by_name = sorted(content["symbols"].items(), key=lambda item: symbol_of(item[0]) == item[0])
         symbols = {
-            str(symbol): tuple(Bracket(*(float(value) for value in row)) for row in rows)
-            for symbol, rows in content["symbols"].items()
+            symbol_of(name): tuple(Bracket(*(float(value) for value in row)) for row in rows)
+            for name, rows in by_name
         }
         table = BracketTable(str(content["exchange"]), str(content["as_of"]), symbols)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise BracketsError(
             f'{name} is no bracket table; its form is {{"exchange", "as_of", "symbols": {{symbol: '
             f"[[floor, cap, rate, leverage, cumulative], ...]}}}} ({type(error).__name__}: {error})"

@@ -144,6 +144,16 @@ WANTED: dict[str, dict[str, list[list[float]]]] = {
 }
 
 
+def strewn(answer: Any, row: object) -> Any:
+    """An answer with every row twice, and between them one that is none where rows are of many contracts."""
+    if isinstance(answer, dict):
+        return {name: strewn(each, row) for name, each in answer.items()}
+    if not isinstance(answer, list):
+        return answer
+    is_table = answer in (GATE, BITGET, OKX) or not isinstance(answer[0], dict)
+    return [*answer, *([] if is_table else [row]), *answer]
+
+
 ITEM = RefusalTable(item=frozenset({"51001"}))
 
 
@@ -177,6 +187,14 @@ async def test_a_contract_that_is_refused_costs_the_others_nothing(exchange: str
     """What cannot be read is left out, and what is no table at all is raised or empty."""
     broken = {path: ANSWERS["okx"][path] for path in list(ANSWERS["okx"])[:2]} if exchange == "okx" else {}
     assert await read(exchange, broken) == {}
+
+
+@pytest.mark.parametrize("exchange", ANSWERS)
+@pytest.mark.parametrize("row", [None, {}, [], "x", 7, {"symbol": None, "instId": 1, "name": []}])
+async def test_a_row_that_is_none_costs_the_others_nothing(exchange: str, row: object) -> None:
+    """In any list of an answer; one that comes twice counts once."""
+    rows = await read(exchange, {path: strewn(each, row) for path, each in ANSWERS[exchange].items()})
+    assert rows.keys() == WANTED[exchange].keys()
 
 
 async def test_an_exchange_that_refuses_the_table_raises() -> None:

@@ -164,6 +164,19 @@ def test_a_file_that_is_not_ours_counts_as_none(tmp_path: Path, content: str) ->
     assert read_kept_brackets(path) == {}
 
 
+@pytest.mark.parametrize("bad", ["null", "7", "{}", '{"as_of": "x", "symbols": {"BTCUSDT": [[1]]}}', "[]"])
+def test_a_table_that_is_none_costs_no_other_one(tmp_path: Path, bad: str) -> None:
+    """Nor do rows of one symbol those of another."""
+    rows = "[[0, 1000, 0.01, 50, 0]]"
+    path = tmp_path / "m.brackets.json"
+    path.write_text(
+        f'{{"okx": {bad}, "bybit": {{"as_of": "x", "symbols": {{"XUSDT": 5, "BTCUSDT": {rows}}}}}}}'
+    )
+    found = read_kept_brackets(path)
+    assert set(found["bybit"].symbols) == {"BTCUSDT"}
+    assert not any(table.symbols for name, table in found.items() if name == "okx")
+
+
 async def test_they_are_read_once_a_day_or_soon_again(rig: Rig) -> None:
     """After history; in an hour where one did not answer; one without a public table is never late."""
     rig.waits.left = 4

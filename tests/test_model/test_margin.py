@@ -88,6 +88,16 @@ def test_a_file_overrides_and_adds(tmp_path: Path) -> None:
     assert table.of("BTCUSDT") == BTC
 
 
+def test_a_file_may_name_contracts(tmp_path: Path) -> None:
+    """In any usual form; where the coin's own name is there too, that counts."""
+    path, rows = tmp_path / "brackets.json", [[0, 1000, 0.01, 50, 0]]
+    symbols = {"1000PEPEUSDT": rows, "BTCUSDT": rows, "BTC-USDT-SWAP": [[0, 1, 0.5, 1, 0]], "kSHIB": rows}
+    path.write_text(json.dumps({"exchange": "x", "as_of": "y", "symbols": symbols}))
+    table = load_brackets(path)
+    assert table.given == {"PEPEUSDT", "BTCUSDT", "SHIBUSDT"}
+    assert {table.of(symbol)[0].max_leverage for symbol in table.given} == {50}
+
+
 def test_a_symbol_without_brackets_is_a_sentence() -> None:
     """Nothing is made up for a symbol that is not in the table."""
     with pytest.raises(BracketsError, match="no maintenance-margin brackets for PEPEUSDT"):
@@ -105,12 +115,14 @@ def test_a_symbol_without_brackets_is_a_sentence() -> None:
         '{"exchange":"x","as_of":"y","symbols":{"A":[[0,10,NaN,50,0]]}}',
         '{"exchange":"x","as_of":"y","symbols":{"A":[[0,1e18,0.01,50,0]]}}',
         '{"exchange":"x","as_of":"y","symbols":{"A":[[0,10,0.01,5e13,0]]}}',
+        f'{{"exchange":"x","as_of":"y","symbols":{{"A":[[0,{10**400},0.01,50,0]]}}}}',
+        '{"exchange":"\xe9","as_of":"y","symbols":{}}',
     ],
 )
 def test_a_damaged_file_is_a_sentence(tmp_path: Path, text: str) -> None:
     """A file that is no table is refused by name."""
     path = tmp_path / "mine.json"
-    path.write_text(text)
+    path.write_bytes(text.encode("latin-1"))
     with pytest.raises(BracketsError, match=r"mine\.json"):
         load_brackets(path)
 
