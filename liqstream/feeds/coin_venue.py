@@ -18,6 +18,7 @@ from liqstream.feeds.rest_client import RestClient
 from liqstream.feeds.venue import Instrument, Topic, Venue
 from liqstream.market import Candle, ComingFunding, MarketEvent
 from liqstream.market.identity import QUOTES, Record, as_symbol, canonical, contract_of
+from liqstream.symbols import is_symbol
 
 
 class _ByCoin(Venue):
@@ -43,7 +44,8 @@ class _ByCoin(Venue):
 
     async def instruments(self, rest: RestClient) -> Mapping[str, Instrument]:
         """What may be asked for, over what the exchange lists."""
-        listed: Mapping[str, Instrument] = await self._above().instruments(rest)
+        found: Mapping[str, Instrument] = await self._above().instruments(rest)
+        listed = {name: each for name, each in found.items() if is_symbol(name) and name not in QUOTES}
         own = _by_coin(listed)
         others = _named_otherwise(own, self.margin_coin)
         contracts = own | others

@@ -20,7 +20,7 @@ Json: TypeAlias = Any
 
 T = TypeVar("T")
 
-UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError)
+UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError)
 """What a reader raises for a message or a response that is not what it should be."""
 
 _EARLIEST_MS, LATEST_MS = 1_230_768_000_000, 4_102_444_800_000
@@ -83,7 +83,7 @@ class BadItems:
             return read(item)
         except UNREADABLE as error:
             self.count += 1
-            self.last_reason = f"{error!r} in {str(item)[:200]}"
+            self.last_reason = f"{error!r} in {_shown(item)}"
             return None
 
     def take(self) -> tuple[int, str]:
@@ -91,6 +91,14 @@ class BadItems:
         taken = (self.count, self.last_reason)
         self.count, self.last_reason = 0, ""
         return taken
+
+
+def _shown(item: Json) -> str:
+    """The beginning of an item as JSON; what is nested too deeply to be written is only named."""
+    try:
+        return orjson.dumps(item)[:200].decode("utf-8", "replace")
+    except TypeError:
+        return f"a {type(item).__name__}"
 
 
 CONTROL = Parsed("control")

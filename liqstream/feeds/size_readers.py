@@ -14,6 +14,7 @@ from typing import TypeAlias
 from liqstream.feeds.parsing import UNREADABLE, Json
 from liqstream.feeds.rest_client import RestClient
 from liqstream.market.identity import canonical, contract_name
+from liqstream.market.record_bounds import LARGEST_USD
 from liqstream.symbols import is_symbol
 
 
@@ -59,18 +60,16 @@ async def okx(rest: RestClient) -> Sizes:
 async def hyperliquid(rest: RestClient) -> Sizes:
     """Of `metaAndAssetCtxs`."""
     meta, contexts = await rest.post("/info", {"type": "metaAndAssetCtxs"}, weight=20)
-    rows = [
-        {**context, "name": coin["name"]}
-        for coin, context in zip(meta["universe"], contexts, strict=False)
-        if not coin.get("isDelisted")
-    ]
 
-    def size(row: Json) -> tuple[str, float | None, float | None]:
-        name = contract_name(str(row["name"]))
+    def size(pair: Json) -> tuple[str, float | None, float | None]:
+        coin, row = pair
+        if coin.get("isDelisted"):
+            raise ValueError("it is delisted")
+        name = contract_name(str(coin["name"]))
         symbol = name if name.endswith("USDT") else f"{name}USDT"
         return symbol, _usd(row["openInterest"]) * _usd(row["markPx"]), _usd(row["dayNtlVlm"])
 
-    return _sizes(rows, size)
+    return _sizes(zip(meta["universe"], contexts, strict=False), size)
 
 
 async def gate(rest: RestClient) -> Sizes:
@@ -100,10 +99,12 @@ async def lighter(rest: RestClient) -> Sizes:
     rows = (await rest.get("/api/v1/orderBookDetails"))["order_book_details"]
 
     def size(row: Json) -> tuple[str, float | None, float | None]:
+        if row.get("market_type", "perp") != "perp":
+            raise ValueError("it is of the spot market")
         held = _usd(row["open_interest"]) * _usd(row["last_trade_price"])
         return f"{row['symbol']}USDT", held, _usd(row["daily_quote_token_volume"])
 
-    return _sizes((row for row in rows if row.get("market_type", "perp") == "perp"), size)
+    return _sizes(rows, size)
 
 
 def _usd(value: object) -> float:
@@ -122,6 +123,8 @@ def _sizes(rows: Iterable[Json], size: Callable[[Json], tuple[str, float | None,
         except UNREADABLE:
             continue
         symbol = canonical(name)
+        if any(usd is not None and not usd <= LARGEST_USD for usd in (held_usd, traded_usd)):
+            continue  # what no market can hold would lead every ranking
         if not (symbol.endswith("USDT") and is_symbol(symbol)):
             continue
         known = found.get(symbol, MarketSize())

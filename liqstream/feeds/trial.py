@@ -124,12 +124,12 @@ class Trial(Generic[R]):
     def settle(self, now_ms: int) -> list[R]:
         """Judge by what was compared; what was held, in the reading that is used from now on. UTC ms."""
         if self.verdict is not None:
-            if self.verdict == OFF and now_ms - (self.decided_ms or 0) >= LONG_ENOUGH_MS:
+            if self.verdict == OFF and _is_over(self.decided_ms or 0, now_ms):
                 self._begin_anew()
             return []
         if self.since_ms is None:
             self.since_ms, self.has_changed = now_ms, True
-        is_late = now_ms - self.since_ms >= LONG_ENOUGH_MS
+        is_late = _is_over(self.since_ms, now_ms)
         if self.compared < (1 if is_late else ENOUGH):
             return []
         found = [name for name in self.question.readings if self.agreed[name] >= AGREEING * self.compared]
@@ -187,3 +187,8 @@ class Trial(Generic[R]):
         rounds = document.get("rounds")
         self.rounds = rounds if isinstance(rounds, int) else 0
         self.agreed = Counter({k: v for k, v in agreed.items() if isinstance(v, int)})
+
+
+def _is_over(since_ms: int, now_ms: int) -> bool:
+    """Whether a day has passed; a beginning that is far ahead is of a clock that was wrong."""
+    return abs(now_ms - since_ms) >= LONG_ENOUGH_MS

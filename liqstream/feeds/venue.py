@@ -251,6 +251,16 @@ class Venue(ABC):
         ahead_ms = self.now_ms() + DAY_MS
         return [each for each in records if start_ms <= time_of(each) < end_ms or time_of(each) > ahead_ms]
 
+    @staticmethod
+    def page_after(records: Iterable[MarketEvent], start_ms: int, step_ms: int, page_ms: int) -> int:
+        """Where the page after the one from `start_ms` on begins: `step_ms` after its newest record, UTC ms.
+
+        After a page without any record of its span another page's length further: whatever an exchange sends,
+        asking comes to an end.
+        """
+        newest_ms = max(map(time_of, records), default=start_ms - 1)
+        return newest_ms + step_ms if newest_ms >= start_ms else start_ms + page_ms
+
     def not_ahead(self, time_ms: int) -> int:
         """The time of a record of the past, UTC ms. Raises ValueError for one that cannot be.
 
@@ -282,6 +292,11 @@ class Venue(ABC):
     def learn(self, url: str, text: str) -> None:
         """Take in what reading messages needs of a recorded response (contract sizes); most need nothing."""
         return
+
+
+def by_symbol(listed: Iterable[Instrument]) -> dict[str, Instrument]:
+    """Contracts by symbol; of several of one symbol one that trades: the other was delisted."""
+    return {one.symbol: one for one in sorted(listed, key=lambda one: one.tradable)}
 
 
 async def _nothing() -> AsyncGenerator[Sequence[MarketEvent]]:

@@ -133,7 +133,8 @@ class MarketListLoop:
     def _is_ranking_due(self) -> bool:
         if self._clock.time_s() < self._rank_from_s:
             return False
-        is_old = self._clock.now_ms() - self.newest.ranked_ms >= RANK_EVERY_MS
+        # One of the future is of a clock that was wrong.
+        is_old = not 0 <= self._clock.now_ms() - self.newest.ranked_ms < RANK_EVERY_MS
         return is_old or self._incomplete > 0 or self.newest.choice != str(self._choice)
 
     async def _rank(self) -> None:

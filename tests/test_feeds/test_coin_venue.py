@@ -49,6 +49,12 @@ async def test_the_contract_by_the_thousand_is_asked_for_and_read_as_its_coin() 
     assert mark == MarkPrice("binance", "PEPEUSDT", 1_795_446_983_000, 0.004)
 
 
+async def test_what_is_no_symbol_is_not_offered() -> None:
+    """An exchange may list under any name; one that nobody can ask for would spoil a list of all of them."""
+    strange = ("$WIFUSDT", "btcusdt", "USDT", "A" * 20 + "USDT", "\uff22TCUSDT", "xyz:TSLAUSDT")
+    assert set(await listing(Okx, "BTCUSDT", *strange).instruments(NO_REST)) == {"BTCUSDT"}
+
+
 async def test_where_both_are_listed_they_are_two_contracts() -> None:
     """The coin's own is the coin's."""
     venue = listing(Binance, "1000PEPEUSDT", "PEPEUSDT")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liqstream.feeds.parsing import not_negative, positive, utc_ms
+from liqstream.feeds.parsing import BadItems, not_negative, positive, utc_ms
 from liqstream.feeds.registry import VENUES
 from liqstream.feeds.venue import Venue
 from liqstream.simulator.faults import GARBAGE
@@ -87,3 +87,15 @@ def test_times_are_in_milliseconds(value: object) -> None:
 def test_zero_is_a_quantity_but_no_price() -> None:
     """Open interest may be zero, a price may not."""
     assert not_negative("0") == 0.0
+
+
+@pytest.mark.parametrize(
+    "item", [{"t": 1.7e308}, {"t": "9" * 400}, orjson.loads("[" * 900 + "]" * 900), {"t": [{}]}]
+)
+def test_an_item_that_cannot_be_read_costs_itself_alone(item: object) -> None:
+    """Whatever it does to arithmetic, or to writing it down."""
+    items = BadItems()
+    assert items.each([{"t": 2}, item, {"t": 3}], lambda row: float(int(row["t"]) * 1000)) == [2000, 3000]
+    count, reason = items.take()
+    assert count == 1
+    assert len(reason) < 400

@@ -155,3 +155,18 @@ async def test_a_list_without_a_size_is_no_answer() -> None:
     """It is asked for again, instead of being ranked by."""
     with pytest.raises(ValueError, match="whose size can be read"):
         await sizes("binance", {"/fapi/v1/ticker/24hr": [{"symbol": "BTCUSDT"}]})
+
+
+@pytest.mark.parametrize("row", [None, "x", 7, [], {"symbol": "XUSDT", "quoteVolume": "1e300"}])
+@pytest.mark.parametrize("name", ["binance", "lighter", "hyperliquid"])
+async def test_a_row_that_is_none_is_left_out(name: str, row: object) -> None:
+    """It costs no other row; a size that no market has would lead every ranking."""
+    ((path, answer),) = ANSWERS[name].items()
+    if name == "hyperliquid":
+        meta, contexts = answer
+        answer = [{**meta, "universe": [row, *meta["universe"]]}, [row, *contexts]]
+    elif name == "lighter":
+        answer = {**answer, "order_book_details": [row, *answer["order_book_details"]]}
+    else:
+        answer = [row, *answer]
+    assert set(await sizes(name, {path: answer})) == {"BTCUSDT", "PEPEUSDT"}

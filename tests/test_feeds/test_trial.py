@@ -61,6 +61,16 @@ def test_nothing_is_used_where_no_reading_agrees() -> None:
     assert (trial.is_open, trial.compared, trial.pending(("BTCUSDT",))) == (True, 0, [])
 
 
+@pytest.mark.parametrize("decided_ms", [10**15, -(10**15)])
+def test_a_verdict_of_another_clock_does_not_stand_for_ever(decided_ms: int) -> None:
+    """Off, as it was noted while the clock was wrong: it is tried anew."""
+    trial = held(0)
+    trial.recall({"verdict": OFF, "compared": 0, "agreed": {}, "decided_ms": decided_ms})
+    assert not trial.is_open
+    trial.settle(0)
+    assert trial.is_open
+
+
 def test_a_second_source_that_is_wrong_for_a_while_turns_nothing_off() -> None:
     """The next round is counted by itself."""
     trial = held(2 * ENOUGH)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,16 @@ async def test_a_day_later_it_is_chosen_anew() -> None:
     assert await rig.symbols(RANK_EVERY_MS / 1000 - 1) == list(NAMES[:4])
     assert await rig.symbols(1) == ["FUSDT", "AUSDT", "BUSDT", "CUSDT"]
     assert dict(rig.lists[-1].ended) == {"DUSDT": "it is no longer among the largest"}
+
+
+async def test_a_ranking_of_the_future_is_none() -> None:
+    """It was made by a clock that was wrong, and would stand for ever."""
+    rig = Rig([Exchange("one")])
+    await rig.symbols()
+    rig.loop.newest = replace(rig.loop.newest, ranked_ms=START_MS + 10**11)
+    rig.exchanges[0].usd |= {"FUSDT": 1000.0}
+    assert (await rig.symbols(60))[0] == "FUSDT"
+    assert rig.loop.newest.ranked_ms == START_MS + 60_000
 
 
 async def test_listings_and_delistings_are_followed_at_once() -> None:

@@ -27,9 +27,10 @@ from liqstream.feeds.parsing import (
 )
 from liqstream.feeds.refusals import RefusalTable
 from liqstream.feeds.rest_client import RestClient
-from liqstream.feeds.venue import Instrument, RecordKind, Socket, Topic, Venue
+from liqstream.feeds.venue import Instrument, RecordKind, Socket, Topic, Venue, by_symbol
 from liqstream.market import (
     DAY_MS,
+    HOUR_MS,
     Candle,
     FundingRate,
     Liquidation,
@@ -202,7 +203,7 @@ class BinanceStyle(Venue):
         """Perpetuals of GET /fapi/v1/exchangeInfo."""
         response = await rest.get("/fapi/v1/exchangeInfo")
         listed = self.bad_items.each(response["symbols"], self._instrument)
-        return {instrument.symbol: instrument for instrument in listed}
+        return by_symbol(listed)
 
     def _instrument(self, contract: Json) -> Instrument | None:
         if contract["contractType"] != "PERPETUAL" or not is_symbol(contract["symbol"]):
@@ -225,10 +226,11 @@ class BinanceStyle(Venue):
                 endTime=end_ms - 1,
                 limit=_KLINES_PAGE,
             )
-            yield self.bad_items.each(rows, lambda row: self._bar(symbol, interval_ms, row))
+            bars = self.bad_items.each(rows, lambda row: self._bar(symbol, interval_ms, row))
+            yield bars
             if len(rows) < _KLINES_PAGE:
                 return
-            start_ms = utc_ms(rows[-1][0]) + interval_ms
+            start_ms = self.page_after(bars, start_ms, interval_ms, _KLINES_PAGE * interval_ms)
 
     def _bar(self, symbol: str, interval_ms: int, row: Json) -> Candle:
         figures = [*row[:6], row[7], row[9]]
@@ -277,10 +279,11 @@ class BinanceStyle(Venue):
                 endTime=end_ms - 1,
                 limit=_FUNDING_PAGE,
             )
-            yield self.bad_items.each(rows, lambda row: self._paid(symbol, row))
+            paid = self.bad_items.each(rows, lambda row: self._paid(symbol, row))
+            yield paid
             if len(rows) < _FUNDING_PAGE:
                 return
-            start_ms = utc_ms(rows[-1]["fundingTime"]) + 1
+            start_ms = self.page_after(paid, start_ms, 1, _FUNDING_PAGE * HOUR_MS)
 
     def _paid(self, symbol: str, row: Json) -> FundingRate:
         return FundingRate(self.exchange, symbol, utc_ms(row["fundingTime"]), signed(row["fundingRate"]))

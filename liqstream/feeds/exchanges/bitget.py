@@ -35,7 +35,7 @@ from liqstream.feeds.refusals import RefusalTable
 from liqstream.feeds.rest_client import RestClient
 from liqstream.feeds.step_amounts import BASE, QUOTE, StepAmounts
 from liqstream.feeds.trial import Question, Trial
-from liqstream.feeds.venue import Instrument, Socket, Topic, Venue
+from liqstream.feeds.venue import Instrument, Socket, Topic, Venue, by_symbol
 from liqstream.market import (
     Candle,
     FundingRate,
@@ -231,14 +231,16 @@ class Bitget(Venue):
     async def instruments(self, rest: RestClient) -> Mapping[str, Instrument]:
         """USDT perpetuals; the steps of their quantities are kept."""
         listed = self.bad_items.each(await self._get(rest, "instruments"), self._instrument)
-        return {one.symbol: one for one in listed}
+        return by_symbol(listed)
 
     def _instrument(self, row: Json) -> Instrument | None:
         symbol = row["symbol"]
         if row["type"] != "perpetual" or row.get("quoteCoin", "USDT") != "USDT" or not is_symbol(symbol):
             return None
-        self.contract_sizes[symbol] = positive(row["quantityMultiplier"])
-        state, ends_ms = str(row["status"]), self.delisting_ms(row.get("offTime"))
+        state, step = str(row["status"]), positive(row["quantityMultiplier"])
+        if state == "online" or symbol not in self.contract_sizes:
+            self.contract_sizes[symbol] = step
+        ends_ms = self.delisting_ms(row.get("offTime"))
         return Instrument(symbol, state == "online", state, delists_at_ms=ends_ms)
 
     async def candles(

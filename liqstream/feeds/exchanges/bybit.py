@@ -33,7 +33,7 @@ from liqstream.feeds.parsing import (
 )
 from liqstream.feeds.refusals import RefusalTable
 from liqstream.feeds.rest_client import RestClient
-from liqstream.feeds.venue import Instrument, RecordKind, Region, Socket, Topic, Venue
+from liqstream.feeds.venue import Instrument, RecordKind, Region, Socket, Topic, Venue, by_symbol
 from liqstream.market import (
     Candle,
     FundingRate,
@@ -46,7 +46,7 @@ from liqstream.market import (
 from liqstream.symbols import INTERVALS_MS, is_symbol
 
 ARGS_PER_MESSAGE = 10
-_KLINES_PAGE, _OPEN_INTEREST_PAGE, _FUNDING_PAGE, _INSTRUMENTS_PAGE = 1000, 200, 200, 1000
+_KLINES_PAGE, _OPEN_INTEREST_PAGE, _FUNDING_PAGE, _INSTRUMENTS_PAGE, _MOST_PAGES = 1000, 200, 200, 1000, 50
 _POSITION: dict[str, Side] = {"Buy": "long", "Sell": "short"}
 _INTERVAL_NAMES = {name: str(ms // 60_000) for name, ms in INTERVALS_MS.items() if name != "1d"} | {"1d": "D"}
 _INTERVAL_OF = {_INTERVAL_NAMES[name]: ms for name, ms in INTERVALS_MS.items()}
@@ -243,9 +243,9 @@ class Bybit(Venue):
 
     async def instruments(self, rest: RestClient) -> Mapping[str, Instrument]:
         """Linear perpetuals, page by page; what is not trading yet or any more is not in the list."""
-        listed: dict[str, Instrument] = {}
+        listed: list[Instrument] = []
         cursor = ""
-        while True:
+        for _ in range(_MOST_PAGES):
             more = {"cursor": cursor} if cursor else {}
             response = await self._get(
                 rest,
@@ -254,11 +254,11 @@ class Bybit(Venue):
                 limit=_INSTRUMENTS_PAGE,
                 **more,
             )
-            page = self.bad_items.each(response["list"], self._instrument)
-            listed |= {instrument.symbol: instrument for instrument in page}
+            listed += self.bad_items.each(response["list"], self._instrument)
             last, cursor = cursor, response.get("nextPageCursor", "")
             if not cursor or cursor == last:
-                return listed
+                break
+        return by_symbol(listed)
 
     def _instrument(self, contract: Json) -> Instrument | None:
         symbol = _symbol(contract["symbol"])

@@ -35,7 +35,7 @@ from liqstream.feeds.parsing import (
 from liqstream.feeds.refusals import RefusalTable
 from liqstream.feeds.rest_client import RestClient
 from liqstream.feeds.trial import Question
-from liqstream.feeds.venue import Instrument, RecordKind, Socket, Topic, Venue
+from liqstream.feeds.venue import Instrument, RecordKind, Socket, Topic, Venue, by_symbol
 from liqstream.market import (
     HOUR_MS,
     Candle,
@@ -243,9 +243,9 @@ class Gate(Venue):
             self._read_contracts(read_json(text))
 
     def _read_contracts(self, rows: Json) -> dict[str, Instrument]:
-        listed = self.bad_items.each(rows, self._instrument)
-        self.contract_sizes |= {one.symbol: one.contract_base for one in listed}
-        return {one.symbol: one for one in listed}
+        found = by_symbol(self.bad_items.each(rows, self._instrument))
+        self.contract_sizes |= {symbol: one.contract_base for symbol, one in found.items()}
+        return found
 
     def _instrument(self, row: Json) -> Instrument | None:
         symbol = _symbol(row["name"])

@@ -33,7 +33,7 @@ from liqstream.feeds.parsing import (
 )
 from liqstream.feeds.refusals import RefusalTable
 from liqstream.feeds.rest_client import RestClient
-from liqstream.feeds.venue import Instrument, Socket, Topic, Venue
+from liqstream.feeds.venue import Instrument, Socket, Topic, Venue, by_symbol
 from liqstream.market import HOUR_MS, Candle, FundingRate, MarketEvent, MarkPrice, OpenInterest
 from liqstream.symbols import INTERVALS_MS, interval_name
 
@@ -172,9 +172,9 @@ class Hyperliquid(Venue):
 
     def read_universe(self, meta: Json) -> Mapping[str, Instrument]:
         """The listed perpetuals by our symbols; their order, which contexts refer to, is kept."""
-        self._universe = [str(contract.get("name", "")) for contract in meta["universe"]]
+        self._universe = _names(meta["universe"])
         listed = self.bad_items.each(meta["universe"], self._instrument)
-        return {instrument.symbol: instrument for instrument in listed}
+        return by_symbol(listed)
 
     def _instrument(self, contract: Json) -> Instrument | None:
         if contract.get("isDelisted"):
@@ -212,16 +212,17 @@ class Hyperliquid(Venue):
             wanted = {"coin": _coin(symbol), "startTime": start_ms, "endTime": end_ms - 1}
             weight = 20.0 + min(_FUNDING_PAGE, (end_ms - start_ms) / HOUR_MS) / _PAYMENTS_PER_WEIGHT
             rows = await rest.post("/info", {"type": "fundingHistory", **wanted}, weight=weight)
-            yield self.read_funding(rows)
+            paid = self.read_funding(rows)
+            yield paid
             if len(rows) < _FUNDING_PAGE:
                 return
-            start_ms = utc_ms(rows[-1]["time"]) + 1
+            start_ms = self.page_after(paid, start_ms, 1, _FUNDING_PAGE * HOUR_MS)
 
     async def present(self, rest: RestClient, symbol: str) -> Sequence[MarketEvent]:
         """The contexts of all contracts, of which one is taken."""
         meta, contexts = await rest.post("/info", {"type": "metaAndAssetCtxs"}, weight=20.0)
-        names = [contract["name"] for contract in meta["universe"]]
-        return self._context(_coin(symbol), contexts[names.index(_coin(symbol))])
+        at = _names(meta["universe"]).index(_coin(symbol))
+        return self._context(_coin(symbol), contexts[at])
 
     def read_funding(self, rows: Json) -> list[FundingRate]:
         """Rows of the funding history, ascending as they come."""
@@ -230,6 +231,11 @@ class Hyperliquid(Venue):
     def _paid(self, row: Json) -> FundingRate:
         time_ms, rate = utc_ms(row["time"]), signed(row["fundingRate"])
         return FundingRate(self.exchange, _symbol(row["coin"]), time_ms, rate)
+
+
+def _names(universe: Json) -> list[str]:
+    """The contracts' names in their places; "" for one that has none."""
+    return [str(each.get("name", "")) if isinstance(each, dict) else "" for each in universe]
 
 
 def _coin(symbol: str) -> str:

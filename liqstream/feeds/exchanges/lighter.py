@@ -34,7 +34,7 @@ from liqstream.feeds.parsing import (
 from liqstream.feeds.refusals import RefusalTable
 from liqstream.feeds.rest_client import RestClient
 from liqstream.feeds.trial import OFF, Held, Question, Trial
-from liqstream.feeds.venue import Instrument, Socket, Topic, Venue
+from liqstream.feeds.venue import Instrument, Socket, Topic, Venue, by_symbol
 from liqstream.market import (
     HOUR_MS,
     Candle,
@@ -258,7 +258,7 @@ class Lighter(Venue):
 
     def _read_details(self, rows: Json) -> dict[str, Instrument]:
         listed = self.bad_items.each(rows, self._instrument)
-        return {one.symbol: one for one in listed}
+        return by_symbol(listed)
 
     def _instrument(self, row: Json) -> Instrument | None:
         symbol, number = f"{row['symbol']}USDT", row["market_id"]
@@ -266,8 +266,11 @@ class Lighter(Venue):
             return None
         if isinstance(number, bool) or not isinstance(number, int):
             raise ValueError(f"{number!r} is no number of a market")
-        self._number[symbol], self._symbol[number] = number, symbol
         state = str(row["status"])
+        if state == "active" or symbol not in self._number:
+            # A market that is listed anew has another number; the old one's figures are not its own.
+            self._symbol = {old: each for old, each in self._symbol.items() if each != symbol}
+            self._number[symbol], self._symbol[number] = number, symbol
         return Instrument(symbol, state == "active", state)
 
     def _asked(self, symbol: str, resolution: str, most: int) -> dict[str, str | int]:

@@ -34,7 +34,7 @@ from liqstream.feeds.parsing import (
 )
 from liqstream.feeds.refusals import RefusalTable
 from liqstream.feeds.rest_client import RestClient
-from liqstream.feeds.venue import Instrument, RecordKind, Region, Socket, Topic, Venue
+from liqstream.feeds.venue import Instrument, RecordKind, Region, Socket, Topic, Venue, by_symbol
 from liqstream.market import (
     HOUR_MS,
     Candle,
@@ -236,9 +236,9 @@ class Okx(Venue):
 
     def read_instruments(self, rows: Json) -> Mapping[str, Instrument]:
         """The linear swaps by our symbols; their contract values are kept."""
-        listed = self.bad_items.each(rows, self._instrument)
-        self.contract_sizes |= {_contract(one.symbol): one.contract_base for one in listed}
-        return {one.symbol: one for one in listed}
+        found = by_symbol(self.bad_items.each(rows, self._instrument))
+        self.contract_sizes |= {_contract(symbol): one.contract_base for symbol, one in found.items()}
+        return found
 
     def _instrument(self, row: Json) -> Instrument | None:
         if row["ctType"] != "linear" or not row["instId"].endswith(_LINEAR):
@@ -321,7 +321,8 @@ class Okx(Venue):
             found = [event for events in each for event in events if event.symbol == symbol]
             yield [event for event in found if event.time_ms >= start_ms]
             oldest_ms = min((event.time_ms for event in found), default=start_ms)
-            if sum(len(row["details"]) for row in rows) < _LIQUIDATIONS_PAGE or oldest_ms >= end_ms:
+            details = self.bad_items.each(rows, lambda row: len(row["details"]))
+            if sum(details) < _LIQUIDATIONS_PAGE or oldest_ms >= end_ms:
                 return
             end_ms = oldest_ms
 

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import orjson
 import pytest
+from aiohttp import web
 
 from liqstream.feeds.dedupe import Deduplicator
 from liqstream.feeds.exchanges.binance import Binance
-from liqstream.market import Candle, FundingRate, Liquidation, MarketEvent, MarkPrice
+from liqstream.market import DAY_MS, MINUTE_MS, Candle, FundingRate, Liquidation, MarketEvent, MarkPrice
+from tests.support.answering import answering
 from tests.support.exchange_messages import kinds, read
+
+FIRST_MS = 1_795_003_200_000
 
 
 @pytest.mark.shared_data
@@ -131,3 +135,21 @@ def force_order(row: Sequence[str]) -> bytes:
     names = ("s", "S", "o", "f", "q", "p", "ap", "X", "l", "z")
     order = dict(zip(names, (f"{row[0]}USDT", *row[1:10]), strict=True))
     return orjson.dumps({"e": "forceOrder", "E": int(row[10]) + 1000, "o": {**order, "T": int(row[10])}})
+
+
+@pytest.mark.parametrize("last", [0, "x", FIRST_MS - 10 * DAY_MS, FIRST_MS])
+async def test_asking_for_pages_comes_to_an_end(last: int | str) -> None:
+    """Whatever row stands at the end of a page, and where every page is the same."""
+    venue, end_ms = Binance(), FIRST_MS + 3000 * MINUTE_MS
+    bars = [[FIRST_MS, "1", "1", "1", "1", "1", FIRST_MS, "1", 1, "1"]] * 498
+    paid = [{"fundingTime": FIRST_MS, "fundingRate": "0.0001"}] * 999
+    pages = [web.json_response([*bars, [last, *bars[0][1:]]]) for _ in range(10)]
+    async with answering(*pages) as (rest, asked):
+        candles = venue.candles(rest, "BTCUSDT", MINUTE_MS, start_ms=FIRST_MS, end_ms=end_ms)
+        assert sum([len(page) async for page in candles]) >= 498
+        assert len(asked) <= 8
+    pages = [web.json_response([*paid, {**paid[0], "fundingTime": last}]) for _ in range(10)]
+    async with answering(*pages) as (rest, asked):
+        funding = venue.funding(rest, "BTCUSDT", start_ms=FIRST_MS, end_ms=FIRST_MS + 120 * DAY_MS)
+        assert sum([len(page) async for page in funding]) >= 999
+        assert len(asked) <= 5

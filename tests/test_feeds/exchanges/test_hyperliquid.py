@@ -43,6 +43,32 @@ async def test_ninety_days_of_funding_are_complete() -> None:
     assert len(asked) == 5
 
 
+@pytest.mark.parametrize("last", [0, "x", FIRST_MS])
+async def test_asking_for_funding_comes_to_an_end(last: int | str) -> None:
+    """Where every page is the same, also with a last row that cannot be read."""
+    row = {"coin": "BTC", "fundingRate": "0.00001", "time": FIRST_MS}
+    pages = [web.json_response([*[row] * 499, {**row, "time": last}]) for _ in range(8)]
+    async with answering(*pages) as (rest, asked):
+        end_ms = FIRST_MS + 90 * 24 * HOUR_MS
+        funding = Hyperliquid().funding(rest, "BTCUSDT", start_ms=FIRST_MS, end_ms=end_ms)
+        assert [page async for page in funding]
+    assert len(asked) <= 6
+
+
+async def test_a_contract_that_is_none_costs_the_others_nothing() -> None:
+    """Their places in the list are kept: contexts refer to them."""
+    universe = [None, {"name": "BTC"}, "ETH", {"szDecimals": 1}, {"name": "SOL"}]
+    contexts = [{"openInterest": str(at), "markPx": str(at)} for at in range(1, 6)]
+    venue = Hyperliquid()
+    listed, present = {"universe": universe}, [{"universe": universe}, contexts]
+    async with answering(web.json_response(listed), web.json_response(present)) as (rest, _):
+        assert set(await venue.instruments(rest)) == {"BTCUSDT", "SOLUSDT"}
+        _, mark = await venue.present(rest, "SOLUSDT")
+    assert isinstance(mark, MarkPrice)
+    assert mark.price_usd == 5.0
+    assert venue.bad_items.take()[0] == 3
+
+
 @pytest.mark.shared_data
 def test_hyperliquid_messages(shared_data: Path) -> None:
     """All contexts at once are matched to the universe by their order; fills are private."""

@@ -163,6 +163,22 @@ async def test_lighter_instruments() -> None:
     assert venue.bad_items.take()[0] == 1
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_market_that_was_listed_anew_has_its_new_number(is_first: bool) -> None:
+    """Wherever the old one stands in the list, whose figures are not the market's."""
+    rows = [
+        {"symbol": "ETH", "market_id": 77, "market_type": "perp", "status": "active"},
+        {"symbol": "ETH", "market_id": 0, "market_type": "perp", "status": "inactive"},
+    ]
+    venue, listed = Lighter(), rows if is_first else rows[::-1]
+    async with answering(web.json_response({"code": 200, "order_book_details": listed})) as (rest, _):
+        assert (await venue.instruments(rest))["ETHUSDT"].tradable
+    assert venue.topics(("ETHUSDT",), MINUTE_MS)[0].name == "trade/77"
+    stats = {"0": {"market_id": 0, "mark_price": "1"}, "77": {"market_id": 77, "mark_price": "2"}}
+    message = {"type": "update/market_stats", "timestamp": AT_MS, "market_stats": stats}
+    assert venue.read(orjson.dumps(message)).events == [MarkPrice("lighter", "ETHUSDT", AT_MS, 2.0)]
+
+
 def test_lighter_is_sent_no_more_than_it_takes_in_a_minute() -> None:
     """200 messages: a hundred markets are two hundred subscriptions of one message each."""
     assert 60 / Lighter.send_every_s + 60 / (Lighter.keepalive or (1.0, ""))[0] <= 0.8 * 200
