@@ -40,6 +40,18 @@ def test_every_exchange_has_a_topic_for_them(name: str) -> None:
     assert MinuteBars(venue, MINUTE_MS, reporter, FEED_TIMING).topics(("BTCUSDT",)) == []
 
 
+@pytest.mark.parametrize("name", VENUES)
+def test_they_are_asked_for_where_the_model_s_own_are(name: str) -> None:
+    """An exchange of several sockets refuses a channel on the wrong one."""
+    venue = VENUES[name]()
+    reporter = ErrorReporter(name, FeedStatus(), lambda: 0)
+    own = venue.topics(("BTCUSDT",), BAR_MS)
+    (beside,) = MinuteBars(venue, BAR_MS, reporter, FEED_TIMING).topics(("BTCUSDT",))
+    bars = next(topic for topic in own if topic.kinds == ("bars",))
+    sockets = venue.sockets([*own, beside], venue.ws_url)
+    assert [bars in socket.topics for socket in sockets] == [beside in socket.topics for socket in sockets]
+
+
 async def test_the_past_and_what_follows_without_a_hole() -> None:
     """Also over a break, and though REST refused them at first."""
     refused, dropped_ms = False, 0

@@ -118,11 +118,11 @@ class Okx(Venue):
         ]
 
     def sockets(self, topics: Sequence[Topic], ws_url: str) -> list[Socket]:
-        """A public socket and, for bars, a business one."""
-        bars = tuple(topic for topic in topics if "bars" in topic.kinds)
-        others = tuple(topic for topic in topics if "bars" not in topic.kinds)
-        both = (("public", others), ("business", bars))
-        return [Socket(name, f"{ws_url}/ws/v5/{name}", carried) for name, carried in both if carried]
+        """A public socket and, for bars, a business one; bars of a minute have no kind, but their name."""
+        carried: dict[str, list[Topic]] = {"public": [], "business": []}
+        for topic in topics:
+            carried["business" if topic.name.startswith("candle") else "public"].append(topic)
+        return [Socket(name, f"{ws_url}/ws/v5/{name}", tuple(each)) for name, each in carried.items() if each]
 
     def subscription(self, topics: Sequence[Topic], request_id: str) -> str:
         """Channels that are refused are refused one by one."""
