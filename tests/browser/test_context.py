@@ -121,6 +121,12 @@ def test_on_a_phone_the_strip_is_one_line(page: Page, open_page: Open, demo_url:
     assert strip[0] > strip[1]
     assert strip[2] <= 30
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    # Where it goes on its words fade, instead of being cut.
+    ends = ["end", "start end", "start"]
+    for at, end in zip((0, 40, strip[0]), ends, strict=True):
+        page.evaluate("at => document.querySelector('#context').scrollTo(at, 0)", at)
+        page.wait_for_function("ends => document.querySelector('#context').dataset.more === ends", arg=end)
+    page.evaluate("document.querySelector('#context').scrollTo(0, 0)")
     right = page.evaluate("document.querySelector('.lower-note').getBoundingClientRect().right")
     assert right <= opened.view("view.element.getBoundingClientRect().right")
     freeze(page)

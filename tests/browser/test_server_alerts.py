@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +15,8 @@ pytestmark = pytest.mark.browser
 Open = Callable[..., Opened]
 
 PANEL = ".popover .server-alerts"
+RAISED_ELSEWHERE = """() => { const newValue = JSON.stringify([{time: 0, sentence: 'earlier'}, {time: Date.now() + 1e6, sentence: 'later'}]);
+  dispatchEvent(new StorageEvent('storage', {key: 'liqstream.raised', newValue})); }"""
 
 
 def test_a_rule_on_the_server_is_made_tested_edited_and_deleted(open_page: Open, demo_url: str) -> None:
@@ -38,14 +41,21 @@ def test_a_rule_on_the_server_is_made_tested_edited_and_deleted(open_page: Open,
     assert [(rule["kind"], rule["min_percentile"]) for rule in kept["rules"]] == [("new_cluster", 95)]
     row.get_by_role("button", name="Test").press("Enter")
     page.wait_for_selector(".toast >> text=[TEST] [SIMULATED]")
-    expect(page.locator(f"{PANEL} .server-raised")).to_contain_text("[TEST] [SIMULATED]")
+    raised = page.locator(".popover .raised-last li")
+    expect(raised).to_contain_text(["[TEST] [SIMULATED]"])
+    # One list with what this browser's pages raised, here another tab of it; in the zone that is chosen.
+    page.evaluate("liqstream.store.set({utc: true})")
+    page.evaluate(RAISED_ELSEWHERE)
+    expect(raised).to_have_text(
+        [re.compile("later$"), re.compile("TEST"), re.compile("^1 Jan,? 00:00 earlier$")]
+    )
     row.get_by_role("button", name="Edit").press("Enter")
     panel.get_by_label("Kind of alert").select_option("cluster")
     panel.get_by_role("button", name="Save rule").press("Enter")
     expect(row.locator("span")).to_have_text(f"Cluster near the price, {words}")
     row.get_by_role("button", name="Delete").press("Enter")
     expect(row).to_have_count(0)
-    expect(page.locator(f"{PANEL} .server-raised")).to_have_text("Nothing raised yet")
+    expect(raised).to_have_text([re.compile("later$"), re.compile("earlier$")])
 
 
 def test_a_server_that_cannot_answer_is_named_and_asked_again(open_page: Open, demo_url: str) -> None:

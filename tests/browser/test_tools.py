@@ -106,6 +106,7 @@ def test_an_alert_is_set_on_the_axis_dragged_and_raised_when_crossed(open_page: 
     page.locator(".rule input[type=checkbox]").nth(0).check()
     page.wait_for_selector(".toast")
     assert any("BTCUSDT" in text for text in page.locator(".toast").all_inner_texts())
+    assert ": $" in page.inner_text(".popover .raised-last")
 
 
 PRESS = """keys => { for (const key of keys) document.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));

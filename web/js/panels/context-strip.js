@@ -80,6 +80,7 @@ export class ContextStrip {
     this.#sides.addBar(h("span", { class: "sides", "aria-hidden": "true" }, this.#bar));
     const figures = [this.#held, this.#funding, this.#volume, this.#sides].map(({ element }) => element);
     put(element, ...figures, this.#pane);
+    fadeEnds(element, figures);
     setInterval(() => document.hidden || this.draw(), 1000);
   }
 
@@ -156,6 +157,22 @@ export class ContextStrip {
       `Levels of the map now: longs ${usd(long)}, shorts ${usd(short)}`,
     );
   }
+}
+
+/**
+ * Where a line goes on beyond an end its words fade there, instead of being cut.
+ * @param {HTMLElement} line that is swiped where it is too long
+ * @param {HTMLElement[]} parts whose size decides that
+ */
+function fadeEnds(line, parts) {
+  const mark = () => {
+    const { scrollLeft, clientWidth, scrollWidth } = line;
+    const ends = [scrollLeft > 1 && "start", scrollLeft + clientWidth < scrollWidth - 1 && "end"];
+    line.dataset.more = ends.filter(Boolean).join(" ");
+  };
+  line.addEventListener("scroll", mark, { passive: true });
+  const observer = new ResizeObserver(mark);
+  for (const each of [line, ...parts]) observer.observe(each);
 }
 
 /**

@@ -33,6 +33,7 @@ export class Popover {
       tabindex: -1,
     });
     document.body.append(this.#element);
+    addEventListener("resize", () => this.isOpen && this.#place());
     button.setAttribute("aria-expanded", "false");
     button.addEventListener("click", () => this.toggle());
   }
@@ -52,13 +53,18 @@ export class Popover {
     this.refresh();
     this.#element.hidden = false;
     this.#button.setAttribute("aria-expanded", "true");
+    this.#place();
+    this.#onOpen();
+    this.#element.focus();
+    document.addEventListener("pointerdown", this.#outside, true);
+  }
+
+  /** Below its button, as high as there is room: where those are after a phone was turned, too. */
+  #place() {
     const { right, bottom } = this.#button.getBoundingClientRect();
     this.#element.style.top = `${bottom + 6}px`;
     this.#element.style.right = `${Math.max(8, innerWidth - right)}px`;
     this.#element.style.maxHeight = `${innerHeight - bottom - 20}px`;
-    this.#onOpen();
-    this.#element.focus();
-    document.addEventListener("pointerdown", this.#outside, true);
   }
 
   /** Shows what there is now. */

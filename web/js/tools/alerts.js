@@ -8,6 +8,7 @@ import { due, noRules, readRules, watches } from "./alert-rules.js";
 import { price as priceText, partText } from "../data/format.js";
 import { announce, h, put } from "../panels/dom.js";
 import { keep, recall } from "../state/storage.js";
+import { RaisedList } from "./raised-list.js";
 import { ServerAlerts } from "./server-alerts.js";
 
 /** @typedef {import("./alert-rules.js").Rules} Rules */
@@ -39,8 +40,9 @@ export class Alerts {
     onclick: () => this.addLevel(this.#here.symbol, this.#here.price),
   });
 
+  #list = new RaisedList();
   /** What the server watches, in the same panel. */
-  #onServer = new ServerAlerts((sentence) => this.raise("Server", sentence));
+  #onServer = new ServerAlerts(this.#list, (sentence) => this.#show("Server", sentence));
 
   constructor() {
     document.body.append(this.#toasts);
@@ -94,11 +96,20 @@ export class Alerts {
   }
 
   /**
-   * Shows an alert, announces it, and notifies and sounds as is set.
+   * Shows an alert, keeps it among those raised last, announces it, and notifies and sounds as is set.
    * @param {string} of market, and exchanges if some are chosen
    * @param {string} text
    */
   raise(of, text) {
+    this.#list.add(`${of}: ${text}`);
+    this.#show(of, text);
+  }
+
+  /**
+   * @param {string} of
+   * @param {string} text
+   */
+  #show(of, text) {
     const toast = h(
       "div",
       { class: "toast" },
@@ -158,13 +169,14 @@ export class Alerts {
     this.#add.textContent = `Add price alert at ${at} (drag it on the axis)`;
   }
 
-  /** Below the form: the rules the server watches. */
-  get serverPart() {
-    return this.#onServer.element;
+  /** Below the form: the rules the server watches, and what was raised last by it and by the page. */
+  get parts() {
+    return [this.#onServer.element, this.#list.element];
   }
 
   /** The panel was opened. @param {Here} here */
   opened(here) {
+    this.#list.draw(); // in the zone that is chosen by now
     this.#onServer.open(here);
   }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The part of the alerts panel for rules that the server watches, also while this page is closed: a form, the
- * rules with test, edit and delete, those of the alerts file, and what was raised last.
+ * rules with test, edit and delete, and those of the alerts file.
  * @module
  */
 
@@ -18,7 +18,6 @@ import { announce, h, put } from "../panels/dom.js";
 import { describe, draftOf, FIELDS, KINDS, newDraft, RANKED, ruleOf } from "./rule-form.js";
 
 /** @typedef {import("../data/alerts-client.js").ServerRule} ServerRule */
-/** @typedef {import("../data/alerts-client.js").Raised} Raised */
 /** @typedef {import("./rule-form.js").Draft} Draft */
 /** @typedef {import("../panels/dom.js").Child} Child */
 
@@ -29,7 +28,6 @@ export class ServerAlerts {
   #state = h("p", { class: "quiet", role: "status" });
   #form = h("form", { class: "server-rule", onsubmit: (/** @type {Event} */ event) => this.#submit(event) });
   #rules = h("ul", { class: "server-rules", "aria-label": "Rules on the server" });
-  #raisedList = h("ul", { class: "server-raised", "aria-label": "Raised last" });
   element = h(
     "section",
     { class: "server-alerts", "aria-label": "Alerts on the server" },
@@ -38,10 +36,9 @@ export class ServerAlerts {
     this.#form,
     this.#state,
     this.#rules,
-    h("h3", {}, "Raised last"),
-    this.#raisedList,
   );
   #onRaised;
+  #list;
   /** @type {{ symbol: string, price: number }} */
   #here = { symbol: "", price: 0 };
   /** @type {Draft} */
@@ -52,8 +49,12 @@ export class ServerAlerts {
   /** UTC ms of the newest alert this page knows. */
   #newest = Date.now();
 
-  /** @param {(sentence: string) => void} onRaised called with each alert the server raises from now on */
-  constructor(onRaised) {
+  /**
+   * @param {import("./raised-list.js").RaisedList} list takes all that the server has raised
+   * @param {(sentence: string) => void} onRaised called with each alert the server raises from now on
+   */
+  constructor(list, onRaised) {
+    this.#list = list;
     this.#onRaised = onRaised;
     setInterval(() => this.#hasRules && void this.#look(), LOOK_EVERY_MS);
   }
@@ -76,7 +77,7 @@ export class ServerAlerts {
       const none = "No rules on the server yet.";
       this.#state.textContent = rules.length ? `${rules.length} of ${limits.rules} rules` : none;
       put(this.#rules, ...rules.map((rule) => this.#row(rule)), ...ofFile.map(fileRow));
-      this.#drawRaised(raised);
+      this.#list.showServer(raised);
     } catch (error) {
       this.#fail(error);
     }
@@ -90,7 +91,7 @@ export class ServerAlerts {
       const fresh = others.filter(({ time }) => time > this.#newest).reverse();
       this.#newest = Math.max(this.#newest, ...raised.map(({ time }) => time));
       for (const { sentence } of fresh) this.#onRaised(sentence);
-      if (fresh.length) this.#drawRaised(raised);
+      if (fresh.length) this.#list.showServer(raised);
     } catch {
       // the panel says so when it is opened; the next look may succeed
     }
@@ -120,14 +121,6 @@ export class ServerAlerts {
     }
     announce(done);
     await this.#load(done);
-  }
-
-  /** @param {Raised[]} raised */
-  #drawRaised(raised) {
-    const rows = raised.map(({ time, sentence }) =>
-      h("li", {}, h("time", {}, new Date(time).toLocaleString()), ` ${sentence}`),
-    );
-    put(this.#raisedList, ...(rows.length ? rows : [h("li", { class: "quiet" }, "Nothing raised yet")]));
   }
 
   /** @param {ServerRule} rule */

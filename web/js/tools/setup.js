@@ -120,7 +120,7 @@ export function setUpTools(page) {
   const alertPanel = new Popover(
     find("#alerts-button"),
     "Alerts",
-    () => [...alerts.form(here()), push.shown(), alerts.serverPart],
+    () => [...alerts.form(here()), push.shown(), ...alerts.parts],
     () => alerts.opened(here()),
   );
   const follow = () => alertPanel.isOpen && alerts.follow(here());
