@@ -7,9 +7,9 @@
 
 import { LoadedMaps, newEntry } from "./loaded-maps.js";
 import { requestCandles, requestColumns, requestHistory, requestLiquidations } from "./market-requests.js";
-import { requestPlanes, takeTiers, unknownExchanges } from "./market-requests.js";
+import { requestPlanes, takeTiers, UnknownExchanges } from "./market-requests.js";
 import { refine } from "./detail.js";
-import { historyAddress, RestError } from "./rest-client.js";
+import { historyAddress } from "./rest-client.js";
 import { Schedule } from "./schedule.js";
 import { FAILED_ATTEMPTS_BEFORE_POLLING } from "../state/connection-status.js";
 import { intervalOf } from "../state/time-windows.js";
@@ -293,12 +293,9 @@ export class MarketLoader {
       entry.error = "";
     } catch (error) {
       if (loading.signal.aborted) return;
+      if (error instanceof UnknownExchanges) return this.#onUnknownExchanges(error.names);
       entry.error = error instanceof Error ? error.message : String(error);
       entry.reloadAt = performance.now() + 5000;
-      if (exchanges.length && error instanceof RestError && error.status === 400) {
-        const unknown = await unknownExchanges(entry.market.symbol, exchanges);
-        if (unknown.length && exchanges === this.#exchanges) this.#onUnknownExchanges(unknown);
-      }
     } finally {
       if (entry.loading === loading) entry.loading = null;
     }

@@ -7,6 +7,7 @@
 
 import { historyOfTiers } from "./leverage-planes.js";
 import { fetchColumns, fetchHistory, fetchKlines, fetchLiquidations } from "./rest-client.js";
+import { fetchReady, RestError } from "./rest-client.js";
 import { INTERVALS_MS, WINDOWS } from "../state/time-windows.js";
 
 /** @typedef {import("./market.js").Market} Market */
@@ -29,24 +30,45 @@ import { INTERVALS_MS, WINDOWS } from "../state/time-windows.js";
  * @property {number} liquidationsTo UTC ms up to which they are complete; 0: none are
  */
 
+const REFUSED = 400;
 const DAY_MS = 86_400_000;
 /** Tiers chosen a moment apart are one change. */
 const REFRESH_MS = 1500;
+
+/** Exchanges that an answer has named: this server has them. @type {Set<string>} */
+const named = new Set();
+
+/** Of these exchanges there is no map on this server. */
+export class UnknownExchanges extends Error {
+  /** @param {string[]} names */
+  constructor(names) {
+    super(`no such exchange: ${names.join(", ")}`);
+    this.names = names;
+  }
+}
 
 /**
  * Loads a map's history, and the newest columns where those of the socket are not what is shown.
  * @param {LoadedMarket} entry
  * @param {string} address
  * @param {{ exchanges: string[], tiers: number[], signal: AbortSignal }} view that the address is of
+ * @returns {Promise<void>} Throws RestError, UnknownExchanges, what fetch throws.
  */
 export async function requestHistory(entry, address, { exchanges, tiers, signal }) {
   const { market, detail } = entry;
+  // What no answer has named is asked about first: a link may name what is refused.
+  if (!exchanges.every((name) => named.has(name))) await checkExchanges(market.symbol, exchanges, signal);
   const askedAt = performance.now();
   const same = market.isOf(exchanges) && !tiers.length;
   const [history, columns] = await Promise.all([
     fetchHistory(address, signal),
     same ? null : fetchColumns(market.symbol, exchanges, signal),
-  ]);
+  ]).catch(async (error) => {
+    // Those of another market, or of a server that was started anew with fewer.
+    const refused = exchanges.length > 0 && error instanceof RestError && error.status === REFUSED;
+    if (refused) await checkExchanges(market.symbol, exchanges, signal);
+    throw error;
+  });
   if (signal.aborted) return;
   entry.liquidationsTo = 0;
   if (tiers.length) entry.planes = { address, history }; // kept for the way back to all and again to some
@@ -126,15 +148,21 @@ export async function requestLiquidations(entry, interval) {
 /**
  * @param {string} symbol
  * @param {string[]} exchanges
- * @returns {Promise<string[]>} those of them that the server does not have
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>} Throws UnknownExchanges.
  */
-export async function unknownExchanges(symbol, exchanges) {
+async function checkExchanges(symbol, exchanges, signal) {
+  let known = exchanges;
+  const isMeasured = exchanges.length === 1 && exchanges[0].endsWith("-measured"); // of a layer of its own
   try {
-    const { all_exchanges: known = exchanges } = await fetchColumns(symbol, []);
-    return exchanges.filter((exchange) => !known.includes(exchange));
+    if (isMeasured) known = (await fetchReady()).positions ? exchanges : [];
+    else ({ all_exchanges: known = exchanges } = await fetchColumns(symbol, [], signal));
   } catch {
-    return []; // the server's error is shown where the map would be; the next attempt tries again
+    return; // the server's error is shown where the map would be; the next attempt tries again
   }
+  for (const name of known) named.add(name);
+  const unknown = exchanges.filter((name) => !known.includes(name));
+  if (unknown.length) throw new UnknownExchanges(unknown);
 }
 
 /**
