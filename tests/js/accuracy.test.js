@@ -63,6 +63,8 @@ test("on its way, none, and not to be had are three different sentences", () => 
   assert.equal(leadOf({ none: "no bars" }, market), "Accuracy needs a liquidation feed; none for this market yet.");
   market.takeLiquidations({ data: [], totals }, { whole: true });
   assert.equal(leadOf(null, market), "Checking the map against 283 half-hours");
+  market.takeLiquidations({ data: [], totals: totals.slice(0, 1) }, { whole: true });
+  assert.equal(leadOf(null, market), "Checking the map against 1 half-hour");
   assert.equal(leadOf({ none: "too short a span" }, market), "Not checked yet: too short a span.");
   assert.equal(leadOf({ failed: "HTTP 503" }, market), "The accuracy could not be fetched: HTTP 503. Trying again.");
 });

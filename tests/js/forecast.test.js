@@ -38,7 +38,7 @@ test("USD are as the exchanges report them, and those that tell less than all ar
     "USD as binance, bybit, okx report them; binance tells only the largest per second; okx tells one per second.",
   );
   assert.equal(reportedText(["bybit"]), "USD as bybit reports them.");
-  assert.equal(reportedText(["simulated"]), "");
+  assert.equal(reportedText(["simulated", "simulated-2"]), "");
 });
 
 test("the chance is of the next big clusters, as the ladder names them", () => {

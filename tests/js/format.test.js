@@ -1,7 +1,7 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Clock, duration, leverageText, price, signedPercent, stepDecimals, usd } from "../../web/js/data/format.js";
+import { Clock, counted, duration, leverageText, ordinal, price, signedPercent, stepDecimals, usd } from "../../web/js/data/format.js";
 import { levelsCsv } from "../../web/js/tools/levels-csv.js";
 import { Market } from "../../web/js/data/market.js";
 
@@ -14,6 +14,10 @@ test("prices, percent and spans are written as people write them", () => {
   assert.equal(price(98_450.25), "98,450.3");
   assert.equal(price(0.61234), "0.612340");
   assert.equal(signedPercent(-0.0123), "−1.23 %");
+  assert.deepEqual([0, -0.00004, 0.00004].map((share) => signedPercent(share)), ["0.00 %", "0.00 %", "0.00 %"]);
+  assert.deepEqual([-0.004, 0.006].map((share) => signedPercent(share, 0)), ["0 %", "+1 %"]);
+  assert.deepEqual([1, 0, 2, 1200].map((count) => counted(count, "market")), ["1 market", "0 markets", "2 markets", "1,200 markets"]);
+  assert.deepEqual([1, 2, 3, 4, 11, 12, 13, 21, 52, 93, 99.5].map(ordinal), ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "52nd", "93rd", "99.5th"]);
   assert.equal(duration(59_000), "59 s");
   assert.equal(duration(3 * 86_400_000 + 4 * 3_600_000), "3 d 4 h");
   assert.deepEqual([100, 50, 0.5, 0.02].map(stepDecimals), [0, 0, 1, 2]);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { counted } from "./data/format.js";
 import { Liveness } from "./data/liveness.js";
 import { fetchMarkets, isNewer } from "./data/market-poll.js";
 import { COLUMNS } from "./data/market-rows.js";
@@ -60,7 +61,8 @@ function show(newest, polled) {
 /** One sentence where there are no rows: why. */
 function showState() {
   const { shown, all } = table.counts;
-  find("#count").textContent = !held ? "" : shown === all ? `${all} markets` : `${shown} of ${all} markets`;
+  const many = counted(all, "market");
+  find("#count").textContent = !held ? "" : shown === all ? many : `${shown} of ${many}`;
   const empty = find("#empty");
   empty.hidden = shown > 0;
   if (shown) return;

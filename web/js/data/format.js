@@ -13,8 +13,9 @@ const numbers = new Map();
  * @param {number} value
  * @param {number} most decimals
  * @param {number} [least] decimals
+ * @returns {string}
  */
-function number(value, most, least = most) {
+export function number(value, most, least = most) {
   const key = 100 * most + least;
   let format = numbers.get(key);
   if (!format) {
@@ -79,14 +80,34 @@ export function stepDecimals(step) {
 }
 
 /**
- * With its sign: +1.25 %.
+ * With its sign: +1.25 %; without one where it is written as zero.
  * @param {number} share
  * @param {number} [digits]
  * @returns {string}
  */
 export function signedPercent(share, digits = 2) {
   const text = number(Math.abs(share) * 100, digits);
-  return `${share < 0 ? "−" : "+"}${text} %`;
+  const isZero = text === number(0, digits);
+  return `${isZero ? "" : share < 0 ? "−" : "+"}${text} %`;
+}
+
+/**
+ * @param {number} count
+ * @param {string} name of one, whose plural has an s
+ * @returns {string} 1 market, 1,200 markets
+ */
+export function counted(count, name) {
+  return `${number(count, 0)} ${name}${count === 1 ? "" : "s"}`;
+}
+
+/**
+ * @param {number} value of a place in an order, as a percentile
+ * @returns {string} 91st, 2nd, 13th, 99.5th
+ */
+export function ordinal(value) {
+  const [tens, ones] = [value % 100, value % 10];
+  const ending = tens >= 11 && tens <= 13 ? "th" : ({ 1: "st", 2: "nd", 3: "rd" }[ones] ?? "th");
+  return `${value}${ending}`;
 }
 
 /**

@@ -43,8 +43,8 @@ const numberOf = (value) => (typeof value === "number" ? value : null);
 function signed(share, digits, tones) {
   if (share === null) return { text: UNKNOWN };
   const text = signedPercent(share, digits);
-  const isZero = !/[1-9]/.test(text);
-  return { text: isZero ? text.slice(1) : text, tone: isZero ? "" : tones[share > 0 ? 0 : 1] };
+  const isZero = text === signedPercent(0, digits);
+  return { text, tone: isZero ? "" : tones[share > 0 ? 0 : 1] };
 }
 
 /**

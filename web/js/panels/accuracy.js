@@ -7,7 +7,7 @@
  * @module
  */
 
-import { duration } from "../data/format.js";
+import { counted, duration, number } from "../data/format.js";
 import { fetchScore, RestError } from "../data/rest-client.js";
 import { h, put } from "./dom.js";
 import { nextHourOf } from "./forecast.js";
@@ -35,7 +35,7 @@ const RULES = [
 /** Gains over a simple rule that come with an interval. */
 const GAINS = ["gain_over_uniform_range", "gain_over_uniform"];
 /** @type {Record<string, string>} */
-const SPANS = { "1h": "hours", "30m": "half-hours", "15m": "quarter-hours", "1m": "minutes", "1d": "days" };
+const SPANS = { "1h": "hour", "30m": "half-hour", "15m": "quarter-hour", "1m": "minute", "1d": "day" };
 
 /**
  * @typedef {object} Outcome of a request for the score
@@ -142,15 +142,27 @@ export function leadOf(outcome, market) {
       : "Accuracy needs a liquidation feed; none for this market yet.";
   }
   const { length } = market.totals;
-  const spans = length ? `${length} ${spanName(market.totals[0].intervalMs)}` : "recorded liquidations";
+  const spans = length ? spansText(length, market.totals[0].intervalMs) : "recorded liquidations";
   return `Checking the map against ${spans}`;
 }
 
-/** @param {number} intervalMs */
-function spanName(intervalMs) {
+/**
+ * @param {number} count
+ * @param {number} intervalMs of each
+ */
+function spansText(count, intervalMs) {
   const minutes = intervalMs / 60_000;
   const interval = minutes === 60 ? "1h" : minutes === 1440 ? "1d" : `${minutes}m`;
-  return SPANS[interval] ?? `spans of ${duration(intervalMs)}`;
+  return spansOf(count, interval, duration(intervalMs));
+}
+
+/**
+ * @param {number} count
+ * @param {string} interval of each, as the score names it
+ * @param {string} [text] how it is written where it has no name
+ */
+function spansOf(count, interval, text = interval) {
+  return SPANS[interval] ? counted(count, SPANS[interval]) : `${counted(count, "span")} of ${text}`;
 }
 
 /**
@@ -159,7 +171,7 @@ function spanName(intervalMs) {
  * @returns {string}
  */
 export function verdict({ mean, n, interval }) {
-  const spans = `${n.toLocaleString()} ${SPANS[interval] ?? `spans of ${interval}`}`;
+  const spans = spansOf(n, interval);
   const { drawn_map: map, with_same_bar: bar } = mean;
   const best = Math.max(...RULES.map(([key]) => mean.baselines[key]?.spearman ?? -Infinity));
   const drawn = compare(map.spearman, best, map);
@@ -204,14 +216,14 @@ function table(score) {
     ...RULES.map(([key, name]) => row(name, of(key), "")),
   ];
   const span = duration(Date.parse(score.to) - Date.parse(score.from));
-  const spans = `${n.toLocaleString()} ${SPANS[interval] ?? interval}`;
+  const spans = spansOf(n, interval);
   const { calibration } = mean.drawn_map;
   return [
     h("h3", {}, "Rank correlation with the liquidations, mean of longs and shorts"),
     h("table", {}, h("tbody", {}, ...rows)),
     h("p", { class: "quiet" }, `${exchange}, ${spans} over ${span}.`),
     typeof calibration === "number" &&
-      h("p", { class: "quiet" }, `Actual liquidations were ${calibration.toFixed(2)}x the predicted.`),
+      h("p", { class: "quiet" }, `Actual liquidations were ${number(calibration, 2)}x the predicted.`),
     ...warnings.map((warning) => h("p", { class: "flag" }, String(warning))),
   ];
 }
@@ -231,5 +243,5 @@ function row(name, value, kind) {
 
 /** @param {number | null | undefined} value a rank correlation */
 function rank(value) {
-  return typeof value === "number" ? value.toFixed(2) : "–";
+  return typeof value === "number" ? number(value, 2) : "–";
 }

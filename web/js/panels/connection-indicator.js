@@ -6,7 +6,7 @@
  */
 
 import { connectionStatusOf, STATUS_TEXT } from "../state/connection-status.js";
-import { Clock, duration } from "../data/format.js";
+import { Clock, duration, number } from "../data/format.js";
 import { Liveness } from "../data/liveness.js";
 import { MarketClock } from "../data/market-clock.js";
 import { store } from "../page-facts.js";
@@ -251,7 +251,7 @@ export class ConnectionIndicator {
     this.#card.style.right = `${Math.max(8, innerWidth - left - width)}px`;
     this.#card.style.top = `${bottom + 6}px`;
     const rows = [
-      ["Latency", Number.isFinite(this.#latency) ? `${this.#latency.toFixed(1)} ms` : "–"],
+      ["Latency", Number.isFinite(this.#latency) ? `${number(this.#latency, 1)} ms` : "–"],
       ["Last update", Number.isFinite(ageMs) ? `${duration(ageMs)} ago` : "–"],
       [
         "Last message",

@@ -7,7 +7,8 @@
 
 import { LEAD, chanceToReach, leading, openHorizons } from "../data/chance.js";
 import { nextBig } from "../data/clusters.js";
-import { chanceText, duration, price as priceText, stepDecimals, usd } from "../data/format.js";
+import { chanceText, counted, duration, number, usd } from "../data/format.js";
+import { price as priceText, stepDecimals } from "../data/format.js";
 import { fetchForecast } from "../data/rest-client.js";
 import { h, put } from "./dom.js";
 
@@ -148,7 +149,7 @@ export function sentenceOf(forecast, name, horizon) {
  * @returns {string} empty in a simulated market, which tells all
  */
 export function reportedText(exchanges) {
-  const real = exchanges.filter((exchange) => exchange !== SIMULATED);
+  const real = exchanges.filter((exchange) => !exchange.startsWith(SIMULATED));
   if (!real.length) return "";
   const less = real.filter((each) => TELL_LESS[each]).map((each) => `${each} ${TELL_LESS[each]}`);
   return `USD as ${real.join(", ")} report${real.length > 1 ? "" : "s"} them${["", ...less].join("; ")}.`;
@@ -201,8 +202,8 @@ export function nextHourOf(forecast) {
   const [low, high] = smallest.ci;
   const skill = verdict.startsWith("skill") ? "" : ` ${verdict[0].toUpperCase()}${verdict.slice(1)}.`;
   return (
-    `Next hour: rank correlation ${rank.with_map.toFixed(2)} (history and expected range alone ` +
-    `${alone.toFixed(2)}; ${windows.toLocaleString()} hours).${skill} The map's own part: ` +
+    `Next hour: rank correlation ${number(rank.with_map, 2)} (history and expected range alone ` +
+    `${number(alone, 2)}; ${counted(windows, "hour")}).${skill} The map's own part: ` +
     `${signed(smallest.gain)} (95 %: ${signed(low)} to ${signed(high)}): ${low > 0 ? "shown" : "not shown"}.`
   );
 }
@@ -219,5 +220,5 @@ function known({ gain, ci }) {
 
 /** @param {number} value */
 function signed(value) {
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+  return `${value < 0 ? "−" : "+"}${number(Math.abs(value), 3)}`;
 }

@@ -221,7 +221,7 @@ export class MapSlot {
       market.symbol,
       this.window && h("span", { class: "own-window" }, this.window),
       shown && h("span", {}, priceText(shown.price)),
-      at !== null && shown && h("span", { class: "then" }, `as of ${clock.format(shown.timeMs, "minute")}`),
+      at !== null && shown && h("span", { class: "then" }, `as of ${clock.format(shown.timeMs, "stamp")}`),
       partText(market) && h("span", { class: "venues" }, partText(market)),
       market.now?.stale && h("span", { class: "label stale" }, "STALE"),
     );

@@ -22,6 +22,8 @@ export function showReadout(element, market, interval, column, clock) {
   if (price === undefined) return put(element, h("b", {}, market.symbol));
   const first = matrix?.firstKnown ?? 0;
   const change = price / (matrix?.candle(first)?.open ?? price) - 1;
+  const changeText = signedPercent(change);
+  const tone = changeText === signedPercent(0) ? null : change < 0 ? "down" : "up";
   const candle = column === null ? newest : matrix?.candle(column);
   const of = partText(market);
   const part = (/** @type {string} */ name, /** @type {number} */ value) =>
@@ -37,10 +39,10 @@ export function showReadout(element, market, interval, column, clock) {
       h(
         "span",
         {
-          class: change < 0 ? "down" : "up",
+          class: tone,
           title: `over ${duration((matrix.end - first) * matrix.intervalMs)}`,
         },
-        signedPercent(change),
+        changeText,
       ),
     candle && part("O", candle.open),
     candle && part("H", candle.high),
@@ -57,7 +59,7 @@ export function showReadout(element, market, interval, column, clock) {
 function thenTexts(thenMs, price, clock) {
   const title = `As of ${clock.format(thenMs, "full")}`;
   return [
-    h("b", { class: "then", title }, `as of ${clock.format(thenMs, "minute")}`),
+    h("b", { class: "then", title }, `as of ${clock.format(thenMs, "stamp")}`),
     price !== undefined && h("span", {}, `now ${priceText(price)}`),
   ];
 }

@@ -6,7 +6,7 @@
  */
 
 import { sumToPrice } from "../data/clusters.js";
-import { duration, percent, signedPercent, usd } from "../data/format.js";
+import { counted, duration, percent, signedPercent, usd } from "../data/format.js";
 import { fetchReady } from "../data/rest-client.js";
 import { h, put } from "./dom.js";
 import { AccuracyPanel } from "./accuracy.js";
@@ -320,7 +320,7 @@ function flagsOf({ now, header }) {
 
 /** @param {number} count @returns {string} empty: none */
 function warningCount(count) {
-  return count ? `${count} warning${count > 1 ? "s" : ""}` : "";
+  return count ? counted(count, "warning") : "";
 }
 
 /**

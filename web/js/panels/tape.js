@@ -6,7 +6,7 @@
  */
 
 import { EventStream } from "../data/event-stream.js";
-import { Clock, price, usd } from "../data/format.js";
+import { Clock, counted, price, usd } from "../data/format.js";
 import { store } from "../page-facts.js";
 import { announce, h, note, put } from "./dom.js";
 import { TapeSound } from "./tape-sound.js";
@@ -217,7 +217,8 @@ export class Tape {
     const { count, long, short } = this.#minute;
     this.#minute = { count: 0, long: 0, short: 0 };
     if (!this.#isOpen || !count) return;
-    announce(`Last minute: ${count} liquidations, ${usd(long)} longs, ${usd(short)} shorts`);
+    const many = counted(count, "liquidation");
+    announce(`Last minute: ${many}, ${usd(long)} longs, ${usd(short)} shorts`);
   }
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { DEQUANTISED } from "../data/quantise.js";
-import { duration, price as priceText, signedPercent, usd } from "../data/format.js";
+import { counted, duration, price as priceText, signedPercent, usd } from "../data/format.js";
 import { h, put } from "../panels/dom.js";
 
 /** @typedef {import("../chart/chart-view.js").ChartView} ChartView */
@@ -98,7 +98,7 @@ export class Measure {
     put(
       this.#label,
       h("b", {}, signedPercent(to.price / from.price - 1)),
-      h("span", {}, `${priceText(price)} · ${duration(time)} · ${columns} columns`),
+      h("span", {}, `${priceText(price)} · ${duration(time)} · ${counted(columns, "bar")}`),
       h("span", {}, `${usd(standing)} of levels inside, at the right edge`),
       realised > 0 && h("span", {}, `${usd(realised)} of liquidations inside`),
     );

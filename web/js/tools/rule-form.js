@@ -4,7 +4,7 @@
  * @module
  */
 
-import { price as priceText, usd } from "../data/format.js";
+import { ordinal, price as priceText, usd } from "../data/format.js";
 
 /** @typedef {import("../data/alerts-client.js").ServerRule} ServerRule */
 /** @typedef {import("../data/alerts-client.js").Kind} Kind */
@@ -47,7 +47,7 @@ export function describe(rule) {
     kind === "stale" ? "Data stale" : KINDS[kind],
     kind === "price" && rule.price && priceText(rule.price),
     fields.includes("size") && min_usd && `from ${usd(min_usd)}`,
-    min_percentile && `from the ${min_percentile}th percentile`,
+    min_percentile && `from the ${ordinal(min_percentile)} percentile`,
     fields.includes("within") && `within ${within_percent} %`,
     fields.includes("window") && `in ${minutes(window_s)} min`,
     symbol === "*" ? "all markets" : symbol,
