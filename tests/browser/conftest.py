@@ -166,9 +166,10 @@ def watch() -> Watch:
 
 @pytest.fixture
 def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
-    """A fresh profile; parametrize it indirectly for another size or theme."""
-    options: dict[str, Any] = {"viewport": DESKTOP, **getattr(request, "param", {})}
-    made = browser.new_context(locale="en-GB", timezone_id="Europe/Berlin", color_scheme="dark", **options)
+    """A fresh profile; parametrize it indirectly for another size, theme, locale or time zone."""
+    usual = {"viewport": DESKTOP, "locale": "en-GB", "timezone_id": "Europe/Berlin", "color_scheme": "dark"}
+    options: dict[str, Any] = {**usual, **getattr(request, "param", {})}
+    made = browser.new_context(**options)
     made.set_default_timeout(30_000)
     yield made
     made.close()

@@ -194,6 +194,22 @@ def test_the_exported_picture_is_the_screen(open_page: Open, demo_url: str, tmp_
     assert page.url.removeprefix("http://") in written
 
 
+def test_on_paper_the_map_is_whole(open_page: Open, demo_url: str) -> None:
+    """Charts keep the size they are drawn in while the page is laid out for paper, and follow again afterwards."""
+    opened = open_page(demo_url)
+    size = "[view.chart.timeScale().width(), view.element.clientWidth, view.element.clientHeight]"
+    before = opened.view(size)
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    opened.page.emulate_media(media="print")
+    opened.page.set_viewport_size({"width": 800, "height": 560})
+    opened.settle()
+    opened.settle()
+    assert opened.view(size) == before
+    opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    opened.page.emulate_media(media="screen")
+    opened.until("view.element.clientWidth < 800 && view.chart.timeScale().width() < 740")
+
+
 def test_help_lists_the_keys_and_names_the_library(open_page: Open, demo_url: str) -> None:
     """The overlay opens by key and names TradingView, whose licence asks for it; so does the page itself."""
     opened = open_page(demo_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import combinations
@@ -203,6 +204,24 @@ def test_a_reload_keeps_the_venues(open_page: Open, venues_url: str) -> None:
         "() => [...document.querySelectorAll('.popover .boxes input')].map(box => box.checked)"
     )
     assert checked == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{}, {"locale": "ar-EG", "timezone_id": "Asia/Kathmandu"}],
+    indirect=True,
+    ids=["english", "arabic"],
+)
+def test_the_strip_above_the_map_fits_in_one_line(open_page: Open, venues_url: str) -> None:
+    """At 1440 px with several exchanges, to its last button; in digits that stand where they were written."""
+    page = open_page(venues_url).page
+    page.wait_for_function(
+        "() => document.querySelector('#context').innerText.match(/ % .* h/g)?.length && liqstream.tape"
+    )
+    page.wait_for_function("() => document.querySelector('#context').dataset.more === ''")
+    assert page.evaluate("document.querySelector('#context').offsetHeight") < 30
+    assert page.locator(".figure .of").nth(1).text_content() == "on simulated"
+    assert not re.search("[\u0660-\u0669\u06f0-\u06f9]", page.inner_text("body"))
 
 
 @pytest.mark.parametrize(("asked", "left"), [("mtgox", []), ("mtgox,simulated-2", ["simulated-2"])])

@@ -6,6 +6,11 @@
 
 import { tiersText } from "../state/leverage-tiers.js";
 
+/**
+ * In a line that is written from the left, digits of the Arabic script would change places with the signs,
+ * units and figures beside them.
+ */
+const LATIN = { numberingSystem: "latn" };
 /** @type {Map<number, Intl.NumberFormat>} */
 const numbers = new Map();
 
@@ -22,6 +27,7 @@ export function number(value, most, least = most) {
     numbers.set(
       key,
       (format = new Intl.NumberFormat(undefined, {
+        ...LATIN,
         minimumFractionDigits: least,
         maximumFractionDigits: most,
       })),
@@ -203,7 +209,7 @@ export class Clock {
     let format = this.#formats.get(form);
     if (!format) {
       const zone = this.#utc ? { timeZone: "UTC" } : {};
-      format = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", ...FORMS[form] });
+      format = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", ...LATIN, ...FORMS[form] });
       this.#formats.set(form, format);
     }
     return format.format(ms);

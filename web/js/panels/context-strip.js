@@ -20,11 +20,17 @@ const PAID_MS = 3000;
 class Figure {
   #value = h("b", {}, UNKNOWN);
   #detail = h("span");
+  /** Whose it is, which a strip without room leaves to the title. */
+  #of = h("span", { class: "of" });
   #age = h("small");
 
   /** @param {string} name */
   constructor(name) {
-    this.element = h("div", { class: "figure" }, h("span", {}, name), this.#value, this.#detail, this.#age);
+    this.element = h("div", { class: "figure" }, h("span", {}, name), ...this.#parts);
+  }
+
+  get #parts() {
+    return [this.#value, this.#detail, this.#of, this.#age];
   }
 
   /**
@@ -32,10 +38,13 @@ class Figure {
    * @param {string} [detail]
    * @param {number | null} [ageMs] null: not known
    * @param {string} [title]
+   * @param {string} [of] whose it is
    */
-  show(value, detail = "", ageMs = null, title = "") {
+  show(value, detail = "", ageMs = null, title = "", of = "") {
     write(this.#value, value);
     write(this.#detail, detail);
+    write(this.#of, of);
+    this.#of.hidden = !of;
     write(this.#age, ageMs === null ? "" : duration(ageMs));
     if (this.element.title !== title) this.element.title = title;
   }
@@ -136,9 +145,10 @@ export class ContextStrip {
     const several = context.now.exchanges.length > 1;
     this.#funding.show(
       signedPercent(rate, 4),
-      several ? `${coming}, ${context.now.funding_exchange}` : coming,
+      coming,
       of === null ? null : nowMs - of,
       parts(context, (each) => each.funding_rate !== null && signedPercent(each.funding_rate, 4)),
+      several ? `on ${context.now.funding_exchange}` : "",
     );
   }
 

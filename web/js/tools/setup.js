@@ -22,6 +22,7 @@ import { Layouts } from "./layouts.js";
 import { MapDrawings } from "./map-drawings.js";
 import { MarketSearch } from "./market-search.js";
 import { Measure } from "./measure.js";
+import { keepSizesInPrint } from "./print.js";
 import { PushSwitch } from "./push-switch.js";
 import { SweptOutlines } from "./swept-outlines.js";
 import { replayShortcuts, TimeTravel } from "./time-travel.js";
@@ -157,6 +158,7 @@ export function setUpTools(page) {
   const help = helpDialog(shortcuts, facts.version);
   find("#help-button").addEventListener("click", () => help.showModal());
   listen(shortcuts);
+  keepSizesInPrint();
 }
 
 /**
