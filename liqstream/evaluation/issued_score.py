@@ -17,8 +17,12 @@ from liqstream.evaluation.forecast_score import (
 )
 from liqstream.market import DAY_MS, FloatArray, TimeArray
 from liqstream.model.forecast_features import log_usd
+from liqstream.model.forecast_rows import COMBINATION
 
 NOT_CHECKED = "not checked on this market yet ({days} of {needed} days)"
+
+_BESIDE = (COMBINATION, "N2", "AR+vol", "AR+vol+hour")
+"""Rows that are compared, on the windows that have all of them."""
 
 SWITCH_OFF_DAYS = 30
 """From so many days on, a map that makes the forecast worse is switched off."""
@@ -38,7 +42,8 @@ def score_issued(
 ) -> dict[str, Any]:
     """Rank correlation of what was served, its gains over what was stored beside it, coverage and a verdict.
 
-    `windows` ascend by time. Keys are always there, None where too little was issued.
+    `windows` ascend by time. Keys are always there, None where too little was issued; gains have the days of
+    the windows that they rest on.
     """
     days = len({window.time_ms // DAY_MS for window in windows})
     grades: dict[str, Any] = {
@@ -59,16 +64,22 @@ def score_issued(
     grades["rank"], grades["ci"] = _figures(_draws({"": served}, y, times, bootstrap)[""])
     grades["coverage_80"] = _coverage(windows, y)
     beside = [window.content["y_hat"] for window in windows]
-    common = np.array([{"N2", "AR+vol", "AR+vol+hour"} <= set(rows) for rows in beside])
+    common = np.array([set(_BESIDE) <= set(rows) for rows in beside])
     if int(common.sum()) < MIN_SCORED_WINDOWS:
         return grades
     kept = [rows for rows, is_common in zip(beside, common, strict=True) if is_common]
-    named = {name: np.array([rows[name] for rows in kept]) for name in ("N2", "AR+vol", "AR+vol+hour")}
+    named = {name: np.array([rows[name] for rows in kept]) for name in _BESIDE}
     draws = _draws(named | {"": served[common]}, y[common], times[common], bootstrap)
-    gains = {name: draws[""] - draws[name] for name in named}
+    gains = {name: draws[""] - draws[name] for name in ("AR+vol", "AR+vol+hour")}
+    # Not of what was served: while the map is switched off that is N2 itself, and would bring it back.
+    gains["N2"] = draws[COMBINATION] - draws["N2"]
+    # Until a regression is fitted, after two weeks of hours, there is nothing to compare: these days count.
+    compared = len(np.unique(times[common] // DAY_MS))
     for key, name in (("gain_over_ar_vol", "AR+vol"), ("gain_over_strongest", "N2")):
         gain, ci = _figures(gains[name])
-        grades[key] = {"gain": gain, "ci": ci}
+        grades[key] = {"gain": gain, "ci": ci, "days": compared}
+    if compared < MIN_VERDICT_DAYS:
+        return grades
     grades["verdict"] = _verdict(
         horizon,
         days,
@@ -79,9 +90,9 @@ def score_issued(
 
 
 def is_map_harmful(grades: dict[str, Any]) -> bool:
-    """Whether the served forecast ranked surely worse than the one without a map, over 30 days."""
+    """Whether the forecast with the map ranked surely worse than the one without it, over 30 days."""
     gain = grades["gain_over_strongest"]
-    return bool(gain is not None and grades["days"] >= SWITCH_OFF_DAYS and gain["ci"][1] < 0)
+    return bool(gain is not None and gain["days"] >= SWITCH_OFF_DAYS and gain["ci"][1] < 0)
 
 
 def _verdict(horizon: str, days: int, lower_bounds: list[float], *, map_is_shown: bool = False) -> str:

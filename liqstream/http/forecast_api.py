@@ -17,8 +17,10 @@ from liqstream.http.app_keys import STORE
 from liqstream.http.params import symbol_param
 from liqstream.http.responses import json_response, not_found
 from liqstream.ingest.forecast_loop import ForecastLoop
-from liqstream.market import DAY_MS
+from liqstream.market import DAY_MS, FloatArray, MarketKey, TimeArray
+from liqstream.market.coverage import is_covered
 from liqstream.model.forecast_features import HORIZONS
+from liqstream.model.market_forecast import KNOWN_WITHIN_MS
 from liqstream.positions.collector import EXCHANGE
 from liqstream.store.forecasts import StoredForecast
 from liqstream.store.market_store import MarketStore
@@ -70,38 +72,56 @@ class IssuedGrades:
             ]
             windows = await self._with_realised(symbol, aligned, horizon.length_ms)
             grades[name] = await asyncio.to_thread(score_issued, name, windows)
-            if is_map_harmful(grades[name]):
-                self.forecasts.switched_off.add((symbol, name))
+            off = self.forecasts.switched_off
+            (off.add if is_map_harmful(grades[name]) else off.discard)((symbol, name))
         return grades
 
     async def _with_realised(
         self, symbol: str, issued: Sequence[StoredForecast], length_ms: int
     ) -> list[IssuedWindow]:
-        """Those whose liquidations are known: from the first known window of their exchanges on."""
+        """Those whose liquidations are known: on each of their exchanges of which any are, about that time.
+
+        What another exchange had is added where it is known, as in what forecasts learn from.
+        """
         if not issued:
             return []
         # Of Hyperliquid's liquidations a part is found, which says nothing of the USD of all.
-        exchanges = sorted({name for each in issued for name in each.exchanges.split(",")} - {EXCHANGE})
-        start_ms, end_ms = issued[0].time_ms, issued[-1].time_ms + length_ms
+        names = sorted({name for each in issued for name in each.exchanges.split(",")} - {EXCHANGE})
+        opens_ms = np.arange(issued[0].time_ms, issued[-1].time_ms + 1, length_ms, dtype=np.int64)
+        by_exchange = {
+            name: await self._realised(MarketKey(name, symbol), opens_ms, length_ms) for name in names
+        }
+        rows = (np.array([each.time_ms for each in issued]) - opens_ms[0]) // length_ms
+        windows = []
+        for each, row in zip(issued, rows.tolist(), strict=True):
+            lately = slice(max(0, row - KNOWN_WITHIN_MS // length_ms), row + 1)
+            known = {name for name, usd in by_exchange.items() if np.isfinite(usd[0, row])}
+            wanted = {
+                name
+                for name in set(each.exchanges.split(",")) & by_exchange.keys()
+                if np.isfinite(by_exchange[name][0, lately]).any()
+            }
+            if known and wanted <= known:
+                usd = np.sum([by_exchange[name][:, row] for name in sorted(known)], axis=0)
+                windows.append(IssuedWindow(each.time_ms, json.loads(each.content), usd))
+        return windows
+
+    async def _realised(self, market: MarketKey, opens_ms: TimeArray, length_ms: int) -> FloatArray:
+        """USD of longs and shorts per window, shape (2, windows); NaN where no total was given and single
+        liquidations were not listened to."""
+        start_ms, end_ms = int(opens_ms[0]), int(opens_ms[-1]) + length_ms
         totals = await self.store.liquidation_totals(
-            symbol, length_ms, start_ms=start_ms, end_ms=end_ms, exchanges=exchanges
+            market.symbol, length_ms, start_ms=start_ms, end_ms=end_ms, exchanges=(market.exchange,)
         )
-        if not len(totals):
-            return []
-        first_ms = int(totals.open_time_ms[0])
-        usd = dict(
-            zip(
-                totals.open_time_ms.tolist(),
-                np.stack((totals.long_usd, totals.short_usd), axis=1),
-                strict=True,
-            )
+        spans = await self.store.liquidation_spans(
+            market.exchange, market.symbol, start_ms=start_ms, end_ms=end_ms
         )
-        nothing = np.zeros(2)
-        return [
-            IssuedWindow(each.time_ms, json.loads(each.content), usd.get(each.time_ms, nothing))
-            for each in issued
-            if each.time_ms >= first_ms
-        ]
+        known = is_covered(spans, opens_ms, length_ms)
+        usd = np.zeros((2, len(opens_ms)))
+        rows = (totals.open_time_ms - start_ms) // length_ms
+        usd[:, rows] = totals.long_usd, totals.short_usd
+        known[rows[totals.from_totals]] = True
+        return np.where(known, usd, np.nan)
 
 
 GRADES: web.AppKey[IssuedGrades] = web.AppKey("forecast_grades")

@@ -1,18 +1,18 @@
 """All horizons' forecasts of one symbol over the exchanges followed, fed with closed bars.
 
 What stands is added up over the exchanges, and so are realised liquidations; prices are those of the first
-exchange. One object per symbol, not thread-safe.
+exchange, or while its bars stay away those of the next that has some. One object per symbol, not thread-safe.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from liqstream.market import Bars, FloatArray
+from liqstream.market import DAY_MS, Bars, FloatArray
 from liqstream.model.estimator import Estimator
 from liqstream.model.forecast import HorizonForecast, HorizonForecaster
 from liqstream.model.forecast_features import CELLS, HORIZONS, PriceHistory, masses_by_distance
@@ -20,6 +20,12 @@ from liqstream.model.forecast_priors import HorizonPrior
 from liqstream.model.kernel import Kernel
 
 _LONGEST_MS = max(horizon.length_ms for horizon in HORIZONS.values())
+
+MISSED_BARS = 2
+"""Once another exchange has so many newer bars, the one whose bars are the moments is not waited for."""
+
+KNOWN_WITHIN_MS = DAY_MS
+"""An exchange whose liquidations were known so lately belongs to the sum: without it a bar is unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +35,33 @@ class ExchangeBars:
     bars: Bars
     realised_long_usd: FloatArray
     realised_short_usd: FloatArray
+
+    def usd_in(self, open_time_ms: int) -> FloatArray | None:
+        """USD of longs and shorts liquidated in the bar of a time, NaN where unknown; None without it."""
+        row = int(np.searchsorted(self.bars.open_time_ms, open_time_ms))
+        if row == len(self.bars) or int(self.bars.open_time_ms[row]) != open_time_ms:
+            return None
+        return np.array([self.realised_long_usd[row], self.realised_short_usd[row]])
+
+
+@dataclass(slots=True)
+class _Moment:
+    """What was liquidated in the bar that ended at a time, over the exchanges that know it.
+
+    `late` are the exchanges whose bar had not come yet; `lacks` is whether one that belongs to the sum does
+    not know it.
+    """
+
+    end_ms: int
+    sums: FloatArray = field(default_factory=lambda: np.zeros(2))
+    is_known: bool = False
+    lacks: bool = False
+    late: set[str] = field(default_factory=set)
+
+    @property
+    def usd(self) -> FloatArray:
+        """USD of longs and shorts, NaN where unknown."""
+        return self.sums if self.is_known and not self.lacks else np.full(2, np.nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,12 +85,16 @@ class MarketForecast:
     def __init__(self, kernel: Kernel, interval_ms: int, priors: Mapping[str, HorizonPrior]) -> None:
         self.interval_ms = interval_ms
         self._kernel = kernel  # of every exchange's map
-        self._history = PriceHistory(interval_ms)  # of the first exchange
+        self._history = PriceHistory(interval_ms)  # of the exchange whose bars are the moments
+        self._moments_of = ""  # its name; "" before the first bar
         self._estimators: dict[str, Estimator] = {}  # by exchange, made with its first bars
         # Open interest in USD by exchange, as of its last bar.
         self._open_interest_usd: dict[str, float] = {}
-        # Realised USD (long, short) of the newest bars, as long as the longest horizon; NaN where unknown.
-        self._realised: deque[tuple[int, float, float]] = deque(maxlen=_LONGEST_MS // interval_ms)
+        # By exchange, the close (UTC ms) of its last bar whose liquidations were known.
+        self._known_ms: dict[str, int] = {}
+        # Realised USD of the newest bars, as long as the longest horizon.
+        self._realised: deque[_Moment] = deque(maxlen=_LONGEST_MS // interval_ms)
+        # One per horizon that the bars divide.
         self._forecasters = [
             HorizonForecaster(horizon, prior=priors.get(horizon.name))
             for horizon in HORIZONS.values()
@@ -83,19 +120,21 @@ class MarketForecast:
         """Take in bars newer than the last, by exchange; what is issued at the last one's close.
 
         The first exchange's bars are the moments: another's that have not closed by then wait for the next
-        call and must be given again. Aligned windows on the way are learned from. None without new bars, or
-        while nothing can be forecast.
+        call and must be given again. Where the first has missed MISSED_BARS, the next that has them gives the
+        moments until it is back. Aligned windows on the way are learned from. None without new bars, or while
+        nothing can be forecast.
         """
-        first = next(iter(exchanges.values()), None)
-        if first is None or not len(first.bars):
+        first = self._first_of(exchanges)
+        if first is None:
             return None
+        self._take_late(exchanges)
         issued: IssuedForecasts | None = None
         # What the history has already passed was another exchange's when that one came first.
         start = int(np.searchsorted(first.bars.open_time_ms, self.end_ms or 0))
         for row in range(start, len(first.bars)):
             end_ms = int(first.bars.open_time_ms[row]) + self.interval_ms
             self._take_prices(first.bars, row)
-            self._realised.append((end_ms, *_realised_in(exchanges, end_ms - self.interval_ms)))
+            self._realised.append(self._realised_in(exchanges, end_ms - self.interval_ms))
             for forecaster in self._forecasters:
                 length_ms = forecaster.horizon.length_ms
                 window = self._history.window(end_ms, length_ms)
@@ -105,6 +144,23 @@ class MarketForecast:
             if due:
                 issued = self._issue(exchanges, end_ms, due)
         return issued
+
+    def _first_of(self, exchanges: Mapping[str, ExchangeBars]) -> ExchangeBars | None:
+        """The bars that are the moments; None where there are no new ones, or others' must wait for them."""
+        after_ms = self.end_ms or 0
+        new = {
+            name: len(given.bars) - int(np.searchsorted(given.bars.open_time_ms, after_ms))
+            for name, given in exchanges.items()
+        }
+        names = list(exchanges)
+        name = next((name for name in names if new[name]), None)
+        if name is None:
+            return None
+        before = self._moments_of
+        if before in names and names.index(name) > names.index(before) and new[name] < MISSED_BARS:
+            return None
+        self._moments_of = name
+        return exchanges[name]
 
     def _take_prices(self, bars: Bars, row: int) -> None:
         open_, high, low, close = (
@@ -150,20 +206,56 @@ class MarketForecast:
     def _sum(self, end_ms: int, length_ms: int) -> FloatArray | None:
         """Realised USD of the window that ends now; None where a bar's is unknown."""
         count = length_ms // self.interval_ms
-        if len(self._realised) < count or self._realised[-count][0] != end_ms - length_ms + self.interval_ms:
+        if (
+            len(self._realised) < count
+            or self._realised[-count].end_ms != end_ms - length_ms + self.interval_ms
+        ):
             return None
-        sums = np.array([self._realised[at][1:] for at in range(-count, 0)]).sum(axis=0)
+        sums: FloatArray = np.array([self._realised[at].usd for at in range(-count, 0)]).sum(axis=0)
         return sums if np.isfinite(sums).all() else None
 
+    def _take_late(self, exchanges: Mapping[str, ExchangeBars]) -> None:
+        """Add what was liquidated in bars that had not closed when their moment came."""
+        for moment in self._realised:
+            for name in moment.late & exchanges.keys():
+                usd = exchanges[name].usd_in(moment.end_ms - self.interval_ms)
+                if usd is not None:
+                    self._count(moment, name, usd)
 
-def _realised_in(exchanges: Mapping[str, ExchangeBars], open_time_ms: int) -> tuple[float, float]:
-    """USD liquidated in a bar over the exchanges that know it; NaN where none does."""
-    known = []
-    for given in exchanges.values():
-        row = int(np.searchsorted(given.bars.open_time_ms, open_time_ms))
-        if row < len(given.bars) and int(given.bars.open_time_ms[row]) == open_time_ms:
-            known.append((float(given.realised_long_usd[row]), float(given.realised_short_usd[row])))
-    known = [pair for pair in known if np.isfinite(pair).all()]
-    if not known:
-        return float("nan"), float("nan")
-    return sum(pair[0] for pair in known), sum(pair[1] for pair in known)
+    def _realised_in(self, exchanges: Mapping[str, ExchangeBars], open_time_ms: int) -> _Moment:
+        """What was liquidated in a bar; unknown where an exchange that belongs to the sum does not know it.
+
+        An outage must not read as a calm market. An exchange whose bar is just late is added when it comes,
+        and one without a bar in between had no trade.
+        """
+        moment = _Moment(open_time_ms + self.interval_ms)
+        for name, given in exchanges.items():
+            usd = given.usd_in(open_time_ms)
+            if usd is not None:
+                self._count(moment, name, usd)
+                continue
+            newest_ms = self._newest_ms(name, given)
+            if newest_ms < open_time_ms:
+                moment.late.add(name)
+                is_out = newest_ms < open_time_ms - self.interval_ms
+                moment.lacks |= is_out and self._belongs(name, moment.end_ms)
+        return moment
+
+    def _count(self, moment: _Moment, name: str, usd: FloatArray) -> None:
+        moment.late.discard(name)
+        if np.isfinite(usd).all():
+            moment.sums += usd
+            moment.is_known = True
+            self._known_ms[name] = max(moment.end_ms, self._known_ms.get(name, 0))
+        else:
+            moment.lacks |= self._belongs(name, moment.end_ms)
+
+    def _belongs(self, name: str, end_ms: int) -> bool:
+        return end_ms - self._known_ms.get(name, -KNOWN_WITHIN_MS) <= KNOWN_WITHIN_MS
+
+    def _newest_ms(self, name: str, given: ExchangeBars) -> int:
+        """Open time of an exchange's newest bar, of those given or taken in; -1 before any."""
+        estimator = self._estimators.get(name)
+        taken_ms = None if estimator is None else estimator.last_open_time_ms
+        given_ms = int(given.bars.open_time_ms[-1]) if len(given.bars) else -1
+        return max(given_ms, -1 if taken_ms is None else taken_ms)

@@ -10,7 +10,7 @@ from liqstream.evaluation.bootstrap import Bootstrap
 from liqstream.evaluation.issued_score import IssuedWindow, is_map_harmful, score_issued
 from liqstream.market import HOUR_MS
 
-FEW = Bootstrap(draws=200)
+FEW, FEWER = Bootstrap(draws=200), Bootstrap(draws=40)
 
 
 def windows(days: int, *, served_noise: float = 0.5, beside_noise: float = 3.0) -> list[IssuedWindow]:
@@ -57,3 +57,28 @@ def test_a_forecast_like_those_beside_it_has_no_skill_and_a_worse_one_loses_its_
     worse = score_issued("1h", windows(31, served_noise=5.0, beside_noise=0.5), FEW)
     assert is_map_harmful(worse)
     assert not is_map_harmful(score_issued("1h", windows(20, served_noise=5.0, beside_noise=0.5), FEW))
+
+
+def test_the_gain_of_a_map_that_is_switched_off_is_still_the_maps() -> None:
+    """What is served then is N2, which has no gain over itself: it would bring a harmful map back."""
+    worse = windows(31, served_noise=5.0, beside_noise=0.5)
+    for window in worse:
+        window.content["method"] = "N2"
+    grades = score_issued("1h", worse, FEWER)
+    assert grades["rank"] > 0.8
+    assert grades["gain_over_strongest"]["gain"] < -0.5
+    assert is_map_harmful(grades)
+
+
+def test_days_without_anything_to_compare_with_do_not_count() -> None:
+    """No skill is claimed, and no map switched off, on a few days because weeks came before them."""
+    for served, beside in ((0.5, 3.0), (5.0, 0.5)):
+        given = windows(34, served_noise=served, beside_noise=beside)
+        for window in given[: 30 * 24]:
+            window.content["y_hat"] = {"cF": window.content["y_hat"]["N2+T"]}
+            window.content["method"] = "cF"
+        grades = score_issued("1h", given, FEWER)
+        assert grades["days"] == 34
+        assert grades["gain_over_ar_vol"]["days"] == 4
+        assert grades["verdict"] == "no skill shown here yet"
+        assert not is_map_harmful(grades)

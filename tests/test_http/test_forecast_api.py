@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,26 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
 from liqstream.feeds.bar_replay import ReplayFeed
+from liqstream.heatmap.live_maps import LiveMaps
+from liqstream.heatmap.market_map import MapModel
 from liqstream.http.app_keys import STORE
-from liqstream.market import Candle, LiquidationTotal, MarketEvent
+from liqstream.http.forecast_api import IssuedGrades
+from liqstream.ingest.forecast_loop import ForecastLoop
+from liqstream.market import (
+    HOUR_MS,
+    Candle,
+    Liquidation,
+    LiquidationSpan,
+    LiquidationTotal,
+    MarketEvent,
+    Side,
+)
+from liqstream.model.kernel import tiered
 from liqstream.server.app import make_app
 from liqstream.settings.load import load_settings
 from liqstream.settings.table import Settings
+from liqstream.store.forecasts import StoredForecast
+from liqstream.store.market_store import MarketStore
 from tests.support.markets import MINUTE_MS, walk
 
 BARS = 3 * 288
@@ -101,3 +117,64 @@ async def test_a_symbol_that_is_not_followed_is_refused(
         assert answer.status == 400
     async with client.get("/api/forecast/BTCUSDT") as answer:
         assert answer.status == 200 or "has been issued yet" in await answer.text()
+
+
+T0 = 1_779_724_800_000
+HOURS = 60
+
+
+def issued(hour: int, exchanges: str) -> StoredForecast:
+    """An hour's forecast that was served from levels alone."""
+    side = {"expected_usd": 1, "quantiles_usd": {"0.1": 1, "0.5": 2, "0.9": 3}}
+    content = {"method": "cF", "y_hat": {"cF": [12.0, 13.0]}, "long": side, "short": side}
+    return StoredForecast("BTCUSDT", "1h", T0 + hour * HOUR_MS, exchanges, "cF", json.dumps(content))
+
+
+def liquidated(exchange: str, hour: int) -> Liquidation:
+    """100,000 USD of a long, in the middle of an hour."""
+    side: Side = "long"
+    return Liquidation(exchange, "BTCUSDT", T0 + hour * HOUR_MS + HOUR_MS // 2, side, 1e5, 1.0)
+
+
+def listened(exchange: str, first: int, end: int) -> LiquidationSpan:
+    return LiquidationSpan(exchange, "BTCUSDT", T0 + first * HOUR_MS, T0 + end * HOUR_MS)
+
+
+async def grades_of(
+    tmp_path: Path, records: Sequence[MarketEvent], forecasts: Sequence[StoredForecast]
+) -> dict[str, Any]:
+    """The hour's grades of forecasts, over a store with some records."""
+    store = await MarketStore.open(tmp_path / "market.duckdb")
+    await store.append(records)
+    await store.append_forecasts(forecasts)
+    model = MapModel(tiered(), interval_ms=INTERVAL_MS, history_days=14)
+    maps = LiveMaps(store, model, stale_after_s=60, epoch=1, clock_s=lambda: 0.0)
+    loop = ForecastLoop(store, maps, ["BTCUSDT"], priors={}, clock_s=lambda: 0.0)
+    graded = IssuedGrades(store, loop)
+    found = await graded.of("BTCUSDT", T0 + HOURS * HOUR_MS)
+    await graded.close()
+    maps.close()
+    await store.close()
+    hour: dict[str, Any] = found["1h"]
+    return hour
+
+
+async def test_an_hour_that_was_not_listened_to_is_not_graded(tmp_path: Path) -> None:
+    """Nothing liquidated there says nothing; a quiet hour that was listened to is a true zero."""
+    # Two events, 48 hours apart: all between them but an outage of ten hours is known to be calm.
+    records: list[MarketEvent] = [liquidated("binance", 2), liquidated("binance", 50)]
+    records += [listened("binance", 0, 20), listened("binance", 30, 57)]
+    grades = await grades_of(tmp_path, records, [issued(hour, "binance") for hour in range(HOURS)])
+    assert grades["windows"] == 20 + 27
+
+
+async def test_an_exchange_that_broke_off_leaves_its_hours_ungraded_for_a_day(tmp_path: Path) -> None:
+    """The rest of a sum is no sum; one that is gone for longer, or never was there, is not waited for."""
+    records: list[MarketEvent] = [
+        liquidated(name, hour) for name in ("binance", "okx") for hour in range(HOURS)
+    ]
+    records += [listened("binance", 0, HOURS), listened("okx", 0, 10), listened("okx", 12, 30)]
+    # Six were issued without it: they are of the others alone.
+    every, some = "binance,gate,hyperliquid,okx", "binance,gate"
+    forecasts = [issued(hour, some if 40 <= hour < 46 else every) for hour in range(HOURS)]
+    assert (await grades_of(tmp_path, records, forecasts))["windows"] == HOURS - 2 - 24 + 6

@@ -116,3 +116,77 @@ def test_without_new_bars_nothing_is_issued() -> None:
     assert forecast.advance({"binance": part(half_hours(1), slice(0, 0))}) is None
     assert forecast.end_ms is None
     assert forecast.windows() == {"30m": 0, "1h": 0, "4h": 0}
+
+
+def issued_usd(forecast: MarketForecast, bars: dict[str, ExchangeBars], rows: range) -> list[float]:
+    """The last window's y of longs, as each half hour's forecast knew it, fed bar by bar."""
+    found = []
+    for row in rows:
+        issued = forecast.advance({name: part(each, slice(row, row + 1)) for name, each in bars.items()})
+        assert issued is not None
+        features = issued.horizons["30m"].features
+        assert features is not None
+        found.append(float(np.exp(features[0, 0]) - 1e4))
+    return found
+
+
+def with_usd(given: ExchangeBars, long_usd: float, unknown: range = range(0)) -> ExchangeBars:
+    """The same bars, in each of which so much was liquidated; nothing is known of some."""
+    usd = np.full(len(given.bars), long_usd)
+    usd[list(unknown)] = np.nan
+    return ExchangeBars(given.bars, usd, usd)
+
+
+def test_an_exchange_that_is_not_listened_to_leaves_the_sum_unknown_for_a_day() -> None:
+    """What the others have is no calm market; an exchange that never said anything is not waited for."""
+    given = half_hours(4)
+    silent = range(60, 66)
+    bars = {
+        "binance": with_usd(given, 1e6),
+        "bybit": with_usd(given, 5e5, silent),
+        "gate": with_usd(given, np.nan),
+    }
+    forecast = MarketForecast(tiered(), HALF_HOUR_MS, shipped_priors())
+    forecast.advance({name: part(each, slice(0, 55)) for name, each in bars.items()})
+    before = forecast.windows()["30m"]
+    assert issued_usd(forecast, bars, range(55, 70)) == pytest.approx([1.5e6] * 15)
+    assert forecast.windows()["30m"] == before + 15 - len(silent)
+    bars["bybit"] = with_usd(given, 5e5, range(70, 192))
+    found = issued_usd(forecast, bars, range(70, 122))
+    assert found[:48] == pytest.approx([1.5e6] * 48)
+    assert found[-1] == pytest.approx(1e6)
+
+
+def test_a_late_bar_is_added_when_it_comes() -> None:
+    """Two exchanges, of which one's bars always come after the moment: both count all the same."""
+    given = half_hours(4)
+    first, late = with_usd(given, 1e6), with_usd(given, 5e5)
+    forecast = MarketForecast(tiered(), HALF_HOUR_MS, shipped_priors())
+    forecast.advance({"binance": part(first, slice(0, 95)), "okx": part(late, slice(0, 94))})
+    issued = None
+    for row in range(95, 192):
+        issued = forecast.advance(
+            {"binance": part(first, slice(row, row + 1)), "okx": part(late, slice(row - 1, row))}
+        )
+    assert issued is not None
+    features = issued.horizons["4h"].features
+    assert features is not None
+    assert float(np.exp(features[0, 0]) - 1e4) == pytest.approx(8 * 1.5e6 - 5e5)
+
+
+def test_another_exchange_gives_the_moments_while_the_first_is_away() -> None:
+    """One missed bar may be late; from the second on the next exchange is taken, until the first is back."""
+    given = half_hours(4)
+    forecast = MarketForecast(tiered(), HALF_HOUR_MS, shipped_priors())
+    both = {"binance": given, "okx": given}
+    forecast.advance({name: part(each, slice(0, 100)) for name, each in both.items()})
+    none = part(given, slice(0, 0))
+    assert forecast.advance({"binance": none, "okx": part(given, slice(100, 101))}) is None
+    for stop in (102, 103):
+        issued = forecast.advance({"binance": none, "okx": part(given, slice(100, stop))})
+        assert issued is not None
+        assert issued.time_ms == int(given.bars.open_time_ms[stop])
+        assert issued.exchanges == ("okx",)
+    issued = forecast.advance({"binance": part(given, slice(100, 104)), "okx": part(given, slice(103, 104))})
+    assert issued is not None
+    assert issued.exchanges == ("binance", "okx")
