@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .heatmap_client import HeatmapClient, Status
     from .history import History
     from .levels import Level, Levels
+    from .liquidations import LiquidationEvent, LiquidationTotals, RealisedLiquidations
     from .market_table import MarketTable, MarketTables
     from .positions import (
         Coverage,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         MeasuredPosition,
         MeasuredPositions,
     )
+    from .score import MapScore, ScoreFigures, ScoreGain, SideScore
     from .snapshot import Snapshot, Tick
     from .subscription import Subscription
 
@@ -52,6 +54,9 @@ __all__ = [
     "LevelAges",
     "Levels",
     "LiquidationColumns",
+    "LiquidationEvent",
+    "LiquidationTotals",
+    "MapScore",
     "MarketContext",
     "MarketEndedError",
     "MarketTable",
@@ -60,7 +65,11 @@ __all__ = [
     "MeasuredPositions",
     "OldServerError",
     "Reach",
+    "RealisedLiquidations",
     "RefusedError",
+    "ScoreFigures",
+    "ScoreGain",
+    "SideScore",
     "Skill",
     "Snapshot",
     "Status",
@@ -87,6 +96,9 @@ _MODULES = {
     "LevelAges": "positions",
     "Levels": "levels",
     "LiquidationColumns": "context",
+    "LiquidationEvent": "liquidations",
+    "LiquidationTotals": "liquidations",
+    "MapScore": "score",
     "MarketContext": "context",
     "MarketEndedError": "errors",
     "MarketTable": "market_table",
@@ -95,7 +107,11 @@ _MODULES = {
     "MeasuredPositions": "positions",
     "OldServerError": "errors",
     "Reach": "forecast",
+    "RealisedLiquidations": "liquidations",
     "RefusedError": "errors",
+    "ScoreFigures": "score",
+    "ScoreGain": "score",
+    "SideScore": "score",
     "Skill": "forecast",
     "Snapshot": "snapshot",
     "Status": "heatmap_client",

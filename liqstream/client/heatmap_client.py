@@ -21,10 +21,12 @@ from .env_proxy import env_proxy
 from .errors import CannotConnectError, ClientError, RefusedError
 from .forecast import Forecast, decode_forecast
 from .history import History, decode_history
+from .liquidations import RealisedLiquidations, decode_liquidations
 from .market_table import MarketTables
 from .positions import MeasuredPositions, decode_positions
 from .reconnect import LONGEST_WAIT_S, full_jitter, may_reconnect
 from .rest import decode_latest, fetch
+from .score import MapScore, decode_score
 from .snapshot import Snapshot
 from .subscription import Subscription
 from .subscriptions import Subscriptions
@@ -219,6 +221,28 @@ class HeatmapClient:
             query |= {"low": repr(prices[0]), "high": repr(prices[1])}
         url = self._addresses.resource("/api/positions/{symbol}", symbol=symbol_of(symbol))
         return decode_positions(await fetch(self._opened(), url.with_query(query)))
+
+    async def liquidations(
+        self,
+        symbol: str,
+        window: str = "24h",
+        *,
+        interval: str | None = None,
+        exchanges: Collection[str] = (),
+    ) -> RealisedLiquidations:
+        """What was liquidated over the last `window`: events and totals, by REST. Raises ClientError."""
+        query = {"window": window, **({"interval": interval} if interval else {}), **_of(exchanges)}
+        url = self._addresses.resource("/api/liquidations/{symbol}", symbol=symbol_of(symbol))
+        return decode_liquidations(await fetch(self._opened(), url.with_query(query)))
+
+    async def score(self, symbol: str, *, exchange: str | None = None) -> MapScore:
+        """How good the map of a symbol on an exchange (by default the first) has been, by REST.
+
+        Raises ClientError, also while the first score is worked out: ask again in a few seconds.
+        """
+        url = self._addresses.resource("/api/score/{symbol}", symbol=symbol_of(symbol))
+        query = _of([exchange] if exchange else [])
+        return decode_score(await fetch(self._opened(), url.with_query(query)))
 
     def account(self, symbol: str) -> Account:
         """What arrived of a subscribed symbol and what did not. Raises KeyError for others."""

@@ -12,6 +12,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
+from liqstream.client import HeatmapClient
 from liqstream.evaluation.market_score import FORECAST, MAP, Asked
 from liqstream.evaluation.scoring_data import Span
 from liqstream.feeds.bar_replay import ReplayFeed
@@ -88,6 +89,15 @@ async def test_the_score_stands_beside_its_baselines(client: TestClient[Any, Any
         )
         low, high = first["sides"][side]["model"]["spearman_ci"]
         assert low <= first["sides"][side]["model"]["spearman"] <= high
+    async with HeatmapClient(str(client.make_url("/"))) as python:
+        read = await python.score("BTC/USDT:USDT", exchange="binance")
+        realised = await python.liquidations("BTCUSDT", "12h", interval="15m")
+    assert read.mean is not None
+    assert (read.n, read.begin, read.hash) == (first["n"], first["from"], first["hash"])
+    assert read.mean.best.spearman == first["mean"]["model"]["spearman"]
+    assert read.mean.baselines.keys() == first["mean"]["baselines"].keys()
+    assert {each.interval_ms for each in realised.totals} == {15 * MINUTE_MS}
+    assert sum(each.long_usd for each in realised.totals) > 0
 
 
 @pytest.fixture
