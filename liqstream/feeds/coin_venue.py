@@ -17,7 +17,15 @@ from liqstream.feeds.parsing import Parsed, Trade
 from liqstream.feeds.rest_client import RestClient
 from liqstream.feeds.venue import Instrument, Topic, Venue
 from liqstream.market import Candle, ComingFunding, MarketEvent
-from liqstream.market.identity import QUOTES, Record, as_symbol, canonical, contract_of
+from liqstream.market.identity import (
+    QUOTES,
+    Record,
+    as_symbol,
+    canonical,
+    contract_of,
+    per_coin,
+    single_coins,
+)
 from liqstream.symbols import is_symbol
 
 
@@ -98,8 +106,8 @@ class _ByCoin(Venue):
             else replace(
                 trade,
                 symbol=symbol,
-                price_usd=trade.price_usd / coins,
-                quantity_base=trade.quantity_base * coins,
+                price_usd=per_coin(trade.price_usd, coins),
+                quantity_base=single_coins(trade.quantity_base, coins),
             )
             for symbol in self._symbols_of(trade.symbol)
         ]

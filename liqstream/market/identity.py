@@ -143,6 +143,19 @@ def as_symbol(record: Record, symbol: str) -> Record:
     return _scaled(record, Contract(symbol, contract_of(record.symbol).coins))
 
 
+def per_coin(price: float, coins: int) -> float:
+    """The price of one coin where `price` is that of so many, in the digits it was given in.
+
+    A division of binary fractions leaves 1.2345000000000001e-05 of .012345; fifteen digits are all there are.
+    """
+    return price if coins == 1 else float(f"{price / coins:.15g}")
+
+
+def single_coins(size: float, coins: int) -> float:
+    """A size in single coins where it was counted by so many, in the digits it was given in."""
+    return size if coins == 1 else float(f"{size * coins:.15g}")
+
+
 def _scaled(record: Record, contract: Contract) -> Record:
     coins = contract.coins
     match record:
@@ -151,24 +164,24 @@ def _scaled(record: Record, contract: Contract) -> Record:
             return replace(
                 record,
                 symbol=contract.symbol,
-                open=record.open / coins,
-                high=record.high / coins,
-                low=record.low / coins,
-                close=record.close / coins,
-                volume_base=None if volume is None else volume * coins,
-                taker_buy_base=None if taker_buy is None else taker_buy * coins,
+                open=per_coin(record.open, coins),
+                high=per_coin(record.high, coins),
+                low=per_coin(record.low, coins),
+                close=per_coin(record.close, coins),
+                volume_base=None if volume is None else single_coins(volume, coins),
+                taker_buy_base=None if taker_buy is None else single_coins(taker_buy, coins),
             )
         case OpenInterest():
-            base = record.open_interest_base * coins
+            base = single_coins(record.open_interest_base, coins)
             return replace(record, symbol=contract.symbol, open_interest_base=base)
         case Liquidation():
             return replace(
                 record,
                 symbol=contract.symbol,
-                price_usd=record.price_usd / coins,
-                quantity_base=record.quantity_base * coins,
+                price_usd=per_coin(record.price_usd, coins),
+                quantity_base=single_coins(record.quantity_base, coins),
             )
         case MarkPrice():
-            return replace(record, symbol=contract.symbol, price_usd=record.price_usd / coins)
+            return replace(record, symbol=contract.symbol, price_usd=per_coin(record.price_usd, coins))
         case LiquidationTotal() | LiquidationSpan() | FundingRate():
             return replace(record, symbol=contract.symbol)

@@ -82,7 +82,7 @@ def _chances(issued: IssuedForecasts, forecast: HorizonForecast) -> list[dict[st
                 {
                     "side": side,
                     "kind": "distance" if number < len(DISTANCES) else "band",
-                    "price_usd": round(issued.price_usd * math.exp(sign * distance), 8),
+                    "price_usd": _figures(issued.price_usd * math.exp(sign * distance)),
                     "chance": round(chance, 4),
                 }
             )
@@ -93,10 +93,15 @@ def _reach(forecast: HorizonForecast) -> dict[str, list[float]]:
     """The chance to be reached by log distance from the price, the same for both sides."""
     distances = np.asarray(REACH_RATIOS) * math.exp(forecast.log_range)
     return {
-        "log_distance": [round(distance, 6) for distance in distances.tolist()],
+        "log_distance": [_figures(distance) for distance in distances.tolist()],
         "chance": [round(chance, 4) for chance in forecast.chance(distances).tolist()],
     }
 
 
 def _short(value: float) -> float:
     return round(float(value), 5)
+
+
+def _figures(value: float) -> float:
+    """Ten digits from the first that counts: a price may be a billionth, a range next to nothing."""
+    return float(f"{value:.10g}")

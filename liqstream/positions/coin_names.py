@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from liqstream.market.identity import per_coin
 from liqstream.positions.measured import MeasuredLevels, levels_of
 from liqstream.positions.stored_state import coin_of
 from liqstream.positions.tracker import Tracker
@@ -54,7 +55,7 @@ class CoinNames:
             return found
         return replace(
             found,
-            mark=found.mark / coins,
+            mark=per_coin(found.mark, coins),
             size=found.size * coins,
             entry=found.entry / coins,
             level=found.level / coins,

@@ -19,7 +19,7 @@ from liqstream.file_import.files import ArchiveError
 from liqstream.file_import.importer import FileReport, ImportReport
 from liqstream.file_import.row_checks import BadRow
 from liqstream.market import Liquidation, LiquidationSpan, MarketEvent
-from liqstream.market.identity import canonical, contract_name, contract_of
+from liqstream.market.identity import canonical, contract_name, contract_of, per_coin, single_coins
 from liqstream.market.record_bounds import unsound
 from liqstream.positions.messages import read_liquidation
 from liqstream.store.market_store import MarketStore
@@ -105,7 +105,8 @@ def _take_fill(found: FillFile, user: str, fill: Any, wanted: str | None) -> Non
     if read.trade_id in found.liquidations:
         found.duplicates += 1
         return
-    price, size = read.price / contract.coins, read.size * contract.coins
+    price = per_coin(read.price, contract.coins)
+    size = single_coins(read.size, contract.coins)
     liquidation = Liquidation(EXCHANGE, symbol, time_ms, read.side, price, size)
     if wrong := unsound(liquidation):
         raise ValueError(f"its {wrong} is beyond what a market can have had")

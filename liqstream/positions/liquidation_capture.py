@@ -15,6 +15,7 @@ from enum import IntFlag
 from typing import Any
 
 from liqstream.market import DAY_MS, LAST_DATE_MS, MINUTE_MS, Liquidation
+from liqstream.market.identity import per_coin, single_coins
 from liqstream.positions.messages import LIQUIDATOR_VAULTS, read_liquidation
 
 MOST_KNOWN = 50_000
@@ -113,7 +114,7 @@ class LiquidationCapture:
         at.found += 1
         at.found_usd += usd
         symbol, coins = known
-        price, size = read.price / coins, read.size * coins
+        price, size = per_coin(read.price, coins), single_coins(read.size, coins)
         return Liquidation(self.exchange, symbol, read.time_ms, read.side, price, size)
 
     def of(self, coin: str, now_ms: int) -> Capture | None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liqstream.market import FloatArray, TimeArray
-from liqstream.market.identity import MULTIPLIERS
+from liqstream.market.identity import MULTIPLIERS, per_coin, single_coins
 
 CELL_WIDTH = 0.001
 """Cells are of 10 bp of log price: cell c holds the prices from exp(c * CELL_WIDTH) on, USD."""
@@ -262,9 +262,9 @@ def read_changes(
     return PositionChanges(
         np.asarray(found["read_ms"]),
         np.asarray(found["address"], dtype=object),
-        np.asarray(found["size_base"]) * coins,
-        np.asarray(found["entry"]) / coins,
-        np.asarray(found["level"]) / coins,
+        np.array([single_coins(size, coins) for size in found["size_base"].tolist()]),
+        np.array([per_coin(price, coins) for price in found["entry"].tolist()]),
+        np.array([per_coin(price, coins) for price in found["level"].tolist()]),
         np.asarray(found["leverage"]),
         np.asarray(found["isolated"], dtype=np.bool_),
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import random
+from decimal import Decimal
+
 import pytest
 
 from liqstream.market import (
@@ -15,6 +19,7 @@ from liqstream.market import (
     OpenInterest,
 )
 from liqstream.market.identity import (
+    MULTIPLIERS,
     NEAREST,
     Contract,
     canonical,
@@ -23,6 +28,8 @@ from liqstream.market.identity import (
     contract_of,
     in_coins,
     offered,
+    per_coin,
+    single_coins,
     symbol_of,
 )
 
@@ -87,6 +94,17 @@ def test_records_are_counted_in_coins(theirs: MarketEvent, ours: MarketEvent) ->
     """USD figures and rates are the same; a coin's own record stays as it is."""
     assert in_coins(theirs) == ours
     assert in_coins(ours) is ours
+
+
+@pytest.mark.parametrize("coins", sorted({1, *MULTIPLIERS.values()}))
+def test_prices_and_sizes_keep_the_digits_they_came_in(coins: int) -> None:
+    """As decimal fractions give them: .012345 of a thousand is 1.2345e-05, not 1.2345000000000001e-05."""
+    rng = random.Random(coins)
+    for _ in range(300):
+        text = f"{rng.randrange(1, 10**9)}e{rng.randrange(-12, 3)}"
+        assert per_coin(float(text), coins) == float(Decimal(text) / coins)
+        assert single_coins(float(text), coins) == float(Decimal(text) * coins)
+    assert math.isnan(per_coin(math.nan, coins))
 
 
 @pytest.mark.parametrize(

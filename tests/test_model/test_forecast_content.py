@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from liqstream.client import Reach
 from liqstream.model.forecast_content import BANDS, DISTANCES, content_of, strongest_cells
 from liqstream.model.forecast_features import CELLS, HORIZONS
 from liqstream.model.forecast_priors import shipped_priors
@@ -57,6 +59,18 @@ def test_the_chance_of_any_price_can_be_read_from_the_table(horizon: str) -> Non
     assert reach["chance"][0] > 0.95  # a window in which the price never left its open on a side counts
     assert reach["chance"] == sorted(reach["chance"], reverse=True)
     assert told[np.searchsorted(distances, 0.005)] not in (0.0, 1.0)
+
+
+def test_a_coin_of_a_billionth_that_hardly_moves_has_its_prices_and_distances() -> None:
+    """Rounded to eight places they were 0, and a table of equal distances is none."""
+    found = issued()
+    hour = replace(found.horizons["1h"], log_range=-14.0)
+    found = replace(found, price_usd=1.2345e-09, horizons={"1h": hour})
+    content = content_of(found, "1h", HORIZONS["1h"].length_ms)
+    prices = {chance["price_usd"] for chance in content["chances"] if chance["kind"] == "distance"}
+    assert len(prices) == 2 * len(DISTANCES)
+    assert min(prices) == pytest.approx(1.2345e-09 / 1.02, rel=1e-9)
+    Reach(**content["reach"])
 
 
 def test_a_row_that_is_not_fitted_yet_is_not_served() -> None:
