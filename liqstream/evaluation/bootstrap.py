@@ -8,6 +8,7 @@ Row 0 of every result is the data as they are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ TOP_SHARE = 0.10
 GROUPS = 10
 LOG_OFFSET_USD = 10_000.0
 MIN_DAYS_OF_WHOLE_DAYS = 10
+
+LEAST_VARIANCE = 1e-18
+"""Of logarithms: what varies less is one figure, and rounding."""
 
 _CELLS_AT_ONCE = 4_000_000
 
@@ -180,7 +184,10 @@ def rank_correlations(
 
 
 def interval_of(draws: FloatArray) -> tuple[float, float]:
-    """The central 95 % of a statistic's draws (row 0, the data themselves, left out)."""
+    """The central 95 % of a statistic's draws (row 0, the data themselves, left out); NaN where none has a
+    figure."""
+    if not np.isfinite(draws[1:]).any():
+        return math.nan, math.nan
     tail = (1 - CONFIDENCE) / 2
     low, high = np.nanquantile(draws[1:], (tail, 1 - tail))
     return float(low), float(high)
@@ -222,19 +229,23 @@ def _correlation(weights: FloatArray, x: FloatArray, y: FloatArray) -> FloatArra
 
 
 def _top_share(weights: FloatArray, order: _Ordering, realised_usd: FloatArray) -> FloatArray:
-    descending = order.order[::-1]
-    drawn = weights[:, descending]
-    before = np.cumsum(drawn, axis=1) - drawn
-    room = TOP_SHARE * weights.sum(axis=1, keepdims=True)
-    counted = np.clip(room - before, 0.0, drawn)
-    return _ratio(counted @ realised_usd[descending], weights @ realised_usd)
+    """The share of realised USD in the highest tenth; of equals at its edge each counts the same part."""
+    ascending = weights[:, order.order]
+    upto = np.cumsum(ascending, axis=1)
+    total = upto[:, -1:]
+    above = total - upto[:, order.run_end]
+    alike = upto[:, order.run_end] - (upto[:, order.run_start] - ascending[:, order.run_start])
+    counted = np.clip(TOP_SHARE * total - above, 0.0, alike) * ascending
+    np.divide(counted, alike, out=counted, where=alike > 0)
+    return _ratio(counted @ realised_usd[order.order], weights @ realised_usd)
 
 
 def _log_r2(weights: FloatArray, predicted_usd: FloatArray, realised_usd: FloatArray) -> FloatArray:
     x, y = np.log(predicted_usd + LOG_OFFSET_USD), np.log(realised_usd + LOG_OFFSET_USD)
-    mean = weights @ y / weights.sum(axis=1)
-    variance = weights @ (y * y) - weights.sum(axis=1) * mean**2
-    return 1 - _ratio(weights @ ((y - x) ** 2), variance)
+    total, centred = weights.sum(axis=1), y - y.mean()
+    variance = weights @ (centred * centred) - (weights @ centred) ** 2 / total
+    # Of equal figures rounding leaves a variance too: there is nothing to explain.
+    return 1 - _ratio(weights @ ((y - x) ** 2), np.where(variance > LEAST_VARIANCE * total, variance, 0.0))
 
 
 def _ratio(above: FloatArray, below: FloatArray, *, otherwise: float = float("nan")) -> FloatArray:

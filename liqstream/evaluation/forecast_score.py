@@ -16,7 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from liqstream.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap, interval_of, rank_correlations
+from liqstream.evaluation.bootstrap import (
+    DEFAULT_BOOTSTRAP,
+    LEAST_VARIANCE,
+    Bootstrap,
+    interval_of,
+    rank_correlations,
+)
 from liqstream.evaluation.forecast_chances import ChanceScore, chance_score
 from liqstream.evaluation.forecast_maps import MAP_NAMES, NAIVE_MAPS
 from liqstream.evaluation.forecast_replay import ISSUED_ROWS, ROWS, Replay
@@ -246,7 +252,8 @@ _NO_DRAWS = Bootstrap(draws=0)
 def _log_r2(y_hat: FloatArray, y: FloatArray) -> float:
     """One minus the residual over the total variance of y, mean of the sides."""
     total = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
-    return float(np.mean(1 - ((y - y_hat) ** 2).sum(axis=0) / np.where(total > 0, total, np.nan)))
+    total = np.where(total > LEAST_VARIANCE * len(y), total, np.nan)
+    return float(np.mean(1 - ((y - y_hat) ** 2).sum(axis=0) / total))
 
 
 def _pinball(quantiles: FloatArray, y: FloatArray) -> float:

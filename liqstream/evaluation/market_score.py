@@ -34,7 +34,7 @@ from liqstream.model.kernel import Kernel
 from liqstream.model.spread import BIN_WIDTH
 from liqstream.store.market_store import MarketStore
 
-METHOD = "score-2"
+METHOD = "score-3"
 
 MAP, BY_PRICE, FORECAST, ABLATION = "map", "by_price", "forecast", "ablation"
 AGAINST_MEASURED = "measured"

@@ -27,7 +27,7 @@ BODY: dict[str, Any] = {
     "symbol": "BTCUSDT",
     "exchange": "binance",
     "kernel": "tiered",
-    "method": "score-2",
+    "method": "score-3",
     "hash": "f83974c90b8bb598",
     "from": "2026-05-29T20:30:00Z",
     "to": "2026-06-05T20:30:00Z",

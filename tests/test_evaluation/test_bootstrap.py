@@ -36,6 +36,34 @@ def test_every_draw_equals_scipy_on_the_days_drawn(seed: int) -> None:
         assert found.calibration[draw] == pytest.approx(y.sum() / x.sum())
         errors = np.log(x + 1e4) - np.log(y + 1e4)
         assert found.log_r2[draw] == pytest.approx(1 - (errors**2).mean() / np.log(y + 1e4).var())
+        assert found.top_decile_share[draw] == pytest.approx(_top_tenth(x, y))
+
+
+def _top_tenth(x: FloatArray, y: FloatArray) -> float:
+    """The share of y in the highest tenth by x; of equals at its edge their mean."""
+    room, found = len(x) / 10, 0.0
+    for value in np.unique(x)[::-1]:
+        alike = y[x == value]
+        taken = min(room, len(alike))
+        found, room = found + taken * alike.mean(), room - taken
+    return float(found / y.sum())
+
+
+def test_what_tells_nothing_apart_scores_nothing_whatever_the_order() -> None:
+    """A constant prediction has a tenth of the USD in its highest tenth, also where they come last."""
+    _, _, excursion, times = _market(20, 3)
+    rising = np.linspace(1e5, 1e7, len(times))
+    same = np.full(len(times), 5e5)
+    for realised in (rising, rising[::-1]):
+        found = side_statistics({"x": same}, realised, excursion, times, Bootstrap(20))["x"]
+        assert found.top_decile_share == pytest.approx(0.1)
+        assert not found.spearman.any()
+    # And where all that happened was alike, or nothing did, there is nothing to explain.
+    for realised in (same, 0 * same):
+        found = side_statistics({"x": rising}, realised, excursion, times, Bootstrap(20))["x"]
+        assert np.isnan(found.log_r2).all()
+        assert np.isnan(interval_of(found.log_r2)).all()
+        assert not found.spearman.any()
 
 
 def test_whole_days_are_drawn_and_the_first_row_is_the_data() -> None:
