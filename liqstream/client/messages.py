@@ -121,6 +121,7 @@ class ErrorMessage(Struct, frozen=True, tag="error"):
     code: str
     message: str = ""
     id: int | str | None = None
+    symbols: list[str] = []  # of INVALID_SYMBOL: those that are not followed
     retry_after_ms: _Milliseconds = 0
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 # Not structlog, which prints to stdout unless configured: a library must not write into its user's pipe.
 import logging
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from .connection import Connection
@@ -192,23 +192,33 @@ class Subscriptions:
                 self.streams[symbol].take_dropped(count)
         self.retry_after_s = message.retry_after_ms / 1000
         if message.code == "MARKET_ENDED":
-            self._end_markets(message)
-        log.info("%s: %s", message.code, message.message)
+            self._end_markets(message.symbols, message.message)
+        else:
+            self._warn(message.code, message.message)
+
+    def _warn(self, code: str, sentence: str) -> None:
+        log.info("%s: %s", code, sentence)
         if self._on_warning is not None:
             try:
-                self._on_warning(message.code, message.message)
+                self._on_warning(code, sentence)
             except Exception:
                 log.exception("the listener of warnings failed")
 
-    def _end_markets(self, message: WarningMessage) -> None:
+    def _was_followed(self, symbol: str) -> bool:
+        """Whether a state of it was received: the server followed it then."""
+        stream = self.streams.get(symbol)
+        return stream is not None and stream.snapshot is not None
+
+    def _end_markets(self, symbols: Sequence[str], sentence: str) -> None:
         """Go on without symbols that the server follows no more; a subscription of no other ends."""
-        for symbol in message.symbols:
+        for symbol in symbols:
             subscription = self._by_symbol.pop(symbol, None)
             if subscription is not None:
                 del self.streams[symbol]
                 subscription.symbols = tuple(each for each in subscription.symbols if each != symbol)
                 if not subscription.symbols:
-                    subscription.fail(MarketEndedError(message.message))
+                    subscription.fail(MarketEndedError(sentence))
+        self._warn("MARKET_ENDED", sentence)
 
     async def _take_state(self, connection: Connection, message: StateMessage) -> None:
         stream = self.streams.get(message.symbol)
@@ -266,7 +276,11 @@ class Subscriptions:
         if message.id == MARKETS and self.markets is not None:
             self.markets.fail(ClientError(f"the server has no stream of markets: {message.message}"))
         elif message.code == "INVALID_SYMBOL":
-            self._fail(self._requests.concerned_by(message), UnknownSymbolError(message.message))
+            asked = self._requests.concerned_by(message)
+            if message.symbols and all(map(self._was_followed, message.symbols)):
+                self._end_markets(message.symbols, message.message)
+            else:
+                self._fail(asked, UnknownSymbolError(message.message))
         elif message.code in ("INVALID_MESSAGE", "INVALID_ACTION"):
             sentence = f"the server does not understand the request: {message.message}"
             self._fail(self._requests.concerned_by(message), ClientError(sentence))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -188,9 +189,11 @@ def _warning(code: WarningCode, message: str, **fields: object) -> bytes:
     return _encode(type="warning", code=code, message=message, **fields)
 
 
-def error_message(code: ErrorCode, message: str, *, request_id: RequestId | None = None) -> bytes:
-    """What is wrong with a client's message, in a sentence."""
-    return _encode(type="error", code=code, message=message, id=request_id)
+def error_message(
+    code: ErrorCode, message: str, *, request_id: RequestId | None = None, symbols: Sequence[str] = ()
+) -> bytes:
+    """What is wrong with a client's message, in a sentence; of INVALID_SYMBOL also which are not followed."""
+    return _encode(type="error", code=code, message=message, id=request_id, symbols=list(symbols) or None)
 
 
 def rate_limited_message(*, retry_after_ms: int) -> bytes:

@@ -13,7 +13,7 @@ from liqstream.fanout.connection import Connection, HeldState
 from liqstream.fanout.connection_manager import ConnectionManager
 from liqstream.heatmap.snapshot import StreamPosition
 from liqstream.market.identity import offered, symbol_of
-from liqstream.symbols import validate_interval, validate_symbols
+from liqstream.symbols import is_symbol, validate_interval, validate_symbols
 from liqstream.wire.close_codes import ABNORMAL, RATE_LIMITED, TOO_MANY_ERRORS, CloseCode
 from liqstream.wire.encoding import Shape
 from liqstream.wire.messages import (
@@ -104,9 +104,12 @@ class Session:
             answer = pong_message(timestamp)
         self._connection.send_message(answer)
 
-    def refuse(self, error: BadMessageError, *, request_id: RequestId | None = None) -> CloseCode | None:
+    def refuse(
+        self, error: BadMessageError, *, request_id: RequestId | None = None, symbols: Sequence[str] = ()
+    ) -> CloseCode | None:
         """Answer what is wrong; returns the code to close with after too many errors."""
-        self._connection.send_message(error_message(error.code, error.message, request_id=request_id))
+        answer = error_message(error.code, error.message, request_id=request_id, symbols=symbols)
+        self._connection.send_message(answer)
         now = self._clock()
         self._errors = [*(at for at in self._errors if now - at <= ERROR_WINDOW_S), now]
         return TOO_MANY_ERRORS if len(self._errors) > MAX_ERRORS else error.close
@@ -129,8 +132,10 @@ class Session:
     def _id(self, request_id: RequestId | None) -> RequestId | None:
         return request_id if self._speaks_proto_2 else None
 
-    def _known(self, symbols: list[str], request_id: RequestId | None) -> tuple[list[str], CloseCode | None]:
-        """The symbols that can be served; the others are answered with an error."""
+    def _known(
+        self, symbols: list[str], request_id: RequestId | None, proto: int = 1
+    ) -> tuple[list[str], CloseCode | None]:
+        """The symbols that can be served; the others get an error, which names them in protocol 2."""
         valid, invalid = validate_symbols(symbols, self._symbols)
         close = None
         if invalid:
@@ -138,13 +143,15 @@ class Session:
             meant = [coin for symbol in invalid if (coin := symbol_of(symbol)) in self._symbols]
             hint = f"; did you mean {', '.join(dict.fromkeys(meant))}?" if meant else ""
             message = f"unknown symbol {names}{hint}; available: {offered(invalid, self._symbols)}"
-            close = self.refuse(BadMessageError("INVALID_SYMBOL", message), request_id=request_id)
+            error = BadMessageError("INVALID_SYMBOL", message)
+            listed = list(filter(is_symbol, invalid)) if proto == 2 else []
+            close = self.refuse(error, request_id=request_id, symbols=listed)
         return valid, close
 
     async def _subscribe(self, request: Subscribe) -> CloseCode | None:
         proto = 2 if self._speaks_proto_2 else request.proto
         request_id = request.id if proto == 2 else None
-        symbols, close = self._known(request.symbols, request_id)
+        symbols, close = self._known(request.symbols, request_id, proto)
         if close is not None or not symbols:
             return close
         interval_s = validate_interval(_given(request.update_interval), self._manager.update_interval_s)

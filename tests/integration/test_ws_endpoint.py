@@ -160,8 +160,12 @@ async def test_valid_symbols_of_a_mixed_list_are_served(server: WsServer, ws: Ws
 
 async def test_an_alias_is_answered_with_what_was_meant(server: WsServer, ws: Ws) -> None:
     """Contracts by the thousand, exchanges' own names: the socket knows the coin's alone."""
-    await say(ws, action="subscribe", symbols=["1000BTCUSDT", "ETH-USDT-SWAP", "kBTC", "NOSUCH"])
-    assert "; did you mean BTCUSDT, ETHUSDT?; available: " in (await receive(ws))["message"]
+    names = ["1000BTCUSDT", "ETH-USDT-SWAP", "kBTC", "NOSUCH"]
+    for proto, listed in ((1, None), (2, ["1000BTCUSDT", "NOSUCH"])):
+        await say(ws, action="subscribe", symbols=names, proto=proto)
+        refusal = await receive(ws)
+        assert "; did you mean BTCUSDT, ETHUSDT?; available: " in refusal["message"]
+        assert refusal.get("symbols") == listed
 
 
 async def test_binary_messages_are_refused(ws: Ws) -> None:

@@ -72,6 +72,7 @@
  * @property {string} code
  * @property {string} [message]
  * @property {number | string} [id]
+ * @property {string[]} [symbols] those of INVALID_SYMBOL that are not followed
  * @property {number} [retry_after_ms]
  */
 /**
@@ -183,7 +184,10 @@ const FORMS = {
       { symbols: isList(isText), update_interval: Number.isSafeInteger },
       { id: isId, positions: POSITIONS },
     )(message),
-  error: isForm({ code: isText }, { message: isText, id: isId, retry_after_ms: isRetry }),
+  error: isForm(
+    { code: isText },
+    { message: isText, id: isId, symbols: isList(isText), retry_after_ms: isRetry },
+  ),
   warning: isForm(
     { code: isText },
     {

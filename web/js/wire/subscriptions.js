@@ -225,6 +225,9 @@ export class Subscriptions {
       this.#connection.after(afterMs, () => this.#askAgain());
     } else this.#requests.answer(message.id);
     this.#connection.emit("error", { code: message.code, message: message.message ?? "" });
+    if (message.code !== "INVALID_SYMBOL") return;
+    // What had a state was followed when we were connected before: it has ended since.
+    this.#endMarkets((message.symbols ?? []).filter((symbol) => this.streams.get(symbol)?.snapshot), message);
   }
 
   /** Sends once more what the server did not read, because we sent too much. */
@@ -245,9 +248,17 @@ export class Subscriptions {
     this.retryAfterMs = message.retry_after_ms ?? 0;
     const dropped = message.dropped_messages ?? 0;
     this.#connection.emit("warning", { code: message.code, message: message.message ?? "", dropped });
-    if (message.code !== "MARKET_ENDED") return;
-    const symbols = (message.symbols ?? []).filter((symbol) => this.streams.delete(symbol));
-    if (symbols.length) this.#connection.emit("ended", { symbols, message: message.message ?? "" });
+    if (message.code === "MARKET_ENDED") this.#endMarkets(message.symbols ?? [], message);
+  }
+
+  /**
+   * Goes on without symbols that the server follows no more.
+   * @param {string[]} symbols
+   * @param {{ message?: string }} message
+   */
+  #endMarkets(symbols, { message = "" }) {
+    const held = symbols.filter((symbol) => this.streams.delete(symbol));
+    if (held.length) this.#connection.emit("ended", { symbols: held, message });
   }
 
   /**
