@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 import orjson
@@ -12,8 +12,8 @@ from aiohttp import hdrs, web
 from liqstream.admission.policy import ADMISSION
 from liqstream.fanout.socket_options import tune_socket
 from liqstream.heatmap.live_maps import LiveMaps
-from liqstream.http.app_keys import MAPS
-from liqstream.http.params import symbols_param, usd_param
+from liqstream.http.app_keys import MAPS, SYMBOLS
+from liqstream.http.params import symbol_param, usd_param
 from liqstream.http.stalled_readers import STALLED_S, dropping_stalled_readers
 from liqstream.ingest.liquidation_bus import LiquidationBus
 from liqstream.market import Liquidation
@@ -32,15 +32,20 @@ SIGN_OF_LIFE_S = 15.0
 
 
 async def events(request: web.Request) -> web.StreamResponse:
-    """Liquidations of `symbol` (all without it) from `min_usd` on, until the client leaves."""
-    symbols, min_usd = symbols_param(request), usd_param(request, "min_usd")
+    """Liquidations of `symbol` (all without it) from `min_usd` on, until the client leaves or it ends."""
+    name, min_usd = request.query.get("symbol"), usd_param(request, "min_usd")
+    symbol = None if name is None else symbol_param(request, name)
+
+    def wanted(each: Liquidation) -> bool:
+        return symbol in (None, each.symbol) and each.notional_usd >= min_usd
+
     with request.app[ADMISSION].connection_slot(request):
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
         if request.transport is not None:
             tune_socket(request.transport)
         with dropping_stalled_readers(request):
-            await _tell(request, response, symbols, min_usd)
+            await _tell(request, response, wanted, symbol)
     return response
 
 
@@ -50,28 +55,29 @@ async def _write(response: web.StreamResponse, text: bytes) -> None:
 
 
 async def _tell(
-    request: web.Request, response: web.StreamResponse, symbols: frozenset[str], min_usd: float
+    request: web.Request,
+    response: web.StreamResponse,
+    wanted: Callable[[Liquidation], bool],
+    symbol: str | None,
 ) -> None:
     maps = request.app[MAPS]
-    async with aclosing(request.app[LIQUIDATION_BUS].listen()) as batches:
+    async with aclosing(request.app[LIQUIDATION_BUS].listen(wanted)) as batches:
         batch = asyncio.ensure_future(anext(batches))
         try:
             # After the listening has begun: who has read this misses nothing.
             await _write(response, b": realised liquidations, USD and base coin\n\n")
             while True:
                 done, _ = await asyncio.wait((batch,), timeout=SIGN_OF_LIFE_S)
+                if symbol is not None and symbol not in request.app[SYMBOLS]:
+                    return await _write(response, _ended(symbol))
                 if not done:
                     await _write(response, b": alive\n\n")
                     continue
                 liquidations, lost = batch.result()
                 batch = asyncio.ensure_future(anext(batches))
-                wanted = [
-                    each for each in liquidations if each.symbol in symbols and each.notional_usd >= min_usd
-                ]
-                if wanted or lost:
-                    await _write(response, _encoded(wanted, lost, maps))
+                await _write(response, _encoded(liquidations, lost, maps))
         except StopAsyncIteration:
-            return
+            return None
         finally:
             batch.cancel()
             await asyncio.wait((batch,))
@@ -82,6 +88,11 @@ def _encoded(liquidations: Sequence[Liquidation], lost: int, maps: LiveMaps) -> 
     if lost:
         lines.append(b'event: lost\ndata: {"count":%d}\n\n' % lost)
     return b"".join(lines)
+
+
+def _ended(symbol: str) -> bytes:
+    sentence = f"{symbol} is not followed any more"
+    return b"event: ended\ndata: %b\n\n" % orjson.dumps({"symbol": symbol, "message": sentence})
 
 
 def _row(event: Liquidation, maps: LiveMaps) -> dict[str, object]:

@@ -70,12 +70,6 @@ def symbol_param(request: web.Request, symbol: str) -> str:
     return meant
 
 
-def symbols_param(request: web.Request) -> frozenset[str]:
-    """The symbol of `?symbol=`, or all that are followed where none is named."""
-    symbol, followed = request.query.get("symbol"), request.app[SYMBOLS]
-    return frozenset(followed if symbol is None else (symbol_param(request, symbol),))
-
-
 def required(request: web.Request, name: str) -> str:
     """A query parameter that must be there."""
     if name not in request.query:

@@ -18,6 +18,7 @@ from liqstream.http.events_api import LIQUIDATION_BUS
 from liqstream.ingest.liquidation_bus import MAX_WAITING, LiquidationBus
 from liqstream.market import Liquidation
 from liqstream.server.app import make_app
+from liqstream.server.app_keys import FOLLOWED
 from liqstream.settings.load import load_settings
 from tests.integration.test_api import paused_replay
 
@@ -57,6 +58,34 @@ async def test_liquidations_are_sent_as_they_come(aiohttp_client: AiohttpClient,
     }
 
 
+async def test_a_quiet_market_among_busy_ones_shows_signs_of_life(
+    aiohttp_client: AiohttpClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not asked for is no sign of it; a market that is listed later comes, one that ends says so."""
+    monkeypatch.setattr(events_api, "SIGN_OF_LIFE_S", 0.05)
+    app = await _app(tmp_path)
+    client = await aiohttp_client(app)
+    async with client.get("/api/events?symbol=BTCUSDT") as one, client.get("/api/events") as every:
+        for answer in (one, every):
+            await answer.content.readuntil(b"\n\n")
+        busy = asyncio.create_task(_keep_busy(app[LIQUIDATION_BUS]))
+        async with asyncio.timeout(10):
+            assert await one.content.readuntil(b"\n\n") == b": alive\n\n"
+        busy.cancel()
+        app[FOLLOWED].replace(["ETHUSDT"])
+        assert b'"symbol":"ETHUSDT"' in await every.content.readuntil(b"\n\n")
+        left = (await one.content.read()).decode()
+        assert left.endswith(
+            'event: ended\ndata: {"symbol":"BTCUSDT","message":"BTCUSDT is not followed any more"}\n\n'
+        )
+
+
+async def _keep_busy(tape: LiquidationBus) -> None:
+    while True:
+        tape.take([liquidation(5000, "ETHUSDT")])
+        await asyncio.sleep(0.005)
+
+
 async def test_a_reader_that_takes_nothing_is_let_go(
     aiohttp_client: AiohttpClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,12 +115,13 @@ async def test_a_bad_question_is_a_sentence(aiohttp_client: AiohttpClient, tmp_p
 
 
 async def test_a_slow_listener_gets_the_count_of_what_it_lost() -> None:
-    """The newest wait, the oldest are counted."""
+    """The newest wait, the oldest are counted; what was not asked for takes no place."""
     tape = LiquidationBus()
-    rows = tape.listen()
+    rows = tape.listen(lambda each: each.symbol == "BTCUSDT")
     waiting = asyncio.ensure_future(anext(rows))
     await asyncio.sleep(0)
     tape.take([liquidation(usd) for usd in range(1, MAX_WAITING + 4)])
+    tape.take([liquidation(usd, "ETHUSDT") for usd in range(1, MAX_WAITING)])
     batch, lost = await waiting
     assert (len(batch), lost) == (MAX_WAITING, 3)
     assert round(batch[-1].notional_usd) == MAX_WAITING + 3
