@@ -197,7 +197,7 @@ async def _maps_ctx(app: web.Application) -> AsyncIterator[None]:
     )
     app[MAPS].rest_unless(lambda: watched_symbols(app))
     app[HISTORIES] = Histories(app[STORE], app[MAPS])
-    async with coins_kept(settings, app[MAPS]):
+    async with coins_kept(settings, app[MAPS], app[FOLLOWED].now):
         yield
     app[MAPS].close()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from itertools import product
 from pathlib import Path
@@ -71,10 +71,10 @@ class CoinVerdicts:
 
 
 @asynccontextmanager
-async def coins_kept(settings: Settings, maps: LiveMaps) -> AsyncIterator[None]:
-    """Keep what these maps find of the markets that the settings follow, in the file beside the store."""
+async def coins_kept(settings: Settings, maps: LiveMaps, symbols: Sequence[str]) -> AsyncIterator[None]:
+    """Keep what these maps find, in the file beside the store; `symbols` are what the server begins with."""
     verdicts = CoinVerdicts(state_path(settings.db_path), maps)
-    await verdicts.recall([MarketKey(*each) for each in product(settings.exchanges, settings.symbols)])
+    await verdicts.recall([MarketKey(*each) for each in product(settings.exchanges, symbols)])
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import orjson
@@ -14,7 +15,8 @@ from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.market_map import MapModel
 from liqstream.market import MINUTE_MS, MarketKey, MarkPrice
 from liqstream.model.kernel import load_kernel
-from liqstream.server.coin_verdicts import CoinVerdicts
+from liqstream.server.coin_verdicts import CoinVerdicts, coins_kept
+from liqstream.settings.load import load_settings
 from liqstream.store.market_store import MarketStore
 
 KEYS = [MarketKey(name, "PEPEUSDT") for name in ("bybit", "binance")]
@@ -54,11 +56,12 @@ async def test_a_stranger_is_left_out_after_a_restart(tmp_path: Path) -> None:
         assert await shown(alone, binance=1000.0) == {"binance"}
         alone.close()
         again = maps_of(store)
-        verdicts = CoinVerdicts(path, again)
-        await verdicts.recall(KEYS)
-        assert await shown(again, binance=1000.0) == set()
-        assert await shown(again, bybit=999.0) == {"bybit", "binance"}
-        await verdicts.close()
+        # Whose list of markets is chosen by size: what is followed is not in its settings.
+        given = {"db_path": tmp_path / "x.duckdb", "exchanges": "bybit,binance", "symbols": "top:5"}
+        settings = await asyncio.to_thread(lambda: load_settings(**given))
+        async with coins_kept(settings, again, ["PEPEUSDT"]):
+            assert await shown(again, binance=1000.0) == set()
+            assert await shown(again, bybit=999.0) == {"bybit", "binance"}
         again.close()
         assert orjson.loads(path.read_bytes())["verdicts"]["binance"]["coin of PEPEUSDT"]["other"] is False
     finally:
