@@ -16,9 +16,21 @@ _ABSENT = frozenset({"", "nan", "null", "none", "n/a", "na", "nat", "-"})
 _UNITS_PER_MS = {"s": Decimal("0.001"), "ms": Decimal(1), "us": Decimal(1_000), "ns": Decimal(1_000_000)}
 _NUMBER = re.compile(r"[0-9]{1,30}(\.[0-9]{1,12})?")
 
-ORDER_SIDE_THAT_CLOSES_LONGS = {"binance": "sell", "okx": "sell", "bybit": "buy"}
-"""Which of `buy` and `sell` a liquidated long is in an exchange's files. Binance and OKX name the
-closing order's side, Bybit names the position's."""
+ORDER_SIDE_THAT_CLOSES_LONGS = {
+    "binance": "sell",
+    "aster": "sell",
+    "okx": "sell",
+    "bybit": "buy",
+    "bitget": "buy",
+}
+"""Which of `buy` and `sell` a liquidated long is in an exchange's files. Binance, Aster and OKX name the
+closing order's side, Bybit and Bitget the position's."""
+
+EXCHANGES_THAT_COUNT_CONTRACTS = frozenset({"okx", "gate"})
+"""Exchanges whose sizes are in contracts, of so much base coin each as only their lists say."""
+
+EXCHANGES_WITH_COIN_MARGIN = frozenset({"binance", "aster", "okx", "bybit", "gate", "bitget"})
+"""Exchanges whose contracts quoted in USD are margined in the coin: their amounts are USD, or contracts."""
 
 
 EXCHANGES_THAT_COUNT_BOTH_SIDES = frozenset({"bybit"})
@@ -86,7 +98,7 @@ def _epoch_ms(value: Decimal) -> int | None:
 
 def _date_ms(text: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(re.sub(r" ?(UTC|GMT)\Z", "+00:00", text))
     except ValueError:
         return None
     if moment.tzinfo is None:

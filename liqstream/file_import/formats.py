@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,7 @@ from liqstream.market import (
     OpenInterest,
 )
 from liqstream.market.identity import QUOTES, contract_name
+from liqstream.market.record_bounds import LARGEST_USD
 from liqstream.symbols import is_symbol
 
 Kind = Literal["bars", "liquidations", "klines", "metrics", "funding"]
@@ -51,7 +53,10 @@ CAPTURE_COLUMNS = (
 """Captures of Binance's forceOrder stream; they come without a header."""
 
 _NAMES: dict[str, tuple[str, ...]] = {
-    "time": ("open_time", "open_time_ms", "create_time", "timestamp", "time", "time_ms", "datetime", "date"),
+    "time": (
+        *("open_time", "open_time_ms", "start_time", "create_time", "calc_time", "funding_time"),
+        *("timestamp", "time", "time_ms", "unix", "datetime", "date"),
+    ),
     "open": ("open",),
     "high": ("high",),
     "low": ("low",),
@@ -67,15 +72,29 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "oi_usd": ("sum_open_interest_value", "open_interest_usd", "open_interest_value"),
     "oi_base": ("sum_open_interest", "open_interest_base", "open_interest"),
     "one_sided": ("one_sided",),
-    "funding": ("funding_rate", "rate"),
+    "funding": ("funding_rate", "last_funding_rate", "rate"),
     "long_usd": ("liquidation_long_usd", "long_usd"),
     "short_usd": ("liquidation_short_usd", "short_usd"),
-    "symbol": ("symbol", "instrument", "inst_id"),
+    "symbol": (
+        *("symbol", "instrument", "inst_id", "instrument_id", "instrument_name", "contract", "product_id"),
+        *("pair", "trading_pair", "currency_pair", "ticker", "coin", "market"),
+    ),
+    "exchange": ("exchange", "venue"),
     "side": ("side", "position_side"),
     "price": ("average_price", "price", "price_usd"),
     "quantity": ("accumulated_fill_quantity", "quantity", "quantity_base", "qty", "size"),
 }
-"""What we call a column -> how files call it, the better name first."""
+"""What we call a column -> how files call it, the better name first; case and spaces do not matter."""
+
+_OF_TRADES = frozenset(
+    {"tickdirection", "trdmatchid", "isbuyermaker", "aggtradeid", "firsttradeid", "lasttradeid"}
+)
+"""Columns, in small letters, that only files of trades have; the others are those of liquidations too."""
+
+_IN_CONTRACTS = {"quantity": ("size", "quantity_base"), "oi_base": ("openinterest", "open_interest_base")}
+"""Our name -> a column, in small letters, that may count contracts, and the one that counts base coin."""
+
+_DATED = re.compile(r".+USD[TC]?\d{4,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +123,30 @@ class Form:
 
 def column_positions(header: Sequence[str]) -> dict[str, int]:
     """Our name -> index, for the columns we know."""
-    found = {name.strip().lower(): index for index, name in reversed(list(enumerate(header)))}
+    found = {_plain(name): index for index, name in reversed(list(enumerate(header)))}
     positions: dict[str, int] = {}
     for ours, names in _NAMES.items():
-        known = next((found[name] for name in names if name in found), None)
+        known = next((found[name] for name in map(_plain, names) if name in found), None)
         if known is not None:
             positions[ours] = known
     return positions
+
+
+def foreign_columns(form: Form, header: Sequence[str], exchange: str) -> str:
+    """Why columns of a form hold something else than their names say; "" if they do not."""
+    names = [_plain(name) for name in header]
+    if form is LIQUIDATIONS and not _OF_TRADES.isdisjoint(names):
+        return "its columns are those of trades, not of liquidations"
+    if exchange in fields.EXCHANGES_THAT_COUNT_CONTRACTS:
+        for ours, at in column_positions(header).items():
+            doubtful, right = _IN_CONTRACTS.get(ours, ("", ""))
+            if names[at] == doubtful and (ours in form.needs or form is BARS):
+                return f"{exchange} counts {header[at].strip()} in contracts; {right} in base coin is needed"
+    return ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _bar(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent]]:
@@ -181,6 +217,8 @@ def _metric(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent]
     at_ms = fields.time_ms(row["time"], "create_time")
     sides = fields.sides_counted(row.get("one_sided"), market.exchange)
     base = fields.price(row["oi_base"], "sum_open_interest") / sides
+    if (fields.optional_amount(row.get("oi_usd"), "open interest") or 0.0) / sides > LARGEST_USD:
+        raise ValueError(f"open interest is beyond {LARGEST_USD:g} USD, which no market can have had")
     symbol = row_symbol(row, market)
     return at_ms, [OpenInterest(market.exchange, symbol, at_ms, base, base, "base")]
 
@@ -209,6 +247,8 @@ def row_symbol(row: dict[str, str], market: Market) -> str:
 
     Also in the forms BTC-USDT-SWAP, BTC_USDT, BTC/USDT:USDT and kPEPE.
     """
+    if not fields.is_absent(named := row.get("exchange")) and not _is_of(named or "", market.exchange):
+        raise ValueError(f"it is of {fields.shown(named or '')}, not of {market.exchange}")
     text = contract_name(row.get("symbol", "").strip())
     if fields.is_absent(text) or text == market.symbol or f"{text}USDT" == market.symbol:
         symbol = market.symbol
@@ -216,9 +256,23 @@ def row_symbol(row: dict[str, str], market: Market) -> str:
             raise ValueError("symbol is empty; name it with --symbol")
     else:
         symbol = text if text.endswith(QUOTES) and text not in QUOTES else f"{text}USDT"
-    if not is_symbol(symbol):
+    if not is_symbol(symbol) or (symbol != text and _DATED.fullmatch(text)):
         raise ValueError(f"symbol is none: {fields.shown(text)}")
+    if why := coin_margined(symbol, market.exchange):
+        raise ValueError(why)
     return symbol
+
+
+def coin_margined(symbol: str, exchange: str) -> str:
+    """Why a symbol's amounts are not in base coin; "" where they are."""
+    if exchange in fields.EXCHANGES_WITH_COIN_MARGIN and symbol.endswith("USD"):
+        return f"{symbol} of {exchange} is margined in coins; a USDT or USDC perpetual is needed"
+    return ""
+
+
+def _is_of(named: str, exchange: str) -> bool:
+    """Whether a name such as binance-futures, or ours, is an exchange's."""
+    return re.split(r"[^a-z0-9]", named.strip().lower())[0] == exchange.partition("-")[0]
 
 
 BARS = Form("bars", ("time", "open", "high", "low", "close"), _bar, on_grid=True, regular=True)

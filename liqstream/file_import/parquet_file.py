@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,9 +20,14 @@ def parquet_rows(path: Path) -> Iterator[list[str]]:
     try:
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            found = connection.execute("SELECT COLUMNS(*)::VARCHAR FROM read_parquet(?)", [str(path)])
+            found = connection.execute("SELECT COLUMNS(*)::VARCHAR FROM read_parquet(?)", [_alone(path)])
             yield [str(column[0]) for column in found.description or ()]
             while rows := found.fetchmany(_ROWS_AT_ONCE):
                 yield from ([value or "" for value in row] for row in rows)
     except duckdb.Error as error:
         raise ArchiveError(f"it is not a usable Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _alone(path: Path) -> str:
+    """A path that DuckDB takes for that one file: `*`, `?` and `[` in a name would mean others too."""
+    return re.sub(r"[*?[]", r"[\g<0>]", str(path))

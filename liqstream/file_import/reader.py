@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,13 +25,16 @@ from liqstream.file_import.formats import (
     Form,
     Kind,
     Market,
+    coin_margined,
     column_positions,
+    foreign_columns,
 )
 from liqstream.file_import.row_checks import (
     BadRow,
     Reading,
     Row,
     agreed_interval,
+    check_traded,
     leave_out_backward,
     leave_out_impossible,
     leave_out_known_records,
@@ -124,14 +128,16 @@ def read_archive(
     else:
         name = archive_name(path)
     symbol, interval_ms = _completed_by_name(name, symbol, interval_ms)
+    if symbol and (why := coin_margined(symbol, exchange)):
+        raise ArchiveError(why)
     with inputs.rows_of(path) as rows_of_text:
-        form, rows = _recognised(kind, rows_of_text)
+        form, rows = _recognised(kind, exchange, rows_of_text)
         if not symbol and "symbol" not in form[1]:
             raise ArchiveError("it does not say of which symbol it is; name it with --symbol")
         market = Market(exchange, symbol or "", interval_ms or 0)
         reading = _read_rows(form, rows, market, on_rows)
     if form[0] is BARS and name is not None:
-        _check_traded(reading)
+        check_traded(reading)
     if form[0] is METRICS and exchange == "binance":
         _move_metrics(reading, name)
     return _checked(form[0], reading, interval_ms, (verified, inputs.now_ms()))
@@ -149,13 +155,6 @@ def _completed_by_name(
         named = interval_name(name.interval_ms)
         raise ArchiveError(f"by its name it has {named} bars, not {interval_name(interval_ms)}")
     return name.symbol, interval_ms or name.interval_ms
-
-
-def _check_traded(reading: Reading) -> None:
-    """Bars of mark, index and premium prices have the same names as those of trades, but no volume."""
-    volumes = [row.records[-1].volume_base for row in reading.good if isinstance(row.records[-1], Candle)]
-    if volumes and all(volume == 0 for volume in volumes):
-        raise ArchiveError("all its volumes are 0: these are mark, index or premium prices, not trades")
 
 
 def _move_metrics(reading: Reading, name: ArchiveName | None) -> None:
@@ -179,7 +178,7 @@ Layout = tuple[Form, dict[str, int], int]
 
 
 def _recognised(
-    kind: Kind, numbered: Iterator[tuple[int, list[str]]]
+    kind: Kind, exchange: str, numbered: Iterator[tuple[int, list[str]]]
 ) -> tuple[Layout, Iterator[tuple[int, list[str]]]]:
     """The file's layout by its first line, and its rows with their line numbers."""
     first = next(numbered, None)
@@ -187,8 +186,8 @@ def _recognised(
         raise ArchiveError("it is empty")
     columns = HEADERLESS.get(kind, ())
     if len(first[1]) == len(columns) and any(text.isdecimal() for text in first[1]):
-        return _layout(kind, columns), chain([first], numbered)
-    return _layout(kind, first[1]), numbered
+        return _layout(kind, columns, exchange), chain([first], numbered)
+    return _layout(kind, first[1], exchange), numbered
 
 
 def _csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
@@ -207,7 +206,18 @@ def _csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     for row in _rows(reader):
         if row:
             texts = [text.strip(' "') for text in row]
-            yield reader.line_num, [text.replace(",", ".") for text in texts] if delimiter == ";" else texts
+            yield reader.line_num, list(map(_with_point, texts)) if delimiter == ";" else texts
+
+
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d*|[+-]?\d{1,3}(,\d{3})+\.\d*|[+-]?\d{1,3}([.,]\d{3}){2,}")
+
+
+def _with_point(text: str) -> str:
+    """A field with its decimal comma made a point. Raises ArchiveError where thousands are marked: in other
+    fields of the file the same mark may stand alone."""
+    if _THOUSANDS.fullmatch(text):
+        raise ArchiveError(f"it has numbers with marks of thousands, e.g. {shown(text)}; write them without")
+    return text.replace(",", ".")
 
 
 def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -219,10 +229,12 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
         raise ArchiveError(f"it is damaged or not a text file: {error}") from None
 
 
-def _layout(kind: Kind, header: Sequence[str]) -> Layout:
+def _layout(kind: Kind, header: Sequence[str], exchange: str) -> Layout:
     positions = column_positions(header)
     for form in FORMS[kind]:
         if all(name in positions for name in form.needs):
+            if why := foreign_columns(form, header, exchange):
+                raise ArchiveError(why)
             return form, positions, len(header)
     found = shown(",".join(header)[:120])
     raise ArchiveError(f"wrong header {found}; expected {EXPECTED[kind]}")

@@ -63,6 +63,13 @@ def sort_newest_first(reading: Reading) -> None:
     reading.good = turned
 
 
+def check_traded(reading: Reading) -> None:
+    """Bars of mark, index and premium prices have the same names as those of trades, but no volume."""
+    volumes = [row.records[-1].volume_base for row in reading.good if isinstance(row.records[-1], Candle)]
+    if volumes and all(volume == 0 for volume in volumes):
+        raise ArchiveError("all its volumes are 0: these are mark, index or premium prices, not trades")
+
+
 def leave_out_impossible(reading: Reading, latest_ms: int) -> None:
     """Leave out rows no market can have had, and rows of the future."""
     kept: list[Row] = []

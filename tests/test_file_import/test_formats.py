@@ -14,6 +14,7 @@ from liqstream.file_import.formats import (
     TOTALS,
     Market,
     column_positions,
+    foreign_columns,
     row_symbol,
 )
 from liqstream.market import Candle, FundingRate, Liquidation, LiquidationTotal, OpenInterest
@@ -27,6 +28,60 @@ def test_columns_are_known_by_any_of_their_names() -> None:
     """Whatever their case and order; of two names the better one, of equal ones the first."""
     header = ["Price", " Average_Price ", "SIZE", "timestamp", "timestamp", "unknown"]
     assert column_positions(header) == {"price": 1, "quantity": 2, "time": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        *(
+            (each, "symbol")
+            for each in ("instrument_name", "instId", "contract", "Pair", "ticker", "coin", "market")
+        ),
+        *(
+            (each, "time")
+            for each in ("Open time", "openTime", "startTime", "calc_time", "fundingTime", "Unix")
+        ),
+        ("last_funding_rate", "funding"),
+        ("Quote asset volume", "quote_volume"),
+    ],
+)
+def test_other_tools_names_of_columns(name: str, ours: str) -> None:
+    """A column that says of which symbol a row is must not be passed over."""
+    assert column_positions([name]) == {ours: 0}
+
+
+def test_what_the_names_of_columns_give_away() -> None:
+    """Trades are no liquidations, and contracts no base coin."""
+    trades = ["timestamp", "symbol", "side", "size", "price", "tickDirection", "trdMatchID"]
+    assert "those of trades" in foreign_columns(LIQUIDATIONS, trades, "bybit")
+    assert "okx counts size in contracts" in foreign_columns(LIQUIDATIONS, trades[:5], "okx")
+    assert foreign_columns(LIQUIDATIONS, trades[:5], "bybit") == ""
+    assert "gate counts open_interest" in foreign_columns(METRICS, ["time", "open_interest"], "gate")
+    assert foreign_columns(METRICS, ["time", "open_interest", "open_interest_base"], "gate") == ""
+    assert "okx counts open_interest" in foreign_columns(BARS, ["time", "open", "open_interest"], "okx")
+
+
+@pytest.mark.parametrize(
+    ("row", "exchange", "reason"),
+    [
+        ({"symbol": "BTC-USD-SWAP"}, "okx", "margined in coins"),
+        ({"symbol": "BTCUSD"}, "bybit", "margined in coins"),
+        ({"symbol": "BTCUSDT260626"}, "binance", "symbol is none"),
+        ({"symbol": "BTCUSDC1226"}, "binance", "symbol is none"),
+        ({"symbol": "BTCUSDT", "exchange": "bybit"}, "binance", "it is of 'bybit'"),
+    ],
+)
+def test_a_row_of_another_market_is_none(row: dict[str, str], exchange: str, reason: str) -> None:
+    """Margined in coins, of a delivery date, of another exchange."""
+    with pytest.raises(ValueError, match=reason):
+        row_symbol(row, Market(exchange, "", STEP_MS))
+
+
+def test_a_row_that_names_its_exchange() -> None:
+    """In the words of other tools; linear contracts in USD of exchanges that have some are kept."""
+    named = {"symbol": "USD1USDT", "exchange": "Binance-futures"}
+    assert row_symbol(named, Market("binance", "", STEP_MS)) == "USD1USDT"
+    assert row_symbol({"symbol": "BTCUSD", "exchange": ""}, Market("kraken", "", STEP_MS)) == "BTCUSD"
 
 
 def test_every_kind_has_forms_and_says_what_it_expects() -> None:

@@ -30,3 +30,13 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
     for name, reason in (("text", "not a usable Parquet file"), ("none", "there is no such file")):
         with pytest.raises(ArchiveError, match=reason):
             list(parquet_rows(tmp_path / f"{name}.parquet"))
+
+
+@pytest.mark.parametrize("name", ["b[1]", "b*", "b?", "[ab]"])
+def test_a_name_is_no_pattern(tmp_path: Path, name: str) -> None:
+    """Of a file with signs of one in its name its own rows are read, and no other's."""
+    with duckdb.connect() as connection:
+        for number, each in enumerate((name, "b1", "bb", "a", "b")):
+            connection.execute(f"CREATE OR REPLACE TABLE t AS SELECT {number} AS n")
+            connection.execute(f"COPY t TO '{tmp_path / each}.parquet' (FORMAT parquet)")
+    assert list(parquet_rows(tmp_path / f"{name}.parquet")) == [["n"], ["0"]]

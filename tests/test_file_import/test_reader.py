@@ -480,6 +480,29 @@ def test_binance_s_metrics_are_of_the_end_of_their_five_minutes(
     assert [(time_ms - METRICS_DAY_MS) // 60_000 for time_ms in times] == [-5, *moved]
 
 
+def test_the_archive_of_funding(tmp_path: Path) -> None:
+    """As Binance publishes it."""
+    lines = ("calc_time,funding_interval_hours,last_funding_rate", f"{T0},8,0.0001", f"{T0 + 1},8,0.0002")
+    archive = read(write(tmp_path, *lines, name="BTCUSDT-fundingRate-2026-05.csv"), "funding")
+    assert archive.records[0] == FundingRate("binance", "BTCUSDT", T0, 0.0001)
+    assert not archive.bad_rows
+
+
+@pytest.mark.parametrize("price", ["77.000,5", "1.234.567", "77,000.5"])
+def test_marks_of_thousands_are_refused(tmp_path: Path, price: str) -> None:
+    """Other fields of the file have them alone, and 77.000 would be 77 there."""
+    row = f"{T0};77.000;78.000;76.000;{price}"
+    with pytest.raises(ArchiveError, match="marks of thousands"):
+        read(write(tmp_path, "open_time;open;high;low;close", row))
+
+
+def test_bars_margined_in_coins_are_refused_by_their_symbol(tmp_path: Path) -> None:
+    """Also where no column names it."""
+    path = write(tmp_path, "open_time,open,high,low,close", *map(bar_line, range(3)))
+    with pytest.raises(ArchiveError, match="margined in coins"):
+        read_archive(path, "bars", exchange="bybit", symbol="BTCUSD", interval_ms=STEP_MS)
+
+
 def test_funding_files(tmp_path: Path) -> None:
     """Every row stays, also where the rate is the same."""
     path = write(tmp_path, "time,funding_rate", f"{T0},0.0001", f"{T0 + 8 * HOUR_MS},0.0001")
