@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from liqstream.alerts.rules import EXAMPLE_FACTS, Rule
 from liqstream.alerts.targets import Target
 from liqstream.market.identity import symbol_of
+from liqstream.supervision.error_log import in_one_line
 
 
 class BadAlertsError(Exception):
@@ -35,10 +36,10 @@ def read_alerts(path: Path) -> AlertsConfig:
     except OSError as error:
         raise BadAlertsError(f"cannot read the alerts file {path}: {error.strerror}") from None
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise BadAlertsError(f"{path}: {_one_line(str(error))}") from None
+        raise BadAlertsError(f"{path}: {in_one_line(str(error))}") from None
     problem = next(_problems(config), None) if config.rule else "it has no rule"
     if problem is not None:
-        raise BadAlertsError(f"{path}: {problem}")
+        raise BadAlertsError(f"{path}: {in_one_line(problem)}")
     rules = [replace(rule, symbol=symbol_of(rule.symbol)) for rule in config.rule]
     return replace(config, rule=rules)
 
@@ -67,7 +68,3 @@ def _repeated(what: str, names: Iterable[str]) -> Iterator[str]:
     for name, count in Counter(names).items():
         if count > 1:
             yield f"{count} {what}s are named {name!r}: give each a name of its own"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -20,6 +20,7 @@ from scipy.special import ndtr
 from liqstream.market import FloatArray
 from liqstream.model.density import LEVERAGE_GROUPS
 from liqstream.model.margin import BracketTable
+from liqstream.supervision.error_log import in_one_line
 
 Shape = Literal["tiered", "broad"]
 
@@ -47,6 +48,8 @@ TIER_WIDTH = 0.05
 """Standard deviation of a tier as a share of its offset: entries, sizes and added margin blur it."""
 
 _TAIL = 4.0
+_MOST = 1e6
+"""No figure of a kernel is larger; one that is would make the map's overflow."""
 _FORMAT = "liqstream-kernel"
 _VERSION = 1
 
@@ -164,7 +167,7 @@ def load_kernel(text: str) -> Kernel:
     except FileNotFoundError:
         raise KernelError(f"kernel {text!r} is neither tiered, broad nor an existing file") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise KernelError(f"kernel file {path} cannot be read: {error}") from None
+        raise KernelError(f"kernel file {path} cannot be read: {in_one_line(str(error))}") from None
     return _from_json(content, path)
 
 
@@ -187,8 +190,9 @@ def _from_json(content: object, path: Path) -> Kernel:
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise KernelError(f"{path} is no kernel file; write one with `liqstream fit`")
     if content.get("version") != _VERSION:
+        version = in_one_line(repr(content.get("version")))
         raise KernelError(
-            f"kernel file {path} is of version {content.get('version')!r}, this program reads {_VERSION}; "
+            f"kernel file {path} is of version {version}, this program reads {_VERSION}; "
             "fit it again with `liqstream fit`"
         )
     if content.get("offset_edges") != list(OFFSET_EDGES):
@@ -227,7 +231,8 @@ def _checked_scale(value: object, path: Path) -> float:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # A comparison, because math.isfinite() raises for an integer beyond a float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST
 
 
 def _bin_edges(reach: float, bin_width: float) -> FloatArray:

@@ -25,6 +25,7 @@ from typing import TypeAlias
 
 from liqstream.market import Side
 from liqstream.market.identity import symbol_of
+from liqstream.supervision.error_log import in_one_line, in_words
 
 MOST_CAP_USD, MOST_LEVERAGE = 1e14, 5000.0
 """No exchange takes larger positions than all money there is, nor offers more leverage than this."""
@@ -169,7 +170,7 @@ def _parse(text: str, name: str) -> BracketTable:
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise BracketsError(
             f'{name} is no bracket table; its form is {{"exchange", "as_of", "symbols": {{symbol: '
-            f"[[floor, cap, rate, leverage, cumulative], ...]}}}} ({type(error).__name__}: {error})"
+            f"[[floor, cap, rate, leverage, cumulative], ...]}}}} ({in_words(error)})"
         ) from None
     for symbol, brackets in table.symbols.items():
         _check(symbol, brackets, name)
@@ -177,6 +178,7 @@ def _parse(text: str, name: str) -> BracketTable:
 
 
 def _check(symbol: str, brackets: tuple[Bracket, ...], name: str) -> None:
+    symbol = in_one_line(symbol)
     if not brackets or brackets[0].floor_usd != 0:
         raise BracketsError(f"{name}: the brackets of {symbol} do not begin at 0 USD")
     for bracket in brackets:

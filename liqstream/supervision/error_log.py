@@ -15,6 +15,10 @@ MAX_KINDS = 200
 log = structlog.get_logger(__name__)
 
 
+LONGEST_LINE = 300
+"""Characters of text that is not ours in an error."""
+
+
 @dataclass(slots=True)
 class _Kind:
     """One kind of error: when it was logged last (monotonic s), and how often it came since."""
@@ -54,6 +58,13 @@ def in_words(error: BaseException) -> str:
     """Type and first line of an error."""
     lines = str(error).splitlines()
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+
+
+def in_one_line(text: str) -> str:
+    """Text of others' making as it may stand in an error: in one line of bearable length, printable."""
+    line = " ".join(text[: 2 * LONGEST_LINE].split())
+    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..."
 
 
 def _place(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from liqstream.supervision.error_log import MAX_KINDS, SAME_FOR_S, ErrorLog, in_words
+from liqstream.supervision.error_log import MAX_KINDS, SAME_FOR_S, ErrorLog, in_one_line, in_words
 
 
 def raised(kind: type[Exception] = ValueError, text: str = "broken\nin two lines") -> Exception:
@@ -49,3 +49,10 @@ def test_an_error_in_words_is_one_line() -> None:
     """Also one without a text, or with a long one."""
     assert in_words(KeyError()) == "KeyError"
     assert len(in_words(ValueError("x" * 10_000))) < 300
+
+
+def test_text_of_others_stands_in_one_line() -> None:
+    """Without what a terminal would obey, and of bearable length."""
+    assert in_one_line("a\n b\x1b[31m\u202e") == "a b\\x1b[31m\\u202e"
+    assert in_one_line("x" * 300) == "x" * 300
+    assert in_one_line("x" * 10**6) == "x" * 300 + "..."
