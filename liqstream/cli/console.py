@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import click
 from rich.console import Console
 from rich.progress import TextColumn
 from rich.text import Text
@@ -19,6 +20,12 @@ def make_console(*, stderr: bool = False, pipe_width: int | None = None) -> Cons
     if pipe_width is not None and not console.is_terminal:
         console.width = pipe_width
     return console
+
+
+def announce(text: str) -> None:
+    """Show where a server is; it goes on where nobody can read that (`| head`, a full disk)."""
+    with suppress(OSError):
+        click.echo(text)
 
 
 def text_column(template: str) -> TextColumn:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from liqstream.cli.console import announce
 from liqstream.feeds.raw_frame_replay import recorded_symbols
 from liqstream.feeds.raw_frames import FrameError
 from liqstream.market.identity import symbol_of
@@ -69,4 +70,4 @@ def command(
 
 
 def _announce(address: str) -> None:
-    click.echo(f"liqstream is at {address}")
+    announce(f"liqstream is at {address}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from liqstream.cli.console import announce
 from liqstream.cli.exchange_url_options import exchange_url_options
 from liqstream.ingest.feed_factory import FROM_STORE
 from liqstream.server.logs import configure_logs
@@ -45,7 +46,7 @@ def command(demo: bool, **options: Any) -> None:
 
 
 def _announce(address: str) -> None:
-    click.echo(f"liqstream is at {address}")
+    announce(f"liqstream is at {address}")
 
 
 def _fastest_loop() -> Any:

@@ -12,6 +12,7 @@ import click
 import orjson
 from aiohttp import web
 
+from liqstream.cli.console import announce
 from liqstream.cli.market_options import UtcTime
 from liqstream.market.identity import symbol_of
 from liqstream.simulator.clock import MarketClock
@@ -128,8 +129,8 @@ async def _run(
         await web.TCPSite(runner, host, port).start()
         bound_host, bound_port = runner.addresses[0][:2]
         url, symbols = f"http://{bound_host}:{bound_port}", exchange.market.symbols
-        click.echo(f"simulated exchange at {url} ({', '.join(symbols)})")
-        click.echo(_serve_command(f"{bound_host}:{bound_port}", symbols))
+        announce(f"simulated exchange at {url} ({', '.join(symbols)})")
+        announce(_serve_command(f"{bound_host}:{bound_port}", symbols))
         await stop.wait()
     finally:
         await runner.cleanup()

@@ -35,16 +35,18 @@ class Database:
     def __init__(self, path: Path, *, memory_limit: str) -> None:
         """Opens the file. Raises StoreLocked, StoreTooNew or StoreError."""
         self.path = path
-        self._memory_limit = memory_limit
+        self._memory_limit = memory_limit  # DuckDB's, e.g. 512MB
         # Held while a cursor is open: DuckDB hands out a dead instance again while any cursor of it lives.
         self._reading = threading.Lock()
         self.recoveries = 0
         # Held by whoever says that a copy begins, has ended or is not to be made: an interrupt meant for a
         # copy may not meet the commit after it.
         self._copying = threading.Lock()
-        self._is_copying = False
-        self._backups_ended = False
+        self._is_copying = False  # a backup is being made
+        self._backups_ended = False  # and none will be made any more
+        # None after a fatal error and after closing; the next write opens the file again.
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._identity: tuple[int, int] | None = None  # of the file that is open
         self._reopen()
 
     def _reopen(self) -> duckdb.DuckDBPyConnection:
@@ -52,6 +54,7 @@ class Database:
         self.recoveries += recoveries
         self._connection = connection
         self._ingest = Ingest(connection)
+        self._identity = _identity(self.path)
         return connection
 
     def write(self, batches: list[Batch]) -> list[AppendResult]:
@@ -140,6 +143,7 @@ class Database:
 
     def _guarded(self, job: Callable[[duckdb.DuckDBPyConnection], Result]) -> Result:
         self._check_disk()
+        self._check_file()
         try:
             return job(self._connection or self._reopen())
         except _BAD_ROWS as error:
@@ -157,6 +161,23 @@ class Database:
             raise StoreError(f"{self.path} cannot be written: {error.strerror}") from error
         if free < RESERVE_BYTES:
             raise DiskFullError(f"{self.path} cannot be written: the disk is full ({free // 1024} KiB free)")
+
+    def _check_file(self) -> None:
+        """Refuse to write into a file that nobody finds again: it was moved, deleted or replaced."""
+        if self._connection is not None and _identity(self.path) != self._identity:
+            raise StoreError(
+                f"{self.path} is not the file that was opened: it was moved, deleted or replaced; put it "
+                "back, or restart with the one that is there"
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path leads to; None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _delete_before(connection: duckdb.DuckDBPyConnection, time_ms: int) -> int:

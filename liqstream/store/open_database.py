@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -60,7 +61,16 @@ def open_connection(path: Path, *, memory_limit: str) -> tuple[duckdb.DuckDBPyCo
 
 
 def _salvaged(path: Path, memory_limit: str, reason: str) -> duckdb.DuckDBPyConnection:
-    """A new file with what can be read of the damaged one, which is put aside."""
+    """A new file with what can be read of the damaged one, which is put aside.
+
+    Raises StoreError, and leaves it where it is, where the disk has no room for both.
+    """
+    need, free = path.stat().st_size + RESERVE_BYTES, shutil.disk_usage(path.parent).free
+    if free < need:
+        raise StoreError(
+            f"{path} is damaged, and a copy of what can be read of it needs {need >> 20} MiB: free the disk "
+            f"({free >> 20} MiB free), or choose another file with --db"
+        )
     kept = salvage.put_aside(path, reason)
     if salvage.copy_as_it_was(kept, path):
         try:
@@ -94,7 +104,7 @@ def _open(path: Path, memory_limit: str) -> tuple[duckdb.DuckDBPyConnection, int
         if salvage.is_damage(error):
             salvage.close_unchanged(connection)
             raise _DamagedFileError(str(error)) from error
-        connection.close()
+        salvage.close_unchanged(connection)
         raise _explained(path, error) from error
     except BaseException:
         connection.close()
@@ -195,8 +205,14 @@ def _explained(path: Path, error: duckdb.Error) -> StoreError:
         return StoreError(f"{path} is not a DuckDB file; move it away or choose another with --db")
     if "version number" in text:
         return StoreTooNew(f"{path} was written by another DuckDB version: {_line(text)}")
-    if "Permission denied" in text or "Read-only" in text:
+    if "Read-only" in text:
+        return StoreError(f"{path} cannot be written: its file system is read-only")
+    if "Permission denied" in text:
         return StoreError(f"{path} cannot be written: permission denied")
+    if salvage.is_no_room(error):
+        return StoreError(
+            f"{path} cannot be opened: there is no room for it (a full disk, a quota or a limit)"
+        )
     return StoreError(f"{path} cannot be opened: {_line(text)}")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ WINDOWS = 16
 """A table that does not read as a whole is copied in so many spans of time."""
 
 _DAMAGE = re.compile(r"[Cc]orrupt|checksum|[Cc]ould not read enough bytes|eserializ")
+_NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 _TIMES = {
     **{table.name: table.time for table in TABLES},
     "forecasts": "time_ms",
@@ -37,8 +39,15 @@ _log = structlog.get_logger(__name__)
 
 def is_damage(error: duckdb.Error) -> bool:
     """Whether an error means that the file's content is wrong, not that it cannot be reached just now."""
+    if is_no_room(error):
+        return False
     kinds = (duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
     return isinstance(error, kinds) or _DAMAGE.search(str(error)) is not None
+
+
+def is_no_room(error: duckdb.Error) -> bool:
+    """Whether an error means that the disk, a quota or a limit has no room for more."""
+    return _NO_ROOM.search(str(error)) is not None
 
 
 def read_all(connection: duckdb.DuckDBPyConnection) -> None:
@@ -48,9 +57,11 @@ def read_all(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def close_unchanged(connection: duckdb.DuckDBPyConnection) -> None:
-    """Close a damaged file without writing to it."""
+    """Close a file without writing to it, in a transaction or not; also one that a fatal error has closed."""
     try:
-        connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+        for statement in ("ROLLBACK", "PRAGMA disable_checkpoint_on_shutdown"):
+            with suppress(duckdb.Error):
+                connection.execute(statement)
     finally:
         connection.close()
 

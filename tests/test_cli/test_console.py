@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from liqstream.cli import console as console_module
-from liqstream.cli.console import make_console, text_column, working
+from liqstream.cli.console import announce, make_console, text_column, working
 
 TEXT = "pip install 'liqstream[speed]' :x: [/] 12"
 
@@ -24,6 +25,16 @@ def test_text_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     console.print(TEXT)
     console.print(table)
     assert capsys.readouterr().out.count(TEXT) == 4
+
+
+def test_a_server_goes_on_without_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the line that says where it is: a pipe that is closed, a full disk."""
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        announce("liqstream is at http://127.0.0.1:8000")
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.close()
 
 
 def test_progress_shows_names_as_they_are() -> None:

@@ -48,6 +48,21 @@ def test_rows_that_cannot_be_stored_are_refused_and_the_next_are_taken(database:
     assert database.write([batch_of(0)]) == [AppendResult(new=1)]
 
 
+@pytest.mark.parametrize("replaced", [False, True], ids=["moved", "replaced"])
+def test_nothing_is_written_into_a_file_that_nobody_finds(database: Database, replaced: bool) -> None:
+    """It would be lost with the file, without a word; what was read before is still there to be read."""
+    database.write([batch_of(0)])
+    away = database.path.with_name("away.duckdb")
+    database.path.rename(away)
+    if replaced:
+        database.path.write_bytes(away.read_bytes())
+    with pytest.raises(StoreError, match="was moved, deleted or replaced"):
+        database.write([batch_of(1)])
+    assert candles(database) == 1
+    away.replace(database.path)
+    assert database.write([batch_of(1)]) == [AppendResult(new=1)]
+
+
 def test_rows_older_than_a_time_are_deleted(database: Database) -> None:
     """Of every table, by the row's own time."""
     batch = batch_of(0, 1, 2)

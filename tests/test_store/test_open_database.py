@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,23 @@ def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="is no file"):
             open_connection(path, memory_limit="256MB")
     assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("room", [0, 20_000, 60_000])
+def test_a_new_file_for_which_there_is_no_room_is_one_line(tmp_path: Path, room: int) -> None:
+    """Here a limit on the size of files; a full disk and a quota say the same at the same places."""
+    path = tmp_path / "market.duckdb"
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, most[1]))
+    try:
+        with pytest.raises(StoreError, match="there is no room for it") as caught:
+            open_connection(path, memory_limit="256MB")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert len(str(caught.value).splitlines()) == 1
+    connection, _ = open_connection(path, memory_limit="256MB")
+    assert connection.execute("SELECT version FROM schema_version").fetchall() == [(SCHEMA_VERSION,)]
+    connection.close()
 
 
 def test_an_empty_file_behind_a_link_stays_behind_it(tmp_path: Path) -> None:

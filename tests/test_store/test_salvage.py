@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from liqstream.market import Liquidation
+from liqstream.store import open_database
 from liqstream.store.errors import StoreError, StoreTooNew
 from liqstream.store.market_store import MarketStore
 from liqstream.store.salvage import is_damage
@@ -104,6 +105,8 @@ async def test_what_is_no_damage_is_left_where_it_is(whole: bytes, tmp_path: Pat
         ),
         (duckdb.IOException("IO Error: Cannot open file: Too many open files"), False),
         (duckdb.IOException("IO Error: Could not write file: No space left on device"), False),
+        (duckdb.FatalException("FATAL Error: Failed to create checkpoint: No space left on device"), False),
+        (duckdb.FatalException("FATAL Error: Could not write file: Disk quota exceeded"), False),
         (duckdb.IOException("IO Error: Conflicting lock is held in python (PID 1)"), False),
         (duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate"), False),
     ],
@@ -111,6 +114,21 @@ async def test_what_is_no_damage_is_left_where_it_is(whole: bytes, tmp_path: Pat
 def test_only_wrong_content_is_damage(error: duckdb.Error, damaged: bool) -> None:
     """What passes by itself must not cost a file."""
     assert is_damage(error) is damaged
+
+
+async def test_a_damaged_file_without_room_for_a_copy_is_left_where_it_is(
+    whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Put aside, it would be followed by an empty store that nobody fills from it any more."""
+    path = tmp_path / "market.duckdb"
+    path.write_bytes(whole)
+    damaged_table(path)
+    damaged = path.read_bytes()
+    monkeypatch.setattr(open_database, "RESERVE_BYTES", 1 << 60)
+    with pytest.raises(StoreError, match="is damaged, and a copy of what can be read of it needs"):
+        await MarketStore.open(path)
+    assert path.read_bytes() == damaged
+    assert put_aside(tmp_path) == []
 
 
 def older(path: Path, version: int) -> None:
