@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import WebSocket
+from playwright.sync_api import WebSocket, expect
 
 from tests.browser.conftest import PHONE, Opened
 from tests.browser.test_accessible import faults
@@ -60,7 +60,9 @@ def test_two_windows_of_a_market_live_side_by_side_on_one_subscription(
     # Saved under a name, it is there again after a reload of another view.
     page.keyboard.press("y")
     page.fill("[aria-label='Name of the layout']", "Two")
-    page.click("text=Save these maps")
+    save = page.get_by_role("button", name="Save these maps")
+    save.press("Enter")
+    expect(save).to_be_focused()  # though the panel was drawn anew
     assert faults(page) == []
     page.goto(f"{demo_url}/?symbol=ETHUSDT&grid=4")
     page.wait_for_selector("#grid-button[aria-expanded]")

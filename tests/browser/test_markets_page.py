@@ -213,6 +213,9 @@ def test_axe_finds_nothing_and_a_phone_has_three_columns(open_markets: Callable[
             assert (width, page.evaluate(CUT)) == (width, [])
         return
     assert headings == ["Market", "Price", "Funding"]
+    assert (
+        page.get_attribute("#search", "placeholder") == "Search"
+    )  # a finger has no key for it, 320 px no room
     assert page.evaluate("() => document.documentElement.scrollWidth") == 390
     small = page.evaluate(
         """() => [...document.querySelectorAll('a, button, input, select')].filter(element => {

@@ -41,6 +41,7 @@ def test_a_rule_on_the_server_is_made_tested_edited_and_deleted(open_page: Open,
     assert [(rule["kind"], rule["min_percentile"]) for rule in kept["rules"]] == [("new_cluster", 95)]
     row.get_by_role("button", name="Test").press("Enter")
     page.wait_for_selector(".toast >> text=[TEST] [SIMULATED]")
+    expect(row.get_by_role("button", name="Test")).to_be_focused()
     raised = page.locator(".popover .raised-last li")
     expect(raised).to_contain_text(["[TEST] [SIMULATED]"])
     # One list with what this browser's pages raised, here another tab of it; in the zone that is chosen.

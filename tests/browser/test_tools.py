@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import WebSocket, WebSocketRoute
+from playwright.sync_api import WebSocket, WebSocketRoute, expect
 
 from tests.browser.conftest import PHONE, Opened
 from tests.browser.pixels import cropped, freeze, rest, share_off
@@ -102,8 +102,11 @@ def test_an_alert_is_set_on_the_axis_dragged_and_raised_when_crossed(open_page: 
     page.locator(".rule input[type=number]").nth(0).fill("30")
     page.locator(".rule input[type=number]").nth(0).press("Tab")
     page.locator(".rule input[type=number]").nth(1).fill("0.1")
-    page.locator(".rule input[type=number]").nth(1).press("Tab")
-    page.locator(".rule input[type=checkbox]").nth(0).check()
+    page.locator(".rule input[type=checkbox]").nth(0).check()  # the press that ends the typing counts
+    expect(page.locator(".rule input[type=checkbox]").nth(0)).to_be_focused()
+    page.locator(".popover .plain").first.press("Enter")
+    page.locator(".chip button").press("Enter")
+    expect(page.locator(".popover:not([hidden])")).to_be_focused()  # nothing stands in its place
     page.wait_for_selector(".toast")
     assert any("BTCUSDT" in text for text in page.locator(".toast").all_inner_texts())
     assert ": $" in page.inner_text(".popover .raised-last")

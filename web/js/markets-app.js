@@ -36,6 +36,7 @@ let pausing;
 const client = new LiqstreamClient(socketAddress(), { token: token() });
 const status = new MarketStatus(client, new Liveness(client, () => status.draw()), () => store.state.utc);
 const search = /** @type {HTMLInputElement} */ (find("#search"));
+const isPhone = matchMedia("(max-width: 700px), (pointer: coarse)"); // which has no room, or no keys
 const order = /** @type {HTMLSelectElement} */ (find("#order"));
 const table = new MarketTablePanel(find("#table"), view, (key) => change(sortedBy(view, key)));
 
@@ -141,6 +142,9 @@ order.addEventListener("change", () => {
 });
 find("#turn").addEventListener("click", () => change({ ...view, descending: !view.descending }));
 search.value = view.q;
+const showHint = () => (search.placeholder = isPhone.matches ? "Search" : "Search (/)");
+isPhone.addEventListener("change", showHint);
+showHint();
 search.addEventListener("input", () => seek(search.value));
 search.addEventListener("keydown", (event) => {
   if (event.key === "ArrowDown" || event.key === "Enter") table.move(1);

@@ -67,9 +67,9 @@ export class Popover {
     this.#element.style.maxHeight = `${innerHeight - bottom - 20}px`;
   }
 
-  /** Shows what there is now. */
+  /** Shows what there is now; what had the focus has it again. */
   refresh() {
-    if (this.isOpen) put(this.#element, ...this.#fill());
+    if (this.isOpen) putAnew(this.#element, ...this.#fill());
   }
 
   close() {
@@ -86,6 +86,35 @@ export class Popover {
     const target = /** @type {Node} */ (event.target);
     if (!this.#element.contains(target) && !this.#button.contains(target)) this.close();
   };
+}
+
+/**
+ * Replaces what is in a part of a panel. The control in focus has it again, or what stands in its place:
+ * without one the keys would go to the map.
+ * @param {HTMLElement} element
+ * @param {...import("./dom.js").Child} children
+ */
+export function putAnew(element, ...children) {
+  const { activeElement } = document;
+  const at = controlsOf(element).findIndex((each) => each === activeElement);
+  const name = nameOf(activeElement);
+  put(element, ...children);
+  if (at < 0) return;
+  const controls = controlsOf(element);
+  const near = controls[Math.min(at, controls.length - 1)];
+  const panel = /** @type {HTMLElement | null} */ (element.closest(".popover"));
+  (controls.find((each) => nameOf(each) === name) ?? near ?? panel)?.focus();
+}
+
+/** @param {HTMLElement} element @returns {HTMLElement[]} what in it can be in focus */
+function controlsOf(element) {
+  return /** @type {HTMLElement[]} */ ([...element.querySelectorAll(":is(button, input, select):enabled")]);
+}
+
+/** @param {Element | null} control */
+function nameOf(control) {
+  const text = control?.ariaLabel ?? control?.closest("label, button")?.textContent;
+  return control && `${control.tagName} ${text}`;
 }
 
 /** Closes whatever is open. @returns {boolean} whether anything was */

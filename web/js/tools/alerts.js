@@ -7,6 +7,7 @@
 import { due, noRules, readRules, watches } from "./alert-rules.js";
 import { price as priceText, partText } from "../data/format.js";
 import { announce, h, put } from "../panels/dom.js";
+import { putAnew } from "../panels/popover.js";
 import { keep, recall } from "../state/storage.js";
 import { RaisedList } from "./raised-list.js";
 import { ServerAlerts } from "./server-alerts.js";
@@ -32,6 +33,7 @@ export class Alerts {
   #raised = [];
   /** @type {Set<() => void>} */
   #listeners = new Set();
+  #levels = h("div", { class: "levels" });
   /** @type {Here} */
   #here = { symbol: "", price: 0 };
   #add = h("button", {
@@ -62,7 +64,13 @@ export class Alerts {
   set(change) {
     this.rules = { ...this.rules, ...change };
     keep(KEY, JSON.stringify(this.rules));
+    this.#drawLevels();
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Of the form, the rest of which shows what is set by itself: a control that is pressed stays the same. */
+  #drawLevels() {
+    putAnew(this.#levels, ...this.rules.levels.map((level) => this.#levelChip(level)));
   }
 
   /**
@@ -186,8 +194,9 @@ export class Alerts {
    * @returns {import("../panels/dom.js").Child[]}
    */
   form(here) {
-    const { near, cascade, levels, notify, sound } = this.rules;
+    const { near, cascade, notify, sound } = this.rules;
     this.#offer(here);
+    this.#drawLevels();
     return [
       h("h2", {}, "Alerts"),
       h("p", { class: "quiet" }, SAVED_TEXT),
@@ -217,10 +226,10 @@ export class Alerts {
         ),
         " min",
       ),
-      h("div", { class: "levels" }, ...levels.map((level) => this.#levelChip(level))),
+      this.#levels,
       this.#add,
       h("hr"),
-      box(notify, (on) => void this.#setNotify(on), "Browser notification"),
+      box(notify, (on, input) => void this.#setNotify(on, input), "Browser notification"),
       box(
         sound,
         (on) => {
@@ -246,20 +255,24 @@ export class Alerts {
     return h("span", { class: "chip" }, `${level.symbol} ${priceText(level.price)}`, remove);
   }
 
-  /** @param {boolean} on */
-  async #setNotify(on) {
+  /**
+   * @param {boolean} on
+   * @param {HTMLInputElement} input of the form, which shows whether it is allowed
+   */
+  async #setNotify(on, input) {
     const allowed = on && "Notification" in window && (await Notification.requestPermission()) === "granted";
+    input.checked = allowed;
     this.set({ notify: allowed });
   }
 }
 
 /**
  * @param {boolean} on
- * @param {(on: boolean) => void} set
+ * @param {(on: boolean, input: HTMLInputElement) => void} set
  * @param {...import("../panels/dom.js").Child} text
  */
 function box(on, set, ...text) {
-  const input = h("input", { type: "checkbox", checked: on, onchange: () => set(input.checked) });
+  const input = h("input", { type: "checkbox", checked: on, onchange: () => set(input.checked, input) });
   return h("label", { class: "rule" }, input, h("span", {}, ...text));
 }
 

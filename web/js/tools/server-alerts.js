@@ -15,6 +15,7 @@ import {
 import { hasAlertsSecret } from "../data/alerts-secret.js";
 import { RestError } from "../data/rest-client.js";
 import { announce, h, put } from "../panels/dom.js";
+import { putAnew } from "../panels/popover.js";
 import { describe, draftOf, FIELDS, KINDS, newDraft, RANKED, ruleOf } from "./rule-form.js";
 
 /** @typedef {import("../data/alerts-client.js").ServerRule} ServerRule */
@@ -76,7 +77,7 @@ export class ServerAlerts {
       this.#hasRules = rules.length > 0;
       const none = "No rules on the server yet.";
       this.#state.textContent = rules.length ? `${rules.length} of ${limits.rules} rules` : none;
-      put(this.#rules, ...rules.map((rule) => this.#row(rule)), ...ofFile.map(fileRow));
+      putAnew(this.#rules, ...rules.map((rule) => this.#row(rule)), ...ofFile.map(fileRow));
       this.#list.showServer(raised);
     } catch (error) {
       this.#fail(error);
@@ -178,7 +179,7 @@ export class ServerAlerts {
     const units = [["usd", "M USD"]];
     if (ranked) units.push(["rank", ranked]);
     const unit = ranked && draft.ranked ? "rank" : "usd";
-    put(
+    putAnew(
       this.#form,
       choice("Kind of alert", Object.entries(KINDS), draft.kind, (kind) => {
         redraw({ kind: /** @type {Draft["kind"]} */ (kind) });

@@ -127,7 +127,6 @@ export function setUpTools(page) {
   const follow = () => alertPanel.isOpen && alerts.follow(here());
   loader.subscribe(follow);
   store.subscribe(follow);
-  alerts.subscribe(() => alertPanel.refresh());
   const lit = () => (find("#alerts-button").dataset.on = alerts.watching ? "1" : "0");
   alerts.subscribe(lit);
   lit();
