@@ -92,13 +92,13 @@ def test_toasts_do_not_cover_the_map(open_page: Open, demo_url: str) -> None:
 
 def test_a_window_on_its_way_is_shown_over_the_old_map(open_page: Open, page: Page, demo_url: str) -> None:
     """A slow history: 'Loading 7d' until it is there; a quick one needs no word."""
-    opened = open_page(demo_url)
     waiting: list[Route] = []
 
     def hold(route: Route) -> None:
         waiting.append(route)
 
-    page.route("**/history?window=7d*", hold)
+    page.route("**/history?window=7d*", hold)  # before it is open: a page may be quicker than its new rule
+    opened = open_page(demo_url)
     page.click("#windows >> text='7d'")
     page.wait_for_selector(".veil:not([hidden]) >> text=Loading 7d")
     waiting[0].continue_()
@@ -140,13 +140,15 @@ def test_a_market_on_its_way_has_its_price_and_no_levels_of_nowhere(
     open_page: Open, page: Page, demo_url: str
 ) -> None:
     """The socket is quicker than a slow history: the price is told, and nothing is drawn beside an axis without prices."""
-    opened = open_page(demo_url)
     waiting: list[Route] = []
 
     def hold(route: Route) -> None:
         waiting.append(route)
 
-    page.route("**/api/heatmap/ETHUSDT/history?*", hold)
+    page.route(
+        "**/api/heatmap/ETHUSDT/history?*", hold
+    )  # before it is open: a page may be quicker than its new rule
+    opened = open_page(demo_url)
     page.keyboard.press("]")
     opened.until("market.symbol === 'ETHUSDT' && market.now && !market.matrix")
     page.wait_for_selector("#ohlc .price")
