@@ -47,7 +47,8 @@ def command(
     symbols: tuple[str, ...], url: str, interval_s: int, as_json: bool, count: int | None, token: str | None
 ) -> None:
     """Follow symbols of a server: a live map on a terminal, a line per snapshot in a pipe."""
-    wanted = tuple(dict.fromkeys(symbol_of(symbol) for symbol in symbols))
+    names = [name for name in map(str.strip, ",".join(symbols).split(",")) if name]
+    wanted = tuple(dict.fromkeys(map(symbol_of, names or symbols)))
     tail = _Tail(wanted, interval_s, as_json=as_json, count=count)
     try:
         asyncio.run(tail.follow(url, token))

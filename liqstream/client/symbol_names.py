@@ -13,7 +13,7 @@ from collections.abc import Iterable
 _QUOTES = ("USDT", "USDC", "USD")
 _BEFORE = re.compile(rf"(?:1000000|10000|1000|1M)([A-Z][A-Z0-9]*(?:{'|'.join(_QUOTES)}))")
 _BEHIND = re.compile(rf"([A-Z][A-Z0-9]*[A-Z])1000({'|'.join(_QUOTES)})")
-_THOUSAND = re.compile(r"k([A-Z0-9]{2,})(.*)", re.DOTALL)
+_THOUSAND = re.compile(r"k([A-Z0-9]{2,})([-/_.:].*)?", re.DOTALL)
 _MARKED = re.compile(r"(?:[A-Z0-9]+:)?(.+(?:USDT|USDC))(?:[-_]?PERP|[-_]SWAP|\.P|_UMCBL)", re.DOTALL)
 
 

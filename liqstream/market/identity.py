@@ -34,7 +34,7 @@ MULTIPLIERS: dict[str, int] = {"1000000": 1_000_000, "10000": 10_000, "1000": 1_
 _BEFORE = re.compile(rf"({'|'.join(MULTIPLIERS)})([A-Z][A-Z0-9]*)({'|'.join(QUOTES)})")
 _BEHIND = re.compile(rf"([A-Z][A-Z0-9]*[A-Z])(1000)({'|'.join(QUOTES)})")
 
-_THOUSAND = re.compile(r"k([A-Z0-9]{2,})(.*)", re.DOTALL)
+_THOUSAND = re.compile(r"k([A-Z0-9]{2,})([-/_.:].*)?", re.DOTALL)
 """Hyperliquid's names; only there the small letter means something."""
 
 _MARKED = re.compile(r"(?:[A-Z0-9]+:)?(.+(?:USDT|USDC))(?:[-_]?PERP|[-_]SWAP|\.P|_UMCBL)", re.DOTALL)

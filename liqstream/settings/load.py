@@ -144,7 +144,9 @@ def _one_line(error: ValidationError) -> str:
         )
     # Not the whole line at once: to the mask, what follows an address without a space is a part of it.
     shown = _shown(value)
-    return f"{variable}={shown}: must be {' '.join(_without(reason, value, shown).split())}"
+    sentence = " ".join(_without(reason, value, shown).split())
+    # What is a sentence of its own says what would be right behind it.
+    return f"{variable}={shown}: {sentence if ' is no ' in sentence else f'must be {sentence}'}"
 
 
 def _without(reason: str, value: str, shown: str) -> str:

@@ -79,7 +79,7 @@ def test_doubts_come_first() -> None:
 def test_json_lines_in_a_pipe_that_closes(demo_url: str) -> None:
     """`tail --json | head -1` gives one whole snapshot, and tail ends without a word."""
     with subprocess.Popen(
-        [*TAIL, "BTCUSDT", "ETHUSDT", "--url", demo_url, "--json"],
+        [*TAIL, "BTC-USDT,ETHUSDT.P", "--url", demo_url, "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as tail:

@@ -29,13 +29,13 @@ def test_named_symbols_are_no_choice() -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"symbols": "top:0", "exchanges": "binance"}, "top:N with N from 1 to 2000"),
+        ({"symbols": "top:0", "exchanges": "binance"}, "=top:0: top:0 is no choice of markets; top:N with"),
         ({"symbols": "top:many", "exchanges": "binance"}, "top:N with N from 1 to 2000"),
         ({"symbols": "top:5,BTCUSDT", "exchanges": "binance"}, "top:5 alone, without other symbols"),
         ({"symbols": "all,top:5", "exchanges": "binance"}, "all alone, without other symbols"),
         ({"symbols": "top:5"}, "top:5: needs LIQSTREAM_EXCHANGES to choose from"),
         ({"symbols": "all", "exchanges": "binance", "replay": "store"}, "all: a replay has its own"),
-        ({"extra_symbols": "top:5"}, "is no symbol"),
+        ({"extra_symbols": "top:5"}, "=top:5: top:5 is no symbol; 2 to 20"),
     ],
 )
 def test_what_cannot_be_stops_the_start_with_one_line(given: dict[str, str], sentence: str) -> None:

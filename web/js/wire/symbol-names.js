@@ -8,7 +8,7 @@
 const QUOTES = ["USDT", "USDC", "USD"];
 const BEFORE = /^(?:1000000|10000|1000|1M)([A-Z][A-Z0-9]*(?:USDT|USDC|USD))$/;
 const BEHIND = /^([A-Z][A-Z0-9]*[A-Z])1000(USDT|USDC|USD)$/;
-const THOUSAND = /^k([A-Z0-9]{2,})(.*)$/s;
+const THOUSAND = /^k([A-Z0-9]{2,})([-/_.:].*)?$/s;
 const MARKED = /^(?:[A-Z0-9]+:)?(.+(?:USDT|USDC))(?:[-_]?PERP|[-_]SWAP|\.P|_UMCBL)$/s;
 
 /**
@@ -21,7 +21,7 @@ export function symbolOf(name) {
   let text = name.normalize("NFKC");
   const [, coin, rest] = THOUSAND.exec(text) ?? [];
   if (coin !== undefined) {
-    const quoted = rest !== "" || QUOTES.some((quote) => coin.endsWith(quote));
+    const quoted = rest || QUOTES.some((quote) => coin.endsWith(quote));
     text = quoted ? `1000${text.slice(1)}` : `1000${coin}USDT`;
   }
   text = text.toUpperCase();
