@@ -154,10 +154,17 @@ class Subscriptions:
 
     async def remove(self, subscription: Subscription) -> None:
         """Unsubscribe."""
-        for symbol in subscription.symbols:
-            if self._by_symbol.get(symbol) is subscription:
-                del self._by_symbol[symbol], self.streams[symbol]
-        for symbols in lists_of(subscription.symbols):
+        await self._send_unsubscribe(self._forget(subscription))
+
+    def _forget(self, subscription: Subscription) -> list[str]:
+        """Follow its symbols no more; returns those that it still had."""
+        held = [symbol for symbol in subscription.symbols if self._by_symbol.get(symbol) is subscription]
+        for symbol in held:
+            del self._by_symbol[symbol], self.streams[symbol]
+        return held
+
+    async def _send_unsubscribe(self, held: Sequence[str]) -> None:
+        for symbols in lists_of(held):
             if self._connection is not None:
                 await self._connection.send({"action": "unsubscribe", "symbols": symbols})
 
@@ -270,17 +277,22 @@ class Subscriptions:
         asked, unknown = self._requests.refused_by(message)
         if unknown:
             self._fail(asked, UnknownSymbolError(f"the server does not follow {', '.join(unknown)}"))
+            self._in_background(self._send_unsubscribe([each for each in asked if each not in unknown]))
 
     def _take_error(self, message: ErrorMessage) -> None:
         log.info("%s: %s", message.code, message.message)
         if message.id == MARKETS and self.markets is not None:
             self.markets.fail(ClientError(f"the server has no stream of markets: {message.message}"))
+            self.markets = None
         elif message.code == "INVALID_SYMBOL":
             asked = self._requests.concerned_by(message)
             if message.symbols and all(map(self._was_followed, message.symbols)):
                 self._end_markets(message.symbols, message.message)
             else:
                 self._fail(asked, UnknownSymbolError(message.message))
+                if message.symbols:  # the server follows the others by now, for nobody
+                    others = [symbol for symbol in asked if symbol not in message.symbols]
+                    self._in_background(self._send_unsubscribe(others))
         elif message.code in ("INVALID_MESSAGE", "INVALID_ACTION"):
             sentence = f"the server does not understand the request: {message.message}"
             self._fail(self._requests.concerned_by(message), ClientError(sentence))
@@ -301,6 +313,8 @@ class Subscriptions:
         task.add_done_callback(self._sending.discard)
 
     def _fail(self, symbols: list[str], error: ClientError) -> None:
-        for symbol in symbols:
-            if symbol in self._by_symbol:
-                self._by_symbol[symbol].fail(error)
+        """End the subscriptions of these symbols, which may be subscribed to anew."""
+        found = (self._by_symbol.get(symbol) for symbol in symbols)
+        for subscription in dict.fromkeys(each for each in found if each is not None):
+            self._forget(subscription)
+            subscription.fail(error)

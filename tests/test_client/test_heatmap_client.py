@@ -172,11 +172,22 @@ async def test_a_server_of_the_first_protocol() -> None:
 
 
 async def test_a_symbol_the_server_does_not_follow() -> None:
-    """A typo is told, not served as silence; the rest of the list is not served either."""
-    server = ScriptedServer([[EXPECT_SUBSCRIBE, SUBSCRIBED]])
-    async with server.serve() as url, HeatmapClient(url) as client:
-        with pytest.raises(UnknownSymbolError, match=r"does not follow BTCUSD$"):
-            await anext(client.subscribe("BTCUSDT", "BTCUSD"))
+    """A typo is told, not served as silence; the rest of the list is not served either, until asked again."""
+    let_go: Step = {"expect": {"action": "unsubscribe", "symbols": ["BTCUSDT"]}}
+    refusal: Step = {
+        "say": {"type": "error", "code": "INVALID_SYMBOL", "message": "unknown", "symbols": ["BTCUSD"]}
+    }
+    again: list[Step] = [let_go, EXPECT_SUBSCRIBE, SUBSCRIBED, WHOLE]
+    for first, sentence in ((SUBSCRIBED, r"does not follow BTCUSD$"), (refusal, "unknown")):
+        server = ScriptedServer([[EXPECT_SUBSCRIBE, first, *again]])
+        async with server.serve() as url, HeatmapClient(url) as client, asyncio.timeout(5):
+            refused = client.subscribe("BTCUSDT", "BTCUSD")
+            with pytest.raises(UnknownSymbolError, match=sentence):
+                await anext(refused)
+            snapshots = client.subscribe("BTCUSDT")
+            await refused.aclose()
+            assert (await anext(snapshots)).symbol == "BTCUSDT"
+            assert server.mistakes == []
 
 
 async def test_left_at_once_it_still_says_goodbye() -> None:
