@@ -11,6 +11,9 @@ from liqstream.positions.liquidation_price import MarginColumns
 from liqstream.positions.margin_tables import MarginTable, table_of
 
 NEVER_MS = 2**62
+MOST_COINS = 4096
+"""Many times what an exchange lists: names beyond it are made up. An account's row and a coin's number make
+one key."""
 _UNKNOWN = table_of([(0.0, 1.0)])
 
 
@@ -35,13 +38,19 @@ class Coins:
         self._set_margin()
 
     def number(self, coin: str) -> int:
-        """A coin's number, given now to one not met before."""
+        """A coin's number, given now to one not met before. Raises ValueError beyond MOST_COINS."""
         known = self.number_of.get(coin)
         if known is not None:
             return known
+        if len(self.names) >= MOST_COINS:
+            raise ValueError(f"an exchange lists no more than {MOST_COINS} coins")
         number = self._add(coin)
         self._set_margin()
         return number
+
+    def has_room_for(self, coin: str) -> bool:
+        """Whether a coin has a number or can be given one."""
+        return coin in self.number_of or len(self.names) < MOST_COINS
 
     def follow(self, coins: Collection[str]) -> None:
         """From now on these coins' trades are listened to, and no others."""
@@ -62,12 +71,14 @@ class Coins:
     def set_tables(self, tables: Mapping[str, MarginTable]) -> None:
         """Take in the margin tables as they are now."""
         self.tables = tables
-        for coin in tables.keys() - self.number_of.keys():
+        for coin in sorted(tables.keys() - self.number_of.keys())[: MOST_COINS - len(self.names)]:
             self._add(coin)
         self._set_margin()
 
     def note_market(self, coin: str, mark: float, open_interest: float) -> None:
-        """A coin's mark price and open interest now."""
+        """A coin's mark price and open interest now; passed over for one more than there may be."""
+        if not self.has_room_for(coin):
+            return
         number = self.number(coin)
         self.mark[number], self.open_interest[number] = mark, open_interest
 

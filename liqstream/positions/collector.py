@@ -225,7 +225,9 @@ class PositionsCollector:
         self.liquidations.on_data(channel, data)
         if channel == "trades":
             trades, bad = read_trades(data, self._clock.now_ms() + DAY_MS)
-            self.refused["trade"] += bad
+            asked_for = [trade for trade in trades if trade.coin in self.tracker.coins.followed]
+            self.refused["trade"] += bad + len(trades) - len(asked_for)
+            trades = asked_for
             self.liquidations.take_trades(trades)
             self.tracker.apply_trades(trades)
         elif channel == "allDexsAssetCtxs":

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from liqstream.market import FloatArray
-
-_COINS = 4096
-"""More than an exchange lists: an account's row and a coin's number make one key."""
+from liqstream.positions.coins import MOST_COINS as _COINS
 
 
 class PositionTable:

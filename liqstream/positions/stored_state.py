@@ -65,7 +65,7 @@ def restore(
     written: Written = {}
     for each in positions:
         row = table.row_of.get(each.address)
-        if row is None:
+        if row is None or not tracker.coins.has_room_for(coin_of(each.symbol)):
             continue
         held = tracker.positions
         slot = held.open(row, tracker.coins.number(coin_of(each.symbol)))

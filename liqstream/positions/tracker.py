@@ -20,6 +20,8 @@ KEPT_TRADES_MS = 30_000
 MOST_TRADE_IDS = 50_000
 LATE_TRADES_MS = 5000
 """A state may know trades that come only after it: so long they may still explain a size."""
+MOST_AHEAD_MS = 60_000
+"""A state that is further ahead of our clock than a later one is keeps nobody from being read."""
 _DUST = 1e-9
 """Share of a size below which nothing is left of it: sums of decimal sizes are not exact."""
 
@@ -55,8 +57,11 @@ class _Recent:
     """An account's trades of the last moments: (UTC ms, coin, signed size)."""
 
     changes: deque[tuple[int, int, float]] = field(default_factory=deque)
+    idle_since_ms: int | None = None
+    """On our clock, which may be another than that of trades; None where one has come since it was looked."""
 
     def note(self, time_ms: int, coin: int, delta: float) -> None:
+        self.idle_since_ms = None
         while self.changes and self.changes[0][0] < time_ms - KEPT_TRADES_MS:
             self.changes.popleft()
         self.changes.append((time_ms, coin, delta))
@@ -103,7 +108,7 @@ class Tracker:
         last one, and that none explains that comes late, is counted as a mismatch.
         """
         accounts = self.accounts
-        if state.time_ms < accounts.state_ms[row]:
+        if state.time_ms < accounts.state_ms[row] and not self._lied(row, state.time_ms, now_ms):
             self.counts.stale_states += 1
             return False
         was_read = accounts.read_ms[row] > 0
@@ -132,6 +137,11 @@ class Tracker:
         accounts.held[row] = len(self.positions.slots(row))
         self.counts.reads += 1
         return True
+
+    def _lied(self, row: int, time_ms: int, now_ms: int) -> bool:
+        """Whether the last state said a time to come and this one does not: it was not the newer one."""
+        latest_ms = now_ms + MOST_AHEAD_MS
+        return time_ms <= latest_ms < int(self.accounts.state_ms[row])
 
     def _compare(
         self,
@@ -238,11 +248,12 @@ class Tracker:
         for place in [place for place, each in self._unexplained.items() if each.until_ms <= now_ms]:
             del self._unexplained[place]
             self.counts.size_mismatches += 1
-        old = [
-            row
-            for row, recent in self._recent.items()
-            if not recent.changes or recent.changes[-1][0] < now_ms - KEPT_TRADES_MS
-        ]
+        old = []
+        for row, recent in self._recent.items():
+            if recent.idle_since_ms is None:
+                recent.idle_since_ms = now_ms
+            elif recent.idle_since_ms < now_ms - KEPT_TRADES_MS:
+                old.append(row)
         for row in old:
             del self._recent[row]
 

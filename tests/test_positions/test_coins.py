@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from liqstream.positions.coins import NEVER_MS, Coins
-from liqstream.positions.margin_tables import read_margin_tables
+from liqstream.positions.coins import MOST_COINS, NEVER_MS, Coins
+from liqstream.positions.margin_tables import read_margin_tables, table_of
 from tests.support.account_bodies import META
 
 
@@ -36,3 +37,16 @@ def test_marks_and_trades() -> None:
     coins.begin_trades(70, ["BTC"])
     assert coins.unbroken_ms[btc] == 70
     assert coins.unbroken_ms[eth] == NEVER_MS
+
+
+def test_names_that_are_made_up_run_out() -> None:
+    """An account's row and a coin's number make one key: beyond its room a coin would be another's."""
+    coins = Coins(("BTC",))
+    coins.set_tables({f"A{number}": table_of([(0.0, 5.0)]) for number in range(2 * MOST_COINS)})
+    assert len(coins.names) == MOST_COINS
+    coins.note_market("BTC", 60_000.0, 1.0)
+    coins.note_market("NEW", 1.0, 1.0)
+    assert not coins.has_room_for("NEW")
+    assert coins.has_room_for("BTC")
+    with pytest.raises(ValueError, match="no more than 4096 coins"):
+        coins.number("NEW")

@@ -420,6 +420,23 @@ def test_a_restart_shows_what_was_known_at_once(tmp_path: Path) -> None:
     virtually(tmp_path, job)
 
 
+def test_trades_of_coins_that_nobody_asked_for_are_no_positions(tmp_path: Path) -> None:
+    """Spot pairs, other dexes and made-up names: counted, and neither accounts nor coins for it."""
+
+    async def job(rig: PositionRig) -> None:
+        collector, users = rig.collector, [f"0x{number:040x}" for number in (1, 2)]
+        (followed,) = collector.tracker.coins.names
+        coins = (followed, "@107", "xyz:TSLA", f"U{followed}/USDC", f"k{followed}", *map(str, range(5000)))
+        for number, coin in enumerate(coins):
+            row = {"coin": coin, "side": "B", "px": "100", "sz": "1", "time": 1, "tid": number}
+            collector._on_data("trades", [row | {"users": users}])
+        assert collector.tracker.counts.trades == 1
+        assert collector.tracker.coins.names == [followed]
+        assert collector.refused["trade"] == len(coins) - 1
+
+    virtually(tmp_path, job)
+
+
 def test_a_follower_reads_nothing(tmp_path: Path) -> None:
     """Until it leads, and once it leads no longer: two that read would spend twice."""
 

@@ -11,7 +11,7 @@ from liqstream.positions.account_state import read_account_state
 from liqstream.positions.accounts import AccountSource
 from liqstream.positions.margin_tables import read_margin_tables
 from liqstream.positions.measured import levels_of
-from liqstream.positions.tracker import LATE_TRADES_MS, AccountTrade, Tracker
+from liqstream.positions.tracker import KEPT_TRADES_MS, LATE_TRADES_MS, AccountTrade, Tracker
 from tests.support.account_bodies import META, Held, address, body, level
 
 ALICE, BOB = address(1), address(2)
@@ -203,7 +203,35 @@ def test_what_is_kept_of_trades_is_given_up() -> None:
     """Half a minute later."""
     tracker = make_tracker()
     tracker.apply_trades([trade(1, 3000, 0.5)])
-    tracker.forget_old_trades(20_000)
+    tracker.forget_old_trades(4000)
+    tracker.forget_old_trades(4000 + KEPT_TRADES_MS)
     assert len(tracker._recent) == 2
-    tracker.forget_old_trades(40_000)
+    tracker.forget_old_trades(4001 + KEPT_TRADES_MS)
     assert len(tracker._recent) == 0
+
+
+@pytest.mark.parametrize("apart_ms", [-3_600_000, 3_600_000])
+def test_a_clock_that_is_off_loses_no_trade(apart_ms: int) -> None:
+    """Theirs stamps trades and states, ours says how long a trade is kept: they may be an hour apart."""
+    tracker, now_ms = make_tracker(), 10_000_000
+    theirs = now_ms + apart_ms
+    read(tracker, ALICE, [Held("BTC", 1.0, 60e3, 60e3, -30e3)], theirs, now_ms=now_ms)
+    tracker.apply_trades([trade(1, theirs + 2000, 0.5)])
+    tracker.forget_old_trades(now_ms + 2500)
+    # Asked for before the trade, answered after it.
+    read(tracker, ALICE, [Held("BTC", 1.0, 60e3, 60e3, -30e3)], theirs + 1000, now_ms=now_ms + 3000)
+    assert size_of(tracker, ALICE) == 1.5
+    tracker.forget_old_trades(now_ms + 60_000)
+    assert tracker.counts.size_mismatches == 0
+
+
+def test_a_state_that_said_a_time_to_come_keeps_no_later_one_out() -> None:
+    """Those of an exchange whose clock is ahead stand in their own order all the same."""
+    tracker, now_ms = make_tracker(), 10_000_000
+    hours = 20 * 3_600_000
+    assert read(tracker, ALICE, [Held("BTC", 9.0, 60e3, 60e3, -30e3)], now_ms + hours, now_ms=now_ms)
+    assert read(tracker, ALICE, [Held("BTC", 1.0, 60e3, 60e3, -30e3)], now_ms + 5000, now_ms=now_ms + 5000)
+    assert size_of(tracker, ALICE) == 1
+    assert read(tracker, BOB, [Held("BTC", 2.0, 60e3, 60e3)], now_ms + hours, now_ms=now_ms)
+    assert not read(tracker, BOB, [], now_ms + hours - 1000, now_ms=now_ms + 5000)
+    assert size_of(tracker, BOB) == 2
