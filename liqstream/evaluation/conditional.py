@@ -14,7 +14,7 @@ import numpy as np
 from liqstream.evaluation.bootstrap import LOG_OFFSET_USD
 from liqstream.evaluation.intervals import Intervals
 from liqstream.market import DAY_MS, HOUR_MS, Bars, FloatArray
-from liqstream.model.calibration import CALIBRATING_MS, PRIOR_PER_OPEN_INTEREST
+from liqstream.model.calibration import CALIBRATING_MS, priors_before
 from liqstream.model.estimator import Estimator, Predictions
 from liqstream.model.forecast_ridge import YEAR_MS
 from liqstream.model.kernel import Kernel
@@ -154,7 +154,7 @@ def mean_usd(
     keep = 0.5 ** (interval_ms / HOUR_MS / SUMS_HALF_LIFE_H)
     known = np.isfinite(realised_usd)
     sums = [_before(np.where(known, usd, 0.0), keep) for usd in (realised_usd, typical)]
-    prior = PRIOR_PER_OPEN_INTEREST * np.concatenate(([0.0], open_interest_usd[:-1]))
+    prior = priors_before(open_interest_usd)
     below = prior + sums[1]
     factor = np.divide(prior + sums[0], below, out=np.ones_like(below), where=below > 0)
     mean: FloatArray = typical * factor

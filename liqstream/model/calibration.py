@@ -88,6 +88,14 @@ class Amplitude:
         self.displayed = self.heading_for if arrives else self.displayed * math.exp(math.copysign(most, way))
 
 
+def priors_before(open_interest_usd: FloatArray) -> FloatArray:
+    """USD of the prior before each interval: by the last open interest that was known, 0 before any."""
+    last = np.maximum.accumulate(np.where(open_interest_usd > 0, np.arange(len(open_interest_usd)), -1))
+    held = np.where(last >= 0, open_interest_usd[last], 0.0)
+    priors: FloatArray = PRIOR_PER_OPEN_INTEREST * np.concatenate(([0.0], held[:-1]))
+    return priors
+
+
 def past_amplitudes(
     realised_usd: FloatArray, predicted_usd: FloatArray, open_interest_usd: FloatArray, interval_ms: int
 ) -> FloatArray:
@@ -100,7 +108,7 @@ def past_amplitudes(
         np.array([0.0, *accumulate(column.tolist(), lambda so_far, usd: keep * so_far + usd)][: len(column)])
         for column in (realised_usd, predicted_usd)
     )
-    prior = PRIOR_PER_OPEN_INTEREST * np.concatenate(([0.0], open_interest_usd[:-1]))
+    prior = priors_before(open_interest_usd)
     known = prior + predicted
     factors: FloatArray = np.ones(len(known))
     np.divide(prior + realised, known, out=factors, where=(known > 0) & (prior + realised > 0))

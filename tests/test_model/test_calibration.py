@@ -19,7 +19,10 @@ from liqstream.model.calibration import (
 def test_the_amplitude_is_the_same_bar_by_bar_and_over_columns() -> None:
     """The score's column form and the estimator's recursion agree."""
     rng = np.random.default_rng(5)
-    realised, predicted, interest = rng.random(40) * 1e6, rng.random(40) * 1e6, np.full(40, 8e9)
+    realised, predicted, interest = rng.random(60) * 1e6, rng.random(60) * 1e6, np.full(60, 8e9)
+    # While open interest is unknown its last figure holds: nothing of the prior is lost by that.
+    interest[20:45] = 0.0
+    interest[50:] = 2e9
     side = Amplitude(HOUR_MS)
     factors = []
     for row in zip(realised, predicted, interest, strict=True):
