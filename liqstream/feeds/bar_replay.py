@@ -50,6 +50,7 @@ class ReplayFeed(FeedBase):
         speed: float = 1.0,
         warmup_ms: int = 0,
         round_s: float = ROUND_S,
+        plays_store: bool = False,
     ) -> None:
         if not (math.isfinite(speed) and speed > 0):
             raise ValueError(f"speed must be a number above 0, not {speed}")
@@ -63,13 +64,22 @@ class ReplayFeed(FeedBase):
         self._play_from_ms = max(starts, min(opens))
         super().__init__(exchange, (symbol,), "replay", self._play_from_ms)
         self._symbol = symbol
+        self._plays_store = plays_store  # its warm-up is there already
         # Between two rounds: wall time, and the market time that passes in it.
         self._round_s = round_s
         self._round_ms = speed * round_s * 1000
 
+    @property
+    def plays_store(self) -> bool:
+        """Whether the events are the store's own."""
+        return self._plays_store
+
     async def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncGenerator[Sequence[MarketEvent]]:
-        """The warm-up, whatever the store holds: what it has already it does not take twice."""
+        """The warm-up, whatever the store holds: what it has already it does not take twice. Nothing, where
+        it is the store that is played."""
         known = [event for event in self._events if due_ms(event) <= self._play_from_ms]
+        if self._plays_store:
+            known = []
         for start in range(0, len(known), _BACKFILL_BATCH):
             yield known[start : start + _BACKFILL_BATCH]
             await asyncio.sleep(0)

@@ -84,6 +84,10 @@ class Feed(Protocol):
     def history_end_ms(self) -> int | None:
         """Bars that open at or after this are the future to this feed (a replay); None: there is none."""
 
+    @property
+    def plays_store(self) -> bool:
+        """Whether its records come out of the store, and are not to be written into it again."""
+
     def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncGenerator[Sequence[MarketEvent]]:
         """History the store lacks, oldest first; `newest_ms` is the open time of each market's newest bar."""
 
@@ -178,6 +182,11 @@ class FeedBase:
     def history_end_ms(self) -> int | None:
         """Bars that open at or after this are the future to this feed; None: there is none."""
         return self._history_end_ms
+
+    @property
+    def plays_store(self) -> bool:
+        """Only a replay of the store does."""
+        return False
 
     def watched(self) -> Collection[str]:
         """Symbols somebody looks at now."""

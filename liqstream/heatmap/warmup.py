@@ -19,15 +19,20 @@ _TOTALS_MS = tuple(INTERVALS_MS[name] for name in ("15m", "30m", "1h"))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Warmup:
-    """Bars with the long and short USD liquidated in each; NaN where nothing is known of it."""
+    """Bars with the long and short USD liquidated in each; NaN where nothing is known of it.
+
+    `totals_ms` is the interval of the totals that were spread over them, 0 where none was.
+    """
 
     bars: Bars
     realised_long_usd: FloatArray
     realised_short_usd: FloatArray
+    totals_ms: int = 0
 
     def __getitem__(self, rows: slice) -> Warmup:
         """The bars of a slice, as views."""
-        return Warmup(self.bars[rows], self.realised_long_usd[rows], self.realised_short_usd[rows])
+        sides = self.realised_long_usd[rows], self.realised_short_usd[rows]
+        return Warmup(self.bars[rows], *sides, self.totals_ms)
 
 
 async def read_warmup(
@@ -51,8 +56,9 @@ async def read_bars(
     """A market's bars that open in [start_ms, end_ms), with what was liquidated in each.
 
     Totals are as they were given; where there are only totals of longer intervals, each is spread evenly over
-    its bars. Single liquidations are added up where they were listened to for 95 % of the bar: there a bar
-    without one is a true zero. Of all other bars nothing is known. Raises StoreError.
+    its bars, if it ends by `end_ms`: of a later one nothing is known then. Single liquidations are added up
+    where they were listened to for 95 % of the bar: there a bar without one is a true zero. Of all other bars
+    nothing is known. Raises StoreError.
     """
     exchange, symbol = market.exchange, market.symbol
     bars = await store.bars(exchange, symbol, interval_ms, start_ms=start_ms, end_ms=end_ms)
@@ -74,12 +80,14 @@ async def read_bars(
         row = np.searchsorted(totals.open_time_ms, opens_ms - opens_ms % total_ms)
         row = np.minimum(row, len(totals.open_time_ms) - 1)
         inside = totals.open_time_ms[row] == opens_ms - opens_ms % total_ms
+        if end_ms is not None:
+            inside &= totals.open_time_ms[row] + total_ms <= end_ms
         inside &= totals.from_totals[row] | (covered if total_ms == interval_ms else False)
         share = interval_ms / total_ms
         long_usd[inside] = totals.long_usd[row[inside]] * share
         short_usd[inside] = totals.short_usd[row[inside]] * share
         if inside.any():
-            break
+            return Warmup(bars, long_usd, short_usd, total_ms if total_ms > interval_ms else 0)
     return Warmup(bars, long_usd, short_usd)
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import structlog
 from aiohttp import TraceConfig
 from yarl import URL
@@ -181,6 +182,7 @@ async def _replay(settings: Settings, store: MarketStore, symbol: str) -> Feed:
             symbol=symbol,
             speed=settings.replay_speed,
             warmup_ms=duration_ms(settings.replay_warmup),
+            plays_store=settings.replay == FROM_STORE,
         )
     except ValueError as error:
         raise SourceError(f"{origin}: {error}") from None
@@ -214,15 +216,20 @@ def _file_events(path: Path, exchange: str, symbol: str, step_ms: int) -> Sequen
 async def _stored_events(
     store: MarketStore, exchange: str, symbol: str, step_ms: int
 ) -> Sequence[MarketEvent]:
+    """Bars with what was liquidated in each, a total of several bars with the last of them: it was not known
+    before."""
     market = MarketKey(exchange, symbol)
     stored = await read_bars(store, market, interval_ms=step_ms, start_ms=None, end_ms=None)
+    opens_ms, bars_of_total = stored.bars.open_time_ms, max(1, stored.totals_ms // step_ms)
+    is_last = (opens_ms + step_ms) % max(stored.totals_ms, step_ms) == 0
+    sides = [
+        np.where(is_last, bars_of_total, 0) * usd
+        for usd in (stored.realised_long_usd, stored.realised_short_usd)
+    ]
     liquidated = [
         LiquidationTotal(exchange, symbol, step_ms, open_ms, long_usd, short_usd)
         for open_ms, long_usd, short_usd in zip(
-            stored.bars.open_time_ms.tolist(),
-            stored.realised_long_usd.tolist(),
-            stored.realised_short_usd.tolist(),
-            strict=True,
+            opens_ms.tolist(), *(usd.tolist() for usd in sides), strict=True
         )
         if math.isfinite(long_usd)
     ]

@@ -199,7 +199,7 @@ class IngestPipeline:
                     await self._append(self._admitted(feed, batch, past=True))
                     continue
                 await self.renew(self._to_rebuild & set(markets_of(feed)))
-                self._take(self._admitted(feed, batch, past=False))
+                self._take(self._admitted(feed, batch, past=False), is_stored=feed.plays_store)
                 for key in self._guard.unconfirmed(feed.exchange):
                     self._confirm(feed, key)
 
@@ -212,14 +212,15 @@ class IngestPipeline:
         self._maps.cover(spans)
         self._store.enqueue(spans)
 
-    def _take(self, records: Sequence[MarketEvent]) -> None:
-        """What happens now, to the maps, the listeners and the store."""
+    def _take(self, records: Sequence[MarketEvent], *, is_stored: bool = False) -> None:
+        """What happens now, to the maps, the listeners and, unless it has them already, the store."""
         if not records:
             return
         self._maps.apply(records)
         for listener in self._listeners:
             listener(records)
-        self._store.enqueue(records)
+        if not is_stored:
+            self._store.enqueue(records)
         self._own_bars.note(records)
 
     def _admitted(self, feed: Feed, records: Sequence[MarketEvent], *, past: bool) -> Sequence[MarketEvent]:

@@ -21,7 +21,7 @@ MOST_TRADE_IDS = 50_000
 LATE_TRADES_MS = 5000
 """A state may know trades that come only after it: so long they may still explain a size."""
 MOST_AHEAD_MS = 60_000
-"""A state that is further ahead of our clock than a later one is keeps nobody from being read."""
+"""A state that is further ahead of our clock, where a later one is not, keeps nobody from being read."""
 _DUST = 1e-9
 """Share of a size below which nothing is left of it: sums of decimal sizes are not exact."""
 
@@ -139,7 +139,7 @@ class Tracker:
         return True
 
     def _lied(self, row: int, time_ms: int, now_ms: int) -> bool:
-        """Whether the last state said a time to come and this one does not: it was not the newer one."""
+        """Whether the last state was of a time to come and this one is not: it was not the newer one."""
         latest_ms = now_ms + MOST_AHEAD_MS
         return time_ms <= latest_ms < int(self.accounts.state_ms[row])
 

@@ -77,6 +77,19 @@ async def test_totals_of_longer_intervals_are_spread_over_their_bars(store: Mark
     assert found.realised_long_usd[:6] == pytest.approx([100.0] * 6)
     assert found.realised_short_usd[:6] == pytest.approx([10.0] * 6)
     assert np.isnan(found.realised_long_usd[6:]).all()
+    assert found.totals_ms == 30 * MINUTE_MS
+
+
+async def test_a_total_that_ends_later_is_not_known_yet(store: MarketStore) -> None:
+    """Within its half hour a replay, or a forecast of its bars, would know what is to come."""
+    await store.append([LiquidationTotal(*("binance", "BTCUSDT"), 30 * MINUTE_MS, T0, 600.0, 60.0)])
+    for bars, known in ((5, 0), (6, 6)):
+        end_ms = T0 + bars * 5 * MINUTE_MS
+        found = await read_bars(
+            store, MarketKey("binance", "BTCUSDT"), interval_ms=5 * MINUTE_MS, start_ms=None, end_ms=end_ms
+        )
+        assert len(found.bars) == bars
+        assert np.isfinite(found.realised_long_usd).sum() == known
 
 
 async def test_what_waits_for_the_store_is_taken_in(store: MarketStore) -> None:

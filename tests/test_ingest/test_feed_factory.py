@@ -13,6 +13,8 @@ from liqstream.feeds.demo import DemoFeed
 from liqstream.feeds.exchange_access import Endpoints
 from liqstream.feeds.registry import VENUES
 from liqstream.feeds.venue_state import state_path
+from liqstream.heatmap.live_maps import LiveMaps
+from liqstream.heatmap.market_map import MapModel
 from liqstream.ingest.feed_factory import (
     SourceError,
     check_exchange_urls,
@@ -21,11 +23,14 @@ from liqstream.ingest.feed_factory import (
     make_feeds,
     waits_for_history,
 )
-from liqstream.market import DAY_MS, MINUTE_MS, Candle
+from liqstream.ingest.pipeline import IngestPipeline
+from liqstream.market import DAY_MS, MINUTE_MS, Candle, LiquidationTotal, MarketEvent
+from liqstream.model.kernel import tiered
 from liqstream.settings.load import load_settings
 from liqstream.settings.table import Settings
 from liqstream.store.market_store import MarketStore
 from tests.support.market_start import START, START_MS
+from tests.support.markets import walk
 
 FIVE_MS = 5 * MINUTE_MS
 
@@ -121,3 +126,41 @@ async def test_the_demo_starts_at_its_instant_and_goes_on_where_the_store_ends(t
     await store.append([Candle("simulated", "BTCUSDT", FIVE_MS, newest_ms, 1.0, 2.0, 0.5, 1.5)])
     assert await demo_starts_ms(store, 1) == [newest_ms + FIVE_MS]
     await store.close()
+
+
+async def test_a_replay_of_the_store_writes_nothing_into_it_and_knows_no_total_before_its_end(
+    tmp_path: Path,
+) -> None:
+    """Half-hour totals are not cut into bars for good: the score would take those for what was given."""
+    store = await MarketStore.open(tmp_path / "market.duckdb")
+    half_hour_ms = 6 * FIVE_MS
+    start_ms = 1_780_000_200_000 // half_hour_ms * half_hour_ms
+    given = [
+        LiquidationTotal("binance", "BTCUSDT", half_hour_ms, start_ms + n * half_hour_ms, 6e3 * (n + 1), 0.0)
+        for n in range(4)
+    ]
+    await store.append([*walk(24, start_ms=start_ms), *given])
+    before = await stored_totals(store)
+    chosen = await settings(replay="store", replay_speed=1e6, replay_warmup="30m")
+    (feed,) = await make_feeds(chosen, store)
+    maps = LiveMaps(
+        store, MapModel(tiered(), FIVE_MS, history_days=14), stale_after_s=60, epoch=1, clock_s=lambda: 0.0
+    )
+    played: list[MarketEvent] = []
+    pipeline = IngestPipeline(
+        [feed], store, maps, interval_ms=FIVE_MS, await_history=True, listeners=[played.extend]
+    )
+    await pipeline.start()
+    await pipeline.run()
+    totals = [each for each in played if isinstance(each, LiquidationTotal)]
+    assert [each.long_usd for each in totals] == [0.0] * 5 + [12e3] + [0.0] * 5 + [18e3] + [0.0] * 5 + [24e3]
+    await store.flush()
+    assert await stored_totals(store) == before == ([], [6e3, 12e3, 18e3, 24e3])
+    maps.close()
+    await store.close()
+
+
+async def stored_totals(store: MarketStore) -> tuple[list[float], list[float]]:
+    """Totals of five minutes and of half hours."""
+    five, thirty = [await store.liquidation_totals("BTCUSDT", ms) for ms in (FIVE_MS, 6 * FIVE_MS)]
+    return five.long_usd.tolist(), thirty.long_usd.tolist()

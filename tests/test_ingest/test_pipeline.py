@@ -42,6 +42,7 @@ class Scripted:
 
     source: Source = "live"
     history_end_ms: int | None = None
+    plays_store: bool = False
 
     def __init__(
         self,

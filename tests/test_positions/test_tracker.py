@@ -225,7 +225,7 @@ def test_a_clock_that_is_off_loses_no_trade(apart_ms: int) -> None:
     assert tracker.counts.size_mismatches == 0
 
 
-def test_a_state_that_said_a_time_to_come_keeps_no_later_one_out() -> None:
+def test_a_state_of_a_time_to_come_keeps_no_later_one_out() -> None:
     """Those of an exchange whose clock is ahead stand in their own order all the same."""
     tracker, now_ms = make_tracker(), 10_000_000
     hours = 20 * 3_600_000
