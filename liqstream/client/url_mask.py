@@ -10,7 +10,8 @@ import re
 
 MASK = "***"
 
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<rest>[^\s'\"<>]+)")
+# What ends an address in a sentence, a quote say, may stand in a password before its "@".
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<rest>(?:\S*@)?[^\s'\"<>]+)")
 # Credentials of an address whose scheme is missing or misspelt; not the "://" of one that has it.
 _BARE = re.compile(r"(?<![\w/*])[^\s'\"<>=:/@,(]+:(?!//)[^\s'\"<>]*@")
 _QUERY = re.compile(r"\?[^\s'\"<>]*")

@@ -7,7 +7,7 @@ A command has one second and one attempt: with redis-py's own retries a hung Red
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry
@@ -17,6 +17,18 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 SOCKET_TIMEOUT_S = 1.0
 DEFAULT_SENTINEL_PORT = 26379
+_OPTIONS = (
+    "db",
+    "username",
+    "password",
+    "client_name",
+    "ssl_ca_certs",
+    "ssl_ca_path",
+    "ssl_cert_reqs",
+    "ssl_check_hostname",
+    "ssl_certfile",
+    "ssl_keyfile",
+)
 _SENTINEL_SCHEMES = ("sentinel", "redis+sentinel")
 _SCHEMES = ("redis", "rediss", "unix", *_SENTINEL_SCHEMES)
 
@@ -37,9 +49,25 @@ def connect(url: str) -> aioredis.Redis:
     try:
         if scheme in _SENTINEL_SCHEMES:
             return _through_sentinel(url)
+        _check_parts(url)
         return aioredis.Redis.from_url(url, **_connection_options())
     except ValueError as error:
         raise RedisUrlError(f"REDIS_URL cannot be read: {error}") from None
+
+
+def _check_parts(url: str) -> None:
+    """Raise ValueError for what redis-py would pass over (a database that is none) or take at its word.
+
+    Its options reach every connection: with some of them nothing is bounded or understood any more.
+    """
+    parts = urlsplit(url)
+    database = parts.path.removeprefix("/")
+    if parts.scheme != "unix" and not (database == "" or (database.isascii() and database.isdecimal())):
+        raise ValueError("after the host and / comes the number of a database, e.g. redis://localhost:6379/1")
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in _OPTIONS:
+            # Its name is not shown: what follows a "?" may be the rest of a password.
+            raise ValueError(f"an option after the ? must be one of {', '.join(_OPTIONS)}")
 
 
 class _ThroughSentinel(aioredis.Redis):

@@ -47,6 +47,7 @@ Address = Annotated[str, AfterValidator(_address)]
 """A URL that can be asked, or none; its pattern says of which scheme."""
 RestUrl = Annotated[Address, Field(pattern=r"^https?://[^\s?#]+$")]
 WsUrl = Annotated[Address, Field(pattern=r"^wss?://[^\s?#]+$")]
+OneWord = Annotated[str, Field(pattern=r"^\S*$")]
 RegionName = Annotated[str, Field(pattern=r"^[a-z]{2,8}$")]
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource
 
-from liqstream.client.url_mask import masked
+from liqstream.client.url_mask import MASK, masked
 from liqstream.market.identity import QUOTES
 from liqstream.settings.secret_files import SecretFileError, secret_path, secret_value
 from liqstream.settings.server_role import ServerRole
@@ -22,6 +22,8 @@ IN_FILES = ("redis_url", "proxy")
 
 MOST_SHOWN = 120
 """Characters of a value in a message."""
+
+_CREDENTIALS = re.compile(r"\A(\s*[A-Za-z][A-Za-z0-9+.-]*://).*@", re.DOTALL)
 
 
 class BadSettingError(Exception):
@@ -158,8 +160,8 @@ def _without(reason: str, value: str, shown: str) -> str:
 
 
 def _shown(value: str) -> str:
-    """A value as it may be shown, its secrets masked."""
-    return _in_one_line(masked(value), MOST_SHOWN)
+    """A value as it may be shown, its secrets masked: of an address also those with white space in them."""
+    return _in_one_line(masked(_CREDENTIALS.sub(rf"\1{MASK}@", value)), MOST_SHOWN)
 
 
 def _in_one_line(text: str, most: int) -> str:

@@ -25,6 +25,7 @@ from liqstream.settings.fields import (
     Host,
     Interval,
     Names,
+    OneWord,
     RegionName,
     RestUrl,
     WsUrl,
@@ -80,7 +81,7 @@ class Settings(BaseSettings):
 
     # Many servers
     redis_enabled: bool = _setting("REDIS_ENABLED", False, "Share one stream among servers through Redis.")
-    redis_url: str = _setting(
+    redis_url: OneWord = _setting(
         "REDIS_URL", "redis://localhost:6379", "Where Redis is (redis://, rediss://, unix:// or sentinel://)."
     )
     redis_channel_prefix: str = _setting(

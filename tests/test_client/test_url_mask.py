@@ -24,6 +24,7 @@ SECRET = "s3cr3t"
         ("http://u:s3cr3t@s3cr3t@host", "http://***@host"),
         ("cannot reach 'http://u:s3cr3t@host/x': no", "cannot reach 'http://***@host/x': no"),
         ("URL('wss://u:s3cr3t@h'), message=''", "URL('wss://***@h'), message=''"),
+        ("cannot reach 'redis://u:s3'c\"r<3>t@host': no", "cannot reach 'redis://***@host': no"),
         ("two: http://u:s3cr3t@a http://u:s3cr3t@b", "two: http://***@a http://***@b"),
         ("LIQSTREAM_BINANCE_REST_URL=u:s3cr3t@host: must be", "LIQSTREAM_BINANCE_REST_URL=***@host: must be"),
     ],
@@ -44,7 +45,7 @@ def test_other_text_stays(text: str) -> None:
     assert masked(text) == text
 
 
-@given(st.text(st.characters(exclude_categories=("Cs", "Z", "C"), exclude_characters="'\"<>"), max_size=20))
+@given(st.text(st.characters(exclude_categories=("Cs", "Z", "C")), max_size=20))
 def test_whatever_the_password_holds(password: str) -> None:
     """Nothing of it is left, and masking again changes nothing."""
     shown = masked(f"at http://user:{password}@host/path, now")

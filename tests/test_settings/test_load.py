@@ -90,6 +90,18 @@ def test_where_an_exchange_is_comes_by_pattern(monkeypatch: pytest.MonkeyPatch, 
     assert settings.exchange_ws_urls == {"binance": "ws://a", "okx": "ws://e"}
 
 
+@pytest.mark.parametrize("password", ["s3cr 3t", "s3cr\n3t", "s3'cr 3t", 's3c"r 3t'])
+def test_an_address_with_white_space_shows_no_password(
+    monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    """Where an address in a sentence would end, one that is a value goes on."""
+    monkeypatch.setenv("REDIS_URL", f"redis://u:{password}@host")
+    with pytest.raises(BadSettingError) as refused:
+        load_settings()
+    assert str(refused.value).startswith("REDIS_URL=redis://***@host: must be ")
+    assert "3t" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("variable", "value"), [("LIQSTREAM_OKX_REST_URL", "ws://x"), ("LIQSTREAM_OKX_WS_URL", "http://x#y")]
 )
