@@ -229,6 +229,24 @@ def test_axe_finds_nothing_and_a_phone_has_three_columns(open_markets: Callable[
     assert page.url.endswith("?sort=liquidated")
 
 
+@pytest.mark.parametrize("context", [{"viewport": PHONE, "has_touch": True}, {}], indirect=True)
+@pytest.mark.parametrize("price", [1.23456e-9, 9_876_543.2])
+def test_a_price_of_any_length_has_room(
+    open_markets: Callable[..., Page], server: MarketPage, price: float
+) -> None:
+    """Its column is as wide as the longest of them; in a phone's three too."""
+    page, before = open_markets(), dict(server.figures)
+    shares = {"price": 1.0, "price_24h": 1.1, "above_price": 1.1, "below_price": 0.9}
+    server.offer(**{name: [share * price] * COUNT for name, share in shares.items()})
+    page.wait_for_function(f"() => document.querySelector('td.c-price').innerText.length > {len(str(price))}")
+    widths = (390,) if page.viewport_size == PHONE else (1440, 1290, 1024, 720)
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert (width, page.evaluate(CUT)) == (width, [])
+    server.figures = before
+    server.offer()
+
+
 def test_map_and_markets_lead_to_each_other(open_page: Callable[..., Opened], demo_url: str) -> None:
     """The header's first link and `m` open the table, a row the map of its market, live."""
     opened = open_page(demo_url)

@@ -273,11 +273,19 @@ export class MapSlot {
 
   #moved() {
     this.#drawReset();
+    this.#keepOffAxis();
     if (this.view.viewport.following) this.#arrived = 0;
     this.profile?.follow();
     this.#drawPill();
     for (const overlay of this.#overlays) overlay.draw();
     this.#onRange();
+  }
+
+  /** What floats over the map stays off the axis of prices, which is as wide as they are long. */
+  #keepOffAxis() {
+    const width = `${this.view.chart.priceScale("right").width() || 60}px`;
+    const { style } = this.chartElement;
+    if (style.getPropertyValue("--axis") !== width) style.setProperty("--axis", width);
   }
 
   #drawPill() {

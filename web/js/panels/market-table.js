@@ -5,6 +5,7 @@
  * @module
  */
 
+import { price as priceText } from "../data/format.js";
 import { COLUMNS, orderOf, rowsOf } from "../data/market-rows.js";
 import { h, put } from "./dom.js";
 import { MarketRowView } from "./market-row.js";
@@ -15,6 +16,10 @@ import { MarketRowView } from "./market-row.js";
 
 /** Rows above and below those in sight, so that scrolling shows no blank ones. */
 const SPARE = 8;
+/** Letters of a price that a column of usual width has room for. */
+const USUAL_LENGTH = 12;
+const LETTER_PX = 9;
+const PADDING_PX = 28;
 
 export class MarketTablePanel {
   /** @type {Map<string, MarketRow>} */
@@ -74,6 +79,7 @@ export class MarketTablePanel {
   show(table) {
     const before = this.#rows;
     this.#rows = rowsOf(table);
+    this.#makeRoom();
     const isSame =
       before.size === this.#rows.size && [...this.#rows.keys()].every((name) => before.has(name));
     if (!isSame || !this.#isHeld) this.#sort();
@@ -142,6 +148,15 @@ export class MarketTablePanel {
       this.#sort();
       this.#draw();
     });
+  }
+
+  /** For prices of many digits, which a column of the usual width would cut. */
+  #makeRoom() {
+    const { style, classList } = this.#scroll;
+    const longest = longestPrice([...this.#rows.values()]);
+    classList.toggle("long-prices", longest > USUAL_LENGTH);
+    const width = `${longest * LETTER_PX + PADDING_PX}px`;
+    if (style.getPropertyValue("--price") !== width) style.setProperty("--price", width);
   }
 
   #sort() {
@@ -214,6 +229,17 @@ export class MarketTablePanel {
     }
     for (const view of [...this.#views.values(), ...this.#free]) view.mark(sort, this.#third);
   }
+}
+
+/**
+ * @param {MarketRow[]} rows
+ * @returns {number} letters: the smallest price has the most decimals, the largest the most before them
+ */
+function longestPrice(rows) {
+  const prices = rows.flatMap(({ price }) => (typeof price === "number" && price > 0 ? [price] : []));
+  if (!prices.length) return 0;
+  const ends = [prices.reduce((a, b) => Math.min(a, b)), prices.reduce((a, b) => Math.max(a, b))];
+  return Math.max(...ends.map((price) => priceText(price).length));
 }
 
 /**
