@@ -344,7 +344,7 @@ def test_shift_drag_measures(open_page: Open, demo_url: str) -> None:
     opened.page.keyboard.up("Shift")
     text = opened.page.inner_text(".measure-label")
     assert "+" in text
-    assert "columns" in text
+    assert " bars" in text
     assert "of levels inside, at the right edge" in text
     assert opened.view("view.viewport.times()") == pytest.approx(before, abs=1)
 
