@@ -215,16 +215,24 @@ async def keep_verdicts(settings: Settings, name: str, reports: Sequence[MarketR
     )
     state = VenueState(state_path(settings.db_path), lambda: time.time_ns() // 1_000_000)
     await state.sync()
-    for about in venue.unproven:
+    compared = [about for about in venue.unproven if _was_compared(about, reports)]
+    for about in compared:
         state.save_verdict(name, about, {"verdict": sentence, "decided_ms": time.time_ns() // 1_000_000})
     await state.sync()
-    found = reports[0].unproven | dict.fromkeys(venue.unproven, sentence)
+    found = reports[0].unproven | dict.fromkeys(compared, sentence)
     is_off = any(": off, " in each for each in found.values())
     text = "; ".join(
         each if about in venue.questions else f"{about}: {each}" for about, each in found.items()
     )
     cure = "leave the exchange out, or see docs/operations.md for what goes without it" if is_off else ""
     return Check(f"{name} unproven", "advice" if is_off else "ok", text, cure)
+
+
+def _was_compared(about: str, reports: Sequence[MarketReport]) -> bool:
+    """Whether a look can tell of a fact: open interest it always compares, liquidations once some came."""
+    if about.startswith("open interest"):
+        return True
+    return "liquidations" in about and sum(report.sided.total() for report in reports) >= LEAST_SIDED
 
 
 def _faults_of(report: MarketReport) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from aiohttp.test_utils import unused_port
 from click.testing import CliRunner, Result
 
 from liqstream.cli import main
-from liqstream.cli.live_check import MarketReport, channels_check, keep_verdicts, listen
+from liqstream.cli.live_check import LEAST_SIDED, MarketReport, channels_check, keep_verdicts, listen
+from liqstream.feeds.exchange_access import NOT_PROVEN
 from liqstream.feeds.registry import VENUES
-from liqstream.feeds.venue_state import state_path
+from liqstream.feeds.venue_state import VenueState, state_path
 from liqstream.ingest.feed_factory import exchange_feed
 from liqstream.market import Candle, Liquidation, MarkPrice, OpenInterest, Side
 from liqstream.settings.load import load_settings
@@ -202,3 +204,28 @@ async def test_what_doctor_found_is_kept_for_the_server(
     doubted = await keep_verdicts(settings, "binance", [mute])
     assert doubted is not None
     assert "they do not agree (nothing on marks)" in doubted.finding
+
+
+@pytest.mark.parametrize(
+    ("name", "about", "came", "is_compared"),
+    [
+        ("lighter", "side of liquidations: those of shorts were not seen yet", 0, False),
+        ("lighter", "side of liquidations: those of shorts were not seen yet", LEAST_SIDED, True),
+        ("bitget", "price of liquidations: bankruptcy", LEAST_SIDED - 1, False),
+        ("bybit", "sockets of the regions tr, nl, ae, id, ge", LEAST_SIDED, False),
+        ("aster", "open interest: its path is in no document", 0, True),
+    ],
+)
+async def test_what_a_look_cannot_compare_stays_unproven(
+    tmp_path: Path, name: str, about: str, came: int, is_compared: bool
+) -> None:
+    """Without liquidations nothing was found of their side, and of other addresses nothing at all."""
+    assert about in VENUES[name].unproven
+    settings = await settings_at(tmp_path, 9, [name])
+    report = MarketReport(name, "BTCUSDT", sided=Counter({True: came}), unproven={about: NOT_PROVEN})
+    check = await keep_verdicts(settings, name, [report])
+    assert check is not None
+    assert ("they agree" in check.finding.partition(f"{about}: ")[2].partition(";")[0]) == is_compared
+    state = VenueState(state_path(settings.db_path), lambda: 0)
+    await state.sync()
+    assert (about in state.verdicts(name)) == is_compared
