@@ -39,6 +39,8 @@ class ChannelWatch:
     # Mute channels whose records REST has instead.
     _by_rest: set[Channel] = field(default_factory=set)
     _asked_s: dict[Channel, float] = field(default_factory=dict)
+    # Late channels that were silent when they were asked for last: once one speaks, it is asked for at once.
+    _mute: set[Channel] = field(default_factory=set)
 
     def note(self, events: Sequence[MarketEvent]) -> None:
         """Records have come through the sockets."""
@@ -71,11 +73,14 @@ class ChannelWatch:
         for channel in self.flagged - set(late):
             self._clear(channel)
         for channel in late:
-            if self.clock.time_s() - self._asked_s.get(channel, float("-inf")) < OVERDUE_S:
-                continue
-            self._asked_s[channel] = self.clock.time_s()
             symbol, kind = channel
             is_mute = kind != "bars" or self.liveness.is_silent(channel, self.clock.time_s())
+            speaks_again = channel in self._mute and not is_mute
+            asked_s = self._asked_s.get(channel, float("-inf"))
+            if self.clock.time_s() - asked_s < OVERDUE_S and not speaks_again:
+                continue
+            self._asked_s[channel] = self.clock.time_s()
+            (self._mute.add if is_mute else self._mute.discard)(channel)
             helped = await (self._ask_bars if kind == "bars" else self._ask_present)(rest, symbol, kind)
             if helped or not is_mute:
                 self._clear(channel)
