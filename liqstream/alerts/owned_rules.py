@@ -114,9 +114,10 @@ class OwnedRules:
         return len(self._known)
 
     async def of_owner(self, owner: str) -> list[dict[str, Any]]:
-        """An owner's rules, by id."""
+        """An owner's rules, by id; what is kept and is none of ours is left out."""
         kept = sorted((await self._rules.of_owner(owner)).items())
-        return [{"id": rule_id, **msgspec.json.decode(content)} for rule_id, content in kept]
+        bodies = [(rule_id, _body(content)) for rule_id, content in kept]
+        return [{"id": rule_id, **msgspec.to_builtins(body)} for rule_id, body in bodies if body is not None]
 
     async def put(self, owner: str, rule_id: str, body: RuleBody) -> Full | None:
         """Keep a rule in place of the one of its id; returns which limit does not allow it, if any."""
@@ -261,7 +262,7 @@ def _raised(content: str) -> Raised | None:
     """A kept row of history; None for text that is none of ours, which is logged."""
     try:
         return msgspec.json.decode(content, type=Raised)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         _log.warning("kept_alert_refused", reason=str(error))
         return None
 
@@ -272,10 +273,18 @@ def _digest(owned: OwnedRule) -> str:
 
 
 def _read(owner: str, rule_id: str, content: str) -> OwnedRule | None:
-    """A kept rule; None for text that is none of ours, which is logged."""
+    """A kept rule; None for text that is none of ours, and for a rule that cannot be evaluated."""
+    body = _body(content)
+    if body is None:
+        return None
+    rule = body.rule(rule_id)
+    return None if rule.problem() else OwnedRule(owner, rule)
+
+
+def _body(content: str) -> RuleBody | None:
+    """A kept rule as its owner wrote it; None for text that is none of ours, which is logged."""
     try:
-        rule = msgspec.json.decode(content, type=RuleBody).rule(rule_id)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+        return msgspec.json.decode(content, type=RuleBody)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         _log.warning("kept_alert_rule_refused", reason=str(error))
         return None
-    return None if rule.problem() else OwnedRule(owner, rule)

@@ -92,5 +92,5 @@ class Subscriptions:
 def _read(content: str) -> Subscription | None:
     try:
         return msgspec.json.decode(content, type=Subscription)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None

@@ -9,6 +9,7 @@ import msgspec
 
 from liqstream.client import ClientError, Forecast, Snapshot
 from liqstream.client.env_proxy import env_proxy
+from liqstream.client.errors import UNREADABLE
 from liqstream.client.forecast import decode_forecast
 from liqstream.client.rest import decode_latest, fetch
 from liqstream.client.symbol_names import symbol_of
@@ -43,7 +44,7 @@ class ServerReader:
     async def _object(self, path: str) -> dict[str, Any]:
         try:
             return msgspec.json.decode(await self._fetch(path), type=dict[str, Any])
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise ClientError(f"the server's answer to {path} cannot be read: {error}") from None
 
     async def _fetch(self, path: str, **query: str) -> bytes:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from .errors import ClientError
+from .errors import UNREADABLE, ClientError
 from .history import TimeArray
 from .levels import FloatArray
 from .tables import data_frame, short_usd
@@ -130,7 +130,7 @@ def decode_context(body: bytes) -> MarketContext:
     """The body of /api/context/{symbol}. Raises ClientError for anything else."""
     try:
         read = msgspec.json.decode(body, type=_Body)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ClientError(f"the server's context cannot be read: {error}") from None
     series = (read.open_interest_usd, read.open_interest_exchanges, read.funding_rate, read.volume_usd)
     sums = read.liquidations

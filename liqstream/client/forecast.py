@@ -9,7 +9,7 @@ from bisect import bisect_left
 import msgspec
 from msgspec import Struct, field
 
-from .errors import ClientError
+from .errors import UNREADABLE, ClientError
 
 
 class ExpectedSide(Struct, frozen=True):
@@ -102,5 +102,5 @@ def decode_forecast(body: bytes) -> Forecast:
     """The body of /api/forecast/{symbol}. Raises ClientError for anything else."""
     try:
         return msgspec.json.decode(body, type=Forecast)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ClientError(f"the server's forecast cannot be read: {error}") from None

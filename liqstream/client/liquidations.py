@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct, field
 
-from .errors import ClientError
+from .errors import UNREADABLE, ClientError
 from .tables import data_frame, short_usd
 
 
@@ -68,5 +68,5 @@ def decode_liquidations(body: bytes) -> RealisedLiquidations:
     """The body of /api/liquidations/{symbol}. Raises ClientError for anything else."""
     try:
         return msgspec.json.decode(body, type=RealisedLiquidations)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ClientError(f"the server's liquidations cannot be read: {error}") from None

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field
 
-from .errors import ClientError
+from .errors import UNREADABLE, ClientError
 from .tables import short_usd
 
 
@@ -93,5 +93,5 @@ def decode_positions(body: bytes) -> MeasuredPositions:
     """The body of /api/positions/{symbol}. Raises ClientError for anything else."""
     try:
         return msgspec.json.decode(body, type=MeasuredPositions)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ClientError(f"the server's positions cannot be read: {error}") from None

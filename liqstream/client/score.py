@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from .errors import ClientError
+from .errors import UNREADABLE, ClientError
 
 Interval95 = tuple[float | None, float | None]
 """Where a figure lies in 95 % of the draws of days; None where it is not known."""
@@ -92,5 +92,5 @@ def decode_score(body: bytes) -> MapScore:
     """The body of /api/score/{symbol}. Raises ClientError for anything else."""
     try:
         return msgspec.json.decode(body, type=MapScore)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ClientError(f"the server's score cannot be read: {error}") from None

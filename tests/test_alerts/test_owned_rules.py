@@ -136,17 +136,19 @@ async def test_a_kept_text_that_is_no_rule_is_passed_over() -> None:
             return {
                 (OWNER, "bad"): "{",
                 (OWNER, "odd"): '{"kind":"price"}',
+                (OWNER, "deep"): '{"x":' + "[" * 100_000,
                 (OWNER, "ok"): '{"kind":"sweep"}',
             }
 
         async def of_owner(self, owner: str) -> dict[str, str]:
-            return {"1": "{", "2": '{"rule":"ok"}', "3": "[]"}
+            return {"1": "{", "2": '{"rule":"ok"}', "3": "[]", "4": '{"x":' + "[" * 100_000}
 
     owned = OwnedRules(Kept(), Kept(), Firings(), leads=lambda: True)
     owned.book = RuleBook()
     await owned.follow()
     assert [len(owned), len(owned.book)] == [1, 1]
     assert await owned.history(OWNER) == []
+    assert await owned.of_owner(OWNER) == []
 
 
 KEPT_NAMES = [("BTC/USDT:USDT", "BTCUSDT"), ("kPEPE", "PEPEUSDT"), ("*", "*")]
