@@ -30,6 +30,8 @@ FORECASTS: web.AppKey[ForecastLoop] = web.AppKey("forecasts")
 GRADED_MS = 90 * DAY_MS
 """Issued forecasts of so long are graded."""
 
+_STORED_ALONE = frozenset({"y_hat", "source"})
+
 KEEP_S = 900.0
 """Grades rest on days of windows: minutes more do not change them."""
 
@@ -60,7 +62,8 @@ class IssuedGrades:
         await asyncio.gather(*works, return_exceptions=True)
 
     async def _grade(self, symbol: str, now_ms: int) -> dict[str, Any]:
-        issued = await self.store.forecasts(symbol, start_ms=now_ms - GRADED_MS, end_ms=now_ms)
+        stored = await self.store.forecasts(symbol, start_ms=now_ms - GRADED_MS, end_ms=now_ms)
+        issued = [each for each in stored if self._is_own(each)]
         grades = {}
         for name, horizon in HORIZONS.items():
             aligned = [
@@ -75,6 +78,12 @@ class IssuedGrades:
             off = self.forecasts.switched_off
             (off.add if is_map_harmful(grades[name]) else off.discard)((symbol, name))
         return grades
+
+    def _is_own(self, issued: StoredForecast) -> bool:
+        """Whether it was issued of this market: a demo, or a replay, may have had the same store."""
+        source = self.forecasts.source(issued.symbol)
+        of_market = self.forecasts.followed(issued.symbol).intersection(issued.exchanges.split(","))
+        return bool(of_market) and json.loads(issued.content).get("source", source) == source
 
     async def _with_realised(
         self, symbol: str, issued: Sequence[StoredForecast], length_ms: int
@@ -137,7 +146,8 @@ async def forecast_of(request: web.Request) -> web.Response:
         )
     grades = await request.app[GRADES].of(symbol, newest["time_ms"])
     horizons = {
-        name: {key: value for key, value in horizon.items() if key != "y_hat"} | {"skill": grades[name]}
+        name: {key: value for key, value in horizon.items() if key not in _STORED_ALONE}
+        | {"skill": grades[name]}
         for name, horizon in newest["horizons"].items()
     }
     return json_response(request, {**newest, "horizons": horizons})

@@ -16,7 +16,7 @@ import structlog
 
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.warmup import read_bars
-from liqstream.market import DAY_MS, Candle, MarketEvent, MarketKey
+from liqstream.market import DAY_MS, HOUR_MS, Candle, MarketEvent, MarketKey, Source
 from liqstream.model.forecast_content import content_of
 from liqstream.model.forecast_features import HORIZONS
 from liqstream.model.forecast_priors import HorizonPrior
@@ -30,6 +30,9 @@ log = structlog.get_logger(__name__)
 
 HISTORY_MS = 45 * DAY_MS
 """Stored history a symbol's forecasters learn from when they are made; what comes later is added."""
+
+LONGEST_TOTAL_MS = HOUR_MS
+"""Bars of so long ago are read again: a total of several bars is known once it has ended."""
 
 GRACE_S = 5.0
 """How long the forecast waits for the other exchanges' bars once the first has closed."""
@@ -112,6 +115,14 @@ class ForecastLoop:
         for kept in (self._forecasts, self._newest, self._closed, self._due_s):
             kept.pop(symbol, None)
 
+    def source(self, symbol: str) -> Source:
+        """Whether a symbol's bars are live, replayed or simulated: each is graded by its own alone."""
+        return self._maps.source(symbol)
+
+    def followed(self, symbol: str) -> frozenset[str]:
+        """The exchanges a symbol's forecasts are of now."""
+        return frozenset(self._maps.exchanges(symbol))
+
     def newest(self, symbol: str) -> dict[str, Any] | None:
         """What was issued last for a symbol, None before anything was."""
         return self._newest.get(symbol)
@@ -171,6 +182,7 @@ class ForecastLoop:
                 HORIZONS[name].length_ms,
                 served="N2" if (symbol, name) in self.switched_off else COMBINATION,
             )
+            | {"source": self.source(symbol)}
             for name in issued.horizons
         }
         records = _stored(symbol, issued, contents)
@@ -226,7 +238,9 @@ class ForecastLoop:
         given = {}
         for exchange in sorted(self._maps.exchanges(symbol)):
             start_ms = state.forecast.next_open_ms(exchange)
-            if start_ms is None:
+            if start_ms is not None:
+                start_ms -= LONGEST_TOTAL_MS
+            else:
                 newest_ms = await self._store.newest_bar_ms(exchange, symbol, interval_ms)
                 start_ms = (
                     until_ms - HISTORY_MS if newest_ms is None else min(newest_ms, until_ms) - HISTORY_MS

@@ -48,20 +48,20 @@ class ExchangeBars:
 class _Moment:
     """What was liquidated in the bar that ended at a time, over the exchanges that know it.
 
-    `late` are the exchanges whose bar had not come yet; `lacks` is whether one that belongs to the sum does
-    not know it.
+    `waits_for` are those whose bar, or what was liquidated in it, was not known yet, and whether the sum is
+    unknown without them.
     """
 
     end_ms: int
     sums: FloatArray = field(default_factory=lambda: np.zeros(2))
     is_known: bool = False
-    lacks: bool = False
-    late: set[str] = field(default_factory=set)
+    waits_for: dict[str, bool] = field(default_factory=dict)
 
     @property
     def usd(self) -> FloatArray:
         """USD of longs and shorts, NaN where unknown."""
-        return self.sums if self.is_known and not self.lacks else np.full(2, np.nan)
+        is_sum = self.is_known and not any(self.waits_for.values())
+        return self.sums if is_sum else np.full(2, np.nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,9 +120,9 @@ class MarketForecast:
         """Take in bars newer than the last, by exchange; what is issued at the last one's close.
 
         The first exchange's bars are the moments: another's that have not closed by then wait for the next
-        call and must be given again. Where the first has missed MISSED_BARS, the next that has them gives the
-        moments until it is back. Aligned windows on the way are learned from. None without new bars, or while
-        nothing can be forecast.
+        call and must be given again, as may be older ones: what was liquidated in them may be known by now.
+        Where the first has missed MISSED_BARS, the next that has them gives the moments until it is back.
+        Aligned windows on the way are learned from. None without new bars, or while nothing can be forecast.
         """
         first = self._first_of(exchanges)
         if first is None:
@@ -215,11 +215,11 @@ class MarketForecast:
         return sums if np.isfinite(sums).all() else None
 
     def _take_late(self, exchanges: Mapping[str, ExchangeBars]) -> None:
-        """Add what was liquidated in bars that had not closed when their moment came."""
+        """Add what was not known yet when its moment came."""
         for moment in self._realised:
-            for name in moment.late & exchanges.keys():
+            for name in moment.waits_for.keys() & exchanges.keys():
                 usd = exchanges[name].usd_in(moment.end_ms - self.interval_ms)
-                if usd is not None:
+                if usd is not None and np.isfinite(usd).all():
                     self._count(moment, name, usd)
 
     def _realised_in(self, exchanges: Mapping[str, ExchangeBars], open_time_ms: int) -> _Moment:
@@ -231,24 +231,22 @@ class MarketForecast:
         moment = _Moment(open_time_ms + self.interval_ms)
         for name, given in exchanges.items():
             usd = given.usd_in(open_time_ms)
-            if usd is not None:
+            if usd is None:
+                newest_ms = self._newest_ms(name, given)
+                if newest_ms < open_time_ms:
+                    is_out = newest_ms < open_time_ms - self.interval_ms
+                    moment.waits_for[name] = is_out and self._belongs(name, moment.end_ms)
+            elif np.isfinite(usd).all():
                 self._count(moment, name, usd)
-                continue
-            newest_ms = self._newest_ms(name, given)
-            if newest_ms < open_time_ms:
-                moment.late.add(name)
-                is_out = newest_ms < open_time_ms - self.interval_ms
-                moment.lacks |= is_out and self._belongs(name, moment.end_ms)
+            else:
+                moment.waits_for[name] = self._belongs(name, moment.end_ms)
         return moment
 
     def _count(self, moment: _Moment, name: str, usd: FloatArray) -> None:
-        moment.late.discard(name)
-        if np.isfinite(usd).all():
-            moment.sums += usd
-            moment.is_known = True
-            self._known_ms[name] = max(moment.end_ms, self._known_ms.get(name, 0))
-        else:
-            moment.lacks |= self._belongs(name, moment.end_ms)
+        moment.waits_for.pop(name, None)
+        moment.sums += usd
+        moment.is_known = True
+        self._known_ms[name] = max(moment.end_ms, self._known_ms.get(name, 0))
 
     def _belongs(self, name: str, end_ms: int) -> bool:
         return end_ms - self._known_ms.get(name, -KNOWN_WITHIN_MS) <= KNOWN_WITHIN_MS

@@ -25,6 +25,7 @@ from liqstream.market import (
     LiquidationSpan,
     LiquidationTotal,
     MarketEvent,
+    MarketKey,
     Side,
 )
 from liqstream.model.kernel import tiered
@@ -123,10 +124,11 @@ T0 = 1_779_724_800_000
 HOURS = 60
 
 
-def issued(hour: int, exchanges: str) -> StoredForecast:
+def issued(hour: int, exchanges: str, source: str = "live") -> StoredForecast:
     """An hour's forecast that was served from levels alone."""
     side = {"expected_usd": 1, "quantiles_usd": {"0.1": 1, "0.5": 2, "0.9": 3}}
     content = {"method": "cF", "y_hat": {"cF": [12.0, 13.0]}, "long": side, "short": side}
+    content["source"] = source
     return StoredForecast("BTCUSDT", "1h", T0 + hour * HOUR_MS, exchanges, "cF", json.dumps(content))
 
 
@@ -149,6 +151,8 @@ async def grades_of(
     await store.append_forecasts(forecasts)
     model = MapModel(tiered(), interval_ms=INTERVAL_MS, history_days=14)
     maps = LiveMaps(store, model, stale_after_s=60, epoch=1, clock_s=lambda: 0.0)
+    for name in ("binance", "okx", "gate"):
+        maps.market(MarketKey(name, "BTCUSDT"))
     loop = ForecastLoop(store, maps, ["BTCUSDT"], priors={}, clock_s=lambda: 0.0)
     graded = IssuedGrades(store, loop)
     found = await graded.of("BTCUSDT", T0 + HOURS * HOUR_MS)
@@ -178,3 +182,13 @@ async def test_an_exchange_that_broke_off_leaves_its_hours_ungraded_for_a_day(tm
     every, some = "binance,gate,hyperliquid,okx", "binance,gate"
     forecasts = [issued(hour, some if 40 <= hour < 46 else every) for hour in range(HOURS)]
     assert (await grades_of(tmp_path, records, forecasts))["windows"] == HOURS - 2 - 24 + 6
+
+
+async def test_what_a_demo_or_a_replay_issued_into_the_same_store_is_not_graded(tmp_path: Path) -> None:
+    """Of the same symbol, but of another market, or of one that was over when it was issued."""
+    records: list[MarketEvent] = [liquidated(name, 5) for name in ("binance", "simulated")]
+    records += [listened(name, 0, HOURS) for name in ("binance", "simulated")]
+    forecasts = [issued(hour, "simulated", "simulated") for hour in range(10)]
+    forecasts += [issued(hour, "binance", "replay") for hour in range(10, 20)]
+    forecasts += [issued(hour, "binance") for hour in range(20, 25)]
+    assert (await grades_of(tmp_path, records, forecasts))["windows"] == 5

@@ -174,6 +174,25 @@ def test_a_late_bar_is_added_when_it_comes() -> None:
     assert float(np.exp(features[0, 0]) - 1e4) == pytest.approx(8 * 1.5e6 - 5e5)
 
 
+def test_what_becomes_known_later_is_learned_from_all_the_same() -> None:
+    """Half-hour totals of bars of five minutes: five of six are unknown until the last has closed."""
+    bars = random_bars(12 * 24, volatility=0.002)
+    bars = replace(bars, open_time_ms=bars.open_time_ms - bars.open_time_ms[0] % DAY_MS)
+    usd = np.full(len(bars), 2e5)
+    forecast = MarketForecast(tiered(), bars.interval_ms, shipped_priors())
+    at_once = MarketForecast(tiered(), bars.interval_ms, shipped_priors())
+    at_once.advance({"binance": ExchangeBars(bars, usd, usd)})
+    issued = forecast.advance({"binance": ExchangeBars(bars[:216], usd[:216], usd[:216])})
+    for row in range(216, len(bars)):
+        known = usd[max(0, row - 12) : row + 1].copy()
+        known[len(known) - 1 - row % 6 :] = np.nan if row % 6 < 5 else 2e5
+        issued = forecast.advance({"binance": ExchangeBars(bars[max(0, row - 12) : row + 1], known, known)})
+    assert issued is not None
+    assert issued.horizons["1h"].features is not None
+    assert float(np.exp(issued.horizons["1h"].features[0, 0]) - 1e4) == pytest.approx(12 * 2e5)
+    assert forecast.windows() == at_once.windows()
+
+
 def test_another_exchange_gives_the_moments_while_the_first_is_away() -> None:
     """One missed bar may be late; from the second on the next exchange is taken, until the first is back."""
     given = half_hours(4)
