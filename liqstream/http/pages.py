@@ -23,7 +23,7 @@ from liqstream.http.docs_pages import add_docs_routes
 from liqstream.http.params import WINDOWS, column_interval
 from liqstream.http.responses import cacheable, compress
 from liqstream.http.static_files import PageFiles, read_templates, web_root
-from liqstream.market.identity import symbol_of
+from liqstream.market.identity import followed_symbol
 from liqstream.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -124,7 +124,7 @@ def _meant(query: Mapping[str, str], facts: PageFacts) -> dict[str, str]:
     """The parameters that name followed markets in another form than their own, as the page reads them."""
 
     def symbol(name: str) -> str:
-        return found if (found := symbol_of(name)) in facts.symbols else name
+        return followed_symbol(name, facts.symbols) or name
 
     def cell(text: str) -> str:
         name, colon, window = text.rpartition(":")

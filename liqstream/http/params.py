@@ -13,7 +13,7 @@ from liqstream.http.app_keys import MAPS, MEASURED_LAYER, SYMBOLS
 from liqstream.http.responses import bad_request, unavailable
 from liqstream.ingest.measured_layer import MEASURED
 from liqstream.market import DAY_MS, HOUR_MS, LAST_DATE_MS, MINUTE_MS, MarketKey
-from liqstream.market.identity import offered, symbol_of
+from liqstream.market.identity import followed_symbol, offered
 from liqstream.symbols import INTERVALS_MS, interval_ms, interval_name
 
 WINDOWS: dict[str, tuple[int, str]] = {
@@ -64,8 +64,8 @@ def symbol_param(request: web.Request, symbol: str) -> str:
     Else a 400 that names those that are, of many the nearest.
     """
     followed = request.app[SYMBOLS]
-    meant = symbol if symbol in followed else symbol_of(symbol)
-    if meant not in followed:
+    meant = followed_symbol(symbol, followed)
+    if meant is None:
         raise bad_request(f"unknown symbol; one of {offered((symbol,), followed)}")
     return meant
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
@@ -39,6 +39,8 @@ _THOUSAND = re.compile(r"k([A-Z0-9]{2,})([-/_.:].*)?", re.DOTALL)
 
 _MARKED = re.compile(r"(?:[A-Z0-9]+:)?(.+(?:USDT|USDC))(?:[-_]?PERP|[-_]SWAP|\.P|_UMCBL)", re.DOTALL)
 """How other exchanges, and TradingView, mark a perpetual that is settled in its quote: BYBIT:BTCUSDT.P."""
+
+_PERPETUAL = re.compile(r"(?<=[^-_])[-_]?PERP\Z")
 
 Record = TypeVar("Record", bound=MarketEvent)
 
@@ -88,6 +90,17 @@ def symbol_of(text: str) -> str:
     A name that means none comes back in capitals, and is none that is followed.
     """
     return canonical(contract_name(text))
+
+
+def followed_symbol(name: str, followed: Collection[str]) -> str | None:
+    """Which of some symbols a name means, None for none: in any usual form, or a coin without its quote.
+
+    So Hyperliquid and Lighter name theirs (BTC), and others the only one (BTC-PERP).
+    """
+    meant = symbol_of(name)
+    coin = _PERPETUAL.sub("", meant)
+    possible = (name, meant, *(canonical(coin + quote) for quote in QUOTES))
+    return next((symbol for symbol in possible if symbol in followed), None)
 
 
 def ccxt_name(symbol: str) -> str:

@@ -12,7 +12,7 @@ from msgspec import UnsetType
 from liqstream.fanout.connection import Connection, HeldState
 from liqstream.fanout.connection_manager import ConnectionManager
 from liqstream.heatmap.snapshot import StreamPosition
-from liqstream.market.identity import offered, symbol_of
+from liqstream.market.identity import followed_symbol, offered
 from liqstream.symbols import is_symbol, validate_interval, validate_symbols
 from liqstream.wire.close_codes import ABNORMAL, RATE_LIMITED, TOO_MANY_ERRORS, CloseCode
 from liqstream.wire.encoding import Shape
@@ -140,7 +140,7 @@ class Session:
         close = None
         if invalid:
             names = ", ".join(shown(symbol) for symbol in invalid)
-            meant = [coin for symbol in invalid if (coin := symbol_of(symbol)) in self._symbols]
+            meant = [found for symbol in invalid if (found := followed_symbol(symbol, self._symbols))]
             hint = f"; did you mean {', '.join(dict.fromkeys(meant))}?" if meant else ""
             message = f"unknown symbol {names}{hint}; available: {offered(invalid, self._symbols)}"
             error = BadMessageError("INVALID_SYMBOL", message)

@@ -103,6 +103,7 @@ async def test_the_metrics_port_goes_by_the_same_names(
         ("/?markets=ETH/USDT:USDT,NOUSDT,BTCUSDT.P", "?markets=ETHUSDT,NOUSDT,BTCUSDT"),
         ("/?cells=BTC/USDT:USDT:12h,NO-USDT:7d,ETHUSDT", "?cells=BTCUSDT:12h,NO-USDT:7d,ETHUSDT"),
         ("/?markets=ethusdt&cells=ethusdt:7D", None),
+        ("/?symbol=eth", "?symbol=ETHUSDT"),
         ("/?symbol=ethusdt", None),
         ("/?symbol=SOL-USDT-SWAP", None),
         ("/", None),

@@ -26,6 +26,7 @@ from liqstream.market.identity import (
     ccxt_name,
     contract_name,
     contract_of,
+    followed_symbol,
     in_coins,
     offered,
     per_coin,
@@ -122,6 +123,31 @@ def test_every_usual_name_means_its_symbol(text: str, symbol: str) -> None:
     """By one table; a market settled in USDC is its own, one settled in coin is none."""
     assert symbol_of(text) == symbol
     assert symbol_of(ccxt_name(symbol)) == symbol
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("BTC", "BTCUSDT"),
+        ("btc", "BTCUSDT"),
+        ("BTC-PERP", "BTCUSDT"),
+        ("BTCPERP", "BTCUSDT"),
+        ("BTC/USDC:USDC", "BTCUSDC"),
+        ("1000PEPE", "PEPEUSDT"),
+        ("ETH", "ETHUSDC"),
+        ("PERP", "PERPUSDT"),
+        ("KPEPE", None),
+        ("BTC-USDT-261225", None),
+        ("BTC/USD:BTC", None),
+        ("BTCUSD_PERP", None),
+        ("USDT", None),
+        ("", None),
+    ],
+)
+def test_a_coin_alone_is_its_market_where_that_is_followed(name: str, symbol: str | None) -> None:
+    """Of the preferred quote; another contract of the coin is none."""
+    followed = ["BTCUSDC", "BTCUSDT", "PEPEUSDT", "ETHUSDC", "PERPUSDT"]
+    assert followed_symbol(name, followed) == symbol
 
 
 def test_of_many_markets_the_nearest_are_offered() -> None:
