@@ -85,6 +85,16 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
+def _left_ms(ban: object, now_ms: int) -> int:
+    """How long a ban lasts from now on: never longer than it was stated, whatever has become of the clock."""
+    if not isinstance(ban, dict):
+        return 0
+    until_ms, since_ms = ban.get("until_ms", 0), ban.get("since_ms", 0)
+    if not (isinstance(until_ms, int) and isinstance(since_ms, int)):
+        return 0
+    return min(until_ms - now_ms, until_ms - since_ms)
+
+
 def clear_bans(path: Path, hosts: set[str]) -> list[str]:
     """Forget the bans of these hosts, whatever the proxy; their keys. Blocks. Raises OSError."""
     cleared: list[str] = []
@@ -138,13 +148,23 @@ class VenueState:
         self._document = document
 
     def pause(self, key: str, seconds: float, reason: str, *, lasting: bool = True) -> None:
-        """Nothing may be asked for `seconds` from now on; with `lasting`, not after a restart either."""
-        until_ms = self._now_ms() + round(seconds * 1000)
+        """Nothing may be asked for `seconds` from now on; with `lasting`, not after a restart either.
+
+        A longer pause that was stated before stays: an answer that was under way says less of it.
+        """
+        now_ms = self._now_ms()
+        until_ms = now_ms + round(seconds * 1000)
         if not lasting or seconds < LONG_PAUSE_S:
             self._short[key] = max(until_ms, self._short.get(key, 0))
             return
-        ban = {"until_ms": until_ms, "since_ms": self._now_ms(), "reason": reason[:200]}
-        self._change(lambda document: _section(document, "bans").update({key: ban}))
+        ban = {"until_ms": until_ms, "since_ms": now_ms, "reason": reason[:200]}
+
+        def change(document: Document) -> None:
+            bans = _section(document, "bans")
+            if _left_ms(bans.get(key), now_ms) < until_ms - now_ms:
+                bans[key] = ban
+
+        self._change(change)
 
     def pause_left_s(self, key: str) -> float:
         """For how long nothing may be asked; 0 if something may."""
@@ -152,12 +172,7 @@ class VenueState:
         left_ms = self._short.get(key, 0) - now_ms
         bans = self._document.get("bans")
         ban = bans.get(key) if isinstance(bans, dict) else None
-        if isinstance(ban, dict):
-            until_ms, since_ms = ban.get("until_ms", 0), ban.get("since_ms", 0)
-            if isinstance(until_ms, int) and isinstance(since_ms, int):
-                # Never longer than it was stated, whatever has become of the clock since.
-                left_ms = max(left_ms, min(until_ms - now_ms, until_ms - since_ms))
-        return max(0.0, left_ms / 1000)
+        return max(0.0, max(left_ms, _left_ms(ban, now_ms)) / 1000)
 
     def missing(self, exchange: str) -> Document:
         """An exchange's missing past, as `save_missing` was given it."""

@@ -47,6 +47,19 @@ async def test_a_ban_is_kept_over_a_restart(tmp_path: Path) -> None:
     assert again.pause_left_s(KEY) == 0
 
 
+async def test_a_shorter_pause_ends_no_longer_one(tmp_path: Path) -> None:
+    """An answer to a request that was under way when the ban came; after its end the next one counts."""
+    path, clock = tmp_path / "x.json", StepClock()
+    state = await reopened(path, clock)
+    state.pause(KEY, THREE_DAYS_S, "HTTP 418")
+    state.pause(KEY, 120.0, "HTTP 429")
+    await state.sync()
+    assert (await reopened(path, clock)).pause_left_s(KEY) == THREE_DAYS_S
+    clock.advance(THREE_DAYS_S)
+    state.pause(KEY, 120.0, "HTTP 429")
+    assert state.pause_left_s(KEY) == 120.0
+
+
 async def test_a_clock_that_was_set_back_makes_no_ban_longer() -> None:
     """At most what was stated."""
     clock = StepClock()
