@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,21 @@ def socket_host(url: str) -> str:
 
 def read_document(path: Path) -> Document:
     """What the file holds; nothing if there is none, or if it is damaged (which is logged)."""
+    document, reason = _read(path)
+    if reason:
+        log.warning("venue_state_unreadable", path=str(path), reason=reason)
+    return document
+
+
+def _read(path: Path) -> tuple[Document, str]:
+    """What the file holds, and why it holds nothing that can be used; "" where it does, or there is none."""
     try:
         found = orjson.loads(path.read_bytes())
     except FileNotFoundError:
-        return {}
+        return {}, ""
     except (OSError, ValueError) as error:
-        log.warning("venue_state_unreadable", path=str(path), reason=str(error))
-        return {}
-    return found if isinstance(found, dict) else {}
+        return {}, str(error)
+    return (found, "") if isinstance(found, dict) else ({}, "it is no JSON object")
 
 
 def change_document(path: Path, change: Change) -> Document:
@@ -64,10 +72,19 @@ def change_document(path: Path, change: Change) -> Document:
     with _locked(path.with_suffix(".lock")):
         document = read_document(path)
         change(document)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        _replace(path, document)
+    return document
+
+
+def _replace(path: Path, document: Document) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
         temporary.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
         temporary.replace(path)
-    return document
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def _section(document: Document, name: str) -> Document:
@@ -124,6 +141,7 @@ class VenueState:
         self._short: dict[str, int] = {}
         # What the file does not hold yet, in the order it happened.
         self._changes: list[Change] = []
+        self._noted = ""  # what was logged last of a file that cannot be used; "" once it can
 
     @property
     def has_changes(self) -> bool:
@@ -131,21 +149,34 @@ class VenueState:
         return bool(self._changes) and self._path is not None
 
     async def sync(self) -> None:
-        """Write what has changed here, read what others have changed: a ban that was cleared, for one."""
+        """Write what has changed here, read what others have changed: a ban that was cleared, for one.
+
+        A file that was damaged meanwhile is replaced by what was in it when it was read last.
+        """
         if self._path is None:
             return
         changes, self._changes = self._changes, []
         try:
-            document = await asyncio.to_thread(_exchange, self._path, changes)
+            document, reason = await asyncio.to_thread(_exchange, self._path, changes)
+            if reason and self._document:
+                mended = deepcopy(self._document)
+                document, reason = await asyncio.to_thread(_exchange, self._path, changes, mended)
         except BaseException as error:
             self._changes = changes + self._changes
             if not isinstance(error, OSError):
                 raise
-            log.warning("venue_state_not_kept", path=str(self._path), reason=str(error))
+            self._note("venue_state_not_kept", str(error))
             return
+        self._note("venue_state_unreadable", reason)
         for change in self._changes:  # made meanwhile
             change(document)
         self._document = document
+
+    def _note(self, event: str, reason: str) -> None:
+        """Log why the file cannot be used, once until that changes."""
+        if reason and reason != self._noted:
+            log.warning(event, path=str(self._path), reason=reason)
+        self._noted = reason
 
     def pause(self, key: str, seconds: float, reason: str, *, lasting: bool = True) -> None:
         """Nothing may be asked for `seconds` from now on; with `lasting`, not after a restart either.
@@ -205,12 +236,21 @@ class VenueState:
             self._changes.append(change)
 
 
-def _exchange(path: Path, changes: list[Change]) -> Document:
-    if not changes:
-        return read_document(path)
+def _exchange(path: Path, changes: list[Change], mended: Document | None = None) -> tuple[Document, str]:
+    """What the file holds after these changes, and why it could not be read. Raises OSError.
 
-    def change_all(document: Document) -> None:
+    `mended` takes the place of a file that is damaged, which without it is left as it is.
+    """
+    document, reason = _read(path)
+    if (not changes or reason) and mended is None:
+        return document, reason
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path.with_suffix(".lock")):
+        document, reason = _read(path)
+        if reason and mended is None:
+            return document, reason
+        document = mended if reason and mended is not None else document
         for change in changes:
             change(document)
-
-    return change_document(path, change_all)
+        _replace(path, document)
+    return document, reason

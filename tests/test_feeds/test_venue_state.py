@@ -114,6 +114,37 @@ async def test_a_damaged_file_holds_nothing(tmp_path: Path, text: str) -> None:
     assert again.pause_left_s(KEY) == 7200.0
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "\x00", '{"bans": '])
+async def test_a_file_that_is_damaged_at_run_time_is_made_whole(tmp_path: Path, text: str) -> None:
+    """What was read last is in it again: no ban is over because a disk or an editor failed."""
+    path, clock = tmp_path / "x.json", StepClock()
+    state = await reopened(path, clock)
+    state.pause(KEY, THREE_DAYS_S, "HTTP 418")
+    await state.sync()
+    path.write_text(text)
+    await state.sync()
+    assert state.pause_left_s(KEY) == THREE_DAYS_S
+    assert (await reopened(path, clock)).pause_left_s(KEY) == THREE_DAYS_S
+    path.write_text(text)
+    state.save_missing("okx", {"BTCUSDT": {"bars": [[1, 2]]}})
+    await state.sync()
+    assert (await reopened(path, clock)).missing("okx")
+    assert (await reopened(path, clock)).pause_left_s(KEY) == THREE_DAYS_S
+
+
+async def test_what_cannot_be_kept_is_logged_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """However often it is tried; nothing is left beside it."""
+    path = tmp_path / "x.json"
+    path.mkdir()
+    state = VenueState(path, StepClock().now_ms)
+    state.pause(KEY, THREE_DAYS_S, "HTTP 418")
+    for _ in range(5):
+        await state.sync()
+    assert capsys.readouterr().out.count("venue_state_not_kept") == 1
+    assert state.pause_left_s(KEY) == THREE_DAYS_S
+    assert await asyncio.to_thread(lambda: {each.name for each in tmp_path.iterdir()}) == {"x.json", "x.lock"}
+
+
 async def test_a_folder_that_takes_no_file_costs_only_the_restart(tmp_path: Path) -> None:
     """What cannot be written is kept in memory, and written when it can be."""
     (tmp_path / "file").write_text("")
