@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from liqstream.settings.secret_files import secret_path
+from liqstream.settings.whole_file import whole_file
 
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9_.@-]{1,64}):(?P<hash>[0-9a-f]{64})")
 _MAX_TOKEN_LENGTH = 256
@@ -84,7 +85,7 @@ class TokenRing:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        lines = path.read_text().splitlines()
+        lines = whole_file(path).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise TokenFileError(f"cannot read the tokens in {path}: {reason}") from None

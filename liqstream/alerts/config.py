@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from liqstream.alerts.rules import EXAMPLE_FACTS, Rule
 from liqstream.alerts.targets import Target
 from liqstream.market.identity import symbol_of
+from liqstream.settings.whole_file import whole_file
 from liqstream.supervision.error_log import in_one_line
 
 
@@ -32,7 +33,7 @@ def read_alerts(path: Path) -> AlertsConfig:
     Raises BadAlertsError with the first thing that is wrong.
     """
     try:
-        config = msgspec.toml.decode(path.read_bytes(), type=AlertsConfig)
+        config = msgspec.toml.decode(whole_file(path), type=AlertsConfig)
     except OSError as error:
         raise BadAlertsError(f"cannot read the alerts file {path}: {error.strerror}") from None
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:

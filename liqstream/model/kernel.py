@@ -20,6 +20,7 @@ from scipy.special import ndtr
 from liqstream.market import FloatArray
 from liqstream.model.density import LEVERAGE_GROUPS
 from liqstream.model.margin import BracketTable
+from liqstream.settings.whole_file import whole_file
 from liqstream.supervision.error_log import in_one_line
 
 Shape = Literal["tiered", "broad"]
@@ -163,7 +164,7 @@ def load_kernel(text: str) -> Kernel:
         return flat()
     path = Path(text)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(whole_file(path).decode())
     except FileNotFoundError:
         raise KernelError(f"kernel {text!r} is neither tiered, broad nor an existing file") from None
     except (OSError, ValueError, RecursionError) as error:

@@ -25,6 +25,7 @@ from typing import TypeAlias
 
 from liqstream.market import Side
 from liqstream.market.identity import symbol_of
+from liqstream.settings.whole_file import whole_file
 from liqstream.supervision.error_log import in_one_line, in_words
 
 MOST_CAP_USD, MOST_LEVERAGE = 1e14, 5000.0
@@ -89,7 +90,7 @@ def load_brackets(path: Path | str | None = None) -> BracketTable:
     if not path:
         return bundled
     try:
-        given = _parse(Path(path).read_text(encoding="utf-8"), str(path))
+        given = _parse(whole_file(path).decode(), str(path))
     except OSError as error:
         raise BracketsError(f"bracket file {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

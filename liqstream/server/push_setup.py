@@ -16,6 +16,7 @@ from liqstream.http.push_api import PUSH, add_push_routes
 from liqstream.server.app_keys import METRICS, SETTINGS, SUPERVISOR
 from liqstream.settings.load import BadSettingError
 from liqstream.settings.table import Settings
+from liqstream.settings.whole_file import whole_file
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +77,7 @@ async def push_ctx(app: web.Application) -> AsyncIterator[None]:
 
 def _own_root(path: str) -> ssl.SSLContext:
     try:
+        whole_file(path)  # OpenSSL would read a device without end
         return ssl.create_default_context(cafile=path)
     except (OSError, ssl.SSLError) as error:
         raise BadSettingError(f"LIQSTREAM_PUSH_CA={path}: cannot be read: {error.strerror}") from None

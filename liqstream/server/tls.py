@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from pathlib import Path
 
 from liqstream.server.certificate import certificate_expiry_s, certificate_names
 from liqstream.settings.secret_files import secret_path
 from liqstream.settings.table import Settings
+from liqstream.settings.whole_file import whole_file
 
 
 class TlsError(Exception):
@@ -70,6 +70,6 @@ def _refuse_encrypted() -> str:
 
 def _read(path: str, variable: str, what: str) -> str:
     try:
-        return Path(path).read_text(encoding="ascii", errors="replace")
+        return whole_file(path).decode("ascii", errors="replace")
     except OSError as error:
         raise TlsError(f"{variable}={path}: cannot read the {what}: {error.strerror}") from None

@@ -10,6 +10,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from liqstream.settings.whole_file import whole_file
+
 SECRETS_DIR_HELP = (
     "Folder of copies: a file in it is read in the place of one of the same name that a setting names "
     "(tokens, certificate, key, alerts, *_FILE)."
@@ -39,8 +41,7 @@ def secret_path(path: str | Path, secrets_dir: str = "", environ: Mapping[str, s
 def secret_value(path: Path) -> str:
     """The one line in a file, without the white space around it. Raises SecretFileError."""
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_VALUE_BYTES + 1).decode().strip()
+        text = whole_file(path)[: MAX_VALUE_BYTES + 1].decode().strip()
     except OSError as error:
         raise SecretFileError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
