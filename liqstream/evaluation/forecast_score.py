@@ -39,6 +39,9 @@ MIN_SCORED_WINDOWS = 60
 MIN_SCORED_DAYS = 2
 MIN_VERDICT_DAYS = 14
 
+SAME_Y = 1e-6
+"""What is on the edge of an interval is in it: in a calm market most windows are, all of them at 0 USD."""
+
 NO_SKILL = "no skill shown"
 NO_SKILL_YET = "no skill shown here yet"
 
@@ -228,7 +231,7 @@ def _row(found: Replay, scored: NDArray[np.bool_], y: FloatArray, name: str) -> 
         float(rank_correlations({"": y_hat[:, s]}, y[:, s], found.times[scored], _NO_DRAWS)[""][0])
         for s in (0, 1)
     ]
-    inside = (y >= quantiles[:, :, 0]) & (y <= quantiles[:, :, -1])
+    inside = (y >= quantiles[:, :, 0] - SAME_Y) & (y <= quantiles[:, :, -1] + SAME_Y)
     known = np.isfinite(quantiles).all(axis=2)
     return {
         "rank": _rounded(float(np.mean(ranks))),

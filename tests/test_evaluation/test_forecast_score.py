@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from liqstream.evaluation.bootstrap import Bootstrap
-from liqstream.evaluation.forecast_replay import ROWS, Replay, replay, shuffled_replays
+from liqstream.evaluation.forecast_replay import ISSUED_ROWS, ROWS, Replay, replay, shuffled_replays
 from liqstream.evaluation.forecast_score import (
     NO_SKILL,
     NO_SKILL_YET,
@@ -18,6 +18,7 @@ from liqstream.evaluation.forecast_score import (
     nothing_scored,
     verdict,
 )
+from liqstream.market import HOUR_MS
 from liqstream.model.forecast_features import HORIZONS
 from liqstream.model.kernel import tiered
 from tests.support.recorded_hours import recorded_hours
@@ -92,6 +93,26 @@ def test_no_skill_is_shown_where_days_were_shuffled(shared_data: Path, seeds: in
     without = [grade for grade in grades if grade["rank"]["ci"][0] <= 0 and NO_SKILL in grade["verdict"]]
     assert all(grade["windows"] > 350 for grade in grades)
     assert len(without) >= least
+
+
+def test_a_market_in_which_nothing_is_liquidated_is_covered() -> None:
+    """Its windows lie on the edge of their interval, give or take a rounding; that is inside."""
+    found = Replay(HORIZONS["1h"])
+    for hour in range(96):
+        rounding = 1e-12 * (-1) ** hour
+        rows = np.full((len(ISSUED_ROWS), 2, 5), np.nan)
+        rows[ISSUED_ROWS.index("cF")] = [*(np.log(1e4) + rounding, 0.0), *[np.log(1e4) + rounding] * 3]
+        found.time_ms.append(hour * HOUR_MS)
+        found.realised_usd.append(np.zeros(2))
+        found.rows.append(rows)
+        found.cases.append(np.full((2, 1), 0.01))
+        found.chances.append(np.full((2, 1), 0.5))
+        found.excursions.append(np.zeros(2))
+        found.volatility.append(0.01)
+    grades = forecast_score(found)
+    assert grades["coverage_80"] == 1.0
+    assert grades["log_r2"] is None
+    assert grades["rank"]["with_map"] == 0.0
 
 
 def test_every_key_is_there_where_nothing_can_be_graded() -> None:
