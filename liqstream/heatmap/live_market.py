@@ -29,6 +29,7 @@ from liqstream.market import (
     OpenInterest,
 )
 from liqstream.market.coverage import is_covered
+from liqstream.model.estimator import LATE_BARS
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +103,8 @@ class LiveMarket:
     _spans: dict[int, int] = field(default_factory=dict)
     # Open times of bars that have not closed yet of which a total was given.
     _given: set[int] = field(default_factory=set)
+    # Long and short USD by open time of bars that a state has taken, since then; of a few bars.
+    _late: dict[int, tuple[float, float]] = field(default_factory=dict)
     # Long and short USD by open time of bars that have not closed yet; dropped as they close.
     _liquidated_usd: dict[int, tuple[float, float]] = field(default_factory=dict)
 
@@ -146,10 +149,14 @@ class LiveMarket:
             if closed.candle.open_time_ms == bar:
                 closed.liquidated_long_usd += long_usd
                 closed.liquidated_short_usd += short_usd
+        sums = self._liquidated_usd
         if bar <= self._newest_closed_ms:
-            return
-        long_so_far, short_so_far = self._liquidated_usd.get(bar, (0.0, 0.0))
-        self._liquidated_usd[bar] = (long_so_far + long_usd, short_so_far + short_usd)
+            oldest_ms = self._newest_closed_ms - LATE_BARS * self.interval_ms
+            if bar < oldest_ms or any(closed.candle.open_time_ms == bar for closed in self.closed):
+                return
+            sums = self._late
+        long_so_far, short_so_far = sums.get(bar, (0.0, 0.0))
+        sums[bar] = (long_so_far + long_usd, short_so_far + short_usd)
 
     def cover(self, start_ms: int, end_ms: int) -> None:
         """Note a span in which liquidations were listened to; one of the same start is made longer."""
@@ -222,6 +229,7 @@ class LiveMarket:
         """Go on where stored history (not empty) ends: with its last price, open interest and time."""
         last_open_ms = int(history.open_time_ms[-1])
         self._newest_closed_ms = max(self._newest_closed_ms, last_open_ms)
+        self._late = {}
         self.closed = [bar for bar in self.closed if bar.candle.open_time_ms > last_open_ms]
         recent = history[-_REMEMBERED_BARS:]
         prices = (column.tolist() for column in (recent.open, recent.high, recent.low, recent.close))
@@ -257,6 +265,11 @@ class LiveMarket:
         """The closed bars since the last call, ascending, for a state: what was passed until now is in it."""
         taken, self.closed = self.closed, []
         self.passed_before, self.passed = self.passed_before.and_by(*self.passed), NOTHING_PASSED
+        return taken
+
+    def take_late(self) -> dict[int, tuple[float, float]]:
+        """What was liquidated in bars that were taken before, since the last call."""
+        taken, self._late = self._late, {}
         return taken
 
     def forming_bars(self) -> Bars | None:

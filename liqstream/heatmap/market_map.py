@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -101,6 +101,11 @@ class MarketMap:
         new = [bar for bar in closed if last_ms is None or bar.candle.open_time_ms > last_ms]
         if new:
             self.load(*bars_of(new, new[0].candle.interval_ms))
+
+    def amend(self, late: Mapping[int, tuple[float, float]]) -> None:
+        """Learn long and short USD by open time of bars that the map holds already."""
+        for open_time_ms, (long_usd, short_usd) in late.items():
+            self.estimator.amend(open_time_ms, long_usd, short_usd)
 
     def _remember(self, bars: Bars) -> None:
         self.bars_taken += len(bars)

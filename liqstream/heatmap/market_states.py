@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,8 @@ class PendingBars:
 
     key: MarketKey
     closed: list[ClosedBar]
+    late: Mapping[int, tuple[float, float]]
+    """USD liquidated in bars that were taken before it came: longs and shorts by open time."""
     forming: Bars | None
     price_usd: float
     flags: frozenset[str]
@@ -143,7 +145,8 @@ class MarketStates:
             "refused_data": self._store.guard.is_flagged(market.key),
         }
         flags = market.flags | {flag for flag, is_set in present.items() if is_set}
-        return PendingBars(market.key, market.take_closed(), market.forming_bars(), market.price_usd, flags)
+        came = market.take_closed(), market.take_late(), market.forming_bars()
+        return PendingBars(market.key, *came, market.price_usd, flags)
 
     async def _load_missing(self, market: LiveMarket, known: MarketMap | None) -> None:
         """Fill a gap from the store; while the store fails, a map that is there goes on without."""
@@ -190,6 +193,7 @@ class MarketStates:
     def _advance(self, symbol: str, pending: list[PendingBars], *, rests: bool) -> SymbolState:
         started_s = time.perf_counter()
         for market in pending:
+            self._maps[market.key].amend(market.late)
             self._maps[market.key].take(market.closed)
             if rests:
                 self._maps[market.key].rest()

@@ -80,6 +80,10 @@ class Amplitude:
             self.heading_for = self.factor
         self.fade(1)
 
+    def amend(self, realised_usd: float, bars_ago: int) -> None:
+        """Add what was realised in a bar that was learned from so many ago, and is known only now."""
+        self.realised_usd += decay_of(self.interval_ms) ** bars_ago * realised_usd
+
     def fade(self, bars: int) -> None:
         """Let so many bars pass: the displayed amplitude comes nearer to where it is heading."""
         way = math.log(self.heading_for / self.displayed)

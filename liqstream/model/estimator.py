@@ -31,6 +31,9 @@ SAME_BAR_WEIGHT = 0.5
 HALF_LIFE_MS = 4 * DAY_MS
 """What stands halves in so long: by the clock, so that it does not depend on the length of bars."""
 
+LATE_BARS = 12
+"""So many of the last bars that were learned from can be amended."""
+
 _CHUNK = 4096
 
 
@@ -82,7 +85,7 @@ class Estimator:
     independent one.
     """
 
-    __slots__ = ("_amplitude", "_book", "_interest", "_last_time_ms", "interval_ms", "kernel")
+    __slots__ = ("_amplitude", "_book", "_interest", "_last_time_ms", "_learned_ms", "interval_ms", "kernel")
 
     def __init__(
         self, kernel: Kernel, *, interval_ms: int, first_amplitudes: tuple[float, float] = (1.0, 1.0)
@@ -96,6 +99,7 @@ class Estimator:
         long, short = first_amplitudes
         self._amplitude = (Amplitude(interval_ms, first=long), Amplitude(interval_ms, first=short))
         self._last_time_ms: int | None = None
+        self._learned_ms: tuple[int, ...] = ()  # open times of the last LATE_BARS bars that were learned from
 
     @property
     def last_open_time_ms(self) -> int | None:
@@ -131,6 +135,7 @@ class Estimator:
         other._interest = self._interest
         other._amplitude = (self._amplitude[0].copy(), self._amplitude[1].copy())
         other._last_time_ms = self._last_time_ms
+        other._learned_ms = self._learned_ms
         return other
 
     def rest(self) -> None:
@@ -164,6 +169,16 @@ class Estimator:
             part = slice(start, start + _CHUNK)
             self._advance(bars[part], (realised[0][part], realised[1][part]), columns[:, part])
         return Predictions(bars.open_time_ms, same_bar_weight(self.interval_ms), *columns)
+
+    def amend(self, open_time_ms: int, long_usd: float, short_usd: float) -> bool:
+        """Learn what was liquidated in a bar besides, if it is one of the last LATE_BARS whose liquidations
+        were known; whether it is. What was predicted and drawn since stays."""
+        if open_time_ms not in self._learned_ms:
+            return False
+        ago = len(self._learned_ms) - 1 - self._learned_ms.index(open_time_ms)
+        for amplitude, usd in zip(self._amplitude, (long_usd, short_usd), strict=True):
+            amplitude.amend(usd, ago)
+        return True
 
     def standing(self, forming: Bars | None = None, *, by_group: bool = True) -> LevelDensity:
         """What stands now, in calibrated USD; arrays are the caller's own.
@@ -229,6 +244,8 @@ class Estimator:
         for side in (0, 1):
             predicted = columns[side] + same_bar_weight(self.interval_ms) * columns[2 + side]
             columns[4 + side] = _learn(self._amplitude[side], realised[side], predicted, open_interest_usd)
+        learned = np.flatnonzero(np.isfinite(realised[0]) & np.isfinite(realised[1]))[-LATE_BARS:]
+        self._learned_ms = (*self._learned_ms, *bars.open_time_ms[learned].tolist())[-LATE_BARS:]
         self._last_time_ms = int(bars.open_time_ms[-1])
 
 

@@ -12,7 +12,7 @@ from liqstream.heatmap.live_market import LiveMarkets
 from liqstream.heatmap.market_map import MapModel
 from liqstream.heatmap.market_states import MarketStates
 from liqstream.heatmap.symbol_state import SymbolState
-from liqstream.market import Candle, MarketKey
+from liqstream.market import Candle, Liquidation, LiquidationSpan, MarketKey
 from liqstream.model.kernel import tiered
 from liqstream.store.market_store import MarketStore
 from tests.support.markets import MINUTE_MS, walk
@@ -129,3 +129,31 @@ async def test_a_market_nobody_watches_takes_little_and_keeps_its_map(store: Mar
             watched.add(KEY.symbol)
             await evicted.state()
             watched.clear()
+
+
+async def test_a_liquidation_that_comes_after_its_bar_calibrates_as_if_it_had_not(store: MarketStore) -> None:
+    """The map of a server that ran on is that of one that begins now; history read anew has it already."""
+    maps = Maps(store)
+    start_ms = BARS[1].open_time_ms  # type: ignore[union-attr]
+    span = LiquidationSpan(*("binance", "BTCUSDT"), start_ms, start_ms + 400 * INTERVAL_MS)
+    await store.append([*BARS[:-4], span])
+    await maps.states.load(KEY, None)
+    maps.live.market(KEY).cover(span.start_ms, span.end_ms)
+    maps.live.apply(BARS[-4:-2])
+    await maps.state()
+    closed_ms = BARS[-3].open_time_ms  # type: ignore[union-attr]
+    late = Liquidation(*("binance", "BTCUSDT"), closed_ms + 1000, "long", 1e5, 5000.0)
+    for records in ([late], BARS[-2:]):
+        maps.live.apply(records)
+        await store.append([*BARS[-4:-2], *records])
+        await maps.state()
+    begun = Maps(store)
+    await begun.states.load(KEY, None)
+    await begun.state()
+    ran_on, anew = (each.states._maps[KEY].estimator._amplitude[0] for each in (maps, begun))
+    assert ran_on.factor == pytest.approx(anew.factor)
+    assert anew.realised_usd == pytest.approx(5e8, rel=0.01)
+    maps.live.apply([late])
+    await maps.states.load(KEY, None)
+    await maps.state()
+    assert maps.states._maps[KEY].estimator._amplitude[0].factor == pytest.approx(anew.factor)

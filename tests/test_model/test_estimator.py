@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from liqstream.market import DAY_MS, HOUR_MS, Bars
 from liqstream.model.book import MIN_BINS, Totals
 from liqstream.model.density import LevelDensity
-from liqstream.model.estimator import HALF_LIFE_MS, SAME_BAR_WEIGHT, Estimator
+from liqstream.model.estimator import HALF_LIFE_MS, LATE_BARS, SAME_BAR_WEIGHT, Estimator
 from liqstream.model.far_store import COARSE
 from liqstream.model.kernel import Kernel, broad, tiered
 from liqstream.model.spread import BIN_WIDTH
@@ -368,3 +368,23 @@ def test_wrong_intervals_and_realised_figures_are_refused() -> None:
         estimator().advance(bars, realised_long_usd=np.zeros(3))
     with pytest.raises(ValueError, match="from 0 up"):
         estimator().advance(bars, realised_long_usd=np.full(5, -1.0))
+
+
+def test_what_was_liquidated_in_a_bar_and_came_late_is_learned_as_in_time() -> None:
+    """Of the last bars whose liquidations were known, once; what was drawn since stays as it was."""
+    bars = random_bars(60)
+    realised = np.random.default_rng(4).lognormal(10, 1, 60)
+    realised[[3, 44, 47]] = np.nan
+    for late, is_taken in ((49, True), (45, True), (44, False), (38, True), (50 - LATE_BARS - 4, False)):
+        one, whole = estimator(), estimator()
+        one.advance(bars[:50], realised_long_usd=realised[:50], realised_short_usd=realised[:50])
+        shown = one.amplitudes
+        copied = one.copy()
+        assert copied.amend(int(bars.open_time_ms[late]), 3e7, 0.0) is is_taken
+        assert copied.amplitudes == shown == one.amplitudes
+        known = realised.copy()
+        known[late] += 3e7 * is_taken
+        expected = whole.advance(bars, realised_long_usd=known, realised_short_usd=realised)
+        found = copied.advance(bars[50:], realised_long_usd=known[50:], realised_short_usd=realised[50:])
+        assert found.amplitude_long == pytest.approx(expected.amplitude_long[50:])
+        assert found.amplitude_short == pytest.approx(expected.amplitude_short[50:])
