@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, suppress
 
+import structlog
 from aiohttp import web
+from msgspec.structs import replace
 
 from liqstream.alerts.config import AlertsConfig, read_alerts
 from liqstream.alerts.delivery import Claim, Sender, unclaimed
@@ -23,6 +25,7 @@ from liqstream.fleet.shared_records import SharedRecords
 from liqstream.http.alerts_api import FILE_RULES, OWNED_RULES, add_alerts_routes
 from liqstream.http.app_keys import FIRINGS, MAPS, RECORDS, STORE, SYMBOLS
 from liqstream.http.events_api import LIQUIDATION_BUS
+from liqstream.market.identity import followed_symbol
 from liqstream.server.app_keys import FLEET, METRICS, SETTINGS, SUPERVISOR
 from liqstream.server.fleet_setup import connect_redis
 from liqstream.settings.secret_files import secret_path
@@ -36,6 +39,8 @@ RULES, HISTORY = "alert-rules", "alert-history"
 """The task that follows the rules of pages; the task, and the sink, that keeps what they raised."""
 COUNTING = "alerts-counting"
 """The sink that counts."""
+
+_log = structlog.get_logger(__name__)
 
 _CLAIM: web.AppKey[Claim] = web.AppKey("alert_claim")
 """Which server of the fleet sends an alert of the file; not set on a server that is alone."""
@@ -78,7 +83,7 @@ async def alerts_ctx(app: web.Application) -> AsyncIterator[None]:
     config = AlertsConfig()
     if settings.alerts_file and MAPS in app:
         path = secret_path(settings.alerts_file, settings.secrets_dir)
-        config = await asyncio.to_thread(read_alerts, path)
+        config = _of_markets(await asyncio.to_thread(read_alerts, path), app[SYMBOLS])
         app[FILE_RULES] = config.rule
     work: dict[str, Work] = {}
 
@@ -119,6 +124,19 @@ async def alerts_ctx(app: web.Application) -> AsyncIterator[None]:
         # What was raised in the last moment. A stop does not wait for a Redis or a disk that is away.
         with suppress(StoreError, *REDIS_ERRORS):
             await owned.keep_raised()
+
+
+def _of_markets(config: AlertsConfig, followed: Sequence[str]) -> AlertsConfig:
+    """The file with its rules' markets by their symbols. One that is not followed is logged.
+
+    It may be a typing error, whose alert is never raised, or a market that is listed or chosen later.
+    """
+    symbols = (followed_symbol(rule.symbol, followed) or rule.symbol for rule in config.rule)
+    rules = [replace(rule, symbol=symbol) for rule, symbol in zip(config.rule, symbols, strict=True)]
+    for rule in rules:
+        if rule.symbol not in ("*", *followed):
+            _log.warning("alert_rule_of_no_market", rule=rule.name, symbol=rule.symbol)
+    return replace(config, rule=rules)
 
 
 async def _owned_rules(app: web.Application) -> OwnedRules:

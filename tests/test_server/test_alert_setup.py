@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from liqstream.alerts.config import BadAlertsError
 from liqstream.alerts.firing import Firings
+from liqstream.http.alerts_api import FILE_RULES
 from liqstream.http.app_keys import FIRINGS, MAPS, SYMBOLS
 from liqstream.http.events_api import LIQUIDATION_BUS
 from liqstream.ingest.liquidation_bus import LiquidationBus
@@ -37,6 +39,20 @@ to = ["ops"]
 min_usd = 100
 """
 
+OTHERS = """
+[[rule]]
+name = "a coin"
+kind = "cluster"
+symbol = "btc"
+to = ["ops"]
+
+[[rule]]
+name = "a typo"
+kind = "cluster"
+symbol = "BTC-UDST"
+to = ["ops"]
+"""
+
 running = asynccontextmanager(alerts_ctx)
 
 
@@ -53,9 +69,21 @@ async def test_the_files_rules_are_watched(tmp_path: Path) -> None:
     with pytest.raises(BadAlertsError):
         async with running(app):
             pass
+    stack = AsyncExitStack()
     async with receiver([]) as (url, received), asyncio.timeout(20):
-        await asyncio.to_thread(file.write_text, FILE.format(url=url))
-        async with running(app):
+        await asyncio.to_thread(file.write_text, FILE.format(url=url) + OTHERS)
+        with capture_logs() as logs:
+            await stack.enter_async_context(running(app))
+        assert [rule.symbol for rule in app[FILE_RULES]] == ["*", SYMBOL, "BTC-UDST"]
+        assert [each for each in logs if each["event"] == "alert_rule_of_no_market"] == [
+            {
+                "event": "alert_rule_of_no_market",
+                "log_level": "warning",
+                "rule": "a typo",
+                "symbol": "BTC-UDST",
+            }
+        ]
+        async with stack:
             await asyncio.sleep(0)
             assert {"alerts-maps", "alerts-liquidations", "alerts-sending"} <= app[SUPERVISOR].names
             app[LIQUIDATION_BUS].take([Liquidation("binance", SYMBOL, END_MS, "long", 100.0, 2.0)])
