@@ -54,8 +54,8 @@ class ServerReader:
 
 
 def _named(symbol: str) -> str:
-    """A symbol within a path, of a market's name in any usual form."""
+    """A symbol within a path, of a name in any usual form; of what is none the server names the nearest."""
     meant = symbol_of(symbol)
-    if not meant.isalnum() or len(meant) > 60:
+    if not meant.replace("-", "").isalnum() or len(meant) > 60:
         raise ClientError(f"{symbol[:60]!r} is no symbol; e.g. BTCUSDT")
     return meant

@@ -27,8 +27,9 @@ async def test_it_reads_with_its_token_and_passes_refusals_on() -> None:
         reader = ServerReader(url, "liq_x")
         for name in ("BTCUSDT", "btc/usdt:usdt", "BTC-USDT", "BTC-USDT-SWAP"):
             assert await reader.score(name) == {"n": 3}
-        with pytest.raises(ClientError, match="cannot be read"):
-            await reader.score("kPEPE")
+        for name in ("kPEPE", "BTC-PERP"):
+            with pytest.raises(ClientError, match="cannot be read"):
+                await reader.score(name)
         with pytest.raises(ClientError, match="cannot be read"):
             await reader.symbols()
         with pytest.raises(ClientError, match="a token is asked for"):
@@ -38,7 +39,8 @@ async def test_it_reads_with_its_token_and_passes_refusals_on() -> None:
             with pytest.raises(ClientError, match="is no symbol"):
                 await reader.latest(name)
         assert len(asked) == count
-    assert set(asked) == {"/api/score/BTCUSDT", "/api/score/PEPEUSDT", "/api/symbols"}
+    scores = ("BTCUSDT", "PEPEUSDT", "BTC-PERP")
+    assert set(asked) == {"/api/symbols", *(f"/api/score/{each}" for each in scores)}
 
 
 def test_what_is_no_address_is_refused() -> None:
