@@ -12,6 +12,7 @@ from liqstream.simulator.app_state import STATE
 from liqstream.simulator.dialect import Dialect, Fields, Refusal, text
 from liqstream.simulator.fault_table import FaultKind
 from liqstream.simulator.limits import Limit, Usage
+from liqstream.simulator.market import DAY_TURNOVER
 from liqstream.simulator.publisher import Subscriber
 from liqstream.simulator.subscriber_socket import refused_subscriptions, serve_subscriber
 from liqstream.symbols import INTERVALS_MS
@@ -70,13 +71,13 @@ async def _klines(request: web.Request) -> web.Response:
 
 
 async def _day_tickers(request: web.Request) -> web.Response:
-    """Of all contracts at once: the turnover of a day, two and a half times the open interest."""
+    """Of all contracts at once: the turnover of a day."""
     state = request.app[STATE]
     now_ms = state.now_ms()
     rows = []
     for symbol in state.market.listed:
         price_usd = state.market.price(symbol, now_ms)
-        turnover_usd = 2.5 * price_usd * state.market.open_interest(symbol, now_ms)
+        turnover_usd = DAY_TURNOVER * price_usd * state.market.open_interest(symbol, now_ms)
         rows.append({"symbol": symbol, "lastPrice": text(price_usd), "quoteVolume": text(turnover_usd)})
     return _json(rows)
 

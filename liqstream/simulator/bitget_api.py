@@ -60,10 +60,12 @@ async def _instruments(request: web.Request) -> web.Response:
 
 
 async def _tickers(request: web.Request) -> web.Response:
-    state, symbol = request.app[STATE], _symbol(request)
-    now_ms = state.now_ms()
-    held = state.publisher.open_interest(symbol, now_ms)
-    return _response(request, [wire.ticker(state.market, symbol, now_ms, held)])
+    """Of one symbol, or of all."""
+    state = request.app[STATE]
+    symbols = (_symbol(request),) if "symbol" in request.query else state.market.listed
+    now_ms, held = state.now_ms(), state.publisher.open_interest
+    rows = [wire.ticker(state.market, symbol, now_ms, held(symbol, now_ms)) for symbol in symbols]
+    return _response(request, rows)
 
 
 async def _candles(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from liqstream.simulator.contracts import CONTRACTS
 from liqstream.simulator.dialect import MarketSpan, Message, text
 from liqstream.simulator.ledger import Fill
-from liqstream.simulator.market import FUNDING_MS, Bar, SimulatedMarket
+from liqstream.simulator.market import DAY_TURNOVER, FUNDING_MS, Bar, SimulatedMarket
 from liqstream.symbols import INTERVALS_MS
 
 BAR_OF = {name if name.endswith("m") else name.upper(): ms for name, ms in INTERVALS_MS.items()}
@@ -124,6 +124,7 @@ def ticker(market: SimulatedMarket, symbol: str, now_ms: int, held: float) -> Me
         "openInterest": text(held),
         "fundingRate": text(market.funding_rate(symbol, now_ms)),
         "nextFundingTime": str((now_ms // FUNDING_MS + 1) * FUNDING_MS),
+        "turnover24h": text(DAY_TURNOVER * held * market.price(symbol, now_ms)),
     }
 
 

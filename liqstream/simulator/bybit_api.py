@@ -103,21 +103,27 @@ async def _funding(request: web.Request) -> web.Response:
     return _response(state, {"category": "linear", "list": listed})
 
 
+def _symbols(request: web.Request) -> tuple[str, ...]:
+    """The one that is asked about; all where none is."""
+    return (_symbol(request),) if "symbol" in request.query else request.app[STATE].market.listed
+
+
 async def _tickers(request: web.Request) -> web.Response:
-    state, symbol = request.app[STATE], _symbol(request)
-    now_ms = state.now_ms()
-    held = state.publisher.open_interest(symbol, now_ms)
-    whole = wire.ticker(
-        state.market, f"tickers.{symbol}", now_ms, state.reported_ms(), whole=True, open_interest=held
-    )
-    return _response(state, {"category": "linear", "list": [whole["data"]]})
+    """Of one symbol, or of all."""
+    state, rows = request.app[STATE], []
+    now_ms, reported_ms = state.now_ms(), state.reported_ms()
+    for symbol in _symbols(request):
+        held = state.publisher.open_interest(symbol, now_ms)
+        topic = f"tickers.{symbol}"
+        whole = wire.ticker(state.market, topic, now_ms, reported_ms, whole=True, open_interest=held)
+        rows.append(whole["data"])
+    return _response(state, {"category": "linear", "list": rows})
 
 
 async def _risk_limits(request: web.Request) -> web.Response:
     """Of one symbol, or of all, page by page."""
-    state = request.app[STATE]
-    symbols = (_symbol(request),) if "symbol" in request.query else state.market.listed
-    return _response(state, bracket_wire.bybit(symbols, _number(request, "cursor", 0)))
+    state, cursor = request.app[STATE], _number(request, "cursor", 0)
+    return _response(state, bracket_wire.bybit(_symbols(request), cursor))
 
 
 async def _linear(request: web.Request) -> web.StreamResponse:

@@ -6,7 +6,7 @@ from typing import Any
 
 from liqstream.simulator.dialect import MarketSpan, Message, text
 from liqstream.simulator.ledger import Fill
-from liqstream.simulator.market import FUNDING_MS, Bar, SimulatedMarket
+from liqstream.simulator.market import DAY_TURNOVER, FUNDING_MS, Bar, SimulatedMarket
 from liqstream.symbols import INTERVALS_MS
 
 INTERVAL_OF = {"D" if name == "1d" else str(ms // 60_000): ms for name, ms in INTERVALS_MS.items()}
@@ -86,6 +86,7 @@ def ticker(
             "indexPrice": text(price),
             "fundingRate": text(market.funding_rate(symbol, now_ms)),
             "nextFundingTime": str((now_ms // FUNDING_MS + 1) * FUNDING_MS),
+            "turnover24h": text(DAY_TURNOVER * held * price),
         }
     kind = "snapshot" if whole else "delta"
     return {"topic": topic, "type": kind, "data": data, "cs": now_ms, "ts": sent_ms}

@@ -79,9 +79,11 @@ async def _contracts(request: web.Request) -> web.Response:
 
 
 async def _tickers(request: web.Request) -> web.Response:
-    state, symbol = request.app[STATE], _symbol(request)
-    now_ms = state.now_ms()
-    return _json([wire.ticker(state.market, symbol, now_ms, state.publisher.open_interest(symbol, now_ms))])
+    """Of one contract, or of all."""
+    state = request.app[STATE]
+    symbols = (_symbol(request),) if "contract" in request.query else state.market.listed
+    now_ms, held = state.now_ms(), state.publisher.open_interest
+    return _json([wire.ticker(state.market, symbol, now_ms, held(symbol, now_ms)) for symbol in symbols])
 
 
 async def _candlesticks(request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from liqstream.simulator.contracts import CONTRACTS
 from liqstream.simulator.dialect import MarketSpan, Message, text
 from liqstream.simulator.ledger import Fill
-from liqstream.simulator.market import Bar, SimulatedMarket
+from liqstream.simulator.market import DAY_TURNOVER, Bar, SimulatedMarket
 from liqstream.symbols import INTERVALS_MS, interval_name
 
 BAR_OF = {name: INTERVALS_MS[name] for name in ("1m", "5m", "15m", "30m", "1h", "4h", "1d")}
@@ -128,4 +128,6 @@ def ticker(market: SimulatedMarket, symbol: str, now_ms: int, held: float) -> Me
         "index_price": price,
         "funding_rate": text(market.funding_rate(symbol, now_ms)),
         "total_size": text(held / size_of(symbol)),
+        "quanto_multiplier": text(size_of(symbol)),
+        "volume_24h_quote": text(DAY_TURNOVER * held * market.price(symbol, now_ms)),
     }

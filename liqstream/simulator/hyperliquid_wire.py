@@ -6,7 +6,7 @@ from liqstream.market import HOUR_MS, MINUTE_MS
 from liqstream.simulator import hyperliquid_account_wire as account_wire
 from liqstream.simulator.dialect import MarketSpan, Message, text
 from liqstream.simulator.hyperliquid_account_wire import coin_of, symbol_of
-from liqstream.simulator.market import FUNDING_MS, Bar, SimulatedMarket
+from liqstream.simulator.market import DAY_TURNOVER, FUNDING_MS, Bar, SimulatedMarket
 from liqstream.symbols import INTERVALS_MS, interval_name
 
 OF_ALL_COINS = frozenset({"allDexsAssetCtxs", "userFills"})
@@ -103,7 +103,7 @@ def asset_context(market: SimulatedMarket, symbol: str, now_ms: int, held: float
         "funding": text(hourly_rate(market, symbol, now_ms)),
         "openInterest": text(held),
         "prevDayPx": price,
-        "dayNtlVlm": "0",
+        "dayNtlVlm": text(DAY_TURNOVER * held * market.price(symbol, now_ms)),
         "premium": "0",
         "oraclePx": price,
         "markPx": price,

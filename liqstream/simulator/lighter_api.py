@@ -52,7 +52,7 @@ async def _details(request: web.Request) -> web.Response:
     state = request.app[STATE]
     now_ms = state.now_ms()
     rows = [
-        wire.details(state.market, symbol, state.publisher.open_interest(symbol, now_ms))
+        wire.details(state.market, symbol, now_ms, state.publisher.open_interest(symbol, now_ms))
         for symbol in state.market.symbols
     ]
     return _response(order_book_details=rows)

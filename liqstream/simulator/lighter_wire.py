@@ -10,7 +10,7 @@ from liqstream.market import HOUR_MS, MINUTE_MS
 from liqstream.simulator import bracket_wire
 from liqstream.simulator.dialect import MarketSpan, Message, text
 from liqstream.simulator.ledger import Fill
-from liqstream.simulator.market import FUNDING_MS, Bar, SimulatedMarket
+from liqstream.simulator.market import DAY_TURNOVER, FUNDING_MS, Bar, SimulatedMarket
 from liqstream.symbols import INTERVALS_MS
 
 BAR_OF = {name: INTERVALS_MS[name] for name in ("1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d")}
@@ -108,14 +108,17 @@ def candle(bar: Bar) -> Message:
     }
 
 
-def details(market: SimulatedMarket, symbol: str, held: float) -> Message:
+def details(market: SimulatedMarket, symbol: str, now_ms: int, held: float) -> Message:
     """A row of orderBookDetails; open interest in base coin."""
+    price = market.price(symbol, now_ms)
     return {
         "symbol": symbol.removesuffix("USDT"),
         "market_id": number_of(market, symbol),
         "market_type": "perp",
         "status": "active",
         "open_interest": held,
+        "last_trade_price": price,
+        "daily_quote_token_volume": DAY_TURNOVER * held * price,
         **bracket_wire.lighter(symbol),
     }
 

@@ -20,6 +20,8 @@ from liqstream.simulator.ledger import Fill
 from liqstream.simulator.minute_path import MinutePath
 
 FUNDING_MS = 8 * HOUR_MS
+DAY_TURNOVER = 2.5
+"""What is traded in a day, as a multiple of the open interest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,10 +97,17 @@ async def _mark_price(request: web.Request) -> web.Response:
 
 
 async def _open_interest(request: web.Request) -> web.Response:
-    state, symbol = request.app[STATE], _symbol(request)
-    now_ms = state.now_ms()
-    held = state.publisher.open_interest(symbol, now_ms)
-    return _response([wire.open_interest(state.market, symbol, now_ms, state.reported_ms(), held)])
+    """Of one instrument, or of all."""
+    state = request.app[STATE]
+    symbols = (_symbol(request),) if "instId" in request.query else state.market.listed
+    now_ms, reported_ms = state.now_ms(), state.reported_ms()
+    rows = [
+        wire.open_interest(
+            state.market, symbol, now_ms, reported_ms, state.publisher.open_interest(symbol, now_ms)
+        )
+        for symbol in symbols
+    ]
+    return _response(rows)
 
 
 async def _open_interest_history(request: web.Request) -> web.Response:

@@ -12,7 +12,8 @@ from liqstream.feeds.pacing import Budget
 from liqstream.feeds.registry import VENUES
 from liqstream.feeds.rest_client import RestClient
 from liqstream.feeds.size_readers import SIZE_READERS, MarketSize
-from tests.support.exchange_rig import serving
+from liqstream.simulator.exchange_server import DIALECTS
+from tests.support.exchange_rig import serving, simulated_exchange
 
 TICKERS = [
     {"symbol": "BTCUSDT", "quoteVolume": "900"},
@@ -149,6 +150,20 @@ async def test_sizes_are_usd_by_our_symbols(name: str) -> None:
         )
         for symbol, usd in (("BTCUSDT", 100), ("PEPEUSDT", 10))
     }
+
+
+async def test_the_simulated_market_is_chosen_from_as_the_real_ones_are() -> None:
+    """Each of its exchanges states the sizes of all markets, in the same order where it has a figure."""
+    listed = ("BTCUSDT", "ETHUSDT", "1000PEPEUSDT")
+    async with simulated_exchange(symbols=listed) as (_, port), make_session() as session:
+        for name, reader in SIZE_READERS.items():
+            url = f"http://127.0.0.1:{port}{DIALECTS[name].prefix}"
+            found = await reader(RestClient(name, url, session, Budget(()), VENUES[name].refusals))
+            held = {symbol: size.open_interest_usd for symbol, size in found.items()}
+            assert set(held) == {"BTCUSDT", "ETHUSDT", "PEPEUSDT"}, name
+            if name in STATES_OPEN_INTEREST:
+                usd = [held[symbol] or 0.0 for symbol in ("BTCUSDT", "ETHUSDT", "PEPEUSDT")]
+                assert usd == sorted(usd, reverse=True), name
 
 
 async def test_a_list_without_a_size_is_no_answer() -> None:
