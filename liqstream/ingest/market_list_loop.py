@@ -201,7 +201,9 @@ class MarketListLoop:
         found: dict[str, tuple[str, ...]] = {}
         for feed in self._feeds:
             name = feed.exchange
-            known = {s for s, each in self.newest.markets.items() if name in each.exchanges}
+            # What a first start begins with is a guess: that each is traded everywhere.
+            followed = self.newest.markets if self.newest.ranked_ms else {}
+            known = {s for s, each in followed.items() if name in each.exchanges}
             instruments = listed.get(name)
             if instruments is None:
                 names = known

@@ -197,6 +197,14 @@ async def test_a_first_choice_without_an_exchange_is_made_again_with_it() -> Non
     assert await rig.symbols(RANK_AGAIN_S) == ["AUSDT", "BUSDT", "CUSDT", "ZUSDT"]
 
 
+async def test_what_a_first_start_guesses_is_not_kept_of_an_exchange_that_was_never_read() -> None:
+    """One that is barred in the server's country would hold markets in the list that nobody lists."""
+    guess = FollowedList("", 0, {"ZUSDT": FollowedMarket(("one", "two"))})
+    rig = Rig([Exchange("one", NAMES[:2]), Exchange("two", None)], MarketChoice(), guess)
+    assert await rig.symbols(WAIT_FOR_LISTS_S) == list(NAMES[:2])
+    assert rig.lists[0].markets["AUSDT"].exchanges == ("one",)
+
+
 async def test_an_exchange_that_goes_on_not_answering_is_asked_ever_more_seldom() -> None:
     """After 5 s, 10 s, 20 s and so on, five minutes at most; an answer begins anew."""
     rig, asked_s = Rig([Exchange("one")]), list[float]()
