@@ -216,8 +216,9 @@ class MarketForecast:
 
     def _take_late(self, exchanges: Mapping[str, ExchangeBars]) -> None:
         """Add what was not known yet when its moment came."""
+        known = {name for name, given in exchanges.items() if np.isfinite(given.realised_long_usd).any()}
         for moment in self._realised:
-            for name in moment.waits_for.keys() & exchanges.keys():
+            for name in moment.waits_for.keys() & known:
                 usd = exchanges[name].usd_in(moment.end_ms - self.interval_ms)
                 if usd is not None and np.isfinite(usd).all():
                     self._count(moment, name, usd)
