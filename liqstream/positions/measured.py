@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from liqstream.market import FloatArray
+from liqstream.market import HOUR_MS, FloatArray
 from liqstream.model.density import LEVERAGE_GROUPS
 from liqstream.positions.tracker import Tracker
 
@@ -15,6 +15,8 @@ UNSOUND = 1.01
 """A coverage above it cannot be: positions are counted twice, or open interest is not what it seems."""
 PROVES_ONE_SIDE = 0.55
 """Were both sides counted in open interest, none could exceed half of it."""
+PROOF_AGE_MS = HOUR_MS
+"""Levels are no older in the median where a side proves it."""
 PARTIAL = 0.2
 """Below this coverage of a side the layer is a partial view."""
 AGE_BANDS = (0.05, 1.0)
@@ -86,8 +88,12 @@ class Coverage:
 
     @property
     def proves_one_side(self) -> bool:
-        """Whether a side is more than half of the open interest, which therefore counts one side."""
-        return PROVES_ONE_SIDE < max(self.long, self.short) <= UNSOUND
+        """Whether a side is more than half of the open interest, which therefore counts one side.
+
+        Old sizes prove nothing: open interest may have fallen since, and left them more than half of it.
+        """
+        is_new = self.median_age_ms is not None and self.median_age_ms <= PROOF_AGE_MS
+        return is_new and PROVES_ONE_SIDE < max(self.long, self.short) <= UNSOUND
 
 
 def levels_of(

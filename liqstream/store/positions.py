@@ -139,7 +139,10 @@ _KEYS = {
     "measured_cells": ("symbol", "time_ms", "cell"),
     "measured_coverage": ("symbol", "time_ms"),
 }
-_PROOF = "greatest(long_share, short_share) > 0.55 AND greatest(long_share, short_share) <= 1.01"
+_PROOF = (
+    "greatest(long_share, short_share) > 0.55 AND greatest(long_share, short_share) <= 1.01 "
+    "AND median_age_ms <= 3600000"
+)
 
 
 def write_positions(connection: duckdb.DuckDBPyConnection, batch: PositionsBatch) -> int:

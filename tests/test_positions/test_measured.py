@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from liqstream.market import HOUR_MS
 from liqstream.positions.measured import coverage_of, levels_of, measured_cells, weighted_median
 from liqstream.positions.read_schedule import chance_of_change
 from liqstream.positions.tracker import Tracker
@@ -41,6 +42,11 @@ def test_coverage_is_of_each_side() -> None:
     assert whole.long == pytest.approx(1.0)
     assert whole.proves_one_side
     assert not whole.is_unsound
+    aged = levels_of(known(), "BTC", 6000 + HOUR_MS)
+    assert aged is not None
+    old = coverage_of(aged, 40.0)
+    assert old is not None
+    assert not old.proves_one_side
     beyond = coverage_of(levels, 39.0)
     assert beyond is not None
     assert beyond.is_unsound

@@ -68,9 +68,11 @@ def test_the_proof_that_open_interest_counts_one_side() -> None:
     """The first side above half; one above all of it proves nothing."""
     with store_of([]) as connection:
         unsound = replace(COVERAGE, time_ms=100, long_share=1.2)
-        proof = replace(COVERAGE, time_ms=500, short_share=0.56)
+        proof = replace(COVERAGE, time_ms=500, short_share=0.56, median_age_ms=4000.0)
         again = replace(proof, time_ms=700)
-        write_positions(connection, PositionsBatch(coverage=[COVERAGE, unsound]))
+        old = replace(proof, time_ms=300, median_age_ms=3_600_001.0)
+        unread = replace(proof, time_ms=400, median_age_ms=None)
+        write_positions(connection, PositionsBatch(coverage=[COVERAGE, unsound, old, unread]))
         assert read_proof(connection) is None
         write_positions(connection, PositionsBatch(coverage=[again, proof]))
         assert read_proof(connection) == ("BTCUSDT", 500)
@@ -100,7 +102,7 @@ def test_a_batch_is_stored_whole_or_not() -> None:
 def test_rows_of_a_simulated_market_stand_apart() -> None:
     """What is read of real accounts holds none of it, neither coverage nor what it proves; nor the other way,
     nor does one replace or outlast the other."""
-    proof = replace(COVERAGE, time_ms=100, long_share=0.9)
+    proof = replace(COVERAGE, time_ms=100, long_share=0.9, median_age_ms=0.0)
     cell = StoredCell("BTCUSDT", 100, 11_000, 5.0, 0.0)
     with store_of([]) as connection:
         write_positions(connection, PositionsBatch([ACCOUNT], [POSITION], [cell], [proof], simulated=True))
