@@ -69,7 +69,7 @@ class Sender:
 
     def take(self, firing: Firing) -> None:
         """Queue an alert for each of the rule's targets; returns at once. A full queue drops it, counted."""
-        for name in firing.to:
+        for name in dict.fromkeys(firing.to):
             target, queue = self._outboxes[name]
             try:
                 queue.put_nowait(firing)

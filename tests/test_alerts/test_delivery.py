@@ -103,11 +103,11 @@ async def test_of_servers_with_one_file_one_sends() -> None:
 
 
 async def test_the_queue_is_bounded() -> None:
-    """What does not fit is counted as not delivered; the caller never waits."""
+    """What does not fit is counted as not delivered; the caller never waits. A target named twice is one."""
     metrics = Metrics()
     sender = Sender([Target(name="ops", kind="webhook", url="http://127.0.0.1:9")], metrics)
     for _ in range(MAX_WAITING + 5):
-        sender.take(alert_to("ops"))
+        sender.take(alert_to("ops", "ops"))
     assert counted(metrics, "failed") == 5
 
 
