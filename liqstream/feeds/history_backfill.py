@@ -13,7 +13,7 @@ from liqstream.feeds.dedupe import Deduplicator
 from liqstream.feeds.error_reporter import ErrorReporter
 from liqstream.feeds.feed import History
 from liqstream.feeds.missing_past import PAST_KINDS, MissingPast, Span
-from liqstream.feeds.parsing import UNREADABLE
+from liqstream.feeds.parsing import UNREADABLE, lost_here
 from liqstream.feeds.past_amounts import PastAmounts
 from liqstream.feeds.rest_client import RestClient, RestError, RestRefusedError
 from liqstream.feeds.trial import OFF
@@ -250,18 +250,22 @@ class HistoryBackfill:
     async def _fetch_span(
         self, rest: RestClient, symbol: str, kind: str, span: Span, patient: bool
     ) -> AsyncGenerator[Sequence[MarketEvent]]:
-        thing = _thing(symbol, kind)
-        start_ms, end_ms = span
+        thing, (start_ms, end_ms) = _thing(symbol, kind), span
         self._refused_items.discard((symbol, kind))
+        lost, read = lost_here.get(), 0
         try:
             async with aclosing(self._pages(rest, symbol, kind)(start_ms, end_ms)) as pages:
                 async for page in pages:
+                    read += len(page)
                     batch = self._of_the_past(page, end_ms)
                     if batch:
                         yield batch
                     if kind == "bars" and batch:
                         known_ms = max(bar.open_time_ms for bar in batch if isinstance(bar, Candle))
                         self.missing.fetched(symbol, kind, known_ms + self._interval_ms, end_ms)
+            if (lost := lost_here.get() - lost) > read:
+                self.missing.add(symbol, kind, *span)
+                raise ValueError(f"{lost} of {lost + read} rows cannot be read")
         except RestError as error:
             if isinstance(error, RestRefusedError):
                 self._refused_items.add((symbol, kind))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -63,6 +64,10 @@ class Parsed:
     reply: str = ""
 
 
+lost_here: ContextVar[int] = ContextVar("lost_here", default=0)
+"""Items that could not be read in this task, so far: who fetches a page can tell its own from a socket's."""
+
+
 @dataclass(slots=True)
 class BadItems:
     """Items of messages and pages that could not be read, counted while their neighbours are taken."""
@@ -83,6 +88,7 @@ class BadItems:
             return read(item)
         except UNREADABLE as error:
             self.count += 1
+            lost_here.set(lost_here.get() + 1)
             self.last_reason = f"{error!r} in {_shown(item)}"
             return None
 

@@ -18,13 +18,14 @@ from liqstream.feeds.error_reporter import ErrorReporter
 from liqstream.feeds.exchange_access import NO_OBSERVERS, Endpoints, ExchangeAccess
 from liqstream.feeds.exchange_feed import ExchangeFeed
 from liqstream.feeds.exchanges.bybit import Bybit
+from liqstream.feeds.exchanges.okx import Okx
 from liqstream.feeds.feed import FeedStatus
 from liqstream.feeds.gap_filler import GapFiller
 from liqstream.feeds.history_backfill import BackfillSpan, HistoryBackfill
 from liqstream.feeds.pacing import FeedTiming
 from liqstream.feeds.schedule import Schedule
 from liqstream.feeds.venue_state import VenueState
-from liqstream.market import Candle, MarketEvent, MarketKey, OpenInterest
+from liqstream.market import Candle, Liquidation, MarketEvent, MarketKey, OpenInterest
 from liqstream.supervision.backoff import FullJitter
 from liqstream.supervision.clock import SYSTEM_CLOCK
 from tests.support.exchange_rig import SYMBOLS, collected, connector, nothing_known
@@ -49,6 +50,43 @@ async def kept_missing(path: Path) -> dict[str, Any]:
 
 def of_kind(events: list[MarketEvent], kind: type, symbol: str = "BTCUSDT") -> int:
     return sum(isinstance(event, kind) and event.symbol == symbol for event in events)
+
+
+async def test_past_liquidations_wait_for_the_sizes_of_contracts() -> None:
+    """They are asked for before the list of contracts came, and again after it: none of them was lost."""
+    asked: list[str] = []
+
+    def answer(request: web.Request) -> web.Response | None:
+        asked.append(request.path)
+        is_early = not any("candles" in path for path in asked)
+        return web.Response(status=503) if is_early and request.path == "/api/v5/public/instruments" else None
+
+    async with faulty_exchange(answer) as (exchange, port):
+        before_ms = exchange.clock.now_ms() - 1_800_000
+
+        def is_whole(events: list[MarketEvent]) -> bool:
+            return any(isinstance(each, Liquidation) and each.time_ms < before_ms for each in events)
+
+        await collected(connector(port, Okx()), is_whole)
+    assert "/api/v5/public/instruments" in asked[: asked.index("/api/v5/public/liquidation-orders")]
+
+
+async def test_rows_that_cannot_be_read_are_not_there_yet(tmp_path: Path) -> None:
+    """A page of them is asked for again; a bad one among others is lost, and the rest is taken."""
+    damaged, path = True, tmp_path / "x.venues.json"
+
+    def answer(request: web.Request) -> web.Response | None:
+        if not damaged or request.path != "/v5/market/kline":
+            return None
+        return web.json_response({"retCode": 0, "result": {"list": [["x"] * 7] * 90}})
+
+    async with faulty_exchange(answer) as (_, port):
+        feed = connector(port, Bybit(), state_path=path)
+        await collected(feed, lambda _: "BTCUSDT" in feed.status.flags)
+        assert "rows cannot be read" in feed.status.last_error
+        damaged = False
+        events = await collected(feed, lambda events: of_kind(events, Candle) >= HISTORY // 2)
+    assert of_kind(events, Candle) >= HISTORY // 2
 
 
 @pytest.mark.parametrize(

@@ -312,9 +312,9 @@ class Gate(Venue):
     async def _orders(
         self, rest: RestClient, symbol: str, start_ms: int, end_ms: int
     ) -> list[dict[str, Liquidation]]:
-        """The liquidations of [start_ms, end_ms), at most an hour, in both readings, ascending."""
+        """Those of [start_ms, end_ms), at most an hour, ascending, in both readings. Needs its size."""
         start_s, end_s = -(-start_ms // 1000), -(-end_ms // 1000) - 1
-        if start_s > end_s:
+        if start_s > end_s or not self.contract_sizes[symbol]:
             return []
         rows = await self._get(
             rest, "liq_orders", contract=_contract(symbol), limit=1000, **{"from": start_s, "to": end_s}

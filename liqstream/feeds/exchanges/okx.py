@@ -1,8 +1,7 @@
 """OKX perpetual swaps settled in USDT or USDC. https://www.okx.com/docs-v5/en/
 
-Sizes are in contracts and are turned into base coin with the contract value from the list of instruments. At
-most one liquidation per contract and second is sent, at its bankruptcy price. Port 8443 has been off since
-2026-10-31.
+Sizes are contracts, made base coin by the list of instruments. At most one liquidation a contract and second
+is sent, at its bankruptcy price. Port 8443 has been off since 2026-10-31.
 """
 
 from __future__ import annotations
@@ -305,9 +304,10 @@ class Okx(Venue):
     async def past_liquidations(
         self, rest: RestClient, symbol: str, *, start_ms: int, end_ms: int
     ) -> AsyncGenerator[Sequence[MarketEvent]]:
-        """GET /api/v5/public/liquidation-orders, 100 a page, newest first; it keeps some days."""
+        """GET /api/v5/public/liquidation-orders, 100 a page, newest first; it keeps some days. KeyError while
+        the contract's size is not known."""
         family = _contract(symbol).removesuffix("-SWAP")
-        while end_ms > start_ms:
+        while end_ms > start_ms and self.contract_sizes[_contract(symbol)]:
             rows = await self._get(
                 rest,
                 "/api/v5/public/liquidation-orders",
