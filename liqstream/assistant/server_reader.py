@@ -9,8 +9,8 @@ import msgspec
 
 from liqstream.client import ClientError, Forecast, Snapshot
 from liqstream.client.env_proxy import env_proxy
-from liqstream.client.errors import UNREADABLE
 from liqstream.client.forecast import decode_forecast
+from liqstream.client.messages import UNREADABLE
 from liqstream.client.rest import decode_latest, fetch
 from liqstream.client.symbol_names import symbol_of
 from liqstream.client.urls import Addresses

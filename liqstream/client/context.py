@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from .errors import UNREADABLE, ClientError
+from .errors import ClientError
 from .history import TimeArray
 from .levels import FloatArray
+from .messages import UNREADABLE
 from .tables import data_frame, short_usd
 
 

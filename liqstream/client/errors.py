@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from .url_mask import masked
-
-UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What decoding bytes raises that are not what was asked for: of another shape, no UTF-8, nested deeply."""
 
 
 class ClientError(Exception):

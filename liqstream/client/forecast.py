@@ -9,7 +9,8 @@ from bisect import bisect_left
 import msgspec
 from msgspec import Struct, field
 
-from .errors import UNREADABLE, ClientError
+from .errors import ClientError
+from .messages import UNREADABLE
 
 
 class ExpectedSide(Struct, frozen=True):

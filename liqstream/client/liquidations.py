@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 from msgspec import Struct, field
 
-from .errors import UNREADABLE, ClientError
+from .errors import ClientError
+from .messages import UNREADABLE
 from .tables import data_frame, short_usd
 
 

@@ -11,6 +11,9 @@ from .errors import OldServerError
 from .snapshot import Count, Ordinal, Price, StateFields, Totals, parse_time
 
 MAX_ROWS = 10_000
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What decoding bytes raises that are not what was asked for: of another shape, no UTF-8, nested deeply."""
+
 _Usd = Annotated[float, Meta(ge=0, le=1e15)]
 _Column = Annotated[list[_Usd], Meta(min_length=1, max_length=MAX_ROWS)]
 _Value: TypeAlias = int | float | str | bool | list[str] | None
@@ -175,7 +178,7 @@ def decode(text: str) -> Message:
         message: Message = _decoder.decode(text)
         if isinstance(message, SnapshotMessage | DeltaMessage | MarketsMessage | TickMessage):
             parse_time(message.timestamp)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         if _is_first_protocol(text):
             raise OldServerError("the server speaks only protocol 1; this client needs protocol 2") from None
         raise NotUnderstoodError(str(error)) from None
@@ -185,7 +188,7 @@ def decode(text: str) -> Message:
 def _is_first_protocol(text: str) -> bool:
     try:
         message = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except UNREADABLE:
         return False
     data = message.get("data") if isinstance(message, dict) else None
     return isinstance(data, dict) and "levels" in data and "p0" not in data

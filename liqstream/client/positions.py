@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field
 
-from .errors import UNREADABLE, ClientError
+from .errors import ClientError
+from .messages import UNREADABLE
 from .tables import short_usd
 
 

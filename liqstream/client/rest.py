@@ -8,9 +8,9 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from .errors import UNREADABLE, CannotConnectError, ClientError, RefusedError, UnknownSymbolError
+from .errors import CannotConnectError, ClientError, RefusedError, UnknownSymbolError
 from .levels import Levels
-from .messages import Columns
+from .messages import UNREADABLE, Columns
 from .snapshot import Snapshot, StateFields
 
 ANSWER_TIMEOUT_S = 30.0

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from .errors import UNREADABLE, ClientError
+from .errors import ClientError
+from .messages import UNREADABLE
 
 Interval95 = tuple[float | None, float | None]
 """Where a figure lies in 95 % of the draws of days; None where it is not known."""
