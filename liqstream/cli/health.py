@@ -12,9 +12,10 @@ from functools import partial
 from ipaddress import ip_address
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from urllib.request import (
     HTTPHandler,
+    HTTPRedirectHandler,
     HTTPSHandler,
     OpenerDirector,
     ProxyHandler,
@@ -26,10 +27,13 @@ import click
 
 from liqstream.client.env_proxy import env_proxy
 from liqstream.client.errors import ClientError
+from liqstream.client.url_mask import masked
 from liqstream.client.urls import Addresses
 from liqstream.settings.own_address import OwnAddress, own_address
 
 _LONGEST_BODY_BYTES = 1_000_000
+_LONGEST_ADDRESS = 200
+"""Characters of one that somebody else names."""
 
 
 class NotWellError(Exception):
@@ -72,6 +76,13 @@ class _UnixHandler(HTTPHandler):
     def http_open(self, request: Request) -> http.client.HTTPResponse:
         """Ask there."""
         return self.do_open(partial(_UnixConnection, self._path), request)
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Goes nowhere else: urllib would take the token along to any host that is named."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """No other request: the answer is an error of its status."""
 
 
 @click.command()
@@ -161,6 +172,10 @@ def _answer(asked: _Question, timeout_s: float) -> dict[str, Any]:
             body = response.read(_LONGEST_BODY_BYTES)
     except HTTPError as error:
         with error:
+            elsewhere = error.headers.get("Location")
+            if elsewhere is not None:
+                where = " ".join(urljoin(asked.url, elsewhere).split())[:_LONGEST_ADDRESS]
+                raise NotWellError(f"{asked.url} sends to {masked(where)}: name that address") from None
             raise NotWellError(_refusal(asked.url, error.code, error.read(_LONGEST_BODY_BYTES))) from None
     except (URLError, OSError, http.client.HTTPException) as error:
         if asked.of_settings:
@@ -175,11 +190,13 @@ def _answer(asked: _Question, timeout_s: float) -> dict[str, Any]:
 
 def _opener(asked: _Question) -> OpenerDirector:
     if asked.socket_path:
-        return build_opener(ProxyHandler({}), _UnixHandler(asked.socket_path))
+        return build_opener(ProxyHandler({}), _NoRedirects(), _UnixHandler(asked.socket_path))
     scheme, proxy = urlsplit(asked.url).scheme, env_proxy(asked.url)
     proxies = ProxyHandler({scheme: proxy} if proxy else {})
     return build_opener(
-        proxies, *([HTTPSHandler(context=_context(asked.verify))] if scheme == "https" else [])
+        proxies,
+        _NoRedirects(),
+        *([HTTPSHandler(context=_context(asked.verify))] if scheme == "https" else []),
     )
 
 

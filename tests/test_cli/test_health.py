@@ -160,17 +160,28 @@ async def test_a_server_elsewhere_is_reached_through_the_proxy() -> None:
 
 
 async def test_what_is_no_server_of_ours_is_not_well() -> None:
-    """Nobody, somebody else's page, no address, no port, no setting: one line each."""
+    """Nobody, somebody else's page, one that sends elsewhere, no address, port or setting: one line each."""
+    asked_elsewhere: list[str | None] = []
+
+    async def moved(_: web.Request) -> web.Response:
+        raise web.HTTPFound(str(server.make_url("/elsewhere")))
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        asked_elsewhere.append(request.headers.get("Authorization"))
+        return web.json_response({"status": "ok"})
 
     async def page(_: web.Request) -> web.Response:
         return web.Response(text=json.dumps(["a page"]))
 
     app = web.Application()
     app.router.add_get("/health", page)
+    app.router.add_get("/moved/health", moved)
+    app.router.add_get("/elsewhere", elsewhere)
     async with TestServer(app) as server:
         foreign = str(server.make_url("/"))
         for arguments, variables, words in (
             ((foreign,), {}, "is no liqstream server"),
+            ((f"{foreign}moved", "--token", "liq_x"), {}, "/elsewhere: name that address"),
             (("http://127.0.0.1:1",), {}, "does not answer"),
             (("ftp://there",), {}, "is no address"),
             ((), {"LIQSTREAM_PORT": "0"}, "--port"),
@@ -180,3 +191,4 @@ async def test_what_is_no_server_of_ours_is_not_well() -> None:
             assert (done.exit_code, words in done.output, done.output.count("\n")) == (1, True, 1), (
                 done.output
             )
+    assert asked_elsewhere == [], "and the token was not taken along"
