@@ -1,4 +1,7 @@
-"""A client must mask every frame (RFC 6455 5.1): aiohttp's reader also takes others, this one does not."""
+"""A client must mask every frame (RFC 6455 5.1) and may compress no control frame (RFC 7692 6.1).
+
+aiohttp's reader also takes others, this one does not.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ from aiohttp import WebSocketError, WSCloseCode
 from aiohttp.http_websocket import WebSocketReader
 
 _MASKED = 0x80
+_COMPRESSED_CONTROL = 0x48  # RSV1, and the bit of an opcode that is of a control frame
 _EXTENDED_BYTES = {126: 2, 127: 8}
 _MASK_BYTES = 4
 
 
 class MaskCheck:
-    """Stands before a reader and passes on what a client sends, up to its first frame without a mask.
+    """Stands before a reader and passes on what a client sends, up to its first frame that may not be.
 
     Then the connection fails with 1002 once what came before is read. Only headers are looked at.
     """
@@ -31,20 +35,24 @@ class MaskCheck:
         """Take in bytes; (True, rest) once nothing more is read, as aiohttp's reader returns it."""
         if self._failed:
             return True, b""
-        unmasked_at = self._unmasked_at(data)
-        if unmasked_at is None:
+        forbidden_at = self._forbidden_at(data)
+        if forbidden_at is None:
             return self._reader.feed_data(data)
         self._failed = True
-        if not self._reader.feed_data(data[:unmasked_at])[0]:
-            self._fail(WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a client's frame without a mask"))
+        if not self._reader.feed_data(data[:forbidden_at])[0]:
+            self._fail(
+                WebSocketError(
+                    WSCloseCode.PROTOCOL_ERROR, "a frame without a mask, or a compressed control frame"
+                )
+            )
         return True, b""
 
     def feed_eof(self) -> None:
         """No more bytes will come."""
         self._reader.feed_eof()
 
-    def _unmasked_at(self, data: bytes | bytearray | memoryview) -> int | None:
-        """Where in `data` the first frame without a mask shows; None if it holds none."""
+    def _forbidden_at(self, data: bytes | bytearray | memoryview) -> int | None:
+        """Where in `data` the first such frame shows; None if it holds none."""
         at, size, header = 0, len(data), self._header
         while at < size:
             if self._rest:
@@ -53,7 +61,7 @@ class MaskCheck:
                 at += passed
                 continue
             header.append(data[at])
-            if len(header) == 2 and not header[1] & _MASKED:
+            if len(header) == 2 and _is_forbidden(*header):
                 return at
             at += 1
             if len(header) > 1:
@@ -65,3 +73,8 @@ class MaskCheck:
                     self._rest = _MASK_BYTES + length
                     header.clear()
         return None
+
+
+def _is_forbidden(first: int, second: int) -> bool:
+    """Of a frame's first two bytes."""
+    return not second & _MASKED or first & _COMPRESSED_CONTROL == _COMPRESSED_CONTROL

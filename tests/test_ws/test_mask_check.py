@@ -1,4 +1,4 @@
-"""A client's bytes pass unchanged up to its first frame without a mask, however they are cut."""
+"""A client's bytes pass unchanged up to its first frame that may not be, however they are cut."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liqstream.ws.mask_check import MaskCheck
-from tests.attack.raw import PING, TEXT, frame
+from tests.attack.raw import CLOSE, PING, PONG, TEXT, frame
 
 CONTINUATION = 0x0
 
@@ -42,10 +42,17 @@ unmasked = st.builds(
     st.sampled_from((CONTINUATION, TEXT, PING, 0xB)),
     st.binary(max_size=200),
 )
+compressed_control = st.builds(
+    lambda opcode, payload: frame(opcode, payload, reserved=0x40),
+    st.sampled_from((CLOSE, PING, PONG)),
+    st.binary(max_size=100),
+)
 
 
-@given(st.lists(masked, max_size=5), unmasked, st.lists(st.integers(1, 400), max_size=12))
-def test_the_first_frame_without_a_mask_ends_it(frames: list[bytes], bad: bytes, cuts: list[int]) -> None:
+@given(
+    st.lists(masked, max_size=5), unmasked | compressed_control, st.lists(st.integers(1, 400), max_size=12)
+)
+def test_the_first_frame_that_may_not_be_ends_it(frames: list[bytes], bad: bytes, cuts: list[int]) -> None:
     """All before it has passed, nothing of what it holds, whatever its opcode and wherever reads are cut."""
     good = b"".join(frames)
     stream, recorder = good + bad + frame(TEXT, b"after"), Recorder()
@@ -64,6 +71,7 @@ def test_the_first_frame_without_a_mask_ends_it(frames: list[bytes], bad: bytes,
 def test_masked_frames_pass(chunk: int) -> None:
     """Byte by byte, too."""
     stream = b"".join(frame(TEXT, b"x" * size) for size in (0, 1, 125, 126, 65_535, 65_536))
+    stream += frame(TEXT, b"xH", reserved=0x40) + frame(PING, b"HH")
     recorder = Recorder()
     check = recorder.check()
     for at in range(0, len(stream), chunk):
