@@ -127,7 +127,8 @@ async def test_a_recording_and_the_same_bars_from_the_store_give_the_same_stream
             snapshot = await first_snapshot(server)
             assert_is_a_map(snapshot)
             assert snapshot["source"] == "replay"
-            seen.append((snapshot["timestamp"], snapshot["data"]))
+            # To the second: the replay goes on, a millisecond a second, while a busy machine answers.
+            seen.append((snapshot["timestamp"][:19], snapshot["data"]))
     assert seen[0] == seen[1]
 
 
