@@ -82,6 +82,8 @@ def test_a_silent_line_turns_amber_then_red_and_heals(page: Page, open_page: Ope
     held["on"] = True
     opened.until_indicator("slow", timeout_s=12)
     assert re.fullmatch(r"Updates are late \(last \d+ s ago\)", opened.page.inner_text("#notice"))
+    # Read out is what does not change by the second.
+    assert opened.page.inner_text("#notice > :not([aria-hidden])").strip() == "Updates are late"
     assert opened.page.evaluate("liqstream.client.unansweredMs") > 2000
     opened.until_indicator("disconnected", timeout_s=12)
     assert 6500 < opened.page.evaluate("liqstream.client.unansweredMs") < 9000

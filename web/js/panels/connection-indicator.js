@@ -11,6 +11,7 @@ import { Liveness } from "../data/liveness.js";
 import { MarketClock } from "../data/market-clock.js";
 import { store } from "../page-facts.js";
 import { announce, find, h, put } from "./dom.js";
+import { lateSentence, lostSentence, showNotice } from "./notice.js";
 
 /** @typedef {import("../websocket-client.js").LiqstreamClient} LiqstreamClient */
 /** @typedef {import("../data/market.js").Market} Market */
@@ -206,21 +207,24 @@ export class ConnectionIndicator {
    */
   #drawNotice(state, slow) {
     if (this.#notice.dataset.kept) return; // a part of the page is missing (data/first-history.js)
-    let text = "";
-    if (performance.now() - this.#errorAt < 8000) text = this.#error;
-    else if (state === "disconnected") {
-      text =
-        this.#client.status.state === "refused"
-          ? `The server refused the connection: ${this.#client.status.reason || this.#client.status.code}`
-          : `Connection lost. ${this.#frozen()}${this.#retrying()}`;
-    } else if (slow && (state === "live" || state === "slow")) {
-      const { now = null, chosen = [] } = this.#market ?? {};
-      const polledMs = now && chosen.length ? performance.now() - now.receivedAt : 0;
-      text = `Updates are late (last ${duration(Math.max(this.#client.silenceMs, polledMs))} ago)`;
+    showNotice(this.#wrong(state, slow), state === "disconnected");
+  }
+
+  /**
+   * @param {import("../state/connection-status.js").ConnectionStatus} state
+   * @param {boolean} slow
+   * @returns {import("./notice.js").Sentence | null} what is; null: nothing
+   */
+  #wrong(state, slow) {
+    if (performance.now() - this.#errorAt < 8000) return { text: this.#error };
+    if (state === "disconnected") {
+      const { status } = this.#client;
+      return lostSentence({ frozen: this.#frozen(), status, waitingSince: this.#waitingSince });
     }
-    this.#notice.hidden = !text;
-    this.#notice.classList.toggle("bad", state === "disconnected");
-    if (this.#notice.textContent !== text) this.#notice.textContent = text;
+    if (!slow || (state !== "live" && state !== "slow")) return null;
+    const { now = null, chosen = [] } = this.#market ?? {};
+    const polledMs = now && chosen.length ? performance.now() - now.receivedAt : 0;
+    return lateSentence(Math.max(this.#client.silenceMs, polledMs));
   }
 
   /** Since when the prices shown have not moved. */
@@ -228,13 +232,6 @@ export class ConnectionIndicator {
     const now = this.#market?.now;
     if (!now) return "No prices yet, ";
     return `Prices frozen at ${new Clock(store.state.utc).format(now.timeMs, "second")}, `;
-  }
-
-  /** When the next attempt is made. */
-  #retrying() {
-    const { state, retryInMs } = this.#client.status;
-    if (state !== "waiting") return "reconnecting";
-    return `retrying in ${duration(Math.max(1000, this.#waitingSince + retryInMs - performance.now()))}`;
   }
 
   /** @param {boolean} visible */

@@ -18,7 +18,7 @@ export class LowerPane {
   #poll;
   /** @type {ContextSeries | null} */
   #series = null;
-  #note = h("div", { class: "lower-note", role: "status", hidden: true });
+  #note = h("div", { class: "lower-note", hidden: true });
   /** @type {number | null} under the crosshair */
   #column = null;
   #theme;

@@ -8,6 +8,7 @@
 import { Clock, duration } from "../data/format.js";
 import { connectionStatusOf, STATUS_TEXT } from "../state/connection-status.js";
 import { announce, find, h, put } from "./dom.js";
+import { lateSentence, lostSentence, showNotice } from "./notice.js";
 
 /** @typedef {import("../wire/market-table.js").MarketTable} MarketTable */
 /** @typedef {import("../state/connection-status.js").ConnectionStatus} ConnectionStatus */
@@ -21,7 +22,6 @@ export class MarketStatus {
   #liveness;
   #utc;
   #button = find("#connection");
-  #notice = find("#notice");
   #everOpen = false;
   #waitingSince = 0;
   /** @type {MarketTable | null} */
@@ -123,27 +123,25 @@ export class MarketStatus {
 
   /** @param {number} ageMs of the table */
   #drawNotice(ageMs) {
-    let text = "";
-    const { state, reason, code } = this.#client.status;
-    if (performance.now() - this.#messageAt < MESSAGE_MS) text = this.#message;
-    else if (this.state === "disconnected" && state === "refused") {
-      text = `The server refused the connection: ${reason || code}`;
-    } else if (this.state === "disconnected") text = `Connection lost. ${this.#frozen}${this.#retrying}`;
-    else if (this.state === "slow") text = `Updates are late (last ${duration(ageMs)} ago)`;
-    this.#notice.hidden = !text;
-    this.#notice.classList.toggle("bad", this.state === "disconnected");
-    if (this.#notice.textContent !== text) this.#notice.textContent = text;
+    showNotice(this.#wrong(ageMs), this.state === "disconnected");
+  }
+
+  /**
+   * @param {number} ageMs of the table
+   * @returns {import("./notice.js").Sentence | null} what is; null: nothing
+   */
+  #wrong(ageMs) {
+    if (performance.now() - this.#messageAt < MESSAGE_MS) return { text: this.#message };
+    if (this.state === "disconnected") {
+      const { status } = this.#client;
+      return lostSentence({ frozen: this.#frozen, status, waitingSince: this.#waitingSince });
+    }
+    return this.state === "slow" ? lateSentence(ageMs) : null;
   }
 
   get #frozen() {
     if (!this.#table) return "No figures yet, ";
     const time = new Clock(this.#utc()).format(Date.parse(this.#table.timestamp), "second");
     return `Figures frozen at ${time}, `;
-  }
-
-  get #retrying() {
-    const { state, retryInMs } = this.#client.status;
-    if (state !== "waiting") return "reconnecting";
-    return `retrying in ${duration(Math.max(1000, this.#waitingSince + retryInMs - performance.now()))}`;
   }
 }
