@@ -129,6 +129,12 @@ def test_on_a_phone_the_strip_is_one_line(page: Page, open_page: Open, demo_url:
     page.evaluate("document.querySelector('#context').scrollTo(0, 0)")
     right = page.evaluate("document.querySelector('.lower-note').getBoundingClientRect().right")
     assert right <= opened.view("view.element.getBoundingClientRect().right")
+    assert (
+        page.evaluate(
+            "(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.querySelector('.lower-note'))"
+        )
+        <= 0
+    )
     freeze(page)
     rest(page)
     assert proof(page).faults == ()

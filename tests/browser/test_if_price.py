@@ -13,6 +13,8 @@ from tests.browser.pixels import freeze
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Opened]
+NO_BAR_OVER_IT = """() => { const label = document.querySelector('.if-label:not([hidden])').getBoundingClientRect();
+  return [...document.querySelectorAll(':is(.replay-bar, .draw-bar):not([hidden])')].every(bar => bar.getBoundingClientRect().bottom <= label.top); }"""
 SENTENCE = r"to [\d,.]+ \([+−][\d.]+ %\): \$[\d.]+[KMB]? (longs|shorts), (no cluster|1 cluster at|\d+ clusters, largest)"
 
 # Rows of the state now between the price and another one, both of whose levels count whole.
@@ -143,3 +145,8 @@ def test_by_touch(open_page: Open, page: Page, demo_url: str) -> None:
         "() => [...document.querySelectorAll('.if-label button, .if-handle')].map(each => each.getBoundingClientRect()).map(b => [b.width, b.height, b.right])"
     )
     assert all(width >= 44 and height >= 44 and right <= PHONE["width"] for width, height, right in sizes)
+    # The bars of a replay and of drawing stand at the top of the map too: it makes room below them.
+    for button in (5, 4):
+        page.tap(f".touch-tools button >> nth={button - 1}")
+        page.wait_for_selector(".replay-bar:not([hidden])")
+        page.wait_for_function(NO_BAR_OVER_IT)

@@ -246,7 +246,7 @@ class TapeRow {
     const weight = String(WEIGHTS.filter((least) => trade.usd >= least).length);
     Object.assign(this.element.dataset, { side: trade.side, weight });
     this.#time.textContent = clock.format(trade.timeMs, "second");
-    this.#exchange.textContent = trade.exchange;
+    this.#exchange.textContent = this.#exchange.title = trade.exchange;
     this.#side.textContent = trade.side;
     this.#price.textContent = price(trade.price);
     this.#usd.textContent = usd(trade.usd);

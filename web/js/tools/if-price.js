@@ -98,7 +98,24 @@ export class IfPriceLine {
     const size = this.#label.offsetHeight;
     const above = width < NARROW_PX ? GAP_PX : y - size - GAP_PX; // a phone's map is free at its top
     const top = y > size + 2 * GAP_PX ? above : y + GAP_PX;
-    this.#label.style.transform = `translateY(${Math.max(0, Math.min(top, height - size))}px)`;
+    const free = Math.max(top, this.#barsBottom(top));
+    this.#label.style.transform = `translateY(${Math.max(0, Math.min(free, height - size))}px)`;
+  }
+
+  /**
+   * @param {number} top of the sentence, px
+   * @returns {number} px below the bars of a replay or of drawing that stand there; 0: none does
+   */
+  #barsBottom(top) {
+    const from = this.#parent.getBoundingClientRect().top;
+    const own = this.#label.getBoundingClientRect();
+    let bottom = 0;
+    for (const bar of document.querySelectorAll(":is(.replay-bar, .draw-bar):not([hidden])")) {
+      const { left, right, height, bottom: end } = bar.getBoundingClientRect();
+      const beside = right < own.left || left > own.right || end - from < top;
+      if (height && !beside) bottom = Math.max(bottom, end - from + GAP_PX);
+    }
+    return bottom;
   }
 
   /**
