@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Playwright
 
-from tests.browser.conftest import Opened
+from tests.browser.conftest import DRAWN, FLAGS, Opened, chromium_path
 from tests.browser.pixels import proof, rest
 from tests.support.demo_server import demo_server
+from tests.support.system_packages import HEADLESS_SHELL
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Opened]
@@ -189,6 +190,23 @@ def test_wherever_one_goes_the_page_is_whole(open_page: Open, markets_url: str, 
         walk.step()
         found += walk.faults()
     assert found == []
+
+
+@pytest.mark.attack
+def test_letters_as_large_as_a_browser_makes_them_are_whole(playwright: Playwright, demo_url: str) -> None:
+    """No letter is smaller than 16 px, as people who see badly set it: nothing is wider than its place."""
+    flags = [*FLAGS, "--blink-settings=minimumFontSize=16,minimumLogicalFontSize=16"]
+    chromium = playwright.chromium.launch(executable_path=chromium_path(HEADLESS_SHELL), args=flags)
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(demo_url)
+    page.wait_for_function(DRAWN)
+    rest(page)
+    assert page.evaluate("document.querySelector('.profile-max').getClientRects()[0].height") > 16
+    assert page.evaluate(LOOK) == []
+    right = page.evaluate("document.querySelector('.profile').getBoundingClientRect().right")
+    figures = "[...document.querySelectorAll('.profile-head div > :last-child')].map(each => each.getBoundingClientRect().right)"
+    assert max(page.evaluate(figures)) <= right
+    chromium.close()
 
 
 def test_the_walk_sees_what_is_wrong(open_page: Open, demo_url: str) -> None:
