@@ -28,6 +28,7 @@ test("a large cluster within reach is raised once, and again after ten minutes",
   assert.match(due(rules, seen, raisedAt)[0].text, /\$8\.00M of shorts at 100,400/);
   assert.deepEqual(due(rules, { ...seen, timeMs: seen.timeMs + 599_000 }, raisedAt), []);
   assert.equal(due(rules, { ...seen, timeMs: seen.timeMs + 601_000 }, raisedAt).length, 1);
+  assert.equal(due(rules, { ...seen, timeMs: seen.timeMs - 86_400_000 }, raisedAt).length, 1, "a replay that began anew");
   assert.deepEqual(due({ ...rules, near: { ...rules.near, percent: 0.3 } }, seen, new Map()), []);
   assert.deepEqual(due({ ...rules, near: { ...rules.near, usd: 9e6 } }, seen, new Map()), []);
 });

@@ -90,8 +90,9 @@ export function watches({ near, cascade, levels }) {
  * @returns {Alert[]}
  */
 export function due(rules, seen, raisedAt) {
+  // A server that started again may be earlier in its market: what was raised later is no part of that.
   const found = [...near(rules, seen), ...cascade(rules, seen)].filter(
-    ({ key }) => seen.timeMs - (raisedAt.get(key) ?? -Infinity) >= QUIET_MS,
+    ({ key }) => Math.abs(seen.timeMs - (raisedAt.get(key) ?? -Infinity)) >= QUIET_MS,
   );
   for (const { key } of found) raisedAt.set(key, seen.timeMs);
   return [...found, ...crossed(rules, seen)];
