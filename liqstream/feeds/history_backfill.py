@@ -207,7 +207,7 @@ class HistoryBackfill:
                 for span in self.missing.spans(symbol, kind):
                     if kind == "liquidations" and not self._may_be_read(symbol, span):
                         continue
-                    came = False
+                    came, unread = False, lost_here.get()
                     self._asked_from_ms[symbol] = min(span[0], self._asked_from_ms.get(symbol, span[0]))
                     self._impossible.clear()
                     async with aclosing(self._fetch_span(rest, symbol, kind, span, patient)) as batches:
@@ -217,8 +217,9 @@ class HistoryBackfill:
                             self._amounts.note(batch, span)
                             yield batch
                     self._forget_if_old(symbol, kind, span, now_ms)
-                    if not came:
-                        self._doubt(symbol, kind, span, now_ms)
+                    unread = lost_here.get() - unread
+                    if unread or not came:
+                        self._doubt(symbol, kind, span, now_ms, unread)
                     self._miss_impossible()
             self._doubt_amounts(symbol, now_ms)
             if count:
@@ -291,14 +292,18 @@ class HistoryBackfill:
                 self.missing.fetched(symbol, kind, span[1], span[1])
             self._save()
 
-    def _doubt(self, symbol: str, kind: str, span: Span, now_ms: int) -> None:
-        """Nothing came of a span in which there must be something: it stays missing."""
+    def _doubt(self, symbol: str, kind: str, span: Span, now_ms: int, unread: int) -> None:
+        """Rows could not be read, or nothing came where there must be something: it stays missing."""
         if kind == "open_interest" and not self._venue.keeps_open_interest:
             return
         thing, length_ms = _thing(symbol, kind), span[1] - span[0]
         is_long = length_ms > max(_RARER_MS.get(kind, length_ms), 2 * self._interval_ms)
-        if is_long and not self._reporter.has(thing) and self._is_worth_asking(symbol, kind, span[0], now_ms):
-            self._reporter.report(thing, f"{thing}: there is none in the answer")
+        is_doubtful = (unread or is_long) and not self._reporter.has(thing)
+        if is_doubtful and self._is_worth_asking(symbol, kind, span[0], now_ms):
+            what = f"rows that cannot be read: {unread}" if unread else "there is none in the answer"
+            self._reporter.report(thing, f"{thing}: {what}")
+            if unread:
+                self._refused_items.add((symbol, kind))  # the rest is there: it need not be asked for at once
             self.missing.add(symbol, kind, *span)
             self._save()
 
@@ -330,7 +335,7 @@ class HistoryBackfill:
                 case "liquidations":
                     return venue.past_liquidations(rest, symbol, start_ms=start_ms, end_ms=end_ms)
                 case _:
-                    return _plain(venue.candles(rest, symbol, step_ms, start_ms=start_ms, end_ms=end_ms))
+                    return venue.candles(rest, symbol, step_ms, start_ms=start_ms, end_ms=end_ms)
 
         return pages
 
@@ -340,9 +345,3 @@ class HistoryBackfill:
 
 def _thing(symbol: str, kind: str) -> str:
     return f"{symbol} {kind.replace('_', ' ')} of the past"
-
-
-async def _plain(pages: AsyncGenerator[list[Candle]]) -> AsyncGenerator[Sequence[MarketEvent]]:
-    async with aclosing(pages):
-        async for page in pages:
-            yield page

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
+import orjson
 from aiohttp import web
 
 from liqstream.simulator.clock import MarketClock
@@ -18,9 +20,13 @@ Answer = Callable[[web.Request], web.Response | None]
 
 @asynccontextmanager
 async def faulty_exchange(
-    answer: Answer, *, speed: float = 60.0, symbols: Sequence[str] = SYMBOLS
+    answer: Answer,
+    *,
+    bend: Callable[[web.Request, Any], None] | None = None,
+    speed: float = 60.0,
+    symbols: Sequence[str] = SYMBOLS,
 ) -> AsyncIterator[tuple[SimulatedExchange, int]]:
-    """Three hours into its day, and the port it is on; `answer` is asked first."""
+    """Three hours into its day, and the port it is on; `answer` is asked first, `bend` alters its JSON."""
     exchange = await SimulatedExchange.open(
         symbols, clock=MarketClock(speed, START_MS), round_s=0.05, history_days=SHORT_HISTORY_DAYS
     )
@@ -30,7 +36,14 @@ async def faulty_exchange(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         response = answer(request)
-        return await handler(request) if response is None else response
+        if response is not None:
+            return response
+        given = await handler(request)
+        if bend is None or not isinstance(given, web.Response) or not isinstance(given.body, bytes):
+            return given
+        body = orjson.loads(given.body)
+        bend(request, body)
+        return web.json_response(body)
 
     exchange.app.middlewares.insert(0, ask_first)
     async with serving(exchange.app) as port:

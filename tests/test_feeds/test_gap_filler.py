@@ -89,6 +89,32 @@ async def test_rows_that_cannot_be_read_are_not_there_yet(tmp_path: Path) -> Non
     assert of_kind(events, Candle) >= HISTORY // 2
 
 
+async def test_a_row_that_cannot_be_read_is_asked_for_again(tmp_path: Path) -> None:
+    """Its neighbours are taken at once, and it comes as soon as the exchange sends it as it should."""
+    lost_ms: set[int] = set()
+    damaged = True
+
+    def bend(request: web.Request, body: Any) -> None:
+        if not damaged or request.path != "/v5/market/kline" or request.query["symbol"] != "BTCUSDT":
+            return
+        for row in body["result"]["list"][5:6]:
+            lost_ms.add(int(row[0]))
+            row[4] = "x"
+
+    def is_whole(events: list[MarketEvent]) -> bool:
+        bars = {each.open_time_ms for each in events if isinstance(each, Candle) and each.symbol == "BTCUSDT"}
+        return bool(lost_ms) and lost_ms <= bars
+
+    async with faulty_exchange(lambda _: None, bend=bend) as (_, port):
+        feed = connector(port, Bybit(), state_path=tmp_path / "x.venues.json")
+        events = await collected(feed, lambda _: "BTCUSDT" in feed.status.flags)
+        assert "rows that cannot be read: 1" in feed.status.last_error
+        assert of_kind(events, Candle) >= HISTORY // 2
+        assert not is_whole(events)
+        damaged = False
+        assert is_whole(await collected(feed, is_whole))
+
+
 @pytest.mark.parametrize(
     ("path", "kind", "name"),
     [("/v5/market/open-interest", OpenInterest, "open_interest"), ("/v5/market/kline", Candle, "bars")],
