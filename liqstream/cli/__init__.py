@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import cast
+from typing import Any, cast
 
 import click
 
 from liqstream import __version__
+from liqstream.cli.stdout_guard import guard_stdout
 from liqstream.server.early_stop import stop_at_once
 
 VERBS: dict[str, tuple[str, str]] = {
@@ -36,6 +37,11 @@ VERBS: dict[str, tuple[str, str]] = {
 
 class _LazyGroup(click.Group):
     """Imports a verb only when it is called, so that `--help` and shell completion stay quick."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command; every verb ends the same way where its output cannot be written."""
+        with guard_stdout():
+            return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs, in the order of the table."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import click
 from rich.console import Console
 from rich.progress import TextColumn
 from rich.text import Text
+
+from liqstream.cli.stdout_guard import discard_stdout
 
 
 def make_console(*, stderr: bool = False, pipe_width: int | None = None) -> Console:
@@ -24,8 +26,10 @@ def make_console(*, stderr: bool = False, pipe_width: int | None = None) -> Cons
 
 def announce(text: str) -> None:
     """Show where a server is; it goes on where nobody can read that (`| head`, a full disk)."""
-    with suppress(OSError):
+    try:
         click.echo(text)
+    except OSError:
+        discard_stdout()
 
 
 def text_column(template: str) -> TextColumn:
