@@ -15,6 +15,8 @@ from liqstream.feeds.size_readers import SIZE_READERS, MarketSize
 from liqstream.simulator.exchange_server import DIALECTS
 from tests.support.exchange_rig import serving, simulated_exchange
 
+pytestmark = pytest.mark.simulated
+
 TICKERS = [
     {"symbol": "BTCUSDT", "quoteVolume": "900"},
     {"symbol": "1000PEPEUSDT", "quoteVolume": "90"},
