@@ -109,6 +109,8 @@ class Connection:
         return silence_s > limit_s
 
     def _ending(self, frame: aiohttp.WSMessage) -> Ending:
+        if frame.type is aiohttp.WSMsgType.ERROR:  # our own verdict on a frame is not the server's last word
+            return Ending(LOST, f"damaged: {frame.data}".splitlines()[0])
         reason = frame.extra if isinstance(frame.extra, str) else ""
         return Ending(self._socket.close_code or LOST, reason)
 

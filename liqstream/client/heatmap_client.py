@@ -23,6 +23,7 @@ from .forecast import Forecast, decode_forecast
 from .history import History, decode_history
 from .liquidations import RealisedLiquidations, decode_liquidations
 from .market_table import MarketTables
+from .messages import ErrorMessage, PongMessage, WarningMessage
 from .positions import MeasuredPositions, decode_positions
 from .reconnect import LONGEST_WAIT_S, full_jitter, may_reconnect
 from .rest import decode_latest, fetch
@@ -84,6 +85,7 @@ class HeatmapClient:
         self._connection: Connection | None = None  # the one being read, None between two
         self._first: Connection | None = None  # opened, and not followed yet
         self._not_understood = 0  # on connections that have ended
+        self._attempt = 0  # connections in a row that ended before they had shown anything
         self._has_worked = False  # a connection was made: from then on few refusals are final
         self._task: asyncio.Task[None] | None = None  # _run(), from entering to leaving
 
@@ -270,9 +272,8 @@ class HeatmapClient:
     @property
     def silence_s(self) -> float:
         """Seconds since the last message of the server; infinite while not connected."""
-        if self._connection is None:
-            return float("inf")
-        return time.monotonic() - self._connection.last_message_s
+        current = self._connection
+        return float("inf") if current is None else time.monotonic() - current.last_message_s
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -307,12 +308,13 @@ class HeatmapClient:
     async def _reconnect(self, ending: Ending) -> Connection:
         if not may_reconnect(ending.code):
             raise RefusedError(f"the server ended the connection for good: {ending.code} {ending.reason}")
-        code, reason, attempt = ending.code, ending.reason, 1
+        code, reason, attempt = ending.code, ending.reason, self._attempt + 1
         while True:
             wait_s = max(min(self._subscriptions.retry_after_s, LONGEST_WAIT_S), self._backoff(attempt))
             self._subscriptions.retry_after_s = 0.0
             self.status = Status("waiting", attempt, wait_s, code, reason)
             await asyncio.sleep(wait_s)
+            self._attempt = attempt
             try:
                 return await self._open(attempt + 1)
             except CannotConnectError as error:
@@ -325,6 +327,9 @@ class HeatmapClient:
         try:
             await self._subscriptions.begin(connection)
             async for message in connection.messages(self._longest_silence_s):
+                # What shows more than an open socket proves the connection: the next loss starts afresh.
+                if not isinstance(message, PongMessage | ErrorMessage | WarningMessage):
+                    self._attempt = 0
                 await self._subscriptions.take(connection, message)
         finally:
             self._connection = None

@@ -108,7 +108,7 @@ class SubscribedMessage(Struct, frozen=True, tag="subscribed"):
     """What was accepted of a subscription: symbols and their interval, or a stream."""
 
     symbols: list[str] = []
-    update_interval: int = 0
+    update_interval: Count = 0
     stream: str = ""
     id: int | str | None = None
     positions: dict[str, StreamPosition] = {}

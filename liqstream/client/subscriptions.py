@@ -56,6 +56,8 @@ class Subscriptions:
         self._by_symbol: dict[str, Subscription] = {}
         self._requests = PendingRequests()  # not answered yet, of this connection
         self._connection: Connection | None = None  # the one being read, None between two
+        self._asking_again: Connection | None = None  # whose unread requests are about to be sent once more
+        self._unread = 0  # times that requests were sent once more since the last ack
         self._sending: set[asyncio.Task[None]] = set()  # kept so that they are not collected while they run
 
     def all(self) -> list[Subscription]:
@@ -73,6 +75,7 @@ class Subscriptions:
     async def begin(self, connection: Connection) -> None:
         """Subscribe to everything on a new connection."""
         self._connection = connection
+        self._unread = 0
         self._requests.clear()
         for subscription in self.all():
             await self._send_subscribe(connection, subscription)
@@ -186,7 +189,9 @@ class Subscriptions:
                 await self._take_positions(connection, message.positions, SymbolStream.take_ack)
                 self._in_background(self._ask_for_missing(connection, message.positions))
             case ErrorMessage(code="RATE_LIMITED"):
-                self._in_background(self._ask_again(connection, message.retry_after_ms / 1000))
+                if self._asking_again is not connection:  # else each refusal would double what is sent
+                    self._asking_again = connection
+                    self._in_background(self._ask_again(connection, message.retry_after_ms / 1000))
             case ErrorMessage():
                 self._take_error(message)
             case WarningMessage():
@@ -274,6 +279,7 @@ class Subscriptions:
             await connection.send({"action": "resync", "symbols": names})
 
     def _take_ack(self, message: SubscribedMessage) -> None:
+        self._unread = 0
         asked, unknown = self._requests.refused_by(message)
         if unknown:
             self._fail(asked, UnknownSymbolError(f"the server does not follow {', '.join(unknown)}"))
@@ -298,13 +304,18 @@ class Subscriptions:
             self._fail(self._requests.concerned_by(message), ClientError(sentence))
 
     async def _ask_again(self, connection: Connection, after_s: float) -> None:
-        """Send once more what the server did not read, because we sent too much."""
-        await asyncio.sleep(min(after_s, LONGEST_WAIT_S))
+        """Send once more what the server did not read, because we sent too much; later each time."""
+        least_s = 2.0 ** min(self._unread - 1, 10) if self._unread else 0.0
+        await asyncio.sleep(min(max(after_s, least_s), LONGEST_WAIT_S))
+        if connection is not self._connection:
+            return
+        self._asking_again = None
+        self._unread += 1
         for symbols in self._requests.clear():
             subscription = self._by_symbol.get(symbols[0])
-            if subscription is not None and connection is self._connection:
+            if subscription is not None:
                 await self._send_list(connection, symbols, subscription)
-        if self.markets is not None and self.markets.state.table is None and connection is self._connection:
+        if self.markets is not None and self.markets.state.table is None:
             await self._send_markets(connection, "subscribe")
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:

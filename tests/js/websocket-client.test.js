@@ -155,6 +155,23 @@ test("what did not arrive is accounted for, and a repeat counts as nothing", () 
   client.close();
 });
 
+test("a server that reads nothing is asked once per wait, and ever later", (t) => {
+  mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  t.after(() => mock.timers.reset());
+  const { client, wire, pass } = newClient();
+  client.subscribeMarkets();
+  wire().open();
+  const sentAfter = [];
+  for (const ms of [1, 999, 1, 1999, 1]) {
+    const refused = wire().sentOf("subscribe").length;
+    for (let n = 0; n < refused; n++) wire().say(JSON.stringify({ type: "error", code: "RATE_LIMITED" }));
+    pass(ms);
+    sentAfter.push(wire().sentOf("subscribe").length);
+  }
+  assert.deepEqual(sentAfter, [4, 4, 6, 6, 8]);
+  client.close();
+});
+
 test("it comes back with full jitter from 2 s up to 30 s, subscribes again to its symbols and resumes", (t) => {
   mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   t.after(() => mock.timers.reset());

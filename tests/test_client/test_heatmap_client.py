@@ -235,6 +235,24 @@ async def test_a_subscription_the_server_did_not_read_is_sent_again() -> None:
     assert server.mistakes == []
 
 
+async def test_connections_that_show_nothing_are_made_ever_more_seldom() -> None:
+    """An open socket proves nothing, a state does; a damaged frame is not the server's last word."""
+    hang_up, too_big = {"close": 1012}, {"raw": "x" * 4_200_000}
+    server = ScriptedServer(
+        [[hang_up], [hang_up], [EXPECT_SUBSCRIBE, SUBSCRIBED, WHOLE, too_big], [EXPECT_SUBSCRIBE, DELTA]]
+    )
+    waits: list[int] = []
+
+    def backoff(attempt: int) -> float:
+        waits.append(attempt)
+        return 0.0
+
+    async with server.serve() as url, HeatmapClient(url, backoff=backoff) as client:
+        snapshots = client.subscribe("BTCUSDT", keep=2)
+        assert [(await anext(snapshots)).seq, (await anext(snapshots)).seq] == [1, 2]
+    assert waits == [1, 2, 1]
+
+
 async def test_silence_is_an_outage() -> None:
     """A socket that stays open but says nothing is given up; a ping is tried first."""
     server = ScriptedServer(

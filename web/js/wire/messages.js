@@ -99,6 +99,8 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
 /** @type {Check} */
 const isText = (value) => typeof value === "string";
 /** @type {Check} */
+const isSomeText = (value) => isText(value) && value !== "";
+/** @type {Check} */
 const isFlag = (value) => typeof value === "boolean";
 /** @type {Check} */
 const isCount = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
@@ -147,6 +149,9 @@ const OPTIONAL_TOTALS = { positions_created: isCount, positions_consumed: isCoun
 const COLUMN = isList(isUsd, 1);
 const SIDE = isForm({ i: isList(isCount), v: isList(isUsd) });
 const POSITIONS = isRecordOf(isForm({ epoch: isOrdinal, seq: isOrdinal }));
+const OPTIONAL_ACK = {
+  id: isId, stream: isText, symbols: isList(isText), update_interval: isCount, positions: POSITIONS,
+};
 
 /** @type {Check} */
 const isFigure = (value) =>
@@ -179,11 +184,9 @@ const FORMS = {
   heartbeat: isForm({}, { symbols: POSITIONS }),
   pong: isForm({}, { timestamp: isText, positions: POSITIONS }),
   subscribed: (message) =>
-    isForm({ stream: isText }, { id: isId })(message) ||
-    isForm(
-      { symbols: isList(isText), update_interval: Number.isSafeInteger },
-      { id: isId, positions: POSITIONS },
-    )(message),
+    isForm({}, OPTIONAL_ACK)(message) &&
+    (isForm({ stream: isSomeText })(message) ||
+      isForm({ symbols: isList(isText, 1), update_interval: isOrdinal })(message)),
   error: isForm(
     { code: isText },
     { message: isText, id: isId, symbols: isList(isText), retry_after_ms: isRetry },

@@ -35,6 +35,10 @@ export class Subscriptions {
   #requests = new PendingRequests();
   /** Whether this connection was asked for ticks. */
   #hasTicks = false;
+  /** Whether unread requests are about to be sent once more. */
+  #isAskingAgain = false;
+  /** Times that requests were sent once more since the last ack. */
+  #unread = 0;
   #connection;
 
   /** @param {Connection} connection */
@@ -71,7 +75,8 @@ export class Subscriptions {
   /** Subscribes to everything on a new connection. */
   begin() {
     this.#requests.clear();
-    this.#hasTicks = false;
+    this.#hasTicks = this.#isAskingAgain = false;
+    this.#unread = 0;
     /** @type {Map<number, string[]>} */
     const byInterval = new Map();
     for (const [symbol, { intervalS }] of this.streams) {
@@ -211,6 +216,7 @@ export class Subscriptions {
 
   /** @param {import("./messages.js").SubscribedMessage} message */
   #takeAck(message) {
+    this.#unread = 0;
     this.#requests.answer(message.id);
     const positions = message.positions ?? {};
     this.#takePositions(positions, (stream, at) => stream.takeAck(at));
@@ -221,8 +227,7 @@ export class Subscriptions {
   /** @param {import("./messages.js").ErrorMessage} message */
   #takeError(message) {
     if (message.code === "RATE_LIMITED") {
-      const afterMs = Math.min(message.retry_after_ms ?? 0, LONGEST_WAIT_MS);
-      this.#connection.after(afterMs, () => this.#askAgain());
+      this.#askAgainAfter(message.retry_after_ms ?? 0);
     } else this.#requests.answer(message.id);
     this.#connection.emit("error", { code: message.code, message: message.message ?? "" });
     if (message.code !== "INVALID_SYMBOL") return;
@@ -230,8 +235,20 @@ export class Subscriptions {
     this.#endMarkets((message.symbols ?? []).filter((symbol) => this.streams.get(symbol)?.snapshot), message);
   }
 
-  /** Sends once more what the server did not read, because we sent too much. */
+  /**
+   * Sends once more what the server did not read, because we sent too much: ever later without an ack.
+   * @param {number} wishedMs the server's
+   */
+  #askAgainAfter(wishedMs) {
+    if (this.#isAskingAgain) return; // each refusal would double what is sent
+    this.#isAskingAgain = true;
+    const leastMs = this.#unread ? 1000 * 2 ** Math.min(this.#unread - 1, 10) : 0;
+    this.#connection.after(Math.min(Math.max(wishedMs, leastMs), LONGEST_WAIT_MS), () => this.#askAgain());
+  }
+
   #askAgain() {
+    this.#isAskingAgain = false;
+    this.#unread += 1;
     for (const symbols of this.#requests.clear()) {
       const stream = this.streams.get(symbols[0]);
       const held = symbols.filter((symbol) => this.streams.has(symbol));
