@@ -39,7 +39,7 @@ def db(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.shared_data
 def test_the_table_has_intervals_and_baselines(db: Path) -> None:
     """A person reads each side, each baseline and both gains, with their intervals."""
-    result = run("score", "--db", db)
+    result = run("score", "--db", db, "--from", "2026-01-10", "--to", "2026-02-01")
     assert result.exit_code == 0, result.output
     for text in (
         "the drawn map",
@@ -52,14 +52,24 @@ def test_the_table_has_intervals_and_baselines(db: Path) -> None:
     ):
         assert text in result.stdout
     assert "best prediction over B3: +0.0" in result.stdout
-    assert result.stdout.splitlines()[-1].startswith("BTCUSDT: 117 days; rank correlation 0.8")
+    assert result.stdout.splitlines()[-1].startswith("BTCUSDT: 22 days; rank correlation 0.8")
     assert "model tiered was fitted on 2025-12-04 to 2026-04-01" in result.stdout
+
+
+@pytest.mark.attack
+@pytest.mark.shared_data
+@pytest.mark.timeout(180)
+def test_the_scores_are_as_documented(db: Path) -> None:
+    """The command of docs/scoring.md prints its tables, and those of docs/model.md."""
+    result = run("score", "--db", db)
+    assert result.stdout.splitlines()[-1].startswith("BTCUSDT: 117 days; rank correlation 0.8")
     documented = [
         line.rstrip()
         for page in ("model.md", "scoring.md")
         for line in (DOCS / page).read_text().splitlines()
     ]
     printed = [line.rstrip() for line in result.stdout.splitlines() if "[" in line]
+    assert len(printed) > 10
     assert set(printed) <= set(documented), "the docs show other figures than the command prints"
 
 
