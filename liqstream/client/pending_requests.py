@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from .messages import ErrorMessage, SubscribedMessage
@@ -9,10 +10,30 @@ from .messages import ErrorMessage, SubscribedMessage
 MAX_SYMBOLS = 10
 """A message names at most so many symbols (docs/websocket_api.md, "What a client may say")."""
 
+MOST_AT_ONCE = 10
+
 
 def lists_of(symbols: Sequence[str]) -> list[list[str]]:
     """The symbols in lists that a message may hold."""
     return [list(symbols[at : at + MAX_SYMBOLS]) for at in range(0, len(symbols), MAX_SYMBOLS)]
+
+
+class ResyncPace:
+    """At most `MOST_AT_ONCE` resyncs at once, then one a second.
+
+    A server whose every answer calls for another must not be asked as fast as it answers.
+    """
+
+    def __init__(self) -> None:
+        self._spent_until_s = -math.inf  # each resync takes a second of it
+
+    def wait_s(self, now_s: float) -> float:
+        """Seconds until the next one may be sent; 0: it may be now, and counts as sent."""
+        spent_until_s = max(self._spent_until_s, now_s)
+        wait_s = spent_until_s - now_s - (MOST_AT_ONCE - 1)
+        if wait_s <= 0.0:
+            self._spent_until_s = spent_until_s + 1.0
+        return max(0.0, wait_s)
 
 
 class PendingRequests:

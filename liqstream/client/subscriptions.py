@@ -6,6 +6,7 @@ import asyncio
 
 # Not structlog, which prints to stdout unless configured: a library must not write into its user's pipe.
 import logging
+import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ from .messages import (
     TickMessage,
     WarningMessage,
 )
-from .pending_requests import PendingRequests, lists_of
+from .pending_requests import PendingRequests, ResyncPace, lists_of
 from .reconnect import LONGEST_WAIT_S
 from .subscription import Subscription
 from .symbol_stream import SymbolStream
@@ -55,6 +56,9 @@ class Subscriptions:
         # By symbol, with the same keys as `streams`; one subscription stands once per symbol.
         self._by_symbol: dict[str, Subscription] = {}
         self._requests = PendingRequests()  # not answered yet, of this connection
+        self._pace = ResyncPace()  # of all connections
+        self._to_resync: dict[str, None] = {}  # symbols, in the order they were lost
+        self._is_resync_late = False  # they wait for the pace
         self._connection: Connection | None = None  # the one being read, None between two
         self._asking_again: Connection | None = None  # whose unread requests are about to be sent once more
         self._unread = 0  # times that requests were sent once more since the last ack
@@ -75,7 +79,7 @@ class Subscriptions:
     async def begin(self, connection: Connection) -> None:
         """Subscribe to everything on a new connection."""
         self._connection = connection
-        self._unread = 0
+        self._unread, self._to_resync, self._is_resync_late = 0, {}, False
         self._requests.clear()
         for subscription in self.all():
             await self._send_subscribe(connection, subscription)
@@ -104,8 +108,7 @@ class Subscriptions:
     async def _take_markets(self, connection: Connection, message: MarketsMessage) -> None:
         if self.markets is None:
             return  # was on its way when we unsubscribed
-        table = self.markets.state.take(message)
-        if table is not None:
+        if (table := self.markets.state.take(message)) is not None:
             self.markets.put(table)
         if self.markets.state.must_ask:
             self.markets.state.asked()
@@ -218,8 +221,7 @@ class Subscriptions:
 
     def _was_followed(self, symbol: str) -> bool:
         """Whether a state of it was received: the server followed it then."""
-        stream = self.streams.get(symbol)
-        return stream is not None and stream.snapshot is not None
+        return (stream := self.streams.get(symbol)) is not None and stream.snapshot is not None
 
     def _end_markets(self, symbols: Sequence[str], sentence: str) -> None:
         """Go on without symbols that the server follows no more; a subscription of no other ends."""
@@ -275,8 +277,25 @@ class Subscriptions:
     async def _resync_lost(self, connection: Connection, symbols: Iterable[str]) -> None:
         streams = (self.streams.get(symbol) for symbol in symbols)
         lost = [stream.symbol for stream in streams if stream is not None and stream.must_ask_for_whole()]
-        for names in lists_of(lost):
+        await self._send_resync(connection, lost)
+
+    async def _send_resync(self, connection: Connection, symbols: Iterable[str]) -> None:
+        self._to_resync.update(dict.fromkeys(symbols))
+        while self._to_resync and not self._is_resync_late:
+            if wait_s := self._pace.wait_s(time.monotonic()):
+                self._is_resync_late = True
+                self._in_background(self._resync_later(connection, wait_s))
+                return
+            names = lists_of(list(self._to_resync))[0]
+            for name in names:
+                del self._to_resync[name]
             await connection.send({"action": "resync", "symbols": names})
+
+    async def _resync_later(self, connection: Connection, wait_s: float) -> None:
+        await asyncio.sleep(wait_s)
+        if connection is self._connection:
+            self._is_resync_late = False
+            await self._send_resync(connection, ())
 
     def _take_ack(self, message: SubscribedMessage) -> None:
         self._unread = 0

@@ -61,7 +61,7 @@ class SymbolStream:
 
     def must_ask_for_whole(self) -> bool:
         """Whether to send a resync now: once when the state was lost, and again if none came."""
-        if self._lost_deltas is None or self._lost_deltas % ASK_AGAIN_AFTER_DELTAS:
+        if self._lost_deltas is None or self._lost_deltas % (ASK_AGAIN_AFTER_DELTAS + 1):
             return False
         self._lost_deltas += 1
         self._accounts.add_resync()

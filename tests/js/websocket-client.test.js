@@ -172,6 +172,26 @@ test("a server that reads nothing is asked once per wait, and ever later", (t) =
   client.close();
 });
 
+test("a server whose every state is denied is asked ten times at once and then once a second", (t) => {
+  mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  t.after(() => mock.timers.reset());
+  const { client, wire, pass } = newClient();
+  wire().open();
+  const deny = () => {
+    wire().say(full(1, { p0: 1, step: 1, long: [1], short: [1] }));
+    wire().say(JSON.stringify({ type: "heartbeat", symbols: { BTCUSDT: { epoch: 7, seq: 1 } } }));
+    return wire().sentOf("resync").length;
+  };
+  const sent = [];
+  for (let n = 0; n < 15; n++) sent.push(deny());
+  pass(999);
+  sent.push(deny());
+  pass(1);
+  sent.push(deny());
+  assert.deepEqual(sent, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10, 10, 10, 10, 10, 11]);
+  client.close();
+});
+
 test("it comes back with full jitter from 2 s up to 30 s, subscribes again to its symbols and resumes", (t) => {
   mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   t.after(() => mock.timers.reset());

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -251,6 +252,32 @@ async def test_connections_that_show_nothing_are_made_ever_more_seldom() -> None
         snapshots = client.subscribe("BTCUSDT", keep=2)
         assert [(await anext(snapshots)).seq, (await anext(snapshots)).seq] == [1, 2]
     assert waits == [1, 2, 1]
+
+
+async def test_a_server_whose_every_state_is_denied_is_asked_at_a_pace() -> None:
+    """Ten resyncs at once, then one a second: it is not asked as fast as it responds."""
+    elsewhere = {"type": "heartbeat", "symbols": {"BTCUSDT": {"epoch": 7, "seq": 1}}}
+    asked: list[str] = []
+
+    async def deny(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for frame in socket:
+            asked.append(json.loads(frame.data)["action"])
+            await socket.send_json(WHOLE["say"])
+            await socket.send_json(elsewhere)
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/ws/heatmap", deny)
+    async with TestServer(app) as server, HeatmapClient(str(server.make_url("/"))) as client:
+        snapshots = client.subscribe("BTCUSDT", keep=100)
+        for _ in range(11):
+            await anext(snapshots)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(snapshots), 0.2)
+        assert (await anext(snapshots)).seq == 1
+    assert asked == ["subscribe"] + ["resync"] * 11
 
 
 async def test_silence_is_an_outage() -> None:

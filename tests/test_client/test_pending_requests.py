@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from liqstream.client.messages import ErrorMessage, SubscribedMessage
-from liqstream.client.pending_requests import PendingRequests, lists_of
+from liqstream.client.pending_requests import PendingRequests, ResyncPace, lists_of
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,11 @@ def test_an_error_without_a_place_concerns_all_that_wait() -> None:
     requests.add(["B"])
     assert requests.concerned_by(ErrorMessage(code="INVALID_MESSAGE", id=99)) == []
     assert requests.concerned_by(ErrorMessage(code="INVALID_MESSAGE")) == ["A", "B"]
+
+
+def test_resyncs_are_ten_at_once_and_then_one_a_second() -> None:
+    """However long nothing was asked before."""
+    pace = ResyncPace()
+    assert [pace.wait_s(100.0) for _ in range(12)] == [0.0] * 10 + [1.0] * 2
+    assert [pace.wait_s(at) for at in (100.5, 101.0, 101.0)] == [0.5, 0.0, 1.0]
+    assert [pace.wait_s(9000.0) for _ in range(11)] == [0.0] * 10 + [1.0]

@@ -40,8 +40,7 @@ const OPEN = 1;
 const HEARTBEAT_S = 5;
 const SILENT_HEARTBEATS = 3;
 const WATCH_EVERY_MS = 500;
-const PING_AGAIN_MS = 5000;
-const PING_EVERY_MS = 15_000;
+const [PING_AGAIN_MS, PING_EVERY_MS] = [5000, 15_000];
 
 export class LiqstreamClient {
   #url;
@@ -86,6 +85,7 @@ export class LiqstreamClient {
     this.#subscriptions = new Subscriptions({
       send: (message) => this.#send(message),
       isOpen: () => this.#socket?.readyState === OPEN,
+      now: () => this.#now(),
       emit: (name, payload) => this.#listeners.emit(/** @type {keyof Events} */ (name), payload),
       after: (ms, callback) => this.#after(ms, callback),
     });

@@ -117,7 +117,11 @@ const isRetry = (value) => isCount(value) && Number(value) <= LONGEST_RETRY_MS;
 /** @type {Check} */
 const isId = (value) => value === null || isText(value) || Number.isSafeInteger(value);
 /** @type {Check} */
-const isTime = (value) => typeof value === "string" && TIME.test(value) && Number.isFinite(Date.parse(value));
+const isTime = (value) => {
+  if (typeof value !== "string" || !TIME.test(value) || value.startsWith("0000")) return false;
+  const timeMs = Date.parse(value); // takes 30 February for 2 March
+  return Number.isFinite(timeMs) && new Date(timeMs).toISOString().startsWith(value.slice(0, 19));
+};
 /** @type {(each: Check, least?: number, most?: number) => Check} */
 const isList = (each, least = 0, most = MAX_ROWS) => (value) =>
   Array.isArray(value) && value.length >= least && value.length <= most && value.every(each);

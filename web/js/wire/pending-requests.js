@@ -17,6 +17,28 @@ export function listsOf(symbols) {
   return lists;
 }
 
+const MOST_AT_ONCE = 10;
+
+/**
+ * At most ten resyncs at once, then one a second: a server whose every response calls for another must not be
+ * asked as fast as it responds.
+ */
+export class ResyncPace {
+  /** Each resync takes a second of it. */
+  #spentUntilMs = -Infinity;
+
+  /**
+   * @param {number} nowMs
+   * @returns {number} ms until the next one may be sent; 0: it may be now, and counts as sent
+   */
+  waitMs(nowMs) {
+    const spentUntilMs = Math.max(this.#spentUntilMs, nowMs);
+    const waitMs = spentUntilMs - nowMs - (MOST_AT_ONCE - 1) * 1000;
+    if (waitMs <= 0) this.#spentUntilMs = spentUntilMs + 1000;
+    return Math.max(0, waitMs);
+  }
+}
+
 export class PendingRequests {
   /** Symbols by id, of one connection. @type {Map<unknown, string[]>} */
   #symbols = new Map();

@@ -6,7 +6,7 @@
  */
 
 import { MarketTableState } from "./market-table.js";
-import { PendingRequests, listsOf } from "./pending-requests.js";
+import { PendingRequests, ResyncPace, listsOf } from "./pending-requests.js";
 import { LONGEST_WAIT_MS } from "./reconnect.js";
 import { SymbolStream } from "./symbol-stream.js";
 
@@ -21,6 +21,7 @@ const MARKETS = "markets";
  * @typedef {object} Connection what the client lends
  * @property {(message: object) => void} send nothing while no socket is open
  * @property {() => boolean} isOpen
+ * @property {() => number} now ms
  * @property {(name: any, payload: any) => void} emit
  * @property {(ms: number, callback: () => void) => void} after unless the connection has ended by then
  */
@@ -39,6 +40,11 @@ export class Subscriptions {
   #isAskingAgain = false;
   /** Times that requests were sent once more since the last ack. */
   #unread = 0;
+  #pace = new ResyncPace();
+  /** Symbols whose state was lost, in that order. @type {Set<string>} */
+  #toResync = new Set();
+  /** Whether they wait for the pace. */
+  #isResyncLate = false;
   #connection;
 
   /** @param {Connection} connection */
@@ -77,6 +83,8 @@ export class Subscriptions {
     this.#requests.clear();
     this.#hasTicks = this.#isAskingAgain = false;
     this.#unread = 0;
+    this.#toResync.clear();
+    this.#isResyncLate = false;
     /** @type {Map<number, string[]>} */
     const byInterval = new Map();
     for (const [symbol, { intervalS }] of this.streams) {
@@ -278,12 +286,30 @@ export class Subscriptions {
     if (held.length) this.#connection.emit("ended", { symbols: held, message });
   }
 
+  #sendResync() {
+    while (this.#toResync.size && !this.#isResyncLate) {
+      const waitMs = this.#pace.waitMs(this.#connection.now());
+      if (waitMs) {
+        this.#isResyncLate = true;
+        this.#connection.after(waitMs, () => {
+          this.#isResyncLate = false;
+          this.#sendResync();
+        });
+        return;
+      }
+      const [symbols] = listsOf([...this.#toResync]);
+      for (const symbol of symbols) this.#toResync.delete(symbol);
+      this.#connection.send({ action: "resync", symbols });
+    }
+  }
+
   /**
    * @param {string[]} symbols
    * @param {string} why
    */
   #resync(symbols, why) {
-    for (const list of listsOf(symbols)) this.#connection.send({ action: "resync", symbols: list });
+    for (const symbol of symbols) this.#toResync.add(symbol);
+    this.#sendResync();
     for (const symbol of symbols) this.#connection.emit("resync", { symbol, why });
   }
 }
