@@ -20,6 +20,7 @@ from liqstream.cli.forecast_line import forecast_line
 from liqstream.cli.terminal_map import cluster_line, head_line, map_lines
 from liqstream.client import ClientError, Forecast, HeatmapClient, Snapshot
 from liqstream.market.identity import symbol_of
+from liqstream.supervision.error_log import in_one_line
 
 DEFAULT_URL = "ws://127.0.0.1:8000"
 _REDRAW_S = 0.25
@@ -146,14 +147,14 @@ class _Tail:
         status = client.status
         if status.state == "open":
             return Text(f"connected  dropped {client.dropped}", "green", no_wrap=True, overflow="ellipsis")
-        why = f" ({status.code} {status.reason})" if status.code else ""
+        why = f" ({status.code} {in_one_line(status.reason)})" if status.code else ""
         return Text(f"disconnected, trying again{why}", "bold red", no_wrap=True, overflow="ellipsis")
 
 
 def _print_notice(code: str, message: str) -> None:
     """On stderr: a pipe gets snapshots alone."""
     if code in ("NO_DATA_YET", "MARKET_ENDED"):
-        click.echo(message, err=True)
+        click.echo(in_one_line(message), err=True)
 
 
 def json_line(snapshot: Snapshot) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from liqstream.client import Snapshot
 from liqstream.heatmap.clusters import find_clusters, next_big
 from liqstream.heatmap.price_grid import Grid
 from liqstream.market import Side
+from liqstream.supervision.error_log import in_one_line
 
 LONG_STYLE = "cyan"
 SHORT_STYLE = "magenta"
@@ -29,14 +30,14 @@ def head_line(snapshot: Snapshot, *, age_s: float, width: int) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(snapshot.symbol, "bold").append(f"  {snapshot.current_price:,.10g}", "bold yellow")
     if snapshot.source != "live":
-        line.append(f"  {snapshot.source.upper()}", "bold black on yellow")
+        line.append(f"  {in_one_line(snapshot.source).upper()}", "bold black on yellow")
     if snapshot.stale:
         line.append("  STALE", "bold white on red")
     line.append(f"  {age_s:.0f} s")
     if width >= _NARROW_COLUMNS:
         line.append(f"  seq {snapshot.seq}  skipped {snapshot.skipped}", "dim")
         if snapshot.quality:
-            line.append(f"  {', '.join(snapshot.quality)}", "red")
+            line.append(f"  {in_one_line(', '.join(snapshot.quality))}", "red")
     return line
 
 

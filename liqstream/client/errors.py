@@ -9,7 +9,9 @@ class ClientError(Exception):
     """The client cannot do what was asked; the message is the one line to show, without secrets."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(masked(message))
+        # A server's words may be in it: no line breaks, no terminal's escape sequences.
+        shown = (each if each.isprintable() else ascii(each)[1:-1] for each in masked(message))
+        super().__init__("".join(shown))
 
 
 class CannotConnectError(ClientError):

@@ -74,6 +74,7 @@ def test_doubts_come_first() -> None:
     assert "STALE" in head
     assert "SIMULATED" not in head_line(snapshot(), age_s=3, width=100).plain
     assert "+0.09% 4.0M" in cluster_line(snapshot()).plain
+    assert "\x1b" not in head_line(snapshot(source="\x1b[2Jlive"), age_s=3, width=100).plain
 
 
 def test_json_lines_in_a_pipe_that_closes(demo_url: str) -> None:

@@ -56,3 +56,8 @@ def test_whatever_the_password_holds(password: str) -> None:
 def test_errors_of_the_client_are_masked() -> None:
     """They are shown to whoever runs it."""
     assert SECRET not in str(CannotConnectError(f"cannot connect to ws://u:{SECRET}@host/ws/heatmap: no"))
+
+
+def test_errors_of_the_client_are_one_printable_line() -> None:
+    """A server's words may be in them: close reasons, refusals."""
+    assert str(CannotConnectError("no \x1b[2J\nwäy")) == r"no \x1b[2J\nwäy"
