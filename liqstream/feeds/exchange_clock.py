@@ -32,6 +32,7 @@ class ExchangeClock:
         self._status = status
         self._now_ms = now_ms
         self._any_year = any_year
+        self._logged_skew_ms = 0.0
         # Theirs as last read and ours when it was asked, UTC ms; None before.
         self._read: tuple[int, int] | None = None
 
@@ -46,7 +47,10 @@ class ExchangeClock:
             raise ValueError(f"its clock is {days:,.0f} days ahead of ours")
         self._read = (theirs_ms, asked_ms)
         self._status.clock_skew_ms = skew_ms = (asked_ms + answered_ms) / 2 - theirs_ms
-        if abs(skew_ms) > _SKEW_WARNING_MS:
+        if abs(skew_ms) <= _SKEW_WARNING_MS:
+            self._logged_skew_ms = 0.0
+        elif abs(skew_ms - self._logged_skew_ms) > _SKEW_WARNING_MS:
+            self._logged_skew_ms = skew_ms
             log.warning("clocks differ", exchange=self._exchange, ours_is_ahead_ms=skew_ms)
         return theirs_ms
 

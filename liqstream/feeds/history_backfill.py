@@ -202,7 +202,7 @@ class HistoryBackfill:
         """
         for symbol in symbols:
             count = 0
-            self.missing.forget_later(symbol, now_ms + DAY_MS)  # a file may name any time
+            self.missing.forget_later(symbol, now_ms + _LAGS_MS)  # of a clock that was ahead, or any file
             for kind in PAST_KINDS:
                 for span in self.missing.spans(symbol, kind):
                     if kind == "liquidations" and not self._may_be_read(symbol, span):

@@ -265,7 +265,8 @@ def _stop_at_once_on_signals(manager: ServiceManager) -> None:
         manager.notify(STOPPING)
 
     stop_at_once(_tell)
-    for number in (signal.SIGHUP, signal.SIGUSR1):
+    # Until it has started, and SIGUSR2 for good: one letter from a backup, it would end the process.
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
 
 

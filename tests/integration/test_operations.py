@@ -33,9 +33,10 @@ async def _logged(server: Victim, event: str, *, within_s: float = 20) -> dict[s
 
 
 async def test_a_backup_is_written_while_serving_and_can_be_restored(tmp_path: Path) -> None:
-    """SIGUSR1; the copy is a store of its own, from which the same history is served."""
+    """SIGUSR1, where SIGUSR2 means nothing; from the copy, a store of its own, the same history is served."""
     with attacked(tmp_path) as server:
         async with healthy_beside(server), aiohttp.ClientSession(server.url) as session:
+            server.process.send_signal(signal.SIGUSR2)
             server.process.send_signal(signal.SIGUSR1)
             backup = tmp_path / (await _logged(server, "backup_written"))["path"]
             async with session.get("/prices/klines", params={"symbol": "BTCUSDT", "limit": "50"}) as answer:

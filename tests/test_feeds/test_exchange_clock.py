@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from liqstream.feeds.exchange_clock import MOST_AHEAD_MS, ExchangeClock
 from liqstream.feeds.feed import FeedStatus
@@ -23,6 +24,19 @@ async def test_the_clock_goes_on_from_where_it_was_read() -> None:
     assert status.clock_skew_ms == -999_950.0
     ours_ms[0] += 900
     assert (clock.time_ms(), clock.time_ms(60.0)) == (2_001_000, 2_060_000)
+
+
+async def test_a_clock_that_differs_is_logged_when_it_changes() -> None:
+    """Not at each reading, of which there are many."""
+    clock = ExchangeClock("okx", FeedStatus(), lambda: 1_000_000)
+
+    async def ask(theirs_ms: int) -> int:
+        return theirs_ms
+
+    with capture_logs() as logs:
+        for theirs_ms in (1_060_000, 1_060_900, 1_000_000, 1_060_000, 1_120_000, 1_120_000):
+            await clock.measure(ask(theirs_ms))
+    assert [each["ours_is_ahead_ms"] for each in logs] == [-60_000.0, -60_000.0, -120_000.0]
 
 
 async def test_a_clock_that_is_years_ahead_is_not_believed() -> None:

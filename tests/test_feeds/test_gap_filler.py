@@ -269,6 +269,21 @@ async def filler(port: int, timing: FeedTiming) -> AsyncIterator[tuple[GapFiller
     await access.close()
 
 
+async def test_what_a_clock_that_was_ahead_missed_is_not_asked_for() -> None:
+    """There is none of it yet: asked for, it would be missed until its time has come."""
+    async with (
+        faulty_exchange(lambda _: None) as (exchange, port),
+        filler(port, FeedTiming()) as (gaps, past),
+    ):
+        now_ms = exchange.clock.now_ms()
+        for kind in ("bars", "open_interest", "funding"):
+            past.missing.add("BTCUSDT", kind, now_ms - 3_600_000, now_ms + 20 * 3_600_000)
+        assert [batch async for batch in gaps.fetch()]
+        until_ms = exchange.clock.now_ms() + 600_000
+        assert all(end <= until_ms for _, spans in past.missing.items() for _, end in spans)
+        assert past.history_percent() == {}
+
+
 async def test_what_a_late_bar_s_question_did_not_get_is_asked_for_again() -> None:
     """No bar that comes shows such a gap: it is noted before the question."""
     refused = True
