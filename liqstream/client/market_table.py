@@ -13,6 +13,7 @@ from typing import TypeAlias
 from .messages import FieldChange, MarketsMessage
 from .newest import Newest
 from .snapshot import parse_time
+from .symbol_stream import ASK_AGAIN_AFTER_DELTAS
 
 Value: TypeAlias = int | float | str | bool | list[str] | None
 """A figure; None where it is not known."""
@@ -46,17 +47,20 @@ class MarketTableState:
         self.table: MarketTable | None = None
         self.must_ask = False
         self._is_waiting = False  # for the whole table that was asked for
+        self._unusable = 0  # messages since then
 
     def connection_lost(self) -> None:
         """The next connection begins with a whole table."""
-        self.table, self.must_ask, self._is_waiting = None, False, False
+        self.table, self.must_ask, self._is_waiting, self._unusable = None, False, False, 0
 
     def take(self, message: MarketsMessage) -> MarketTable | None:
         """The table after a message; None for one that cannot be used, which may make `must_ask` true."""
         table = self._whole(message) if message.symbols is not None else self._changed(message)
         if table is None:
-            self.must_ask = not self._is_waiting
-            self._is_waiting = True
+            self._unusable += 1
+            self.must_ask = not self._is_waiting or self._unusable >= ASK_AGAIN_AFTER_DELTAS
+            if self.must_ask:
+                self._is_waiting, self._unusable = True, 0
             return None
         if message.symbols is not None:
             self._is_waiting = False
@@ -69,6 +73,8 @@ class MarketTableState:
 
     def _whole(self, message: MarketsMessage) -> MarketTable | None:
         symbols = tuple(message.symbols or ())
+        if len(set(symbols)) < len(symbols):
+            return None
         fields = {name: tuple(v) for name, v in message.fields.items() if not isinstance(v, FieldChange)}
         if len(fields) != len(message.fields) or any(len(v) != len(symbols) for v in fields.values()):
             return None

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { RESYNC_AGAIN_AFTER_DELTAS } from "./symbol-stream.js";
+
 /** @typedef {import("./messages.js").MarketsMessage} MarketsMessage */
 /**
  * @typedef {object} MarketTable value i of each of `fields` is of symbol i
@@ -18,12 +20,16 @@
 export class MarketTableState {
   /** @type {MarketTable | null} */
   table = null;
+  /** For the whole table that was asked for. */
   #isWaiting = false;
+  /** Messages since then. */
+  #unusable = 0;
 
   /** The next connection begins with a whole table. */
   connectionLost() {
     this.table = null;
     this.#isWaiting = false;
+    this.#unusable = 0;
   }
 
   /**
@@ -35,7 +41,9 @@ export class MarketTableState {
   take(message) {
     const table = message.symbols ? whole(message) : this.#changed(message);
     if (!table) {
-      const ask = !this.#isWaiting;
+      this.#unusable++;
+      const ask = !this.#isWaiting || this.#unusable >= RESYNC_AGAIN_AFTER_DELTAS;
+      if (ask) this.#unusable = 0;
       this.#isWaiting = true;
       return { table: null, ask };
     }
@@ -70,6 +78,7 @@ export class MarketTableState {
 function whole({ timestamp, epoch, seq, symbols = [], fields }) {
   /** @type {MarketTable["fields"]} */
   const columns = {};
+  if (new Set(symbols).size < symbols.length) return null;
   for (const [name, values] of Object.entries(fields)) {
     if (!Array.isArray(values) || values.length !== symbols.length) return null;
     columns[name] = values;

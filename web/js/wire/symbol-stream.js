@@ -40,7 +40,7 @@ import { Levels } from "./levels.js";
 /** @typedef {import("./messages.js").StateMessage} StateMessage */
 
 /** Deltas that could not be used before a resync that had no response is requested again. */
-const RESYNC_AGAIN_AFTER_DELTAS = 10;
+export const RESYNC_AGAIN_AFTER_DELTAS = 10;
 
 export class SymbolStream {
   /** The state the next delta builds on. @type {Snapshot | null} */
