@@ -112,6 +112,7 @@ def test_all_maps_look_back_to_the_same_time(open_page: Open, demo_url: str) -> 
     page.wait_for_selector(".tape >> text=Of now, not of the time looked back to")
     page.keyboard.press("Escape")
     page.wait_for_function("() => liqstream.store.state.at === null")
+    opened.settle()  # both are drawn once in a frame
     assert page.locator(".later:visible, .ohlc .then").count() == 0
 
 
