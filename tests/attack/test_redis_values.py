@@ -145,7 +145,7 @@ def wait_until_well(member: Victim, story: str) -> None:
 
 def test_foreign_values_in_redis(members: tuple[Victim, ...], redis_server: RedisServer) -> None:
     """The same in each run; `make attack` looks for new ones."""
-    attack(members, redis_server, 1, 40)
+    attack(members, redis_server, 1, 20)
 
 
 @pytest.mark.attack

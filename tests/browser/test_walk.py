@@ -168,13 +168,15 @@ CONTEXTS: list[dict[str, Any]] = [
     {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 844}},
     {"forced_colors": "active", "reduced_motion": "reduce"},
 ]
+ON_A_PHONE = 1
+"""The one walk of `make test`."""
 
 
 @pytest.mark.parametrize(
     ("context", "seed"),
     [
-        *((context, seed) for seed, context in enumerate(CONTEXTS)),
-        *(pytest.param(CONTEXTS[seed % 3], seed, marks=pytest.mark.attack) for seed in range(3, 12)),
+        pytest.param(CONTEXTS[seed % 3], seed, marks=[] if seed == ON_A_PHONE else pytest.mark.attack)
+        for seed in range(12)
     ],
     indirect=["context"],
     ids=str,
@@ -215,16 +217,15 @@ def test_the_walk_sees_what_is_wrong(open_page: Open, demo_url: str) -> None:
     page = opened.page
     page.wait_for_selector("#display-button[aria-expanded]")
     assert page.evaluate(LOOK) + page.evaluate(TRUE) == []
-    page.evaluate("liqstream.client.close()")
-    opened.settle()  # the title of what came last is written in the next frame
     page.evaluate(
         """() => { const over = document.createElement('div');
           over.style = 'position: fixed; inset: 0 0 auto 60%; height: 40px; z-index: 99';
           document.body.append(over);
           Object.assign(document.querySelector('#view button').style, {width: '20px', overflow: 'hidden'});
-          document.querySelector('main').style.minWidth = '3000px';
-          document.title = 'another'; }"""
+          document.querySelector('main').style.minWidth = '3000px'; }"""
     )
-    found = "; ".join(page.evaluate(LOOK) + page.evaluate(TRUE))
+    # Whatever comes writes the title anew: it is looked at in the same task.
+    untrue = page.evaluate(f"() => {{ document.title = 'another'; return ({TRUE})(); }}")
+    found = "; ".join(page.evaluate(LOOK) + untrue)
     for fault in ("display-button is below", "cut: Clusters", "wider than the page", "the title is another"):
         assert fault in found
