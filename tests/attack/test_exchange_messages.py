@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -38,6 +37,7 @@ from liqstream.store.market_store import MarketStore
 from tests.support.exchange_rig import SYMBOLS
 from tests.support.json_mutation import bent
 from tests.support.market_start import START_MS
+from tests.support.seeds import new_seed
 
 pytestmark = pytest.mark.simulated
 
@@ -135,7 +135,7 @@ async def bend(
     Without a seed, and none in LIQSTREAM_TEST_SEED, they are others each time.
     """
     if seed is None:
-        seed = int(os.environ.get("LIQSTREAM_TEST_SEED") or random.SystemRandom().randrange(2**31))
+        seed = new_seed()
     chance = random.Random(seed)
     venue = VENUES[name]()
     sizes = dict(venue.contract_sizes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 import urllib.request
@@ -18,6 +17,7 @@ import redis
 from tests.attack.harness import Victim, attacked
 from tests.support.json_mutation import STRANGE, bent
 from tests.support.redis_server import RedisServer, redis_server
+from tests.support.seeds import new_seed
 
 __all__ = ["redis_server"]
 
@@ -29,6 +29,7 @@ KEYS = (
     *("lease", "epoch", "wanted", "BTCUSDT:latest", "BTCUSDT:forecast", "market-list:latest"),
     *("market-list:choices", "markets:latest", "records:rule", "records:alert", "claims:push"),
 )
+
 TEXTS = ("", "0", "-1", "NaN", "9e99", "1e400", "null", "[]", "{}", "\x00\xff", "x:99999999999999999999")
 BACK_WITHIN_S = 15.0
 
@@ -152,5 +153,5 @@ def test_foreign_values_in_redis(members: tuple[Victim, ...], redis_server: Redi
 @pytest.mark.timeout(900)
 def test_thousands_of_foreign_values_in_redis(members: tuple[Victim, ...], redis_server: RedisServer) -> None:
     """Others each time."""
-    seed = int(os.environ.get("LIQSTREAM_TEST_SEED") or random.SystemRandom().randrange(2**31))
+    seed = new_seed()
     attack(members, redis_server, seed, 600)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from liqstream.settings.load import BadSettingError, load_settings
 from liqstream.settings.table import Settings
 from liqstream.settings.unknown_names import OTHER_NAMES, known_names
+from tests.support.seeds import new_seed
 
 VALUES = (
     *("", " ", "  x ", "\u0661\u0662", "1e400", "-1", "nan", "inf", "9" * 30, "9" * 5000, "x" * 100_000),
@@ -128,7 +129,7 @@ def test_settings_at_random() -> None:
 @pytest.mark.timeout(900)
 def test_thousands_of_settings_at_random() -> None:
     """Others each time."""
-    check_some(int(os.environ.get("LIQSTREAM_TEST_SEED") or random.SystemRandom().randrange(2**31)), 20_000)
+    check_some(new_seed(), 20_000)
 
 
 @settings(max_examples=100)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from liqstream.model.kernel import load_kernel
 from liqstream.store.errors import StoreError
 from liqstream.store.market_store import MarketStore
 from liqstream.store.schema import SCHEMA_VERSION
+from tests.support.seeds import new_seed
 from tests.support.store_records import T0 as T0_MS
 from tests.support.store_records import candle
 from tests.support.whole_store import write_whole_store
@@ -197,5 +197,5 @@ def test_altered_stores(tmp_path: Path) -> None:
 @pytest.mark.timeout(1800)
 def test_thousands_of_altered_stores(tmp_path: Path) -> None:
     """Others each time, from a seed that is printed where one fails."""
-    first = int(os.environ.get("LIQSTREAM_TEST_SEED") or random.SystemRandom().randrange(2**31))
+    first = new_seed()
     attack_many(tmp_path, range(first, first + 1500))

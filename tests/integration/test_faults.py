@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import random
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.seeds import new_seed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.timeout(240)
 async def test_one_fault_of_each_family() -> None:
     """Redis, leader, network, front, clients, store and feeds: every invariant holds through all of it."""
-    seed = os.environ.get("LIQSTREAM_TEST_SEED") or str(random.SystemRandom().randrange(2**31))
+    seed = str(new_seed())
     faults = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.faults", "--short", "--each-family", "--seed", seed),
         cwd=ROOT,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.support.seeds import new_seed
 
 OPENAPI = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text())
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
@@ -20,7 +20,6 @@ LEFT_OUT = (
     # OPTIONS of any path is a browser asking what it may read (CORS).
     "unsupported_method",
 )
-
 
 CONFIG = """[checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 503]
@@ -57,6 +56,4 @@ def test_schema_and_server_agree(demo_url: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(1200)
 def test_schema_and_server_agree_about_many(demo_url: str, tmp_path: Path) -> None:
     """Others each time; LIQSTREAM_TEST_SEED repeats a run."""
-    seed = int(os.environ.get("LIQSTREAM_TEST_SEED") or random.SystemRandom().randrange(2**31))
-    sys.stdout.write(f"LIQSTREAM_TEST_SEED={seed}\n")
-    check(demo_url, tmp_path, seed, examples=100)
+    check(demo_url, tmp_path, new_seed(), examples=100)
