@@ -10,7 +10,7 @@ from aiohttp.http_websocket import WebSocketReader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liqstream.ws.mask_check import MaskCheck
+from liqstream.ws.frame_check import FrameCheck
 from tests.attack.raw import CLOSE, PING, PONG, TEXT, frame
 
 CONTINUATION = 0x0
@@ -23,8 +23,8 @@ class Recorder:
         self.passed = bytearray()
         self.error: WebSocketError | None = None
 
-    def check(self) -> MaskCheck:
-        return MaskCheck(cast(WebSocketReader, self), fail=self.fail)
+    def check(self) -> FrameCheck:
+        return FrameCheck(cast(WebSocketReader, self), fail=self.fail)
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         self.passed += data

@@ -1,4 +1,4 @@
-"""A client must mask every frame (RFC 6455 5.1) and may compress no control frame (RFC 7692 6.1).
+"""Frames no client may send: it masks each (RFC 6455 5.1) and may compress no control frame (RFC 7692 6.1).
 
 aiohttp's reader also takes others, this one does not.
 """
@@ -16,7 +16,7 @@ _EXTENDED_BYTES = {126: 2, 127: 8}
 _MASK_BYTES = 4
 
 
-class MaskCheck:
+class FrameCheck:
     """Stands before a reader and passes on what a client sends, up to its first frame that may not be.
 
     Then the connection fails with 1002 once what came before is read. Only headers are looked at.
