@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .account import Account
+    from .connection import Status
     from .context import ContextNow, ExchangeContext, LiquidationColumns, MarketContext
     from .errors import (
         CannotConnectError,
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
         UnknownSymbolError,
     )
     from .forecast import Chance, ExpectedSide, Forecast, HorizonForecast, Reach, Skill
-    from .heatmap_client import HeatmapClient, Status
+    from .heatmap_client import HeatmapClient
     from .history import History
     from .levels import Level, Levels
     from .liquidations import LiquidationEvent, LiquidationTotals, RealisedLiquidations
     from .market_table import MarketTable, MarketTables
+    from .measured_score import MeasuredBaseline, MeasuredFigures, MeasuredScore, MeasuredSide
     from .positions import (
         Coverage,
         FoundLiquidations,
@@ -61,8 +63,12 @@ __all__ = [
     "MarketEndedError",
     "MarketTable",
     "MarketTables",
+    "MeasuredBaseline",
+    "MeasuredFigures",
     "MeasuredPosition",
     "MeasuredPositions",
+    "MeasuredScore",
+    "MeasuredSide",
     "OldServerError",
     "Reach",
     "RealisedLiquidations",
@@ -103,8 +109,12 @@ _MODULES = {
     "MarketEndedError": "errors",
     "MarketTable": "market_table",
     "MarketTables": "market_table",
+    "MeasuredBaseline": "measured_score",
+    "MeasuredFigures": "measured_score",
     "MeasuredPosition": "positions",
     "MeasuredPositions": "positions",
+    "MeasuredScore": "measured_score",
+    "MeasuredSide": "measured_score",
     "OldServerError": "errors",
     "Reach": "forecast",
     "RealisedLiquidations": "liquidations",
@@ -114,7 +124,7 @@ _MODULES = {
     "SideScore": "score",
     "Skill": "forecast",
     "Snapshot": "snapshot",
-    "Status": "heatmap_client",
+    "Status": "connection",
     "Subscription": "subscription",
     "Tick": "snapshot",
     "UnknownSymbolError": "errors",

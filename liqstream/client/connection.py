@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 from yarl import URL
@@ -34,6 +34,20 @@ class Ending:
     """Why a connection ended: its close code (1006: without one) and reason."""
 
     code: int = LOST
+    reason: str = ""
+
+
+State = Literal["connecting", "open", "waiting", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the connection stands; `code` and `reason` are those of the last one that ended."""
+
+    state: State
+    attempt: int = 0
+    retry_in_s: float = 0.0
+    code: int = 0
     reason: str = ""
 
 

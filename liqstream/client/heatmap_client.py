@@ -8,14 +8,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
 import aiohttp
 
 from .account import Account
-from .connection import HEARTBEAT_S, SILENT_HEARTBEATS, Connection, Ending
+from .connection import HEARTBEAT_S, SILENT_HEARTBEATS, Connection, Ending, Status
 from .context import MarketContext, decode_context
 from .env_proxy import env_proxy
 from .errors import CannotConnectError, ClientError, RefusedError
@@ -23,6 +22,7 @@ from .forecast import Forecast, decode_forecast
 from .history import History, decode_history
 from .liquidations import RealisedLiquidations, decode_liquidations
 from .market_table import MarketTables
+from .measured_score import MeasuredScore, decode_measured_score
 from .messages import ErrorMessage, PongMessage, WarningMessage
 from .positions import MeasuredPositions, decode_positions
 from .reconnect import LONGEST_WAIT_S, full_jitter, may_reconnect
@@ -35,19 +35,6 @@ from .symbol_names import symbol_of, symbols_of
 from .urls import Addresses
 
 log = logging.getLogger(__name__)
-
-State = Literal["connecting", "open", "waiting", "closed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How the connection stands; `code` and `reason` are those of the last one that ended."""
-
-    state: State
-    attempt: int = 0
-    retry_in_s: float = 0.0
-    code: int = 0
-    reason: str = ""
 
 
 class HeatmapClient:
@@ -245,6 +232,14 @@ class HeatmapClient:
         url = self._addresses.resource("/api/score/{symbol}", symbol=symbol_of(symbol))
         query = _of([exchange] if exchange else [])
         return decode_score(await fetch(self._opened(), url.with_query(query)))
+
+    async def measured_score(self, symbol: str) -> MeasuredScore:
+        """How well Hyperliquid's map of a symbol places its levels, judged by measured positions, by REST.
+
+        Raises ClientError. Where nothing is measured, or the first score is worked out, `reason` says so.
+        """
+        url = self._addresses.resource("/api/score/{symbol}", symbol=symbol_of(symbol))
+        return decode_measured_score(await fetch(self._opened(), url.with_query(against="measured")))
 
     def account(self, symbol: str) -> Account:
         """What arrived of a subscribed symbol and what did not. Raises KeyError for others."""

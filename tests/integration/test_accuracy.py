@@ -233,3 +233,6 @@ async def test_measured_positions_judge_the_map(client: TestClient[Any, Any]) ->
     assert found["sides"]["long"]["accounts"] == 20
     assert found["verdict"] == "settling: 1 of 14 days"
     assert "40 % of longs" in found["sentence"]
+    async with HeatmapClient(str(client.make_url("/"))) as python:
+        read = await python.measured_score("BTC/USDT:USDT")
+    assert (read.sentence, read.judged, read.hash) == (found["sentence"], found["judged"], found["hash"])

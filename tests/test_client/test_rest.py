@@ -20,6 +20,7 @@ from liqstream.client.forecast import decode_forecast
 from liqstream.client.history import decode_history
 from liqstream.client.levels import Levels
 from liqstream.client.liquidations import decode_liquidations
+from liqstream.client.measured_score import decode_measured_score
 from liqstream.client.positions import decode_positions
 from liqstream.client.rest import decode_latest, fetch
 from liqstream.client.score import decode_score
@@ -117,7 +118,7 @@ async def test_whatever_answers_is_one_line(answer: bytes, monkeypatch: pytest.M
     "decode",
     [
         decode_latest, decode_context, decode_forecast, decode_history,
-        decode_liquidations, decode_positions, decode_score,
+        decode_liquidations, decode_measured_score, decode_positions, decode_score,
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("body", [b'{"x":' + b"[" * 100_000, b'{"symbol":"\xff"}', b"", b"null"])
