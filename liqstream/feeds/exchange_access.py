@@ -64,7 +64,7 @@ class ExchangeAccess:
         self.sink = observers.sink
         self.state = VenueState(endpoints.state_path, timing.clock.now_ms)
         self.simulated = False
-        self.clock = ExchangeClock(venue.exchange, status, timing.clock.now_ms, lambda: self.simulated)
+        self.clock = ExchangeClock(venue.exchange, status, timing.clock, lambda: self.simulated)
         self.clock_speed = 1.0
         """Market seconds per second; a simulated exchange says so where it is not 1."""
         self._venue = venue  # its limits, refusals and clock
@@ -174,7 +174,10 @@ class ExchangeAccess:
 
     def their_now_ms(self) -> int:
         """The exchange's time as far as it is known, UTC."""
-        return self._timing.clock.now_ms() - round(self._status.clock_skew_ms or 0.0)
+        theirs_ms = self.clock.time_ms()
+        if theirs_ms is None or self.simulated:  # a simulated one may be faster than it is waited for
+            return self._timing.clock.now_ms() - round(self._status.clock_skew_ms or 0.0)
+        return theirs_ms
 
     async def measure_clock(self) -> int:
         """The exchange's time now, UTC; how far our clock is off is measured on the way. Raises what a

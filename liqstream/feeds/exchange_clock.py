@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from liqstream.feeds.feed import FeedStatus
+from liqstream.supervision.clock import Clock
 
 log = structlog.get_logger(__name__)
 
@@ -16,8 +17,9 @@ MOST_AHEAD_MS = 86_400_000
 
 
 class ExchangeClock:
-    """Reads a clock by `ask` and carries it on by `now_ms`, ours (UTC ms); `status.clock_skew_ms` is kept.
+    """Reads a clock by `ask` and carries it on by the seconds of `ours`; `status.clock_skew_ms` is kept.
 
+    Not by our UTC, which may be set while we run: a machine without a battery starts in another year.
     While `any_year()` is true (of a simulated market), also a time far ahead of ours is believed.
     """
 
@@ -25,27 +27,27 @@ class ExchangeClock:
         self,
         exchange: str,
         status: FeedStatus,
-        now_ms: Callable[[], int],
+        ours: Clock,
         any_year: Callable[[], bool] = lambda: False,
     ) -> None:
         self._exchange = exchange
         self._status = status
-        self._now_ms = now_ms
+        self._ours = ours
         self._any_year = any_year
         self._logged_skew_ms = 0.0
-        # Theirs as last read and ours when it was asked, UTC ms; None before.
-        self._read: tuple[int, int] | None = None
+        # Theirs as last read, UTC ms, and our seconds when it was asked; None before.
+        self._read: tuple[int, float] | None = None
 
     async def measure(self, ask: Awaitable[int]) -> int:
         """The exchange's time now as `ask` gives it. Raises what that raises, ValueError for a time that is
         not believed."""
-        asked_ms = self._now_ms()
+        asked_s, asked_ms = self._ours.time_s(), self._ours.now_ms()
         theirs_ms = await ask
-        answered_ms = self._now_ms()
+        answered_ms = self._ours.now_ms()
         if theirs_ms - answered_ms > MOST_AHEAD_MS and not self._any_year():
             days = (theirs_ms - answered_ms) / MOST_AHEAD_MS
             raise ValueError(f"its clock is {days:,.0f} days ahead of ours")
-        self._read = (theirs_ms, asked_ms)
+        self._read = (theirs_ms, asked_s)
         self._status.clock_skew_ms = skew_ms = (asked_ms + answered_ms) / 2 - theirs_ms
         if abs(skew_ms) <= _SKEW_WARNING_MS:
             self._logged_skew_ms = 0.0
@@ -58,5 +60,5 @@ class ExchangeClock:
         """What it shows now, UTC ms, where it runs `speed` seconds per second; None before it was read."""
         if self._read is None:
             return None
-        theirs_ms, asked_ms = self._read
-        return theirs_ms + round((self._now_ms() - asked_ms) * speed)
+        theirs_ms, asked_s = self._read
+        return theirs_ms + round((self._ours.time_s() - asked_s) * 1000 * speed)

@@ -17,6 +17,7 @@ from liqstream.feeds.schedule import Schedule, soon_then
 from liqstream.feeds.venue_state import READ_EVERY_S
 from liqstream.feeds.watched_first import watched_first
 from liqstream.market import Candle, MarketEvent
+from liqstream.market.record_bounds import time_of
 
 MISSING_PAST = "missing_past"
 """The flag of a map of which some past could not be fetched yet."""
@@ -85,9 +86,14 @@ class GapFiller:
         self._found.set()
 
     def note_refused(self, record: MarketEvent) -> None:
-        """A record that was delivered is impossible: REST may have it as it is, now or in a while."""
-        self._backfill.note_impossible(record, self._access.their_now_ms())
-        if isinstance(record, Candle) or self._backfill.is_missing((record.symbol,)):
+        """A record that was delivered is impossible: REST may have it as it is, now or in a while.
+
+        Where it is late, it may be the clock that is not right any more: the machine was suspended.
+        """
+        now_ms = self._access.their_now_ms()
+        self._backfill.note_impossible(record, now_ms)
+        is_late = time_of(record) > now_ms
+        if is_late or isinstance(record, Candle) or self._backfill.is_missing((record.symbol,)):
             self._is_refused = True
             self._found.set()
 

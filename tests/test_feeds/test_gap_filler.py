@@ -25,7 +25,7 @@ from liqstream.feeds.history_backfill import BackfillSpan, HistoryBackfill
 from liqstream.feeds.pacing import FeedTiming
 from liqstream.feeds.schedule import Schedule
 from liqstream.feeds.venue_state import VenueState
-from liqstream.market import Candle, Liquidation, MarketEvent, MarketKey, OpenInterest
+from liqstream.market import Candle, Liquidation, MarketEvent, MarketKey, MarkPrice, OpenInterest
 from liqstream.supervision.backoff import FullJitter
 from liqstream.supervision.clock import SYSTEM_CLOCK
 from tests.support.exchange_rig import SYMBOLS, collected, connector, nothing_known
@@ -395,3 +395,23 @@ async def test_the_past_of_what_is_watched_comes_first_and_its_progress_is_shown
         assert shown[0] == {SYMBOLS[0]: 0, SYMBOLS[1]: 0}
         assert {SYMBOLS[0]: 0} in shown
         assert feed.status.history_percent == {}
+
+
+async def test_a_record_that_is_late_has_the_clock_read_again() -> None:
+    """After the machine was suspended its clock is behind, and everything that comes is refused."""
+    read = asyncio.Semaphore(0)
+
+    def answer(request: web.Request) -> web.Response | None:
+        if request.path == "/v5/market/time":
+            read.release()
+        return None
+
+    timing = FeedTiming(make_schedule=lambda: Schedule(FullJitter(cap_s=0.05)))
+    async with faulty_exchange(answer) as (exchange, port), filler(port, timing) as (gaps, _):
+        run = asyncio.create_task(gaps.run(lambda _: None, lambda: None))
+        async with asyncio.timeout(20):
+            await read.acquire()  # by `filler`
+            gaps.note_refused(MarkPrice("bybit", "BTCUSDT", exchange.clock.now_ms() + 86_400_000, 1.0))
+            await read.acquire()
+        run.cancel()
+        await asyncio.wait({run})
