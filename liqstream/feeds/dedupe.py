@@ -9,6 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from liqstream.feeds.ahead import ClockMs, is_ahead, unknown_clock
 from liqstream.feeds.bar_builder import BarBuilder
 from liqstream.feeds.parsing import Parsed, Trade
 from liqstream.market import Candle, FundingRate, Liquidation, MarketEvent, MarkPrice, OpenInterest
@@ -27,6 +28,8 @@ class Deduplicator:
     has_gap: bool = False
     past_in_s: bool = False
     """Whether liquidations of the past have whole seconds, and are known by second, side and quantity."""
+    clock_ms: ClockMs = unknown_clock
+    """What is ahead of it is not the newest."""
     _contiguous_ms: dict[str, int] = field(default_factory=dict)
     _stored_ms: dict[str, int] = field(default_factory=dict)
     _closed_ms: dict[str, int] = field(default_factory=dict)
@@ -115,20 +118,24 @@ class Deduplicator:
                 return self._is_new_liquidation(event, repeats)
             case OpenInterest() | MarkPrice() | FundingRate():
                 key = (event.symbol, type(event))
-                fresh = event.time_ms >= self._newest.get(key, 0)
-                self._newest[key] = max(event.time_ms, self._newest.get(key, 0))
-                return fresh
+                newest_ms = self._newest.get(key, 0)
+                if is_ahead(newest_ms, self.clock_ms()):
+                    newest_ms = 0
+                self._newest[key] = max(event.time_ms, newest_ms)
+                return event.time_ms >= newest_ms
             case _:
                 return True
 
     def _is_new_bar(self, bar: Candle, sent_ms: int) -> bool:
-        symbol, open_ms = bar.symbol, bar.open_time_ms
+        symbol, open_ms, clock_ms = bar.symbol, bar.open_time_ms, self.clock_ms()
         closed_ms = self._closed_ms.get(symbol, -1)
-        if open_ms <= closed_ms:
+        if open_ms <= closed_ms and not is_ahead(closed_ms, clock_ms):
             self.duplicates += bar.closed
             return False
         if not bar.closed:
             newest = self._forming.get(symbol, (0, 0))
+            if is_ahead(max(newest), clock_ms):
+                newest = (0, 0)
             self._forming[symbol] = max(newest, (open_ms, sent_ms))
             return (open_ms, sent_ms) >= newest
         self._closed_ms[symbol] = open_ms

@@ -62,8 +62,13 @@ class ExchangeFacts(FeedBase):
         return self._access.ledger
 
     def clock_ms(self) -> int | None:
-        """The exchange's clock as last measured, carried on by ours."""
+        """The exchange's clock as last measured, carried on by our seconds."""
         return self._access.clock.time_ms(self._access.clock_speed)
+
+    def _their_now_ms(self) -> int:
+        """The exchange's clock; ours while it is not known."""
+        theirs_ms = self.clock_ms()
+        return self._clock.now_ms() if theirs_ms is None else theirs_ms
 
     def liquidations_until_ms(self) -> Mapping[str, int]:
         """Every followed symbol while all sockets carry data, but those whose liquidations are refused."""

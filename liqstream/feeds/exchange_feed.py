@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 
 import structlog
 
+from liqstream.feeds.ahead import EarlyCloses
 from liqstream.feeds.channel_watch import LOOK_EVERY_S, ChannelWatch
 from liqstream.feeds.dedupe import Deduplicator
 from liqstream.feeds.error_reporter import ErrorReporter
@@ -58,15 +60,18 @@ class ExchangeFeed(ExchangeFacts):
         super().__init__(venue.exchange, symbols, "live")
         self._venue = venue  # reads messages, asks REST; has state of its own
         venue.contract_sizes.clear()
+        venue.now_ms, venue.clock_ms = self._their_now_ms, self.clock_ms
         self._interval_ms = interval_ms  # of the bars that are subscribed to
-        self._timing = timing  # limits in s, and the clock
-        self._clock = timing.clock  # of every wait
+        self._timing, self._clock = timing, timing.clock  # limits in s; the clock of every wait
         # Session, REST client, the exchange's clock, and what outlives a restart.
         self._access = ExchangeAccess(venue, endpoints, timing, observers, self._status)
         # Writes `status.last_error`, by what does not work.
         self._reporter = ErrorReporter(venue.exchange, self._status, self._clock.now_ms)
         # Knows for each symbol up to where no bar is missing; sockets and backfill both go through it.
-        self._deduplicator = Deduplicator(interval_ms, past_in_s=venue.liquidations_in_s)
+        self._deduplicator = Deduplicator(
+            interval_ms, past_in_s=venue.liquidations_in_s, clock_ms=self.clock_ms
+        )
+        self._early_closes = EarlyCloses(self.clock_ms)  # what comes by the sockets goes through it first
         self._instruments = InstrumentList(self._symbols)  # which of the symbols trade
         span = BackfillSpan(interval_ms, history_days)
         past = HistoryBackfill(venue, symbols, self._deduplicator, self._reporter, self._access.state, span)
@@ -91,15 +96,12 @@ class ExchangeFeed(ExchangeFacts):
             self._on_mute,
         )
         # Bars of a minute, where the feed's own are longer.
-        self._minutes = MinuteBars(venue, interval_ms, self._reporter, timing)
-        # The sockets of `events`.
-        self._sockets = SocketGroup()
-        # From the tasks of `events` to its reader.
-        self._pending: asyncio.Queue[Sequence[MarketEvent]] = asyncio.Queue()
+        self._minutes = MinuteBars(venue, interval_ms, self._reporter, timing, self.clock_ms)
+        self._sockets = SocketGroup()  # those of `events`
+        self._pending: asyncio.Queue[Sequence[MarketEvent]] = asyncio.Queue()  # to the reader of `events`
         # Set when the sockets may have to carry other topics; reset as they are changed.
         self._plan_changed = asyncio.Event()
-        # Set when the list of instruments may have changed; reset as it is read.
-        self._list_changed = asyncio.Event()
+        self._list_changed = asyncio.Event()  # set when the list may have changed; reset as it is read
         self._size_doubted = asyncio.Event()  # set when a size in the list may be wrong
         self._read_for_sizes_from_s = 0.0  # when that may have it read again, on the clock
         # Topics the exchange refuses, by name, with since when, UTC ms; until they are taken, or not wanted.
@@ -150,9 +152,7 @@ class ExchangeFeed(ExchangeFacts):
             "instruments": self._keep_instruments,
             "channels": self._watch_channels,
             "state": self._access.keep_state,
-            "minutes": lambda: self._minutes.run(
-                self._access.client, self.clock_ms, self._pending.put_nowait
-            ),
+            "minutes": lambda: self._minutes.run(self._access.client, self._pending.put_nowait),
         }
         await self._gaps.recall()
         tasks = [asyncio.create_task(self._go_on(name, job)) for name, job in jobs.items()]
@@ -239,6 +239,7 @@ class ExchangeFeed(ExchangeFacts):
     def _take(self, parsed: Parsed) -> None:
         self._status.last_message_s = asyncio.get_running_loop().time()
         followed = self._instruments.followed
+        parsed = replace(parsed, events=self._early_closes.settle(parsed.events))
         minutes, parsed = self._minutes.take(parsed, followed)
         self._watch.note(parsed.events)
         records = [*minutes, *self._deduplicator.new_records(parsed, followed)]

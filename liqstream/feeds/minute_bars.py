@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from liqstream.feeds.ahead import ClockMs, is_ahead
 from liqstream.feeds.error_reporter import ErrorReporter
 from liqstream.feeds.feed import History
 from liqstream.feeds.pacing import FeedTiming
@@ -29,10 +30,18 @@ _CLOCK_EVERY_S = 0.5
 class MinuteBars:
     """Those of one feed; without any where the feed's own bars are of a minute, or the exchange has none."""
 
-    def __init__(self, venue: Venue, interval_ms: int, reporter: ErrorReporter, timing: FeedTiming) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        interval_ms: int,
+        reporter: ErrorReporter,
+        timing: FeedTiming,
+        clock_ms: ClockMs,
+    ) -> None:
         self._venue = venue  # names the topics, asks REST
         self._reporter = reporter  # shows what could not be fetched
         self._clock = timing.clock  # of the waits
+        self._clock_ms = clock_ms  # the exchange's: ours may say another day
         self._schedule = timing.make_schedule()  # of the fetches that failed
         # Whether there are any; see the class.
         self._is_on = interval_ms > MINUTE_MS and MINUTE_MS in venue.intervals_ms
@@ -71,7 +80,7 @@ class MinuteBars:
 
     def _is_new(self, bar: Candle) -> bool:
         newest_ms = self._closed_ms.get(bar.symbol, -1)
-        if bar.open_time_ms <= newest_ms:
+        if bar.open_time_ms <= newest_ms and not is_ahead(newest_ms, self._clock_ms()):
             return False
         if bar.closed:
             self._closed_ms[bar.symbol] = bar.open_time_ms
@@ -90,18 +99,14 @@ class MinuteBars:
     async def run(
         self,
         client: Callable[[], RestClient],
-        now_ms: Callable[[], int | None],
         deliver: Callable[[Sequence[MarketEvent]], None],
     ) -> None:
-        """Never returns: fetch what is missing whenever there is something.
-
-        `now_ms` is the exchange's clock, None until it is known: ours may say another day.
-        """
+        """Never returns: fetch what is missing whenever there is something, once the clock is known."""
         while True:
             await self._found.wait()
             self._found.clear()
             for symbol in sorted(self._missing):
-                while (their_ms := now_ms()) is None:
+                while (their_ms := self._clock_ms()) is None:
                     await self._clock.sleep(_CLOCK_EVERY_S)
                 self._missing.discard(symbol)
                 try:
@@ -131,7 +136,8 @@ class MinuteBars:
                     if closed:
                         deliver(History(closed))
         # REST may lack the last minute for a moment: the bars that come live are later, and show it.
-        self._contiguous_ms[symbol] = max(end_ms - MINUTE_MS, self._closed_ms.get(symbol, 0))
+        closed_ms = self._closed_ms.get(symbol, 0)
+        self._contiguous_ms[symbol] = max(end_ms - MINUTE_MS, closed_ms if closed_ms < now_ms else 0)
 
 
 def _thing(symbol: str) -> str:

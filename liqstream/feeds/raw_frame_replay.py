@@ -119,6 +119,8 @@ class FrameReader:
         self.deduplicator = Deduplicator(interval_ms)
         self.kinds: Counter[str] = Counter()
         self._skipped: set[str] = set()
+        self._received_ms = 0  # the frame that is being read, UTC
+        venue.now_ms = lambda: self._received_ms
 
     def new_records(self, frame: Frame, symbols: Sequence[str]) -> list[MarketEvent]:
         """The records a frame holds for `symbols` that are new."""
@@ -127,6 +129,7 @@ class FrameReader:
 
     def read(self, frame: Frame) -> Parsed | None:
         """The records of a frame; None for one that is no message or could not be read."""
+        self._received_ms = round(frame.received_s * 1000)
         if frame.kind == "connect" and any(other in frame.url for other in _OTHER_MARKETS):
             self._skipped.add(frame.connection)
         if frame.kind == "http":

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
+from liqstream.feeds.ahead import ClockMs, unknown_clock
 from liqstream.feeds.announced_funding import AnnouncedFunding
 from liqstream.feeds.pacing import Limit
 from liqstream.feeds.parsing import LATEST_MS, BadItems, Json, Parsed, utc_ms
@@ -138,7 +139,9 @@ class Venue(ABC):
         self.bad_items = BadItems()
         """Parts of what was read that could not be; whoever calls the readers takes the count."""
         self.now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
-        """Our clock, UTC, for messages that bear no time."""
+        """For messages that bear no time, UTC: ours, in a feed the exchange's, in a recording the frame's."""
+        self.clock_ms: ClockMs = unknown_clock
+        """The exchange's clock, in a feed."""
         self.contract_sizes: dict[str, float] = {}
         """What a contract, or the step of its quantities, holds in base coin, as the exchange's list has it.
 

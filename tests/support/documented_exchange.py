@@ -86,7 +86,7 @@ class Documented:
             case "meta":
                 answer = {"universe": [{"name": "BTC", "szDecimals": 5, "maxLeverage": 40}]}
             case "l2Book":
-                answer = {"coin": "BTC", "time": NOW_MS, "levels": [[], []]}
+                answer = {"coin": "BTC", "time": NOW_MS + STEP_MS - 1, "levels": [[], []]}
             case "candleSnapshot":
                 wanted = question["req"]
                 assert wanted["interval"] == "5m"

@@ -40,7 +40,7 @@ async def both(rig: PositionRig, ledger: WeightLedger, symbols: tuple[str, ...])
     """Collector and feed at work; the feed fills a day first."""
     ws_url = rig.collector.setup.ws_url
     feed = ExchangeFeed(
-        Hyperliquid(now_ms=rig.clock.now_ms),
+        Hyperliquid(),
         symbols,
         interval_ms=MINUTE_MS,
         history_days=1,

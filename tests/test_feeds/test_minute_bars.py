@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
+from liqstream.feeds.ahead import unknown_clock
 from liqstream.feeds.error_reporter import ErrorReporter
 from liqstream.feeds.exchanges.binance import Binance
 from liqstream.feeds.feed import FeedStatus
@@ -33,11 +34,11 @@ def test_every_exchange_has_a_topic_for_them(name: str) -> None:
     venue = VENUES[name]()
     reporter = ErrorReporter(name, FeedStatus(), lambda: 0)
     own = {topic.name for topic in venue.topics(("BTCUSDT",), BAR_MS)}
-    beside = MinuteBars(venue, BAR_MS, reporter, FEED_TIMING).topics(("BTCUSDT",))
+    beside = MinuteBars(venue, BAR_MS, reporter, FEED_TIMING, unknown_clock).topics(("BTCUSDT",))
     assert len(beside) == 1
     assert beside[0].name not in own
     assert beside[0].kinds == ()
-    assert MinuteBars(venue, MINUTE_MS, reporter, FEED_TIMING).topics(("BTCUSDT",)) == []
+    assert MinuteBars(venue, MINUTE_MS, reporter, FEED_TIMING, unknown_clock).topics(("BTCUSDT",)) == []
 
 
 @pytest.mark.parametrize("name", VENUES)
@@ -46,7 +47,7 @@ def test_they_are_asked_for_where_the_model_s_own_are(name: str) -> None:
     venue = VENUES[name]()
     reporter = ErrorReporter(name, FeedStatus(), lambda: 0)
     own = venue.topics(("BTCUSDT",), BAR_MS)
-    (beside,) = MinuteBars(venue, BAR_MS, reporter, FEED_TIMING).topics(("BTCUSDT",))
+    (beside,) = MinuteBars(venue, BAR_MS, reporter, FEED_TIMING, unknown_clock).topics(("BTCUSDT",))
     bars = next(topic for topic in own if topic.kinds == ("bars",))
     sockets = venue.sockets([*own, beside], venue.ws_url)
     assert [bars in socket.topics for socket in sockets] == [beside in socket.topics for socket in sockets]
@@ -85,7 +86,9 @@ async def test_the_past_and_what_follows_without_a_hole() -> None:
 
 def test_a_bar_is_delivered_once() -> None:
     """Others of the message go on; a bar that is no new one does not."""
-    feed = MinuteBars(Binance(), BAR_MS, ErrorReporter("binance", FeedStatus(), lambda: 0), FEED_TIMING)
+    feed = MinuteBars(
+        Binance(), BAR_MS, ErrorReporter("binance", FeedStatus(), lambda: 0), FEED_TIMING, unknown_clock
+    )
     first = Candle("binance", "BTCUSDT", MINUTE_MS, 0, 1.0, 1.0, 1.0, 1.0)
     own = Candle("binance", "BTCUSDT", BAR_MS, 0, 1.0, 1.0, 1.0, 1.0, closed=False)
     new, rest = feed.take(Parsed("data", [first, own]), ("BTCUSDT",))

@@ -104,7 +104,7 @@ async def _start_of_hyperliquid() -> tuple[Usage, Counter[str], float]:
     bars: Counter[str] = Counter()
     async with serving(exchange.app) as port:
         feed = ExchangeFeed(
-            Hyperliquid(now_ms=clock.now_ms),
+            Hyperliquid(),
             SUPPORTED_SYMBOLS,
             interval_ms=5 * MINUTE_MS,
             history_days=14,

@@ -12,9 +12,10 @@ import zstandard
 from liqstream.feeds.exchange_access import Endpoints, Observers
 from liqstream.feeds.exchange_feed import ExchangeFeed
 from liqstream.feeds.exchanges.binance import Binance
+from liqstream.feeds.exchanges.hyperliquid import Hyperliquid
 from liqstream.feeds.feed import FeedError
-from liqstream.feeds.raw_frame_replay import FrameReplayFeed, is_recording, recorded_symbols
-from liqstream.feeds.raw_frames import FrameError, FrameWriter, read_frames
+from liqstream.feeds.raw_frame_replay import FrameReader, FrameReplayFeed, is_recording, recorded_symbols
+from liqstream.feeds.raw_frames import Frame, FrameError, FrameWriter, read_frames
 from liqstream.market import MINUTE_MS, Candle, MarketEvent, MarkPrice
 from tests.support.exchange_rig import SYMBOLS, simulated_exchange
 
@@ -111,6 +112,15 @@ async def test_a_recording_delivers_what_was_received_live(tmp_path: Path) -> No
     assert [event for event in played if isinstance(event, Candle) and not event.closed][
         : len(forming)
     ] == forming
+
+
+def test_a_message_without_a_time_is_of_when_it_was_received() -> None:
+    """Not of when it is played, which may be months later."""
+    text = '{"channel":"activeAssetCtx","data":{"coin":"BTC","ctx":{"openInterest":"2","markPx":"3"}}}'
+    reader = FrameReader(Hyperliquid(), MINUTE_MS)
+    for at_s in (1_795_000_000.25, 1_795_000_003.5):
+        found = reader.new_records(Frame("recv", "ws", at_s, text), ("BTCUSDT",))
+        assert MarkPrice("hyperliquid", "BTCUSDT", round(at_s * 1000), 3.0) in found
 
 
 async def test_a_damaged_recording_ends_the_feed_with_a_line(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ class Bitget(Venue):
         bars.sort(key=lambda bar: bar.open_time_ms)
         bars = bars[-1:] if is_past else bars
         lost = self.bad_items.count > bad
-        return Parsed("data", self._bars.take_all(bars, self.now_ms(), lost=lost))
+        return Parsed("data", self._bars.take_all(bars, self.now_ms(), self.clock_ms(), lost=lost))
 
     def _kline(self, symbol: str, interval_ms: int, bar: Json) -> Candle:
         row = [bar[name] for name in ("start", "open", "high", "low", "close", "volume", "turnover")]

@@ -147,7 +147,8 @@ class Gate(Venue):
         self._sides.is_receiving = True
         if channel == "futures.candlesticks":
             bad, bars = self.bad_items.count, self.bad_items.each(rows, self._candle)
-            return Parsed("data", self._bars.take_all(bars, self.now_ms(), lost=self.bad_items.count > bad))
+            lost = self.bad_items.count > bad
+            return Parsed("data", self._bars.take_all(bars, self.now_ms(), self.clock_ms(), lost=lost))
         if channel == "futures.tickers":
             sent_ms = utc_ms(message["time_ms"])
             found = self.bad_items.each(rows, lambda row: self._ticker(row, sent_ms))
@@ -161,8 +162,7 @@ class Gate(Venue):
 
     def _candle(self, row: Json) -> Candle | None:
         interval, _, contract = str(row["n"]).partition("_")
-        symbol = _symbol(contract)
-        if symbol not in self.contract_sizes or interval not in INTERVALS_MS:
+        if (symbol := _symbol(contract)) not in self.contract_sizes or interval not in INTERVALS_MS:
             return None
         return self._bar(symbol, INTERVALS_MS[interval], row, closed=False)
 
@@ -263,8 +263,8 @@ class Gate(Venue):
         for page_ms in range(start_ms, end_ms, span_ms):
             span = {"from": page_ms // 1000, "to": (min(end_ms, page_ms + span_ms) - 1) // 1000}
             rows = await self._get(rest, "candlesticks", **asked, **span)
-            bars = self.bad_items.each(rows, lambda row: self._bar(symbol, interval_ms, row, closed=True))
-            yield sorted(bars, key=lambda bar: bar.open_time_ms)
+            read = partial(self._bar, symbol, interval_ms, closed=True)
+            yield sorted(self.bad_items.each(rows, read), key=time_of)
 
     async def _stats(self, rest: RestClient, symbol: str, period_ms: int, start_ms: int) -> Json:
         asked = {"contract": _contract(symbol), "interval": interval_name(period_ms)}

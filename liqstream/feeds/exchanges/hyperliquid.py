@@ -7,8 +7,7 @@ contracts are margined in USDC; they stand beside the others' USDT contracts und
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import ClassVar
@@ -72,14 +71,9 @@ class Hyperliquid(Venue):
     keeps_open_interest: ClassVar[bool] = False
     notes: ClassVar[str] = "hyperliquid publishes no liquidations: its price and open interest are used"
 
-    def __init__(
-        self,
-        exchange: str | None = None,
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-    ) -> None:
+    def __init__(self, exchange: str | None = None) -> None:
         super().__init__(exchange)
         self._universe: list[str] = []
-        self.now_ms = now_ms
         self._bars = LastStates()
 
     def topics(self, symbols: Sequence[str], interval_ms: int) -> list[Topic]:
@@ -130,7 +124,8 @@ class Hyperliquid(Venue):
         """The stream never says that a bar is closed; the first state of the next one does."""
         if bar["i"] not in INTERVALS_MS:
             return IGNORED
-        return Parsed("data", self._bars.take(self._read_bar(bar, closed=False), self.now_ms()))
+        state = self._read_bar(bar, closed=False)
+        return Parsed("data", self._bars.take(state, self.now_ms(), self.clock_ms()))
 
     def note_break(self) -> None:
         """A bar's last state before the break need not be its last: REST has it as it was."""

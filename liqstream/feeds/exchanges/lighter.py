@@ -188,7 +188,7 @@ class Lighter(Venue):
         bars.sort(key=lambda bar: bar.open_time_ms)
         bars = bars[-1:] if is_past else bars
         lost = self.bad_items.count > bad
-        return Parsed("data", self._bars.take_all(bars, self.now_ms(), lost=lost))
+        return Parsed("data", self._bars.take_all(bars, self.now_ms(), self.clock_ms(), lost=lost))
 
     def _bar(self, symbol: str, interval_ms: int, row: Json, *, closed: bool) -> Candle:
         figures = [row[name] for name in ("t", "o", "h", "l", "c", "v", "V")]

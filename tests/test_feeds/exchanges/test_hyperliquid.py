@@ -72,7 +72,8 @@ async def test_a_contract_that_is_none_costs_the_others_nothing() -> None:
 @pytest.mark.shared_data
 def test_hyperliquid_messages(shared_data: Path) -> None:
     """All contexts at once are matched to the universe by their order; fills are private."""
-    venue = Hyperliquid(now_ms=lambda: 1_791_565_600_000)
+    venue = Hyperliquid()
+    venue.now_ms = lambda: 1_791_565_600_000
     folder = shared_data / "exchange_messages" / "hyperliquid"
     meta = orjson.loads((folder / "http_meta_perp_sample.json").read_bytes())
     assert set(venue.read_universe(meta)) == {"BTCUSDT", "ETHUSDT", "ATOMUSDT"}
@@ -90,7 +91,8 @@ def test_hyperliquid_messages(shared_data: Path) -> None:
 def test_hyperliquid_bar_is_closed_by_the_next_one() -> None:
     """The stream never says that a bar is over; after half a minute without a word of it, nobody knows."""
     now_ms = [1_791_565_679_000]
-    venue = Hyperliquid(now_ms=lambda: now_ms[0])
+    venue = Hyperliquid()
+    venue.now_ms = lambda: now_ms[0]
 
     def bar(open_ms: int, close: str) -> Sequence[MarketEvent]:
         data = {"t": open_ms, "T": open_ms + 59_999, "s": "BTC", "i": "1m"}
@@ -137,14 +139,15 @@ async def test_hyperliquid_history_and_live() -> None:
         {"channel": "candle", "data": hyperliquid_bar(NOW_MS + STEP_MS)},
     ]
     async with documented(pushed) as (server, port):
-        events = await received(
-            Hyperliquid(now_ms=lambda: NOW_MS), port, ("BTCUSDT",), server, questions=2, count=4
-        )
+        events = await received(Hyperliquid(), port, ("BTCUSDT",), server, questions=2, count=4)
         live = [e for e in events if isinstance(e, Candle) and e.open_time_ms >= NOW_MS]
         assert (NOW_MS, True) in {(bar.open_time_ms, bar.closed) for bar in live}
         check_history([e for e in events if e not in live], "BTCUSDT")
-        assert OpenInterest("hyperliquid", "BTCUSDT", NOW_MS, 27353.1, 27353.1) in events
-        assert MarkPrice("hyperliquid", "BTCUSDT", NOW_MS, 77562.0) in events
+        (held,) = [e for e in events if isinstance(e, OpenInterest)]
+        (mark,) = [e for e in events if isinstance(e, MarkPrice)]
+        assert (held.open_interest_base, mark.price_usd) == (27353.1, 77562.0)
+        # The message bears no time: it is as of the exchange's clock, not ours.
+        assert NOW_MS + STEP_MS - 1 <= held.time_ms <= mark.time_ms < NOW_MS + 2 * STEP_MS
         assert FundingRate("hyperliquid", "BTCUSDT", FIRST_MS + HOUR_MS, 0.00001) in events
         kinds = [said["subscription"]["type"] for said in server.subscribed]
         assert kinds[:2] == ["candle", "activeAssetCtx"]
