@@ -10,7 +10,7 @@ import asyncio
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,11 +18,20 @@ from datetime import UTC, datetime
 from rich.table import Table
 
 from liqstream.cli.doctor_checks import Check
-from liqstream.feeds.feed import Feed, FeedError
+from liqstream.feeds.exchange_feed import ExchangeFeed
+from liqstream.feeds.feed import FeedError
 from liqstream.feeds.registry import VENUES
 from liqstream.feeds.venue_state import VenueState, state_path
 from liqstream.ingest.feed_factory import exchange_feed
-from liqstream.market import Candle, Liquidation, MarketEvent, MarketKey, MarkPrice, OpenInterest
+from liqstream.market import (
+    MINUTE_MS,
+    Candle,
+    Liquidation,
+    MarketEvent,
+    MarketKey,
+    MarkPrice,
+    OpenInterest,
+)
 from liqstream.settings.table import Settings
 from liqstream.symbols import interval_ms
 
@@ -36,23 +45,31 @@ MOST_STEP = 1.5
 """Open interest by socket and by REST, minutes apart, differs by less than this factor."""
 LEAST_SIDED = 5
 """So many liquidations are needed to judge their side."""
+LINGER_S = 1.0
+"""So long a refusal may still be under way once every channel has spoken."""
 REQUIRED = ("bars", "marks", "open interest")
+MINUTES = "one-minute bars"
 
 
 @dataclass(slots=True)
 class MarketReport:
-    """What one market sent. `mute` names the channels that sent nothing, `doubts` what does not
-    agree; prices in USD, open interest in base coin."""
+    """What one market sent. `mute` names the channels that sent nothing, `refused` those that the exchange
+    refuses, `doubts` what does not agree; prices in USD, open interest in base coin."""
 
     exchange: str
     symbol: str
+    required: tuple[str, ...] = REQUIRED
+    """What must have come; MINUTES where they stand beside longer bars."""
     live: Counter[str] = field(default_factory=Counter)
     price_usd: float | None = None
     open_interest_base: float | None = None
     rest_open_interest_base: float | None = None
     sided: Counter[bool] = field(default_factory=Counter)
     """Liquidations whose price lies on the side of the market where theirs are, and those that do not."""
+    by_rest: Collection[str] = ()
+    """What came by REST alone, though there is a channel for it."""
     mute: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     error: str = ""
     unproven: dict[str, str] = field(default_factory=dict)
@@ -61,7 +78,12 @@ class MarketReport:
     @property
     def is_sound(self) -> bool:
         """Whether every channel speaks and nothing contradicts."""
-        return not (self.mute or self.doubts or self.error)
+        return not (self.mute or self.refused or self.doubts or self.error)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every channel has sent something."""
+        return all(self.live[kind] for kind in self.required)
 
     @property
     def open_interest_usd(self) -> float | None:
@@ -79,7 +101,8 @@ class MarketReport:
         """A record of the present; closed bars may be REST's."""
         match record:
             case Candle(closed=False):
-                self.live["bars"] += 1
+                is_minute = MINUTES in self.required and record.interval_ms == MINUTE_MS
+                self.live[MINUTES if is_minute else "bars"] += 1
                 self._check_volume(record)
             case MarkPrice():
                 self.live["marks"] += 1
@@ -104,7 +127,7 @@ class MarketReport:
 
     def judge(self, others_price_usd: float | None) -> None:
         """Name what is mute and what does not agree; `others_price_usd` is the other exchanges' price."""
-        self.mute = [kind for kind in REQUIRED if not self.live[kind]]
+        self.mute = [kind for kind in self.required if not self.live[kind] or kind in self.by_rest]
         held, by_rest = self.open_interest_base, self.rest_open_interest_base
         if held and by_rest and not 1 / MOST_STEP < held / by_rest < MOST_STEP:
             self._doubt(f"open interest is {held:.6g} by socket, {by_rest:.6g} by REST")
@@ -136,30 +159,32 @@ async def listen(settings: Settings, names: Sequence[str], live_s: float | None)
     return reports
 
 
-async def _listen_to(feed: Feed, settings: Settings, live_s: float | None) -> list[MarketReport]:
-    reports = {symbol: MarketReport(feed.exchange, symbol) for symbol in settings.symbols}
+async def _listen_to(feed: ExchangeFeed, settings: Settings, live_s: float | None) -> list[MarketReport]:
+    required = (*REQUIRED, MINUTES) if feed.has_minutes else REQUIRED
+    reports = {symbol: MarketReport(feed.exchange, symbol, required) for symbol in settings.symbols}
     error = ""
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(WAIT_S):
                 await _take_history(feed, settings, reports)
-        async with asyncio.timeout(WAIT_S if live_s is None else live_s):
+        async with asyncio.timeout(WAIT_S if live_s is None else live_s) as limit:
             async with aclosing(feed.events()) as batches:
-                await _take_live(batches, reports, until_complete=live_s is None)
+                await _take_live(batches, reports, limit if live_s is None else None)
     except TimeoutError:
         pass
     except FeedError as problem:
         error = str(problem)
     finally:
         await feed.close()
-    for report in reports.values():
-        complete = all(report.live[kind] for kind in REQUIRED)
-        report.error = error or ("" if complete else feed.status.last_error)
+    for symbol, report in reports.items():
+        report.by_rest = {kind.replace("_", " ") for kind in feed.mute_kinds(symbol)}
+        report.refused = feed.refused_topics(symbol)
+        report.error = error or ("" if report.is_complete else feed.status.last_error)
         report.unproven = dict(feed.status.unproven)
     return list(reports.values())
 
 
-async def _take_history(feed: Feed, settings: Settings, reports: dict[str, MarketReport]) -> None:
+async def _take_history(feed: ExchangeFeed, settings: Settings, reports: dict[str, MarketReport]) -> None:
     step_ms = interval_ms(settings.interval)
     newest_ms = (time.time_ns() // 1_000_000 // step_ms - REST_BARS) * step_ms
     known: dict[MarketKey, int | None] = {MarketKey(feed.exchange, symbol): newest_ms for symbol in reports}
@@ -172,14 +197,15 @@ async def _take_history(feed: Feed, settings: Settings, reports: dict[str, Marke
 async def _take_live(
     batches: AsyncGenerator[Sequence[MarketEvent]],
     reports: dict[str, MarketReport],
-    *,
-    until_complete: bool,
+    limit: asyncio.Timeout | None,
 ) -> None:
+    """Until the end of time; `limit` ends soon once every channel has spoken."""
     async for batch in batches:
         for record in _about(batch, reports):
             reports[record.symbol].take(record)
-        if until_complete and all(report.live[kind] for report in reports.values() for kind in REQUIRED):
-            return
+        if limit is not None and all(report.is_complete for report in reports.values()):
+            limit.reschedule(asyncio.get_running_loop().time() + LINGER_S)
+            limit = None
 
 
 def _about(batch: Iterable[MarketEvent], reports: dict[str, MarketReport]) -> list[MarketEvent]:
@@ -237,7 +263,8 @@ def _was_compared(about: str, reports: Sequence[MarketReport]) -> bool:
 
 def _faults_of(report: MarketReport) -> list[str]:
     mute = [f"nothing on {', '.join(report.mute)}"] if report.mute else []
-    return [*mute, *report.doubts, *([report.error] if report.error else [])]
+    refused = [f"{', '.join(report.refused)} refused"] if report.refused else []
+    return [*mute, *refused, *report.doubts, *([report.error] if report.error else [])]
 
 
 def live_table(reports: Sequence[MarketReport], live_s: float) -> Table:
@@ -245,11 +272,12 @@ def live_table(reports: Sequence[MarketReport], live_s: float) -> Table:
     table = Table(title=f"Received in {live_s:g} s", title_justify="left")
     for column in ("exchange", "symbol"):
         table.add_column(column)
-    for column in ("price USD", "open interest USD", *REQUIRED, "liquidations"):
+    kinds = (*REQUIRED, MINUTES, "liquidations")
+    for column in ("price USD", "open interest USD", *kinds):
         table.add_column(column, justify="right")
     table.add_column("finding", overflow="fold")
     for report in reports:
-        counts = [str(report.live[kind]) for kind in (*REQUIRED, "liquidations")]
+        counts = [str(report.live[kind]) for kind in kinds]
         amounts = [
             "-" if value is None else f"{value:,.6g}"
             for value in (report.price_usd, report.open_interest_usd)

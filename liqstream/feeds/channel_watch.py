@@ -35,9 +35,9 @@ class ChannelWatch:
     on_mute: Callable[[str, RecordKind], None]
     flagged: set[Channel] = field(default_factory=set)
     lack: LiquidationLack = field(default_factory=LiquidationLack)
+    by_rest: set[Channel] = field(default_factory=set)
+    """Mute channels whose records REST has instead."""
     _lacking: set[str] = field(default_factory=set)
-    # Mute channels whose records REST has instead.
-    _by_rest: set[Channel] = field(default_factory=set)
     _asked_s: dict[Channel, float] = field(default_factory=dict)
     # Late channels that were silent when they were asked for last: once one speaks, it is asked for at once.
     _mute: set[Channel] = field(default_factory=set)
@@ -47,10 +47,8 @@ class ChannelWatch:
         now_s = self.clock.time_s()
         self.liveness.note(events, now_s)
         self.lack.note(events, now_s)
-        if self._by_rest:
-            self._by_rest -= {
-                (event.symbol, kind) for event in events if (kind := kind_of(event)) is not None
-            }
+        if self.by_rest:
+            self.by_rest -= {(event.symbol, kind) for event in events if (kind := kind_of(event)) is not None}
 
     def follow(self, symbols: Sequence[str], interval_ms: int, now_ms: int) -> None:
         """Watch every channel of these symbols, refused ones too, and no others; `now_ms` is UTC."""
@@ -85,14 +83,14 @@ class ChannelWatch:
             if helped or not is_mute:
                 self._clear(channel)
                 if kind == "marks" or (kind == "open_interest" and self.venue.poll_every_s is None):
-                    self._by_rest.add(channel)
+                    self.by_rest.add(channel)
             else:
                 self.flagged.add(channel)
                 text = f"{kind.replace('_', ' ')} of {symbol} are late"
                 self.reporter.report(f"{symbol} {kind}", text, OVERDUE_S)
             if is_mute:
                 self.on_mute(symbol, kind)
-        mute = sorted(f"{kind.replace('_', ' ')} of {symbol}" for symbol, kind in self._by_rest)
+        mute = sorted(f"{kind.replace('_', ' ')} of {symbol}" for symbol, kind in self.by_rest)
         self.reporter.note("by REST", f"{', '.join(mute)} come by REST: the channel is mute" if mute else "")
 
     def _look_for_liquidations(self) -> None:

@@ -24,7 +24,7 @@ from liqstream.feeds.minute_bars import MinuteBars
 from liqstream.feeds.parsing import UNREADABLE
 from liqstream.feeds.rest_client import RestError
 from liqstream.feeds.size_readers import SIZE_READERS, MarketSize
-from liqstream.feeds.venue import Instrument, Topic, Venue
+from liqstream.feeds.venue import Instrument, RecordKind, Topic, Venue
 from liqstream.feeds.weight_ledger import WeightLedger
 from liqstream.market import Candle, ComingFunding, Liquidation, MarketEvent, OpenInterest
 from liqstream.supervision.clock import Clock
@@ -94,6 +94,20 @@ class ExchangeFacts(FeedBase):
             if "liquidations" in topic.kinds and topic.name not in self._refused
         ]
         return set(followed) if any(not each.symbol for each in topics) else {each.symbol for each in topics}
+
+    def refused_topics(self, symbol: str) -> list[str]:
+        """What is subscribed to for a symbol, or for all of them, and refused, by the exchange's names."""
+        topics = self._topics(self._instruments.followed)
+        return [each.name for each in topics if each.symbol in ("", symbol) and each.name in self._refused]
+
+    def mute_kinds(self, symbol: str) -> set[RecordKind]:
+        """What of a symbol comes by REST alone, though there is a channel for it."""
+        return {kind for each, kind in self._watch.by_rest if each == symbol}
+
+    @property
+    def has_minutes(self) -> bool:
+        """Whether bars of a minute are subscribed to beside its own."""
+        return self._minutes.is_on
 
     def _topics(self, followed: tuple[str, ...]) -> list[Topic]:
         """What is subscribed to for some symbols."""

@@ -43,8 +43,8 @@ class MinuteBars:
         self._clock = timing.clock  # of the waits
         self._clock_ms = clock_ms  # the exchange's: ours may say another day
         self._schedule = timing.make_schedule()  # of the fetches that failed
-        # Whether there are any; see the class.
-        self._is_on = interval_ms > MINUTE_MS and MINUTE_MS in venue.intervals_ms
+        self.is_on = interval_ms > MINUTE_MS and MINUTE_MS in venue.intervals_ms
+        """Whether there are any; see the class."""
         # Open time of each symbol's newest closed bar, UTC ms.
         self._closed_ms: dict[str, int] = {}
         # Open time of the newest bar before which none is known to be missing, of symbols that were fetched.
@@ -56,19 +56,19 @@ class MinuteBars:
 
     def topics(self, symbols: Sequence[str]) -> list[Topic]:
         """What to subscribe to beside the feed's own topics; of no kind: nothing is judged by them."""
-        if not self._is_on:
+        if not self.is_on:
             return []
         topics = self._venue.topics(symbols, MINUTE_MS)
         return [replace(topic, kinds=()) for topic in topics if topic.kinds == ("bars",)]
 
     def follow(self, symbols: Sequence[str]) -> None:
         """Fetch the past of the symbols that are new."""
-        if self._is_on:
+        if self.is_on:
             self._miss(set(symbols) - self._contiguous_ms.keys())
 
     def take(self, parsed: Parsed, symbols: Sequence[str]) -> tuple[list[Candle], Parsed]:
         """The new one-minute bars of a message, and the message without any."""
-        if not self._is_on:
+        if not self.is_on:
             return [], parsed
         bars = [each for each in parsed.events if isinstance(each, Candle) and each.interval_ms == MINUTE_MS]
         if not bars:

@@ -137,7 +137,7 @@ def exchange_feed(
     name: str,
     trace_configs: Sequence[TraceConfig] = (),
     sink: FrameSink | None = None,
-) -> Feed:
+) -> ExchangeFeed:
     """The feed of an exchange by its name; a copy of its raw traffic goes to `sink`. Raises SourceError."""
     check_exchange_urls(settings)
     if name not in VENUES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -13,7 +14,15 @@ from aiohttp.test_utils import unused_port
 from click.testing import CliRunner, Result
 
 from liqstream.cli import main
-from liqstream.cli.live_check import LEAST_SIDED, MarketReport, channels_check, keep_verdicts, listen
+from liqstream.cli.live_check import (
+    LEAST_SIDED,
+    MINUTES,
+    REQUIRED,
+    MarketReport,
+    channels_check,
+    keep_verdicts,
+    listen,
+)
 from liqstream.feeds.exchange_access import NOT_PROVEN
 from liqstream.feeds.registry import VENUES
 from liqstream.feeds.venue_state import VenueState, state_path
@@ -34,7 +43,7 @@ async def _at() -> AsyncIterator[tuple[SimulatedExchange, int]]:
         yield exchange, port
 
 
-async def settings_at(tmp_path: Path, port: int, names: Sequence[str]) -> Settings:
+async def settings_at(tmp_path: Path, port: int, names: Sequence[str], interval: str = "1m") -> Settings:
     at = {name: f"127.0.0.1:{port}{DIALECTS[name].prefix}" for name in names}
     urls = {f"{name}_rest_url": f"http://{address}" for name, address in at.items()}
     urls |= {f"{name}_ws_url": f"ws://{address}" for name, address in at.items()}
@@ -43,7 +52,7 @@ async def settings_at(tmp_path: Path, port: int, names: Sequence[str]) -> Settin
         db_path=tmp_path / "x.duckdb",
         exchanges=",".join(names),
         symbols=",".join(SYMBOLS),
-        interval="1m",
+        interval=interval,
         **urls,
     )
 
@@ -52,7 +61,7 @@ async def test_every_channel_of_every_exchange_speaks(
     at: tuple[SimulatedExchange, int], tmp_path: Path
 ) -> None:
     """All exchanges of one market: each is heard, and they agree."""
-    settings = await settings_at(tmp_path, at[1], list(DIALECTS))
+    settings = await settings_at(tmp_path, at[1], list(DIALECTS), "5m")
     reports = await listen(settings, settings.exchanges, None)
     assert [(report.exchange, report.symbol) for report in reports] == [
         (name, symbol) for name in DIALECTS for symbol in SYMBOLS
@@ -61,6 +70,7 @@ async def test_every_channel_of_every_exchange_speaks(
         name: [[], [], ""] for name in DIALECTS
     }
     assert all(report.price_usd and report.open_interest_usd for report in reports)
+    assert all(report.live["bars"] and report.live[MINUTES] for report in reports)
     check = channels_check("okx", [report for report in reports if report.exchange == "okx"])
     assert check.verdict == "ok"
     assert "BTCUSDT " in check.finding
@@ -84,6 +94,30 @@ async def test_a_mute_channel_is_named(
     assert check.verdict == "fault"
     assert f"BTCUSDT: nothing on {mute}" in check.finding
     assert check.cure
+
+
+async def test_a_refused_channel_is_named(at: tuple[SimulatedExchange, int], tmp_path: Path) -> None:
+    """Also one that may well be silent for a minute: all the others speak."""
+    at[0].table.add(Fault("okx", "liquidation-orders", FaultKind.ITEM_CODE))
+    check = channels_check("okx", await listen(await settings_at(tmp_path, at[1], ["okx"]), ["okx"], None))
+    assert check.verdict == "fault"
+    assert check.finding.startswith("BTCUSDT: liquidation-orders/SWAP refused | ETHUSDT:")
+
+
+def test_what_stands_in_for_a_channel_is_not_it() -> None:
+    """Longer bars for those of a minute, and REST for a mark price that is late."""
+    bar = Candle("okx", "BTCUSDT", 300_000, 0, 1.0, 1.0, 1.0, 1.0, closed=False)
+    others = (MARK, OpenInterest("okx", "BTCUSDT", 1, 1.0, 1.0))
+    for records, by_rest, mute in (
+        ((bar,), (), [MINUTES]),
+        ((replace(bar, interval_ms=60_000),), (), ["bars"]),
+        ((bar, replace(bar, interval_ms=60_000)), {"marks"}, ["marks"]),
+    ):
+        report = MarketReport("okx", "BTCUSDT", (*REQUIRED, MINUTES), by_rest=by_rest)
+        for record in (*records, *others):
+            report.take(record)
+        report.judge(None)
+        assert report.mute == mute
 
 
 async def test_the_old_address_of_binance_is_named(

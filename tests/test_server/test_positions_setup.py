@@ -41,7 +41,7 @@ async def test_feed_and_reads_share_one_ledger(plain: Settings) -> None:
     store = await MarketStore.open(plain.db_path)
     feed = exchange_feed(plain, "hyperliquid")
     collector = make_collector(plain, store, [feed], leads=lambda: True)
-    assert collector.ledger is feed.ledger  # type: ignore[attr-defined]
+    assert collector.ledger is feed.ledger
     assert collector.ledger.positions_most == 800
     assert collector.setup.base_url == "https://api.hyperliquid.xyz"
     report = positions_report(collector)
@@ -67,7 +67,7 @@ async def test_a_node_of_ones_own_has_no_limit(own_node: Settings) -> None:
     store = await MarketStore.open(own_node.db_path)
     feed = exchange_feed(own_node, "hyperliquid")
     collector = make_collector(own_node, store, [feed], leads=lambda: True)
-    assert feed.ledger is None  # type: ignore[attr-defined]
+    assert feed.ledger is None
     assert collector.ledger.positions_most == math.inf
     assert collector.setup.base_url == "http://localhost:3001"
     assert collector.setup.fills_url == "https://api.hyperliquid.xyz"
