@@ -108,7 +108,7 @@ class BracketLoop:
             feed.note_brackets("")
         changed = self._maps.set_brackets(table)
         log.info("brackets_read", exchange=feed.exchange, symbols=len(rows), maps_anew=len(changed))
-        await asyncio.to_thread(_keep, self._path, table)
+        await asyncio.to_thread(_keep, self._path, list(self._maps.model.own_brackets.values()))
         await self._renew(changed)
         return True
 
@@ -119,14 +119,14 @@ class BracketLoop:
         feed.note_brackets(f"margin brackets not read ({reason}): {used}")
 
 
-def _keep(path: Path, table: BracketTable) -> None:
-    """Write a table beside the others' in the file, which is replaced as a whole. Blocks."""
+def _keep(path: Path, tables: Sequence[BracketTable]) -> None:
+    """Write all that are known beside others of the file, which may have been damaged meanwhile. Blocks."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         content = {}
     content = content if isinstance(content, dict) else {}
-    content[table.exchange] = {"as_of": table.as_of, "symbols": table_rows(table)}
+    content |= {table.exchange: {"as_of": table.as_of, "symbols": table_rows(table)} for table in tables}
     new = path.with_suffix(".new")
     try:
         new.write_text(json.dumps(content), encoding="utf-8")
