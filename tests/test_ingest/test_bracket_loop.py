@@ -164,7 +164,6 @@ def test_a_file_that_is_not_ours_counts_as_none(tmp_path: Path, content: str) ->
     assert read_kept_brackets(path) == {}
 
 
-@pytest.mark.parametrize("bad", ["null", "7", "{}", '{"as_of": "x", "symbols": {"BTCUSDT": [[1]]}}', "[]"])
 @pytest.mark.parametrize("damage", ["", "{", "[]", None])
 async def test_a_file_that_is_damaged_meanwhile_is_made_whole(rig: Rig, damage: str | None) -> None:
     """The next table that comes brings the other exchanges' back, which were lost until they came anew."""
@@ -179,6 +178,7 @@ async def test_a_file_that_is_damaged_meanwhile_is_made_whole(rig: Rig, damage: 
     assert read_kept_brackets(rig.path).keys() == {"binance", "bybit"}
 
 
+@pytest.mark.parametrize("bad", ["null", "7", "{}", '{"as_of": "x", "symbols": {"BTCUSDT": [[1]]}}', "[]"])
 def test_a_table_that_is_none_costs_no_other_one(tmp_path: Path, bad: str) -> None:
     """Nor do rows of one symbol those of another."""
     rows = "[[0, 1000, 0.01, 50, 0]]"
