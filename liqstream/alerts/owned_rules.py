@@ -17,7 +17,7 @@ import structlog
 from liqstream.alerts.firing import Firing, Firings
 from liqstream.alerts.records import OwnedRecords
 from liqstream.alerts.rule_table import RuleBook
-from liqstream.alerts.rules import OwnedRule, Percent, Price, Rule, Usd, WindowS, example
+from liqstream.alerts.rules import OwnedRule, Percent, Price, Rule, Usd, WindowS, example, misfit
 from liqstream.market import Source
 from liqstream.market.identity import symbol_of
 from liqstream.store.owned_records import Full, RecordLimits
@@ -56,8 +56,9 @@ class RuleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         return Rule(name=rule_id, to=[], **given | {"symbol": symbol_of(self.symbol)})
 
     def problem(self) -> str | None:
-        """What keeps it from ever being raised, in a sentence; None if nothing does."""
-        return self.rule("").problem()
+        """What of it means nothing, or keeps it from being raised, in a sentence; None if nothing does."""
+        given = [name for name in self.__struct_fields__ if getattr(self, name) is not None]
+        return misfit(self.kind, given) or self.rule("").problem()
 
 
 class Raised(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from string import Formatter
 from typing import Annotated, Literal
@@ -75,13 +75,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 return "a price rule needs its price"
             if self.symbol == "*":
                 return "a price rule is of one symbol"
-        elif self.price:
-            return "only a price rule has a price"
-        if self.min_percentile and self.kind == "cascade":
-            if self.window_s % 60 or self.window_s > LONGEST_RANKED_S:
-                return "min_percentile of a cascade takes a window_s of whole minutes, 60 to 3600"
-        elif self.min_percentile and self.kind not in _OF_CLUSTERS:
-            return f"min_percentile compares clusters and cascades, no {self.kind}"
+        is_ranked = self.kind == "cascade" and self.min_percentile > 0
+        if is_ranked and (self.window_s % 60 or self.window_s > LONGEST_RANKED_S):
+            return "min_percentile of a cascade takes a window_s of whole minutes, 60 to 3600"
         return None
 
     def check_message(self) -> None:
@@ -95,7 +91,28 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         self.text(EXAMPLE_FACTS[self.kind])
 
 
-_OF_CLUSTERS = ("cluster", "sweep", "new_cluster")
+FIGURES: dict[Kind, tuple[str, ...]] = {
+    "cluster": ("min_usd", "min_percentile", "within_percent"),
+    "cascade": ("min_usd", "min_percentile", "window_s"),
+    "price": ("price",),
+    "sweep": ("min_usd", "min_percentile"),
+    "new_cluster": ("min_usd", "min_percentile", "within_percent"),
+    "stale": (),
+}
+"""The figures that a rule of each kind is compared with; it has no others."""
+_ALL_FIGURES = frozenset(name for names in FIGURES.values() for name in names)
+
+
+def misfit(kind: Kind, given: Iterable[str]) -> str | None:
+    """Which of the fields that were given mean nothing to a rule of this kind, and what it has instead.
+
+    A sentence; None if there is none.
+    """
+    foreign = [name for name in given if name in _ALL_FIGURES and name not in FIGURES[kind]]
+    if not foreign:
+        return None
+    has = ", ".join((*FIGURES[kind], "cooldown_s"))
+    return f"a rule of kind {kind} has no {' and no '.join(foreign)}; it has {has}"
 
 
 @dataclass(frozen=True, slots=True)

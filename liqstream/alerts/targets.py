@@ -50,6 +50,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What is missing or cannot be used, in a sentence; None if nothing is."""
         if self.secret and self.kind != "webhook":
             return f"{self.kind} has no secret: only a webhook is signed"
+        if self.kind != "telegram" and (self.token or self.chat_id):
+            return f"{self.kind} has no token and no chat_id, which are telegram's: its url is all it needs"
         if self.kind == "telegram":
             if not (self.token and self.chat_id):
                 return "telegram needs token and chat_id"

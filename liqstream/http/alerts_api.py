@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from liqstream.admission.policy import ADMISSION
 from liqstream.admission.refusal import error_response
 from liqstream.alerts.owned_rules import HISTORY_LENGTH, RULES_IN_ALL, RULES_PER_OWNER, OwnedRules, RuleBody
-from liqstream.alerts.rules import Rule
+from liqstream.alerts.rules import FIGURES, Rule
 from liqstream.fleet.redis_pubsub import REDIS_ERRORS
 from liqstream.http.app_keys import MAPS, SYMBOLS
 from liqstream.http.json_body import json_body
@@ -135,16 +135,7 @@ def _id(request: web.Request) -> str:
 
 def _shown(rule: Rule) -> dict[str, Any]:
     """A rule of the file: what it watches, not where it goes."""
-    names = (
-        "kind",
-        "symbol",
-        "min_usd",
-        "min_percentile",
-        "within_percent",
-        "window_s",
-        "price",
-        "cooldown_s",
-    )
+    names = ("kind", "symbol", *FIGURES[rule.kind], "cooldown_s")
     return {"id": rule.name} | {name: value for name in names if (value := getattr(rule, name))}
 
 

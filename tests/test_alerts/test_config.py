@@ -56,6 +56,18 @@ def test_a_mistake_in_the_file_is_one_line(text: str, sentence: str, tmp_path: P
         read_alerts(tmp_path / "none.toml")
 
 
+def test_a_figure_of_another_kind_is_refused(tmp_path: Path) -> None:
+    """Also one that is as if it had not been said; a target's alike."""
+    for kind, field in (
+        ("price", "min_percentile = 90"),
+        ("stale", "window_s = 60.0"),
+        ("sweep", "price = 1"),
+    ):
+        said = refusal(tmp_path, f'{TARGET}[[rule]]\nname="x"\nkind="{kind}"\nto=["a"]\n{field}')
+        assert f"rule 'x': a rule of kind {kind} has no {field.split()[0]}; it has " in said
+    assert "webhook has no token" in refusal(tmp_path, f'{TARGET}chat_id="1"\n{RULE}')
+
+
 BOUNDS = {"min_usd": 1e15, "within_percent": 100, "window_s": 86_400, "cooldown_s": 366 * 86_400}
 
 
@@ -73,12 +85,13 @@ def refusal(tmp_path: Path, text: str) -> str:
 @pytest.mark.parametrize("name", BOUNDS)
 def test_a_number_is_finite_positive_and_within_its_bound(name: str, tmp_path: Path) -> None:
     """Anything else would never raise an alert, or raise one with every map."""
+    rule = RULE.replace("cluster", "cascade") if name == "window_s" else RULE
     for value in ("nan", "-nan", "inf", "-inf", "0", "0.0", "-0.0", "-1", "1e400", f"{BOUNDS[name] * 1.01}"):
-        said = refusal(tmp_path, f"{TARGET}{RULE}{name} = {value}")
+        said = refusal(tmp_path, f"{TARGET}{rule}{name} = {value}")
         assert f"$.rule[0].{name}" in said, value
         assert "\n" not in said
     for taken in (1e-9, BOUNDS[name]):
-        assert refusal(tmp_path, f"{TARGET}{RULE}{name} = {taken}") == ""
+        assert refusal(tmp_path, f"{TARGET}{rule}{name} = {taken}") == ""
 
 
 @pytest.mark.parametrize(

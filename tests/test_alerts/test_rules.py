@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liqstream.alerts.rules import MESSAGES, Kind, OwnedRule, Rule, example, short_usd
+from liqstream.alerts.rules import FIGURES, MESSAGES, Kind, OwnedRule, Rule, example, misfit, short_usd
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,6 @@ def test_every_kind_has_words_for_file_and_page(kind: Kind) -> None:
     [
         (Rule(name="r", kind="price", to=[]), "a price rule needs its price"),
         (Rule(name="r", kind="price", to=[], price=1.0), "a price rule is of one symbol"),
-        (Rule(name="r", kind="sweep", to=[], price=1.0), "only a price rule has a price"),
-        (
-            Rule(name="r", kind="price", to=[], price=1.0, symbol="BTCUSDT", min_percentile=9.0),
-            "min_percentile compares clusters and cascades",
-        ),
         (Rule(name="r", kind="cascade", to=[], min_percentile=9.0, window_s=90.0), "min_percentile of a cas"),
         (
             Rule(name="r", kind="cascade", to=[], min_percentile=9.0, window_s=7200.0),
@@ -47,3 +42,18 @@ def test_a_rule_that_is_never_raised_is_a_problem(rule: Rule, problem: str | Non
     """In a sentence."""
     assert (rule.problem() or "").startswith(problem or "")
     assert (rule.problem() is None) == (problem is None)
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_a_figure_of_another_kind_means_nothing(kind: Kind) -> None:
+    """It is named, and what the rule has instead; its own and what every rule has are taken."""
+    everything = ["name", "symbol", "min_usd", "min_percentile", "within_percent", "window_s", "price", "to"]
+    own = set(FIGURES[kind])
+    found = misfit(kind, everything) or ""
+    named, has = found.partition(" has no ")[2].split("; it has ")
+    assert own.isdisjoint(named.split(" and no "))
+    assert set(has.split(", ")) == own | {"cooldown_s"}
+    assert misfit(kind, ["name", "kind", "to", "symbol", "message", "cooldown_s", *own]) is None
+    assert misfit("price", ["window_s", "min_percentile"]) == (
+        "a rule of kind price has no window_s and no min_percentile; it has price, cooldown_s"
+    )

@@ -114,6 +114,7 @@ MISFITS: list[tuple[Any, str]] = [
     ({**CASCADE, "min_usd": 0}, "min_usd"),
     ({**CASCADE, "cooldown_s": 59}, "cooldown_s"),
     ({**CASCADE, "min_percentile": 90, "window_s": 90}, "whole minutes"),
+    ({"kind": "sweep", "window_s": 60}, "a rule of kind sweep has no window_s; it has min_usd"),
     ({"kind": "price", "symbol": "BTCUSDT"}, "needs its price"),
     ({"kind": "price", "price": 5}, "of one symbol"),
     ([], "Expected `object`"),
@@ -157,8 +158,8 @@ async def test_the_files_rules_are_shown_to_who_operates_the_server(
     client = await client_of(aiohttp_client, tmp_path, alerts_file=str(file))
     async with client.get("/api/alerts") as answer:
         body = await answer.json()
-    assert [(rule["id"], rule["kind"], rule["min_usd"]) for rule in body["file_rules"]] == [
-        ("of the file", "sweep", 7.0)
+    assert body["file_rules"] == [
+        {"id": "of the file", "kind": "sweep", "symbol": "*", "min_usd": 7.0, "cooldown_s": 900.0}
     ]
     assert "ops" not in str(body)
     async with client.get("/api/alerts", headers={"X-Forwarded-For": "1.2.3.4"}) as answer:
