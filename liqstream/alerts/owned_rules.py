@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -211,12 +210,9 @@ class OwnedRules:
     def _resume_cooldown(self, book: RuleBook, owner: str, row: Raised) -> None:
         """What was raised a short while ago is not raised again, unless the rule has been changed since."""
         owned = self._known.get((owner, row.rule))
-        if owned is None or row.digest != _digest(owned):
+        if owned is None or row.digest != owned.digest:
             return
-        # Never longer than the whole: the clock may have been set back.
-        passed_s = max(0.0, (self._timing.now_ms() - row.time) / 1000)
-        until_s = self._timing.clock_s() + owned.rule.cooldown_s - passed_s
-        book.silence(owned.key, row.symbol, row.side, until_s)
+        book.silence(owned.key, row.symbol, row.side, owned.cooldown_until_s(row.time, self._timing))
 
     async def write_history(self) -> None:
         """Keep what was raised, until cancelled."""
@@ -253,7 +249,7 @@ class OwnedRules:
             firing.symbol,
             firing.sentence,
             side=str(firing.facts.get("side", "")),
-            digest="" if owned is None or firing.is_test else _digest(owned),
+            digest="" if owned is None or firing.is_test else owned.digest,
         )
         key = f"{firing.time_ms:014d}-{self._count % 1_000_000:06d}"
         return firing.owner, key, msgspec.json.encode(row).decode()
@@ -266,11 +262,6 @@ def _raised(content: str) -> Raised | None:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         _log.warning("kept_alert_refused", reason=str(error))
         return None
-
-
-def _digest(owned: OwnedRule) -> str:
-    """Another one for a rule that was changed."""
-    return sha256(msgspec.json.encode(owned.rule)).hexdigest()[:16]
 
 
 def _read(owner: str, rule_id: str, content: str) -> OwnedRule | None:

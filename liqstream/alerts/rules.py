@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from string import Formatter
 from typing import Annotated, Literal
 
 import msgspec
+
+from liqstream.supervision.timing import Timing
 
 Kind = Literal["cluster", "cascade", "price", "sweep", "new_cluster", "stale"]
 
@@ -126,6 +129,17 @@ class OwnedRule:
     def key(self) -> tuple[str, str]:
         """What no other rule has."""
         return self.owner, self.rule.name
+
+    @property
+    def digest(self) -> str:
+        """Another one for a rule that was changed."""
+        return sha256(msgspec.json.encode(self.rule)).hexdigest()[:16]
+
+    def cooldown_until_s(self, raised_ms: int, timing: Timing) -> float:
+        """When a cooldown ends that began at a time, UTC ms, before a restart or elsewhere; on the clock."""
+        # Never longer than the whole: the clock may have been set back.
+        passed_s = max(0.0, (timing.now_ms() - raised_ms) / 1000)
+        return timing.clock_s() + self.rule.cooldown_s - passed_s
 
     def text(self, facts: Mapping[str, object]) -> str:
         """The message about these facts."""

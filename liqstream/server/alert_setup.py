@@ -14,6 +14,7 @@ from liqstream.alerts.config import AlertsConfig, read_alerts
 from liqstream.alerts.delivery import Claim, Sender, unclaimed
 from liqstream.alerts.evaluator import Evaluator
 from liqstream.alerts.firing import Firing
+from liqstream.alerts.kept_cooldowns import COOLDOWN_KIND, COOLDOWN_LIMITS, KeptCooldowns
 from liqstream.alerts.monitor import AlertMonitor
 from liqstream.alerts.owned_rules import HISTORY_KIND, HISTORY_LIMITS, RULE_KIND, RULE_LIMITS, OwnedRules
 from liqstream.alerts.records import OwnedRecords, StoredRecords
@@ -37,6 +38,8 @@ SENDING = "alerts-sending"
 """The task, and the sink, of the alerts file's targets."""
 RULES, HISTORY = "alert-rules", "alert-history"
 """The task that follows the rules of pages; the task, and the sink, that keeps what they raised."""
+COOLDOWNS = "alert-cooldowns"
+"""The task, and the sink, that keeps the cooldowns of the alerts file's rules."""
 COUNTING = "alerts-counting"
 """The sink that counts."""
 
@@ -102,8 +105,16 @@ async def alerts_ctx(app: web.Application) -> AsyncIterator[None]:
         sender = Sender(config.target, metrics, claim=app.get(_CLAIM, unclaimed))
         app[FIRINGS].add_sink(SENDING, sender.take)
         work[SENDING] = sender.run
+    kept: KeptCooldowns | None = None
     if MAPS in app and (owned is not None or config.rule):
-        evaluator = Evaluator(OwnedRule("", rule) for rule in config.rule)
+        of_file = [OwnedRule("", rule) for rule in config.rule]
+        evaluator = Evaluator(of_file)
+        if of_file:
+            records = await app[RECORDS](COOLDOWN_KIND, COOLDOWN_LIMITS)
+            kept = KeptCooldowns(of_file, evaluator.rules, records, unreachable=_unreachable(app))
+            app[FIRINGS].add_sink(COOLDOWNS, kept.take)
+            # Before the monitor's loops: the cooldowns there are go on before anything is raised.
+            work[COOLDOWNS] = kept.run
         monitor = AlertMonitor(
             evaluator,
             app[FIRINGS],
@@ -120,9 +131,11 @@ async def alerts_ctx(app: web.Application) -> AsyncIterator[None]:
         for name, loop in work.items():
             _ = await loops.enter_async_context(supervisor.background(name, loop))
         yield
-    if owned is not None:
-        # What was raised in the last moment. A stop does not wait for a Redis or a disk that is away.
-        with suppress(StoreError, *REDIS_ERRORS):
+    # What was raised in the last moment. A stop does not wait for a Redis or a disk that is away.
+    with suppress(StoreError, *REDIS_ERRORS):
+        if kept is not None:
+            await kept.keep()
+        if owned is not None:
             await owned.keep_raised()
 
 
@@ -139,6 +152,11 @@ def _of_markets(config: AlertsConfig, followed: Sequence[str]) -> AlertsConfig:
     return replace(config, rule=rules)
 
 
+def _unreachable(app: web.Application) -> tuple[type[BaseException], ...]:
+    """Errors that mean that what is kept cannot be reached just now."""
+    return REDIS_ERRORS if app[SETTINGS].redis_enabled else ()
+
+
 async def _owned_rules(app: web.Application) -> OwnedRules:
     leadership = _Leadership(app)
     owned = OwnedRules(
@@ -146,7 +164,7 @@ async def _owned_rules(app: web.Application) -> OwnedRules:
         await app[RECORDS](HISTORY_KIND, HISTORY_LIMITS),
         app[FIRINGS],
         leads=leadership.is_held,
-        unreachable=REDIS_ERRORS if app[SETTINGS].redis_enabled else (),
+        unreachable=_unreachable(app),
     )
     owned.on_lost = app[METRICS].alerts_not_kept.inc
     return owned

@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 
 from liqstream.alerts.config import BadAlertsError
 from liqstream.alerts.firing import Firings
+from liqstream.alerts.records import OwnedRecords, StoredRecords
 from liqstream.http.alerts_api import FILE_RULES
-from liqstream.http.app_keys import FIRINGS, MAPS, SYMBOLS
+from liqstream.http.app_keys import FIRINGS, MAPS, RECORDS, SYMBOLS
 from liqstream.http.events_api import LIQUIDATION_BUS
 from liqstream.ingest.liquidation_bus import LiquidationBus
 from liqstream.market import Liquidation
@@ -22,6 +23,7 @@ from liqstream.server.alert_setup import alerts_ctx
 from liqstream.server.app_keys import METRICS, SETTINGS, SUPERVISOR
 from liqstream.settings.load import load_settings
 from liqstream.store.market_store import MarketStore
+from liqstream.store.owned_records import RecordLimits
 from liqstream.supervision.supervise import Supervisor
 from tests.support.fleet import END_MS, SYMBOL, make_maps
 from tests.test_alerts.receiver import receiver
@@ -57,7 +59,10 @@ running = asynccontextmanager(alerts_ctx)
 
 
 async def test_the_files_rules_are_watched(tmp_path: Path) -> None:
-    """A liquidation raises the file's alert, also where pages set none; its tasks are the supervisor's."""
+    """A liquidation raises the file's alert, also where pages set none; its tasks are the supervisor's.
+
+    A restart begins no cooldown anew: what was sent is not sent again.
+    """
     store = await MarketStore.open(tmp_path / "x.duckdb")
     app = web.Application()
     file = tmp_path / "alerts.toml"
@@ -66,6 +71,11 @@ async def test_the_files_rules_are_watched(tmp_path: Path) -> None:
     )
     app[MAPS], app[LIQUIDATION_BUS], app[SYMBOLS] = await make_maps(store), LiquidationBus(), [SYMBOL]
     app[METRICS], app[SUPERVISOR], app[FIRINGS] = Metrics(), Supervisor(), Firings()
+
+    async def stored(kind: str, limits: RecordLimits) -> OwnedRecords:
+        return await StoredRecords.open(store, kind, limits)
+
+    app[RECORDS] = stored
     with pytest.raises(BadAlertsError):
         async with running(app):
             pass
@@ -88,7 +98,16 @@ async def test_the_files_rules_are_watched(tmp_path: Path) -> None:
             assert {"alerts-maps", "alerts-liquidations", "alerts-sending"} <= app[SUPERVISOR].names
             app[LIQUIDATION_BUS].take([Liquidation("binance", SYMBOL, END_MS, "long", 100.0, 2.0)])
             assert (await received.get())[1]["rule"] == "cascade"
+        async with running(app):
+            await asyncio.sleep(0)
+            for symbol in (SYMBOL, "ETHUSDT"):
+                app[LIQUIDATION_BUS].take([Liquidation("binance", symbol, END_MS, "long", 100.0, 2.0)])
+            came: list[tuple[str, str]] = []
+            while ("cascade", "ETHUSDT") not in came:
+                alert = (await received.get())[1]
+                came.append((alert["rule"], alert["symbol"]))
+            assert ("cascade", SYMBOL) not in came
     raised = app[METRICS].registry.get_sample_value("liqstream_alerts_raised_total", {"kind": "cascade"})
-    assert raised == 1
+    assert raised == 2
     app[MAPS].close()
     await store.close()
