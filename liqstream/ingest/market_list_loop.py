@@ -93,6 +93,9 @@ class MarketListLoop:
         self._began_s = clock.time_s()  # when this was made
         # The exchanges' lists that `newest` was made of, by exchange.
         self._seen: dict[str, Mapping[str, Instrument]] = {}
+        # What the list of each exchange lacked as it was read last, and the time before.
+        self._lacks: dict[str, tuple[Mapping[str, Instrument], frozenset[str], frozenset[str]]] = {}
+        self._vacant = 0  # places of delisted markets, until the next ranking fills them
 
     async def run(self) -> None:
         """Look once a second, until cancelled."""
@@ -135,7 +138,8 @@ class MarketListLoop:
             return False
         # One of the future is of a clock that was wrong.
         is_old = not 0 <= self._clock.now_ms() - self.newest.ranked_ms < RANK_EVERY_MS
-        return is_old or self._incomplete > 0 or self.newest.choice != str(self._choice)
+        is_lacking = self._incomplete > 0 or self._vacant > 0
+        return is_old or is_lacking or self.newest.choice != str(self._choice)
 
     async def _rank(self) -> None:
         """Ask every exchange how large its markets are; one that does not answer is asked again soon."""
@@ -167,11 +171,14 @@ class MarketListLoop:
         is_first = before.choice != str(self._choice) or not before.ranked_ms
         is_anew = is_first or (is_ranking and not self._lacked <= unsized)
         followed = {} if is_anew else {s: each.below_since_ms for s, each in before.markets.items()}
+        if self._choice.largest is not None:
+            self._vacant += sum(symbol not in places for symbol in followed)
         if is_ranking:
             sized = set(self._ranked)
             in_order = [symbol for symbol in self._ranked if symbol in places]
             others = [symbol for symbol in places if symbol not in sized]
-            chosen = choose([*in_order, *others], self._choice, followed, now_ms)
+            chosen = choose([*in_order, *others], self._choice, followed, now_ms, vacant=self._vacant)
+            self._vacant = 0
             # How large a market is that an exchange trades whose sizes were never read, nobody knows.
             kept = {s: since for s, since in followed.items() if unsized.intersection(places.get(s, ()))}
             chosen = {**chosen, **{s: since for s, since in kept.items() if s not in chosen}}
@@ -192,9 +199,21 @@ class MarketListLoop:
             {s: left if s in places else DELISTED for s in before.markets if s not in markets},
         )
 
-    def _is_delisted(self, instrument: Instrument) -> bool:
+    def _is_over(self, instrument: Instrument) -> bool:
         ends_ms = instrument.delists_at_ms
         return instrument.state == GONE or (ends_ms is not None and ends_ms <= self._clock.now_ms())
+
+    def _missed_once(self, name: str, instruments: Mapping[str, Instrument], known: set[str]) -> set[str]:
+        """Followed markets that an exchange's list lacks now and had, or never was read, the time before.
+
+        A list may come in part, and all who follow the market would get an end that is none.
+        """
+        missing = frozenset(s for s in known if s not in instruments or instruments[s].state == GONE)
+        read, lacked, before = self._lacks.get(name, (None, frozenset[str](), frozenset[str]()))
+        if read is not instruments:
+            lacked, before = missing, lacked
+            self._lacks[name] = (instruments, lacked, before)
+        return set(missing - before)
 
     def _places(self, listed: Mapping[str, Mapping[str, Instrument]]) -> dict[str, tuple[str, ...]]:
         """Where each market is traded, or will be again; where no list was read it is as it was."""
@@ -213,9 +232,9 @@ class MarketListLoop:
                     symbol
                     for symbol, each in instruments.items()
                     if symbol.endswith("USDT")
-                    and not self._is_delisted(each)
+                    and not self._is_over(each)
                     and (each.tradable or symbol in known)
-                }
+                } | self._missed_once(name, instruments, known)
             for symbol in sorted(names):
                 found[symbol] = (*found.get(symbol, ()), name)
         return found

@@ -1,7 +1,7 @@
 """The choice of markets by size: the N largest of some exchanges, or all, and slow to change.
 
 A market enters a list of N at rank 0.9 N, and leaves it below rank 1.2 N or after a day below rank N: one
-that stands at the edge does not come and go.
+that stands at the edge does not come and go. The place of one that was delisted is taken at once.
 """
 
 from __future__ import annotations
@@ -73,10 +73,13 @@ def choose(
     choice: MarketChoice,
     followed: Mapping[str, int | None],
     now_ms: int,
+    *,
+    vacant: int = 0,
 ) -> dict[str, int | None]:
     """The markets to follow, the largest first, each with when it fell below rank N (UTC ms), or None.
 
-    `followed` is what this made the last time; empty for a first choice, which takes the N largest.
+    `followed` is what this made the last time; empty for a first choice, which takes the N largest. So many
+    places are `vacant` because their markets were delisted: the largest others take them, up to N in all.
     """
     if choice.largest is None:
         return dict.fromkeys(ranked)
@@ -92,4 +95,6 @@ def choose(
             since_ms = now_ms if since_ms is None else since_ms
             if now_ms - since_ms < BELOW_FOR_MS:
                 chosen[symbol] = since_ms
-    return chosen
+    others = [symbol for symbol in ranked if symbol not in chosen]
+    chosen |= dict.fromkeys(others[: max(0, min(vacant, choice.largest - len(chosen)))])
+    return {symbol: chosen[symbol] for symbol in ranked if symbol in chosen}

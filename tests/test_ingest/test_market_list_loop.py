@@ -125,23 +125,58 @@ async def test_a_ranking_of_the_future_is_none() -> None:
 
 
 async def test_listings_and_delistings_are_followed_at_once() -> None:
-    """Of `all` both, of the largest only the end; one that does not trade now is waited for."""
+    """Of `all` both, of the largest the end, and what takes its place; one that does not trade now is waited
+    for, and one that a list lacks until the next one lacks it too."""
     everything, largest = (
         Rig([Exchange("one", NAMES[:4])], choice) for choice in (MarketChoice(), MarketChoice(4))
     )
     for rig in (everything, largest):
         assert await rig.symbols() == list(NAMES[:4])
-        halted = Instrument("AUSDT", False, "suspend")
-        rig.exchanges[0].lists(
-            NAMES[2:5],
-            AUSDT=halted,
-            BUSDT=Instrument("BUSDT", False, GONE),
-            FUSDT=Instrument("FUSDT", False, "new"),
-        )
+        states = {
+            "AUSDT": Instrument("AUSDT", False, "suspend"),
+            "BUSDT": Instrument("BUSDT", False, GONE),
+            "FUSDT": Instrument("FUSDT", False, "new"),
+        }
+        rig.exchanges[0].lists(NAMES[2:5], **states)
+        for _ in range(3):  # the same reading, however often it is looked at
+            assert set(NAMES[:4]) <= set(await rig.symbols(1))
+        rig.exchanges[0].lists(NAMES[2:5], **states)
         await rig.symbols(1)
         assert dict(rig.lists[-1].ended) == {"BUSDT": DELISTED}
+        assert "BUSDT" not in rig.loop.newest.markets
     assert list(everything.loop.newest.markets) == ["AUSDT", "CUSDT", "DUSDT", "EUSDT"]
     assert list(largest.loop.newest.markets) == ["AUSDT", "CUSDT", "DUSDT"]
+    assert await largest.symbols(RANK_AGAIN_S) == ["AUSDT", "CUSDT", "DUSDT", "EUSDT"]
+
+
+async def test_a_list_that_came_in_part_ends_nothing() -> None:
+    """Also the first one after a restart; the next one that is whole is as if nothing had been."""
+    rig = Rig([Exchange("one")])
+    assert await rig.symbols() == list(NAMES[:4])
+    gone = {symbol: Instrument(symbol, False, GONE) for symbol in NAMES[1:]}
+    for _ in range(3):
+        rig.exchanges[0].lists(NAMES[:1], **gone)
+        assert await rig.symbols(1) == list(NAMES[:4])
+        rig.exchanges[0].lists(NAMES)
+        assert await rig.symbols(1) == list(NAMES[:4])
+    again = Rig([Exchange("one", NAMES[:1])], newest=rig.loop.newest)
+    assert await again.symbols() == list(NAMES[:4])
+    assert not any(found.ended for found in (*rig.lists[1:], *again.lists))
+
+
+async def test_the_place_of_a_market_delisted_while_the_server_was_off_is_taken() -> None:
+    """At the ranking that its end brings about; one that an exchange does not answer is made again."""
+    before = Rig([Exchange("one")])
+    await before.symbols()
+    rig = Rig([Exchange("one", NAMES[1:])], newest=before.loop.newest)
+    del rig.exchanges[0].usd["AUSDT"]
+    rig.exchanges[0].failure = ValueError("no answer")
+    assert await rig.symbols() == list(NAMES[:4])
+    rig.exchanges[0].lists(NAMES[1:])
+    assert await rig.symbols(1) == list(NAMES[1:4])
+    assert await rig.symbols(1) == list(NAMES[1:4])
+    rig.exchanges[0].failure = None
+    assert await rig.symbols(RANK_AGAIN_S) == list(NAMES[1:5])
 
 
 async def test_one_whose_announced_end_has_come_is_delisted() -> None:

@@ -72,3 +72,14 @@ def test_one_that_is_not_ranked_leaves() -> None:
     """A market no exchange has any more; the smallest list has room for one."""
     assert list(choose(NAMES, TEN, dict.fromkeys(["GONEUSDT", *NAMES[:9]]), 0)) == NAMES[:9]
     assert list(choose(NAMES, MarketChoice(1), {"GONEUSDT": None}, 0)) == NAMES[:1]
+
+
+def test_the_places_of_delisted_markets_are_taken() -> None:
+    """By the largest others, in their order, and never beyond N; with places left by rank it is 0.9 N."""
+    followed = dict.fromkeys([*NAMES[:7], "GONEUSDT"])
+    assert list(choose(NAMES, TEN, followed, 0)) == NAMES[:9]
+    assert list(choose(NAMES, TEN, followed, 0, vacant=1)) == NAMES[:10]
+    assert list(choose(NAMES, TEN, dict.fromkeys(NAMES[:10]), 0, vacant=3)) == NAMES[:10]
+    edge = dict.fromkeys([*NAMES[:8], NAMES[11]])
+    assert list(choose(NAMES, TEN, edge, 0, vacant=9)) == [*NAMES[:9], NAMES[11]]
+    assert list(choose(NAMES[:4], TEN, dict.fromkeys(NAMES[:3]), 0, vacant=5)) == NAMES[:4]
