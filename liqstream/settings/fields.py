@@ -15,6 +15,24 @@ from liqstream.symbols import INTERVALS_MS
 
 URL = r"^(https?://[^\s?#]+)?$"
 """An address of HTTP, or none."""
+BARE_URL = r"^(https?://[^\s/?#]+/?)?$"
+"""One without a path, or none."""
+PROXY_URL = r"^(https?://[^\s]+)?$"
+CHANNEL_PREFIX = r"^[A-Za-z0-9_.:-]{1,64}$"
+_REST_URL, _WS_URL = r"^https?://[^\s?#]+$", r"^wss?://[^\s?#]+$"
+_ONE_WORD, _REGION, _DURATION = r"^\S*$", r"^[a-z]{2,8}$", r"^[0-9]+[smhdw]$"
+PATTERNS = {
+    URL: "an http:// or https:// address without a query, e.g. http://127.0.0.1:3001, or empty",
+    BARE_URL: "an http:// or https:// address without a path, e.g. http://producer:8000, or empty",
+    PROXY_URL: "the http:// or https:// address of a proxy, e.g. http://proxy:3128, or empty",
+    CHANNEL_PREFIX: "1 to 64 letters, digits or any of _ . : -",
+    _REST_URL: "an http:// or https:// address without a query, e.g. https://example.com/api",
+    _WS_URL: "a ws:// or wss:// address without a query, e.g. wss://example.com/stream",
+    _ONE_WORD: "an address without white space, e.g. redis://localhost:6379/0",
+    _REGION: "the name of a region, 2 to 8 small letters, e.g. eea",
+    _DURATION: "a whole number and a unit, e.g. 90s, 15m, 12h, 3d, 2w",
+}
+"""What each pattern of a setting asks for, in words."""
 LEADERBOARD_URL = "https://stats-data.hyperliquid.xyz/Mainnet/leaderboard"
 """Hyperliquid's; undocumented, about 30 MB."""
 
@@ -45,10 +63,10 @@ def _address(value: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 """A URL that can be asked, or none; its pattern says of which scheme."""
-RestUrl = Annotated[Address, Field(pattern=r"^https?://[^\s?#]+$")]
-WsUrl = Annotated[Address, Field(pattern=r"^wss?://[^\s?#]+$")]
-OneWord = Annotated[str, Field(pattern=r"^\S*$")]
-RegionName = Annotated[str, Field(pattern=r"^[a-z]{2,8}$")]
+RestUrl = Annotated[Address, Field(pattern=_REST_URL)]
+WsUrl = Annotated[Address, Field(pattern=_WS_URL)]
+OneWord = Annotated[str, Field(pattern=_ONE_WORD)]
+RegionName = Annotated[str, Field(pattern=_REGION)]
 
 
 def _file_path(value: Path) -> Path:
@@ -79,7 +97,7 @@ Host = Annotated[str, AfterValidator(_host)]
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
 
-Duration = Annotated[str, Field(pattern=r"^[0-9]+[smhdw]$")]
+Duration = Annotated[str, Field(pattern=_DURATION)]
 """A whole number and a unit: 90s, 15m, 12h, 3d, 2w."""
 
 

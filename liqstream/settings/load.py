@@ -12,6 +12,7 @@ from pydantic_settings import DotEnvSettingsSource
 
 from liqstream.client.url_mask import MASK, masked
 from liqstream.market.identity import QUOTES
+from liqstream.settings.allowed_values import in_words
 from liqstream.settings.secret_files import SecretFileError, secret_path, secret_value
 from liqstream.settings.server_role import ServerRole
 from liqstream.settings.table import Settings
@@ -133,11 +134,14 @@ def exchange_url_variable(pattern: str, exchange: str) -> str:
 def _one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "settings"
-    field = Settings.model_fields.get(name)
+    # By attribute where the command line gave it, else by variable.
+    field = next((f for n, f in Settings.model_fields.items() if name in (n, f.validation_alias)), None)
     variable = cast("str", field.validation_alias) if field else name
     if "<NAME>" in variable and len(first["loc"]) > 1:
         variable = exchange_url_variable(variable, str(first["loc"][1]))
     reason = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if field is not None:
+        reason = in_words(field, reason, first.get("ctx", {}))
     value = str(first["input"])
     if variable.endswith("_PORT") and is_link_address(value):
         return (

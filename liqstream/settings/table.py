@@ -14,7 +14,10 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from liqstream.market.ranking import MarketChoice
 from liqstream.settings.exchange_settings import ExchangeSettings
 from liqstream.settings.fields import (
+    BARE_URL,
+    CHANNEL_PREFIX,
     LEADERBOARD_URL,
+    PROXY_URL,
     PUSH_HELP,
     PUSH_HOSTS_HELP,
     URL,
@@ -85,10 +88,7 @@ class Settings(BaseSettings):
         "REDIS_URL", "redis://localhost:6379", "Where Redis is (redis://, rediss://, unix:// or sentinel://)."
     )
     redis_channel_prefix: str = _setting(
-        "REDIS_CHANNEL_PREFIX",
-        "heatmap",
-        "Prefix of every channel and key.",
-        pattern=r"^[A-Za-z0-9_.:-]{1,64}$",
+        "REDIS_CHANNEL_PREFIX", "heatmap", "Prefix of every channel and key.", pattern=CHANNEL_PREFIX
     )
     redis_url_file: str = _setting("REDIS_URL_FILE", "", "File whose one line is REDIS_URL.")
     role: ServerRole = _setting(
@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         "LIQSTREAM_HISTORY_URL",
         "",
         "Where a fanout server asks for history and prices, e.g. http://producer:8000.",
-        pattern=r"^(https?://[^\s/?#]+/?)?$",
+        pattern=BARE_URL,
     )
 
     # The server
@@ -162,7 +162,7 @@ class Settings(BaseSettings):
         "LIQSTREAM_PROXY",
         "",
         "HTTP proxy to exchanges, REST and WebSocket alike. Empty: what HTTPS_PROXY and NO_PROXY say.",
-        pattern=r"^(https?://[^\s]+)?$",
+        pattern=PROXY_URL,
     )
     proxy_file: str = _setting("LIQSTREAM_PROXY_FILE", "", "File whose one line is LIQSTREAM_PROXY.")
     exchange_regions: dict[str, RegionName] = _setting(
