@@ -86,12 +86,11 @@ class Evaluator:
             yield from self._raised(symbol, due, now_s)
         yield from self._of_prices(symbol, before, passed, now_s)
 
-    def on_liquidation(self, liquidation: Liquidation, now_s: float) -> Iterator[Alert]:
-        """Alerts of one more liquidation: the sum of a rule's window is large enough."""
-        yield from self.on_liquidations([liquidation], now_s)
-
     def on_liquidations(self, liquidations: Sequence[Liquidation], now_s: float) -> Iterator[Alert]:
-        """Alerts of liquidations that have just come, each market compared once."""
+        """Alerts of liquidations that have just come, where the sum of a rule's window is large enough.
+
+        However many came, each market is compared once.
+        """
         symbols = dict.fromkeys(each.symbol for each in liquidations)
         watched = {symbol for symbol in symbols if self.rules.watches(symbol, ("cascade",))}
         for each in liquidations:

@@ -63,10 +63,6 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cooldown_s: CooldownS = 900.0
     message: str = ""
 
-    def concerns(self, symbol: str) -> bool:
-        """Whether the rule watches a symbol."""
-        return self.symbol in ("*", symbol)
-
     def text(self, facts: Mapping[str, object]) -> str:
         """The message about these facts."""
         return _filled(self.message or MESSAGES[self.kind], facts)

@@ -25,9 +25,6 @@ START = 2
 CANDIDATES = tuple(range(2 * len(FLAT_SHARES)))
 """Indices of FLAT_SHARES, calibrated by sums alone, then the same with two stages."""
 
-MIX_WINDOW_MS = 1_800_000
-"""Realised and predicted USD are compared over windows of at least so long: shorter ones are mostly empty."""
-
 SUMS_HALF_LIFE_H = 336.0
 LOGS_HALF_LIFE_H = 24.0
 LOGS_PRIOR_H = 6.0

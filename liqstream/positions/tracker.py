@@ -45,11 +45,8 @@ class TrackerCounts:
     """What has happened so far."""
 
     reads: int = 0
-    stale_states: int = 0
     size_mismatches: int = 0
     trades: int = 0
-    trades_known: int = 0
-    trades_unread: int = 0
 
 
 @dataclass(slots=True)
@@ -109,7 +106,6 @@ class Tracker:
         """
         accounts = self.accounts
         if state.time_ms < accounts.state_ms[row] and not self._lied(row, state.time_ms, now_ms):
-            self.counts.stale_states += 1
             return False
         was_read = accounts.read_ms[row] > 0
         recent = self._recent.get(row)
@@ -185,7 +181,6 @@ class Tracker:
         """
         for trade in trades:
             if trade.trade_id in self._trade_ids:
-                self.counts.trades_known += 1
                 continue
             self._trade_ids[trade.trade_id] = None
             if len(self._trade_ids) > MOST_TRADE_IDS:
@@ -208,7 +203,6 @@ class Tracker:
             return
         self._recent.setdefault(row, _Recent()).note(trade.time_ms, coin, delta)
         if not accounts.read_ms[row]:
-            self.counts.trades_unread += 1
             return
         if trade.time_ms <= accounts.state_ms[row]:
             self._explain((row, coin), delta, trade.time_ms)

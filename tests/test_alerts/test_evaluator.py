@@ -69,9 +69,9 @@ def test_a_cascade_is_the_sum_of_its_window() -> None:
     )
     other = Rule(name="eth", kind="cascade", to=["ops"], min_usd=1, symbol="ETHUSDT")
     state = Evaluator([OwnedRule("", rule), OwnedRule("", other)])
-    assert list(state.on_liquidation(liquidation(60), 0.0)) == []
-    assert list(state.on_liquidation(liquidation(60), 10.0)) == []
-    assert [alert.text for alert in state.on_liquidation(liquidation(50, "short"), 11.0)] == ["60+50"]
+    assert list(state.on_liquidations([liquidation(60)], 0.0)) == []
+    assert list(state.on_liquidations([liquidation(60)], 10.0)) == []
+    assert [alert.text for alert in state.on_liquidations([liquidation(50, "short")], 11.0)] == ["60+50"]
 
 
 def test_a_cascade_may_be_large_for_its_market() -> None:
@@ -79,9 +79,9 @@ def test_a_cascade_may_be_large_for_its_market() -> None:
     ranked = of_page("cascade", min_percentile=95.0, window_s=60.0)
     state = Evaluator([ranked, OwnedRule("", Rule(name="usd", kind="cascade", to=["ops"], min_usd=1e6))])
     for minute in range(40):
-        assert texts(state.on_liquidation(liquidation(200 - minute), minute * 60.0)) == []
-    assert texts(state.on_liquidation(liquidation(105), 2400.0)) == []
-    (text,) = texts(state.on_liquidation(liquidation(300), 2430.0))
+        assert texts(state.on_liquidations([liquidation(200 - minute)], minute * 60.0)) == []
+    assert texts(state.on_liquidations([liquidation(105)], 2400.0)) == []
+    (text,) = texts(state.on_liquidations([liquidation(300)], 2430.0))
     assert text == "BTCUSDT: $405 liquidated within 1 min"
 
 
