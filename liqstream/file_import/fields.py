@@ -7,6 +7,8 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from liqstream.symbols import INTERVALS_MS
+
 EARLIEST_MS = 1_230_940_800_000  # 2009-01-03, Bitcoin's first block
 LATEST_MS = 4_102_444_800_000  # 2100-01-01
 
@@ -118,6 +120,17 @@ def sides_counted(one_sided: str | None, exchange: str) -> int:
     if text not in _BOOLEANS:
         raise ValueError(f"one_sided is neither true nor false: {shown(text)}")
     return 1 if _BOOLEANS[text] else 2
+
+
+def is_false(text: str | None) -> bool:
+    """Whether a field says no; what is neither yes nor no says nothing."""
+    return _BOOLEANS.get((text or "").strip().lower()) is False
+
+
+def interval_ms(text: str | None) -> int | None:
+    """What a row's bars last, written 5m, 5min, 1H or 1Dutc; None where it says nothing that is known."""
+    plain = re.sub(r"(min|utc)\Z", lambda end: "m" if end[0] == "min" else "", (text or "").strip().lower())
+    return INTERVALS_MS.get(plain)
 
 
 def is_long(text: str, exchange: str) -> bool:

@@ -80,6 +80,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
         *("pair", "trading_pair", "currency_pair", "ticker", "coin", "market"),
     ),
     "exchange": ("exchange", "venue"),
+    "interval": ("interval", "timeframe", "time_frame", "period", "bar"),
+    "closed": ("confirm", "confirmed", "closed", "is_closed", "final", "is_final"),
     "side": ("side", "position_side"),
     "price": ("average_price", "price", "price_usd"),
     "quantity": ("accumulated_fill_quantity", "quantity", "quantity_base", "qty", "size"),
@@ -95,6 +97,11 @@ _IN_CONTRACTS = {"quantity": ("size", "quantity_base"), "oi_base": ("openinteres
 """Our name -> a column, in small letters, that may count contracts, and the one that counts base coin."""
 
 _DATED = re.compile(r".+USD[TC]?\d{4,}")
+
+_QUOTED_OTHERWISE = re.compile(
+    r".{2,}(EUR|GBP|TRY|BRL|JPY|AUD|KRW|BUSD|FDUSD|TUSD)|(BTC|ETH|BNB|SOL|XRP|ADA|DOGE|LTC|TRX)(BTC|ETH|BNB)"
+)
+"""Names of pairs whose prices are not in USD: no coin is called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +161,12 @@ def _bar(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent]]:
     opened, high, low, close = (fields.price(row[name], name) for name in ("open", "high", "low", "close"))
     if not low <= min(opened, close) <= max(opened, close) <= high:
         raise ValueError(f"high {high:g} and low {low:g} do not span open {opened:g} and close {close:g}")
+    if fields.is_false(row.get("closed")):
+        raise ValueError("it has not ended yet")
     candle = Candle(
         market.exchange,
         row_symbol(row, market),
-        market.interval_ms,
+        fields.interval_ms(row.get("interval")) or market.interval_ms,
         open_time_ms,
         opened,
         high,
@@ -258,13 +267,15 @@ def row_symbol(row: dict[str, str], market: Market) -> str:
         symbol = text if text.endswith(QUOTES) and text not in QUOTES else f"{text}USDT"
     if not is_symbol(symbol) or (symbol != text and _DATED.fullmatch(text)):
         raise ValueError(f"symbol is none: {fields.shown(text)}")
-    if why := coin_margined(symbol, market.exchange):
+    if why := foreign_market(text or symbol, market.exchange):
         raise ValueError(why)
     return symbol
 
 
-def coin_margined(symbol: str, exchange: str) -> str:
-    """Why a symbol's amounts are not in base coin; "" where they are."""
+def foreign_market(symbol: str, exchange: str) -> str:
+    """Why a symbol's prices are not in USD, or its amounts not in base coin; "" where they are."""
+    if _QUOTED_OTHERWISE.fullmatch(symbol):
+        return f"{symbol} is not quoted in USD; a USDT or USDC perpetual is needed"
     if exchange in fields.EXCHANGES_WITH_COIN_MARGIN and symbol.endswith("USD"):
         return f"{symbol} of {exchange} is margined in coins; a USDT or USDC perpetual is needed"
     return ""

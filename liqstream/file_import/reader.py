@@ -25,9 +25,9 @@ from liqstream.file_import.formats import (
     Form,
     Kind,
     Market,
-    coin_margined,
     column_positions,
     foreign_columns,
+    foreign_market,
 )
 from liqstream.file_import.row_checks import (
     BadRow,
@@ -35,13 +35,15 @@ from liqstream.file_import.row_checks import (
     Row,
     agreed_interval,
     check_traded,
+    check_turnover,
     leave_out_backward,
     leave_out_impossible,
     leave_out_known_records,
     leave_out_off_grid,
+    leave_out_other_intervals,
     leave_out_repeated,
     leave_out_unconfirmed,
-    sort_newest_first,
+    sort_by_time,
 )
 from liqstream.market import MINUTE_MS, Candle, FundingRate, LiquidationTotal, MarketEvent, OpenInterest
 from liqstream.market.identity import canonical, in_coins
@@ -128,7 +130,7 @@ def read_archive(
     else:
         name = archive_name(path)
     symbol, interval_ms = _completed_by_name(name, symbol, interval_ms)
-    if symbol and (why := coin_margined(symbol, exchange)):
+    if symbol and (why := foreign_market(symbol, exchange)):
         raise ArchiveError(why)
     with inputs.rows_of(path) as rows_of_text:
         form, rows = _recognised(kind, exchange, rows_of_text)
@@ -136,8 +138,10 @@ def read_archive(
             raise ArchiveError("it does not say of which symbol it is; name it with --symbol")
         market = Market(exchange, symbol or "", interval_ms or 0)
         reading = _read_rows(form, rows, market, on_rows)
-    if form[0] is BARS and name is not None:
-        check_traded(reading)
+    if form[0] is BARS:
+        check_turnover(reading)
+        if name is not None:
+            check_traded(reading)
     if form[0] is METRICS and exchange == "binance":
         _move_metrics(reading, name)
     return _checked(form[0], reading, interval_ms, (verified, inputs.now_ms()))
@@ -203,12 +207,17 @@ def _csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     delimiter = max(",;\t", key=lambda each: (first.count(each), each == ","))
     # Quotes are taken off, not interpreted: one that is never closed would swallow the rows behind it.
     reader = csv.reader(chain([first] if first else [], lines), quoting=csv.QUOTE_NONE, delimiter=delimiter)
+    width = 0
     for row in _rows(reader):
         if row:
+            width = width or len(row)
+            if len(row) > width and _QUOTED_THOUSANDS.search(",".join(row)):
+                raise ArchiveError("it has numbers with marks of thousands, in quotes; write them without")
             texts = [text.strip(' "') for text in row]
             yield reader.line_num, list(map(_with_point, texts)) if delimiter == ";" else texts
 
 
+_QUOTED_THOUSANDS = re.compile(r'"[+-]?\d{1,3}(,\d{3})+(\.\d*)?"')
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d*|[+-]?\d{1,3}(,\d{3})+\.\d*|[+-]?\d{1,3}([.,]\d{3}){2,}")
 
 
@@ -271,7 +280,8 @@ def _checked(
 ) -> ArchiveFile:
     verified, now_ms = verified_at
     if form.sequential:
-        sort_newest_first(reading)
+        interval_ms = leave_out_other_intervals(reading, interval_ms)
+        sort_by_time(reading)
     if not reading.good:
         raise ArchiveError(_nothing_usable(reading))
     if form.on_grid:

@@ -15,6 +15,10 @@ from liqstream.market.record_bounds import unsound
 from liqstream.symbols import INTERVALS_MS, interval_name
 
 MIN_CLEAR_STEPS = 2
+MOST_WRONG_ROWS, MOST_WRONG_SHARE = 2, 0.1
+"""So many rows out of order are wrong ones; more are a whole file in another order."""
+TURNOVER_FACTOR = 1.1
+"""Beyond a bar's prices by so much, turnover and volume are not of one unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,69 @@ def by_symbol(rows: list[Row]) -> list[list[Row]]:
     return list(groups.values())
 
 
-def sort_newest_first(reading: Reading) -> None:
-    """Turn the rows of each symbol around that mostly run backwards in time, as some exports do."""
+def sort_by_time(reading: Reading) -> None:
+    """Turn the rows of each symbol around that mostly run backwards in time, as some exports do, and sort
+    those that are whole but in another order: files of several months, joined."""
     turned: list[Row] = []
     for rows in by_symbol(reading.good):
         backward = sum(b.time_ms < a.time_ms for a, b in pairwise(rows))
         forward = sum(b.time_ms > a.time_ms for a, b in pairwise(rows))
-        turned += rows[::-1] if backward > forward else rows
+        turned += _sorted_if_whole(rows[::-1] if backward > forward else rows)
     reading.good = turned
+
+
+def _sorted_if_whole(rows: list[Row]) -> list[Row]:
+    """The rows, sorted where that leaves most an interval apart; some that are out of order are wrong."""
+    times = [row.time_ms for row in rows]
+    if all(a <= b for a, b in pairwise(times)):
+        return rows
+    if len(times) - len(_longest_ascending(times)) <= max(MOST_WRONG_ROWS, MOST_WRONG_SHARE * len(times)):
+        return rows
+    steps = Counter(b - a for a, b in pairwise(sorted(set(times))))
+    is_whole = steps.total() > 0 and max(steps.values()) >= (1 - MOST_WRONG_SHARE) * steps.total()
+    return sorted(rows, key=lambda row: row.time_ms) if is_whole else rows
+
+
+def leave_out_other_intervals(reading: Reading, interval_ms: int | None) -> int | None:
+    """Leave out bars whose row names another interval than the one asked for, else than most name.
+
+    Returns the one asked for, or that; None where nothing names any.
+    """
+    named = Counter(filter(None, map(_named_interval, reading.good)))
+    wanted_ms = interval_ms or (named.most_common(1)[0][0] if named else None)
+    kept: list[Row] = []
+    for row in reading.good:
+        own_ms = _named_interval(row)
+        if wanted_ms and own_ms not in (0, wanted_ms):
+            reason = f"its interval is {interval_name(own_ms)}, not {interval_name(wanted_ms)}"
+            reading.bad.append(BadRow(row.line, reason))
+        else:
+            kept.append(row)
+    reading.good = kept
+    return wanted_ms
+
+
+def _named_interval(row: Row) -> int:
+    """What a row says that its bar lasts, ms; 0 where it does not."""
+    bar = row.records[-1]
+    return bar.interval_ms if isinstance(bar, Candle) else 0
+
+
+def check_turnover(reading: Reading) -> None:
+    """A bar's turnover is its volume at its prices, or the volume is in USD, or in contracts."""
+    wrong = checked = 0
+    example = ""
+    for row in reading.good:
+        bar = row.records[-1]
+        if not (isinstance(bar, Candle) and bar.volume_base and bar.volume_quote_usd):
+            continue
+        checked += 1
+        price = bar.volume_quote_usd / bar.volume_base
+        if not bar.low / TURNOVER_FACTOR <= price <= bar.high * TURNOVER_FACTOR:
+            wrong += 1
+            example = example or f"line {row.line} has {price:.6g} USD per coin at a price of {bar.close:.6g}"
+    if 2 * wrong > checked:
+        raise ArchiveError(f"its volume is not in base coin, or its turnover not in USD: {example}")
 
 
 def check_traded(reading: Reading) -> None:

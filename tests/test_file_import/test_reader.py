@@ -518,3 +518,59 @@ def test_files_of_contracts_by_the_thousand_are_taken_by_coin(tmp_path: Path, sy
     candle = found.records[0]
     assert isinstance(candle, Candle)
     assert (candle.symbol, candle.close) == ("PEPEUSDT", 0.1)
+
+
+def test_files_joined_in_another_order_are_sorted(tmp_path: Path) -> None:
+    """Months by name, newest first, or no order at all: every row is there. A wild time costs itself alone."""
+    for order in ([*range(20, 40), *range(20)], [(i * 17) % 40 for i in range(40)]):
+        found = read(write(tmp_path, HEADER, *map(bar_line, order)))
+        assert (found.bad_rows, open_times(found)) == ([], [T0 + i * STEP_MS for i in range(40)])
+    found = read(write(tmp_path, HEADER, *map(bar_line, [*range(10), 2000, *range(10, 30), -2000])))
+    assert bad_lines(found) == [12, 33]
+
+
+def test_a_column_of_intervals_is_obeyed(tmp_path: Path) -> None:
+    """Hours among bars of five minutes are none of them."""
+    lines = [f"{bar_line(i)},5m" for i in range(30)] + [f"{bar_line(12 * i)},1H" for i in range(3, 9)]
+    path = write(tmp_path, f"{HEADER},timeframe", *lines)
+    for asked in (None, STEP_MS):
+        found = read(path, interval_ms=asked)
+        assert open_times(found) == [T0 + i * STEP_MS for i in range(30)]
+        assert found.bad_rows[0].reason == "its interval is 1h, not 5m"
+    assert len(read(path, interval_ms=HOUR_MS).records) == 6
+
+
+def test_a_bar_that_is_not_confirmed_is_left_out(tmp_path: Path) -> None:
+    """OKX's archive has the one that still forms; a column of another meaning says nothing."""
+    lines = [f"{bar_line(i)},{int(i < 3)},100.5" for i in range(4)]
+    found = read(write(tmp_path, f"{HEADER},confirm,final", *lines))
+    assert (len(found.records), found.bad_rows) == (3, [BadRow(5, "it has not ended yet")])
+
+
+@pytest.mark.parametrize("turnover", ["5", "50000"])
+def test_a_turnover_that_is_not_of_the_volume_is_refused(tmp_path: Path, turnover: str) -> None:
+    """The volume is in USD, or in contracts; one odd row among sound ones is none of that."""
+    header = f"{HEADER},volume,quote_volume"
+    path = write(tmp_path, header, *(f"{bar_line(i)},5,{turnover}" for i in range(4)))
+    with pytest.raises(ArchiveError, match="its volume is not in base coin"):
+        read(path)
+    path = write(tmp_path, header, *(f"{bar_line(i)},5,{turnover if i == 2 else 500}" for i in range(4)))
+    assert len(read(path).records) == 4
+
+
+@pytest.mark.parametrize("name", ["BTCEUR", "BTC/TRY", "ETHBTC", "BTCFDUSD"])
+def test_pairs_that_are_not_quoted_in_usd_are_refused(tmp_path: Path, name: str) -> None:
+    """Their prices were stored as those of a market BTCEURUSDT."""
+    path = write(tmp_path, f"{HEADER},symbol", *(f"{bar_line(i)},{name}" for i in range(3)))
+    with pytest.raises(ArchiveError, match=r"not quoted in USD|symbol is none"):
+        read_archive(path, "bars", exchange="lighter", interval_ms=STEP_MS)
+    if name.isalpha():
+        with pytest.raises(ArchiveError, match="not quoted in USD"):
+            read_archive(path, "bars", exchange="lighter", symbol=name, interval_ms=STEP_MS)
+
+
+def test_thousands_in_quotes_are_refused(tmp_path: Path) -> None:
+    """Small numbers have no mark: some rows were taken and the others left out."""
+    path = write(tmp_path, f"{HEADER},volume", f"{bar_line(0)},999.5", f'{bar_line(1)},"1,999.5"')
+    with pytest.raises(ArchiveError, match="marks of thousands"):
+        read(path)
