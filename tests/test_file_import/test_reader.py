@@ -521,7 +521,7 @@ def test_files_of_contracts_by_the_thousand_are_taken_by_coin(tmp_path: Path, sy
 
 
 def test_files_joined_in_another_order_are_sorted(tmp_path: Path) -> None:
-    """Months by name, newest first, or no order at all: every row is there. A wild time costs itself alone."""
+    """Months by name, newest first, or no order at all: every row is there. A wild time costs itself."""
     for order in ([*range(20, 40), *range(20)], [(i * 17) % 40 for i in range(40)]):
         found = read(write(tmp_path, HEADER, *map(bar_line, order)))
         assert (found.bad_rows, open_times(found)) == ([], [T0 + i * STEP_MS for i in range(40)])
