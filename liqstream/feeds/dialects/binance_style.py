@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from liqstream.feeds.pacing import Limit
 from liqstream.feeds.parsing import (
+    CLOSING,
     CONTROL,
     IGNORED,
     INSTRUMENTS,
@@ -136,6 +137,8 @@ class BinanceStyle(Venue):
             return self._trade(message)
         if kind == "contractInfo":
             return INSTRUMENTS
+        if kind == "serverShutdown":
+            return CLOSING
         if kind in _NOT_NEEDED or "lastUpdateId" in message:
             return IGNORED
         return CONTROL if kind is None and {"result", "id"} <= message.keys() else UNKNOWN
@@ -177,7 +180,8 @@ class BinanceStyle(Venue):
             return Parsed("data", sent_ms=sent_ms)
         side = _POSITION_OF_ORDER[order["S"]]
         # The average price is 0 in an order that is reported before its fill: its limit price then stands.
-        price = positive(order["p"] if not_negative(order["ap"]) == 0 else order["ap"])
+        average = order.get("ap") or 0
+        price = positive(order["p"] if not_negative(average) == 0 else average)
         event = Liquidation(self.exchange, symbol, utc_ms(order["T"]), side, price, quantity)
         return Parsed("data", (event,), sent_ms=sent_ms)
 

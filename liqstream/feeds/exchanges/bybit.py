@@ -172,7 +172,7 @@ class Bybit(Venue):
             return IGNORED
         data, sent_ms = message["data"], utc_ms(message["ts"])
         known = {} if message["type"] == "snapshot" else self._ticker.get(symbol, {})
-        known |= {name: value for name, value in data.items() if value != ""}
+        known |= {name: value for name, value in data.items() if value not in ("", None)}
         self._ticker[symbol] = known
         events: list[MarketEvent] = []
         # Each on its own: one figure that cannot be read costs nothing but itself.

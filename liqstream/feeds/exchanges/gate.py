@@ -134,11 +134,11 @@ class Gate(Venue):
         message = read_json(text)
         if not isinstance(message, dict):
             raise ValueError("a message is an object")
-        channel, event = str(message["channel"]), message.get("event")
+        channel, event = str(message.get("channel", "")), message.get("event")
         if message.get("error") is not None:
-            error = message["error"]
+            error = message["error"] if isinstance(message["error"], dict) else {"message": message["error"]}
             words = " ".join(map(str, (error["message"], channel, *(message.get("payload") or ()))))
-            return refused(error["code"], words, f"s{message.get('id')}")
+            return refused(error.get("code"), words, f"s{message.get('id')}")
         if event in ("subscribe", "unsubscribe") or channel == "futures.pong":
             return CONTROL
         if event not in ("update", "all"):

@@ -41,6 +41,9 @@ _CANDLES_KEPT = 5000
 _FUNDING_PAGE = 500
 _ROWS_PER_WEIGHT, _PAYMENTS_PER_WEIGHT = 60, 20
 """Rows of an answer that cost 1, beside the 20 that each costs."""
+_GREETING = "Websocket connection established."
+"""The first message of some connections, which is no JSON."""
+_ALREADY_SUBSCRIBED = "Already subscribed"
 _INVALID = "invalid"
 """Its errors carry no code, only words."""
 _NOT_NEEDED = frozenset(
@@ -102,12 +105,14 @@ class Hyperliquid(Venue):
 
     def read(self, text: str | bytes) -> Parsed:
         """A channel's message, an acknowledgement or an error."""
+        if text in (_GREETING, _GREETING.encode()):
+            return CONTROL
         message = read_json(text)
         if not isinstance(message, dict):
             raise ValueError("a message is an object")
         channel = message.get("channel")
         if channel == "candle":
-            return self._candle(message["data"])
+            return self._candles(message["data"])
         if channel == "activeAssetCtx":
             data = message["data"]
             return Parsed("data", self._context(str(data["coin"]), data["ctx"]))
@@ -117,15 +122,21 @@ class Hyperliquid(Venue):
             return CONTROL
         if channel == "error":
             text = str(message.get("data"))
+            if text.startswith(_ALREADY_SUBSCRIBED):
+                return CONTROL
             return refused(_INVALID if "invalid" in text.lower() else "", text)
         return IGNORED if channel in _NOT_NEEDED else UNKNOWN
 
-    def _candle(self, bar: Json) -> Parsed:
+    def _candles(self, data: Json) -> Parsed:
         """The stream never says that a bar is closed; the first state of the next one does."""
-        if bar["i"] not in INTERVALS_MS:
-            return IGNORED
-        state = self._read_bar(bar, closed=False)
-        return Parsed("data", self._bars.take(state, self.now_ms(), self.clock_ms()))
+        rows = data if isinstance(data, list) else [data]
+        bad = self.bad_items.count
+        bars = self.bad_items.each([row for row in rows if row["i"] in INTERVALS_MS], self._forming)
+        lost = self.bad_items.count > bad
+        return Parsed("data", self._bars.take_all(bars, self.now_ms(), self.clock_ms(), lost=lost))
+
+    def _forming(self, bar: Json) -> Candle:
+        return self._read_bar(bar, closed=False)
 
     def note_break(self) -> None:
         """A bar's last state before the break need not be its last: REST has it as it was."""

@@ -181,7 +181,7 @@ class Okx(Venue):
         return self.bad_items.each(row["details"], lambda fill: self._liquidation(contract, fill))
 
     def _liquidation(self, contract: str, fill: Json) -> Liquidation:
-        side = _POSITION.get(fill["posSide"]) or _POSITION[fill["side"]]
+        side = _POSITION.get(fill.get("posSide")) or _POSITION[fill["side"]]
         price, quantity = positive(fill["bkPx"]), positive(fill["sz"]) * self.contract_sizes[contract]
         return Liquidation(self.exchange, _symbol(contract), utc_ms(fill["ts"]), side, price, quantity)
 

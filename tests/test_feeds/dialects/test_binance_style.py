@@ -62,13 +62,22 @@ def test_binance_mark_price_trade_and_what_is_not_needed(shared_data: Path) -> N
     assert read(shared_data, Binance(), "ticker_stream.json").kind == "ignored"
 
 
-@pytest.mark.parametrize(("average", "taken"), [("0", 82338.3), ("82651.90", 82651.9)])
-def test_a_forced_order_without_an_average_price(average: str, taken: float) -> None:
+@pytest.mark.parametrize(
+    ("average", "taken"), [("0", 82338.3), ("", 82338.3), (None, 82338.3), ("82651.90", 82651.9)]
+)
+def test_a_forced_order_without_an_average_price(average: str | None, taken: float) -> None:
     """Its limit price stands until it has one."""
     order = {"s": "BTCUSDT", "S": "SELL", "p": "82338.30", "ap": average, "z": "0.190", "T": 1791565602120}
     (event,) = Binance().read(orjson.dumps({"e": "forceOrder", "E": 1791565603055, "o": order})).events
     assert isinstance(event, Liquidation)
     assert event.price_usd == taken
+
+
+def test_a_server_that_shuts_down_is_left_at_once() -> None:
+    """It says so some minutes before: the socket is handed over without a gap."""
+    event = {"e": "serverShutdown", "E": 1_790_000_000_000}
+    for message in (event, {"stream": "", "data": event}):
+        assert Binance().read(orjson.dumps(message)).kind == "closing"
 
 
 def test_binance_items_are_read_one_by_one() -> None:

@@ -83,13 +83,15 @@ def test_a_funding_time_of_zero_announces_nothing() -> None:
     """And the ticker's later changes are read."""
     venue = Bybit()
 
-    def ticker(kind: str, **data: str) -> int:
+    def ticker(kind: str, **data: str | None) -> int:
         message = {"topic": "tickers.BTCUSDT", "type": kind, "ts": 1_791_565_600_000, "data": data}
         return len(venue.read(orjson.dumps(message)).events)
 
     assert ticker("snapshot", nextFundingTime="0", fundingRate="0.0001", markPrice="90000") == 1
     assert ticker("delta", markPrice="90001") == 1
     assert ticker("delta", markPrice="-1", openInterest="10") == 1
+    assert ticker("delta", nextFundingTime=None, markPrice=None) == 0  # as if it were not there
+    assert ticker("delta", markPrice="90002") == 1
     assert venue.bad_items.take()[0] == 1
 
 

@@ -97,6 +97,10 @@ def test_gate_refusals_name_their_topic() -> None:
     (topic, *_) = venue.topics(("BTCUSDT",), MINUTE_MS)
     sent = orjson.loads(venue.subscription([topic], "s7"))
     assert (sent["id"], sent["channel"], sent["payload"]) == (7, "futures.candlesticks", ["1m", "BTC_USDT"])
+    worded = venue.read(b'{"channel":"futures.tickers","event":"subscribe","error":"busy"}')
+    assert worded.refusal is not None
+    assert worded.refusal.text.startswith("busy futures.tickers")
+    assert venue.read(b'{"type":"notice","msg":"to be closed"}').kind == "unknown"
     assert venue.refusals.of_code("3", "").kind == "passing"
     assert venue.refusals.of_code("1", "").kind == "item"
 

@@ -112,6 +112,23 @@ def test_hyperliquid_bar_is_closed_by_the_next_one() -> None:
         assert [event.closed for event in bar(open_ms, "10") if isinstance(event, Candle)] == [False]
 
 
+def test_what_is_no_record_of_hyperliquid() -> None:
+    """Some connections begin with words; a second subscription is answered as an error, and is one."""
+    venue = Hyperliquid()
+    assert venue.read("Websocket connection established.").kind == "control"
+    for words, kind in (("Already subscribed: {}", "control"), ("Invalid subscription {}", "refused")):
+        assert venue.read(orjson.dumps({"channel": "error", "data": words})).kind == kind
+
+
+def test_bars_come_alone_or_as_a_list() -> None:
+    """The documents have a list; what of it cannot be read costs itself alone."""
+    venue = Hyperliquid()
+    bars = [{"i": "5m"}, hyperliquid_bar(FIRST_MS), hyperliquid_bar(FIRST_MS + STEP_MS)]
+    events = venue.read(orjson.dumps({"channel": "candle", "data": bars})).events
+    assert [each.closed for each in events if isinstance(each, Candle)] == [False, True, False]
+    assert venue.bad_items.take()[0] == 1
+
+
 def test_a_bar_that_a_break_cut_off_is_not_closed() -> None:
     """What it had come to before the break need not be its end: the next bar does not close it."""
     venue = Hyperliquid()

@@ -39,11 +39,12 @@ def test_okx_items_are_read_one_by_one() -> None:
     good = {"bkPx": "82655.7", "posSide": "long", "side": "sell", "sz": "8.55", "ts": "1791565600771"}
     rows = [
         {"instId": "BTC-USDT-SWAP", "details": [good | {"bkPx": ""}, good]},
+        {"instId": "BTC-USDT-SWAP", "details": [{k: good[k] for k in good if k != "posSide"}]},
         {"instId": "NEW-USDT-SWAP", "details": [good]},
         "no row",
     ]
     push = {"arg": {"channel": "liquidation-orders", "instType": "SWAP"}, "data": rows}
-    assert len(venue.read(orjson.dumps(push)).events) == 1
+    assert len(venue.read(orjson.dumps(push)).events) == 2
     assert venue.bad_items.take()[0] == 2
 
 
