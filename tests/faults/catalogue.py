@@ -272,12 +272,10 @@ async def clock_jump(stack: Stack) -> Outcome:
     leader, follower = await stack.leader_and_follower()
     try:
         for offset_ms in (3_600_000, -3_600_000):
-            leader.clock.write_text(str(offset_ms))
-            leader.tell(signal.SIGUSR2)
+            await leader.step_clock(offset_ms)
             await until_news(stack, stack.live(), 3)
     finally:
-        leader.clock.unlink()
-        leader.tell(signal.SIGUSR2)
+        await leader.step_clock(0)
     await until_news(stack, stack.live(), 3)
     return Outcome("order held", untouched=(follower.name,))
 

@@ -17,22 +17,26 @@ from liqstream.settings.load import load_settings
 from tests.faults.clock_market import clockwork_feeds
 
 CLOCK_FILE = "LIQSTREAM_TEST_CLOCK"
-"""Environment variable: the wall clock is off by the ms this file holds, from the start or SIGUSR2 on."""
+"""Environment variable: a file of the ms the wall clock is off by, read at the start and at CLOCK_SIGNAL."""
+CLOCK_SIGNAL = signal.SIGRTMIN
+"""One that the server itself neither obeys nor ignores."""
+TAKEN = ".taken"
+"""Suffix of the file beside it that tells which ms the clock really is off by."""
 
 
 def _let_the_clock_jump() -> None:
     path, true_time_ns = Path(os.environ[CLOCK_FILE]), time.time_ns
 
-    def read() -> int:
-        return int(path.read_text()) * 1_000_000 if path.exists() else 0
+    offset_ns = 0
 
-    offset_ns = read()
-
-    def jump(_number: int, _frame: object) -> None:
+    def jump(*_: object) -> None:
         nonlocal offset_ns
-        offset_ns = read()
+        said = path.read_text() if path.exists() else "0"
+        offset_ns = int(said) * 1_000_000
+        path.with_suffix(TAKEN).write_text(said)
 
-    signal.signal(signal.SIGUSR2, jump)
+    jump()
+    signal.signal(CLOCK_SIGNAL, jump)
     time.time_ns = lambda: true_time_ns() + offset_ns
     time.time = lambda: (true_time_ns() + offset_ns) / 1e9
 

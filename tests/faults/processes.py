@@ -17,12 +17,13 @@ from typing import Any
 import aiohttp
 
 from tests.faults.clock_market import SILENCE_FILE
-from tests.faults.node import CLOCK_FILE
+from tests.faults.node import CLOCK_FILE, CLOCK_SIGNAL, TAKEN
 from tests.support.redis_server import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 12.0
+STEP_TIMEOUT_S = 5.0
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Node:
 
     @property
     def clock(self) -> Path:
-        """Milliseconds its clock is off, taken over by SIGUSR2."""
+        """Milliseconds its clock is off, taken over at a start and by `step_clock`."""
         return self.folder / f"{self.name}.clock"
 
     async def start(self) -> None:
@@ -85,6 +86,14 @@ class Node:
         assert self.process is not None
         self.frozen = number is signal.SIGSTOP or (self.frozen and number is not signal.SIGCONT)
         self.process.send_signal(number)
+
+    async def step_clock(self, offset_ms: int) -> None:
+        """Put its clock off by so much, and return when it is."""
+        self.clock.write_text(str(offset_ms))
+        self.tell(CLOCK_SIGNAL)
+        async with asyncio.timeout(STEP_TIMEOUT_S):
+            while self.clock.with_suffix(TAKEN).read_text() != str(offset_ms):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Signal it and wait for its end; returns the exit code."""
