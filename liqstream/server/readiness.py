@@ -105,15 +105,15 @@ class Readiness:
     def _has_a_map(self) -> bool:
         """A server without data has nothing to give to clients that another could have served.
 
-        One that only fans out gets maps once clients ask it for them, and must be sent those first.
+        One that only fans out gets maps once clients ask it for them, and must be sent those first: it counts
+        as having one while somebody makes them.
         """
         maps, fleet = self._maps, self._fleet
-        if maps is None:
+        if fleet is not None and any(fleet.newest(symbol) is not None for symbol in self.symbols):
             return True
-        return any(
-            maps.has_price(symbol) or (fleet is not None and fleet.newest(symbol) is not None)
-            for symbol in self.symbols
-        )
+        if maps is None:
+            return fleet is None or bool(fleet.leader)
+        return any(map(maps.has_price, self.symbols))
 
     def _history(self, symbol: str) -> dict[str, int]:
         """How much of its past is there, here or, on a server that only fans out, where the maps are made."""

@@ -129,6 +129,9 @@ async def test_servers_of_a_fleet(redis_server: RedisServer, tmp_path: Path) -> 
         fan.subscribe(SYMBOL)
         await fan.until(lambda: bool(fan.seen) and fan.coordinator.leader == "maker")
         reports = {}
+        nothing_yet = Readiness(("ETHUSDT",))  # nobody asked for it: it comes once clients are sent here
+        nothing_yet.watch(None, dict, fan.coordinator)
+        assert nothing_yet.report()["status"] == "ready"
         for server in (maker, fan):
             readiness = Readiness((SYMBOL,))
             readiness.watch(server.maps, dict, server.coordinator)
@@ -145,4 +148,5 @@ async def test_servers_of_a_fleet(redis_server: RedisServer, tmp_path: Path) -> 
         readiness.watch(None, dict, fan.coordinator)
         report = readiness.report()
         assert (report["status"], report["redis"], report["leader"]) == ("degraded", "down", "")
+        assert nothing_yet.report()["status"] == "starting", "it has no map, and nobody makes one"
         assert report["symbols"][SYMBOL]["stale"]
