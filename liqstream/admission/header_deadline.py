@@ -21,7 +21,7 @@ _HEADERS_END = b"\r\n\r\n"
 
 
 class HeaderDeadline:
-    """Watches the connections of one server.
+    """Watches the connections of a process.
 
     `closed` counts those that were closed, `failed_handshakes` those that were never made. `deadline_s` is in
     s, `clock` monotonic, in s.
@@ -78,10 +78,10 @@ class HeaderDeadline:
         else:
             self._incomplete_since_s[connection] = self._clock()
 
-    def sweep(self, server: web.Server) -> None:
+    def sweep(self, *servers: web.Server) -> None:
         """Close every connection without whole headers for longer than the deadline."""
         now_s = self._clock()
-        connections = set(server.connections)
+        connections = {each for server in servers for each in server.connections}
         for watched in (self._answering, self._idle):
             watched.intersection_update(connections)
         for gone in self._tails.keys() - connections:
@@ -99,8 +99,8 @@ class HeaderDeadline:
             del self._accepted_s[each]
         self.failed_handshakes += len(late)
 
-    async def run(self, server: web.Server) -> None:
+    async def run(self, *servers: web.Server) -> None:
         """Sweep every second until cancelled."""
         while True:
-            self.sweep(server)
+            self.sweep(*servers)
             await asyncio.sleep(SWEEP_EVERY_S)

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 
 from liqstream.admission.policy import ADMISSION, AdmissionPolicy, RefusalReason
-from liqstream.admission.refusal import error_page
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -21,10 +20,6 @@ UNLIMITED_PATHS = ("/health", "/ready")
 """A supervisor that is refused would restart a healthy server."""
 STATIC_PATH = "/static/"
 """Not limited either: one visit asks for dozens of files, which are in memory."""
-
-
-PAGE_PATHS = ("/", "/coinglass", "/markets")
-"""What a person opens: a refusal is a page to be read."""
 OWNER_HEADER = "X-Liqstream-Alerts-Secret"
 """The header with the secret that alert rules belong to; alerts/owner.py reads it."""
 READING = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
@@ -34,12 +29,12 @@ ANY_HOST_PATHS = ("/health",)
 
 
 @web.middleware
-async def http_guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Admit the request, or raise its refusal."""
+async def request_watch(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell the deadline of headers when they are whole, and when the connection may begin another request."""
     deadline = request.app[ADMISSION].deadline
     deadline.mark_complete(request.protocol)
     try:
-        response = await _guarded(request, handler)
+        response = await handler(request)
         _close_after_body(request, response)
     except web.HTTPException as error:
         _close_after_body(request, error)
@@ -63,17 +58,14 @@ async def host_guard(request: web.Request, handler: Handler) -> web.StreamRespon
     return await handler(request)
 
 
-async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+@web.middleware
+async def http_guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Admit the request, or raise its refusal."""
     admission = request.app[ADMISSION]
     if request.path == SOCKET_PATH:
         return await _guard_socket(request, handler, admission)
     if request.path not in ANY_HOST_PATHS:
-        try:
-            admission.check_host(request)
-        except web.HTTPException as error:
-            if request.path in PAGE_PATHS:
-                return error_page(error)
-            raise
+        admission.check_host(request)
     if request.path.startswith(PRIVATE_PATHS) and not _is_preflight(request):
         _check_token(request, admission)
     if request.path not in UNLIMITED_PATHS and not request.path.startswith(STATIC_PATH):

@@ -7,14 +7,19 @@ from html import escape
 from typing import TypeVar
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
+JSON = "application/json"
+"""The media type of errors."""
 ErrorT = TypeVar("ErrorT", bound=web.HTTPException)
+
+_KEPT = (hdrs.RETRY_AFTER,)
+"""Headers that say more than the sentence."""
 
 
 def error_response(kind: type[ErrorT], sentence: str, headers: Mapping[str, str] | None = None) -> ErrorT:
     """An HTTP error of this kind, to be raised; its body is `{"error": sentence}`."""
-    return kind(text=error_body(sentence), content_type="application/json", headers=headers)
+    return kind(text=error_body(sentence), content_type=JSON, headers=headers)
 
 
 def error_body(sentence: str) -> str:
@@ -29,4 +34,5 @@ def error_page(error: web.HTTPException) -> web.Response:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>liqstream: {error.status}</title>'
         f"<p>{sentence}</p></html>"
     )
-    return web.Response(status=error.status, text=page, content_type="text/html")
+    kept = {name: error.headers[name] for name in _KEPT if name in error.headers}
+    return web.Response(status=error.status, text=page, content_type="text/html", headers=kept)

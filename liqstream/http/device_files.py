@@ -11,7 +11,7 @@ import json
 from aiohttp import hdrs, web
 
 from liqstream.http.content_coding import accepted_coding
-from liqstream.http.responses import cacheable
+from liqstream.http.responses import cacheable, not_found
 from liqstream.http.static_files import PageFiles
 
 WORKER = "js/push-worker.js"
@@ -43,7 +43,7 @@ def add_device_routes(app: web.Application, files: PageFiles) -> None:
         """GET /push-worker.js"""
         file = files.by_name.get(WORKER)
         if file is None:
-            raise web.HTTPNotFound(text="no such file")
+            raise not_found("no such file")
         bodies = dict(file.compressed)
         coding = accepted_coding(request.headers.get(hdrs.ACCEPT_ENCODING), tuple(bodies))
         return cacheable(

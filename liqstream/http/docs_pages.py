@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 import liqstream
-from liqstream.http.responses import cacheable
+from liqstream.http.responses import cacheable, not_found
 from liqstream.http.static_files import PageFiles
 
 FIRST = "quickstart"
@@ -105,7 +105,7 @@ def add_docs_routes(app: web.Application, files: PageFiles) -> None:
         """GET /docs/NAME: one page; /docs/ is the first."""
         name, pages = request.match_info.get("name", FIRST), request.app[DOCS].pages
         if name not in pages:
-            raise web.HTTPNotFound(text=f"no such page; the docs begin at /docs/ and have {', '.join(pages)}")
+            raise not_found(f"no such page; the docs begin at /docs/ and have {', '.join(pages)}")
         context = {
             "name": name,
             "page": pages[name],
@@ -131,5 +131,5 @@ async def _picture(request: web.Request) -> web.Response:
     """GET /docs/pictures/FILE."""
     body = request.app[DOCS].pictures.get(request.match_info["file"])
     if body is None:
-        raise web.HTTPNotFound(text="no such picture")
+        raise not_found("no such picture")
     return cacheable(request, body, content_type="image/png", coding="identity")

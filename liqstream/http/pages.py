@@ -11,17 +11,20 @@ import aiohttp_jinja2
 import jinja2
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
 from aiohttp_prometheus_exporter.handler import metrics as metrics_handler
 from yarl import URL
 
 import liqstream
-from liqstream.admission.http_guard import host_guard
+from liqstream.admission.http_guard import host_guard, request_watch
 from liqstream.admission.policy import ADMISSION, AdmissionPolicy
+from liqstream.admission.security_headers import security_headers
 from liqstream.http.content_coding import accepted_coding
 from liqstream.http.device_files import add_device_routes
 from liqstream.http.docs_pages import add_docs_routes
+from liqstream.http.json_errors import expect_in_json, json_errors
 from liqstream.http.params import WINDOWS, column_interval
-from liqstream.http.responses import cacheable, compress
+from liqstream.http.responses import cacheable, compress, not_found
 from liqstream.http.static_files import PageFiles, read_templates, web_root
 from liqstream.market.identity import followed_symbol
 from liqstream.metrics import Metrics
@@ -66,7 +69,7 @@ async def static(request: web.Request) -> web.Response:
     files = request.app[_FILES]
     file = files.by_name.get(name)
     if file is None:
-        raise web.HTTPNotFound(text="no such file")
+        raise not_found("no such file")
     bodies = dict(file.compressed)
     coding = accepted_coding(request.headers.get(hdrs.ACCEPT_ENCODING), tuple(bodies))
     body = bodies.get(coding, file.body)
@@ -237,17 +240,26 @@ def health_app(app: web.Application, metrics: Metrics) -> web.Application:
         state = report()
         return web.json_response(state, status=200 if state["status"] in ("ready", "degraded") else 503)
 
-    made = web.Application()
+    made = _side_app(app[ADMISSION])
     made.router.add_get("/health", health)
     made.router.add_get("/ready", ready_here)
     made.router.add_get("/metrics", _scrape_of(metrics))
+    expect_in_json(made)
     return made
 
 
 def metrics_app(metrics: Metrics, admission: AdmissionPolicy) -> web.Application:
     """/metrics alone, for an address that only the operator reaches; it has the same names as the page."""
-    app = web.Application(middlewares=[host_guard])
-    app[ADMISSION] = admission
+    app = _side_app(admission, host_guard)
     app.router.add_get("/metrics", _scrape_of(metrics))
     app.router.add_get("/health", health)
+    expect_in_json(app)
+    return app
+
+
+def _side_app(admission: AdmissionPolicy, *guards: Middleware) -> web.Application:
+    """An application for a port of the operator's: no rates, and the errors and headers of the public one."""
+    app = web.Application(middlewares=[request_watch, json_errors, *guards])
+    app[ADMISSION] = admission
+    app.on_response_prepare.append(security_headers(()))
     return app

@@ -18,7 +18,7 @@ import structlog
 from aiohttp import TraceConfig, web
 from aiohttp_prometheus_exporter.trace import PrometheusTraceConfig
 
-from liqstream.admission.http_guard import cors_headers, http_guard
+from liqstream.admission.http_guard import cors_headers, http_guard, request_watch
 from liqstream.admission.policy import ADMISSION, AdmissionPolicy
 from liqstream.admission.security_headers import security_headers
 from liqstream.alerts.firing import Firings
@@ -100,10 +100,10 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
     """The application for `settings`. Its start-up raises what its resources raise, each one clear line."""
     check_redis_url(settings)
     metrics = Metrics()
-    app = web.Application(middlewares=[http_metrics(metrics), json_errors, http_guard, known_parameters])
-    app[SETTINGS] = settings
+    counted = http_metrics(metrics)
+    app = web.Application(middlewares=[request_watch, counted, json_errors, http_guard, known_parameters])
+    app[SETTINGS], app[METRICS] = settings, metrics
     app[SYMBOLS] = app[FOLLOWED] = MarketList(settings.symbols)
-    app[METRICS] = metrics
     metrics.expect((), (*map(str, CLOSE_CODES), "other"))
     app[ADMISSION] = AdmissionPolicy(settings)
     app.on_response_prepare.extend((security_headers(settings.frame_ancestors), cors_headers))

@@ -37,7 +37,7 @@ from liqstream.server.late_stop import STOP_WITHIN_S, late_stop
 from liqstream.server.loop_lag import measure_lag
 from liqstream.server.sd_notify import STOPPING, ServiceManager
 from liqstream.server.tls import ServerTls, TlsError
-from liqstream.server.watched_site import WatchedSite, start_site
+from liqstream.server.watched_site import WatchedSite, WatchedSocket, start_site
 from liqstream.settings.load import BadSettingError
 from liqstream.settings.table import Settings
 from liqstream.store.backup_files import new_backup_path
@@ -196,10 +196,11 @@ async def _listening(
     async with AsyncExitStack() as parts:
         parts.push_async_callback(runner.cleanup)
         await runner.setup()
+        runners = [runner]
         if settings.metrics_host:
-            await parts.enter_async_context(_metrics_port(app, settings))
+            runners.append(await parts.enter_async_context(_metrics_port(app, settings)))
         if settings.health_socket:
-            await parts.enter_async_context(_health_socket(app, settings.health_socket))
+            runners.append(await parts.enter_async_context(_health_socket(app, settings.health_socket)))
         context = None if tls is None else tls.context
         shared = {"reuse_port": True} if settings.reuse_port else {}
         site = WatchedSite(
@@ -209,8 +210,7 @@ async def _listening(
         await site.start()
 
         async def cut_off_late_headers() -> None:
-            if runner.server is not None:
-                await app[ADMISSION].deadline.run(runner.server)
+            await app[ADMISSION].deadline.run(*(each.server for each in runners if each.server))
 
         late = app[SUPERVISOR].background("header-deadline", cut_off_late_headers, longest_wait_s=RETRY_S)
         _ = await parts.enter_async_context(late)
@@ -218,29 +218,30 @@ async def _listening(
 
 
 @asynccontextmanager
-async def _metrics_port(app: web.Application, settings: Settings) -> AsyncIterator[None]:
+async def _metrics_port(app: web.Application, settings: Settings) -> AsyncIterator[web.AppRunner]:
     runner = web.AppRunner(
         metrics_app(app[METRICS], app[ADMISSION]), access_log=None, shutdown_timeout=SIDE_SHUTDOWN_TIMEOUT_S
     )
     try:
         await runner.setup()
-        site = web.TCPSite(runner, settings.metrics_host, settings.metrics_port)
-        await start_site(site, f"LIQSTREAM_METRICS_HOST={settings.metrics_host}")
+        site = WatchedSite(runner, settings.metrics_host, settings.metrics_port)
+        await start_site(site, app[ADMISSION].deadline, f"LIQSTREAM_METRICS_HOST={settings.metrics_host}")
         log.info("metrics_port", address=_address(runner, "http"))
-        yield
+        yield runner
     finally:
         await runner.cleanup()
 
 
 @asynccontextmanager
-async def _health_socket(app: web.Application, path: str) -> AsyncIterator[None]:
+async def _health_socket(app: web.Application, path: str) -> AsyncIterator[web.AppRunner]:
     runner = web.AppRunner(
         health_app(app, app[METRICS]), access_log=None, shutdown_timeout=SIDE_SHUTDOWN_TIMEOUT_S
     )
     try:
         await runner.setup()
-        await start_site(web.UnixSite(runner, path), f"LIQSTREAM_HEALTH_SOCKET={path}")
-        yield
+        site = WatchedSocket(runner, path)
+        await start_site(site, app[ADMISSION].deadline, f"LIQSTREAM_HEALTH_SOCKET={path}")
+        yield runner
     finally:
         await runner.cleanup()
 

@@ -1,6 +1,6 @@
-"""The public port: as aiohttp's, with deadlines for handshakes and for the headers of each request.
+"""The server's ports: as aiohttp's, with deadlines for handshakes and for the headers of each request.
 
-It can be shared with other processes, and left to them without resetting anybody.
+The public one can be shared with other processes, and left to them without resetting anybody.
 """
 
 from __future__ import annotations
@@ -33,43 +33,10 @@ class WatchedSite(web.TCPSite):
     async def start(self) -> None:
         """Listen."""
         await web.BaseSite.start(self)
-        server, deadline = self._runner.server, self.deadline
-        assert server is not None
-
-        class WatchedHandler(web.RequestHandler):
-            """aiohttp's server makes the handlers; their class becomes this one, which has no state."""
-
-            __slots__ = ()
-
-            def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                deadline.mark_made(self)
-                super().connection_made(transport)
-
-            def data_received(self, data: bytes) -> None:
-                deadline.mark_bytes(self, data)
-                super().data_received(data)
-
-            def handle_error(
-                self,
-                request: BaseRequest,
-                status: int = 500,
-                exc: BaseException | None = None,
-                message: str | None = None,
-            ) -> web.StreamResponse:
-                """Log as aiohttp does, and answer as the application would, which never sees it."""
-                _ = super().handle_error(request, status, exc, message)
-                return unread_request(status, exc)
-
-        def accept() -> web.RequestHandler:
-            handler = server()
-            handler.__class__ = WatchedHandler
-            deadline.mark_accepted(handler)
-            return handler
-
-        self._accept = accept
+        self._accept = _accepting(self._runner, self.deadline)
         tls = self._ssl_context is not None
         self._server = await asyncio.get_running_loop().create_server(
-            accept,
+            self._accept,
             self._host,
             self._port,
             ssl=self._ssl_context,
@@ -108,6 +75,58 @@ class WatchedSite(web.TCPSite):
         )
 
 
+class WatchedSocket(web.UnixSite):
+    """The same on a Unix socket."""
+
+    # Set before start; UnixSite takes no more arguments.
+    deadline: HeaderDeadline
+
+    async def start(self) -> None:
+        """Listen."""
+        await web.BaseSite.start(self)
+        self._server = await asyncio.get_running_loop().create_unix_server(
+            _accepting(self._runner, self.deadline), self._path, backlog=self._backlog
+        )
+
+
+def _accepting(runner: web.BaseRunner, deadline: HeaderDeadline) -> Callable[[], web.RequestHandler]:
+    """Makes the handlers of a site's connections, each watched by `deadline`."""
+    server = runner.server
+    assert server is not None
+
+    class WatchedHandler(web.RequestHandler):
+        """aiohttp's server makes the handlers; their class becomes this one, which has no state."""
+
+        __slots__ = ()
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            deadline.mark_made(self)
+            super().connection_made(transport)
+
+        def data_received(self, data: bytes) -> None:
+            deadline.mark_bytes(self, data)
+            super().data_received(data)
+
+        def handle_error(
+            self,
+            request: BaseRequest,
+            status: int = 500,
+            exc: BaseException | None = None,
+            message: str | None = None,
+        ) -> web.StreamResponse:
+            """Log as aiohttp does, and answer as the application would, which never sees it."""
+            _ = super().handle_error(request, status, exc, message)
+            return unread_request(status, exc)
+
+    def accept() -> web.RequestHandler:
+        handler = server()
+        handler.__class__ = WatchedHandler
+        deadline.mark_accepted(handler)
+        return handler
+
+    return accept
+
+
 def _accepted(listening: socket.socket) -> list[socket.socket]:
     """All connections that wait; the socket is closed right after, so nothing is done in between."""
     listening.setblocking(False)
@@ -123,8 +142,9 @@ def _accepted(listening: socket.socket) -> list[socket.socket]:
         found.append(connection)
 
 
-async def start_site(site: web.BaseSite, name: str) -> None:
+async def start_site(site: WatchedSite | WatchedSocket, deadline: HeaderDeadline, name: str) -> None:
     """Start a site beside the server's own. Raises OSError that names it."""
+    site.deadline = deadline
     try:
         await site.start()
     except OSError as error:

@@ -11,6 +11,7 @@ import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -49,17 +50,54 @@ async def test_a_backup_is_written_while_serving_and_can_be_restored(tmp_path: P
     assert all(stored[bar["timestamp"]] == bar["close"] for bar in served)
 
 
-def test_metrics_on_an_address_of_their_own(tmp_path: Path) -> None:
-    """Then the public port does not know them."""
+def _answer(family: socket.AddressFamily, address: Any, request: bytes) -> bytes:
+    with socket.socket(family) as peer:
+        peer.settimeout(15)
+        peer.connect(address)
+        peer.sendall(request)
+        return b"".join(iter(lambda: peer.recv(65536), b""))
+
+
+@pytest.fixture
+def own_ports() -> dict[str, str]:
+    """Settings that give metrics and health addresses of their own."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with attacked(tmp_path, METRICS_HOST="127.0.0.1", METRICS_PORT=str(port)) as server:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    return {"METRICS_HOST": "127.0.0.1", "METRICS_PORT": str(port), "HEALTH_SOCKET": "health.sock"}
+
+
+def _addresses(ports: dict[str, str], folder: Path) -> tuple[tuple[socket.AddressFamily, Any], ...]:
+    return (
+        (socket.AF_INET, ("127.0.0.1", int(ports["METRICS_PORT"]))),
+        (socket.AF_UNIX, str(folder / "health.sock")),
+    )
+
+
+def test_metrics_on_an_address_of_their_own(tmp_path: Path, own_ports: dict[str, str]) -> None:
+    """Then the public port does not know them; what is no request is refused there in the same form."""
+    with attacked(tmp_path, **own_ports) as server:
+        for at in _addresses(own_ports, tmp_path):
+            answer = _answer(*at, b"no request\r\n\r\n")
+            assert b'{"error":"this is no HTTP request' in answer
+            assert b"aiohttp" not in answer
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{own_ports['METRICS_PORT']}/metrics", timeout=5
+        ) as answer:
             assert b"liqstream_ws_connections" in answer.read()
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"{server.url}/metrics", timeout=5)
         assert refused.value.code == 404
         refused.value.close()
+
+
+@pytest.mark.attack
+def test_who_sends_half_a_request_to_the_operator_s_ports_is_cut_off(
+    tmp_path: Path, own_ports: dict[str, str]
+) -> None:
+    """As on the public port: within eleven seconds."""
+    with attacked(tmp_path, **own_ports):
+        for at in _addresses(own_ports, tmp_path):
+            assert _answer(*at, b"GET /metrics HTTP/1.1\r\n") == b""
 
 
 def _shown_certificate(server: Victim) -> bytes:

@@ -10,7 +10,13 @@ from pathlib import Path
 from aiohttp import hdrs, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from liqstream.admission.http_guard import SOCKET_PATH, UNLIMITED_PATHS, cors_headers, http_guard
+from liqstream.admission.http_guard import (
+    SOCKET_PATH,
+    UNLIMITED_PATHS,
+    cors_headers,
+    http_guard,
+    request_watch,
+)
 from liqstream.admission.policy import ADMISSION, AdmissionPolicy
 from liqstream.admission.tokens import new_token, token_line
 from liqstream.settings.table import Settings
@@ -28,7 +34,7 @@ async def guarded(settings: Settings) -> AsyncIterator[Client]:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response()
 
-    app = web.Application(middlewares=[http_guard])
+    app = web.Application(middlewares=[request_watch, http_guard])
     app[ADMISSION] = AdmissionPolicy(settings)
     await asyncio.to_thread(app[ADMISSION].tokens.reload)
     app.on_response_prepare.append(cors_headers)

@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
+from liqstream.admission.refusal import error_response
 from liqstream.http.json_errors import expect_in_json, json_errors
 from liqstream.http.responses import not_found
 from liqstream.store.errors import StoreError
@@ -29,7 +30,7 @@ async def missing(_request: web.Request) -> web.Response:
 @pytest.mark.parametrize(
     ("method", "path", "status", "says"),
     [
-        ("GET", "/nowhere", 404, "/openapi.json lists"),
+        ("GET", "/nowhere", 404, "there are /damaged, /fails, /missing"),
         ("GET", "/missing", 404, "no score yet"),
         ("POST", "/missing", 405, "use GET, HEAD"),
         ("GET", "/fails", 500, "its log has more"),
@@ -54,14 +55,33 @@ async def test_each_is_a_sentence_in_json(method: str, path: str, status: int, s
     assert [line["event"] for line in lines] == logged
 
 
-async def test_the_page_s_routes_keep_their_text() -> None:
-    """A person reads those."""
+async def refuse(_request: web.Request) -> web.Response:
+    raise error_response(web.HTTPTooManyRequests, "not so <fast>", {"Retry-After": "7"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "content_type", "says"),
+    [
+        ("GET", "/", 500, "text/html", "<p>the server met an error; its log has more</p>"),
+        ("GET", "/markets", 429, "text/html", "not so &lt;fast&gt;"),
+        ("GET", "/docs/nothing", 404, "text/html", "there is nothing at this path"),
+        ("POST", "/", 405, "application/json", "use GET, HEAD"),
+        ("GET", "/static/nothing.js", 404, "application/json", "there are /, /markets"),
+    ],
+)
+async def test_where_a_person_opens_a_page_the_sentence_is_one(
+    method: str, path: str, status: int, content_type: str, says: str
+) -> None:
+    """Anything else is for a program, and nothing is in aiohttp's own words."""
     app = web.Application(middlewares=[json_errors])
     app.router.add_get("/", fail)
+    app.router.add_get("/markets", refuse)
     async with TestClient(TestServer(app)) as client:
-        for path, status in (("/static/nothing.js", 404), ("/", 500)):
-            answer = await client.get(path)
-            assert (answer.status, answer.content_type) == (status, "text/plain")
+        with capture_logs():
+            answer = await client.request(method, path)
+        assert (answer.status, answer.content_type) == (status, content_type)
+        assert says in await answer.text()
+    assert answer.headers.get("Retry-After") == ("7" if status == 429 else None)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from aiohttp import web
 from pytest_aiohttp import AiohttpClient
 
-from liqstream.admission.policy import AdmissionPolicy
-from liqstream.http.pages import PageFacts, add_page_routes, first_history, metrics_app
+from liqstream.admission.policy import ADMISSION, AdmissionPolicy
+from liqstream.http.pages import (
+    READINESS,
+    PageFacts,
+    add_page_routes,
+    first_history,
+    health_app,
+    metrics_app,
+)
 from liqstream.metrics import Metrics
 from liqstream.settings.table import Settings
 
@@ -93,6 +101,37 @@ async def test_the_metrics_port_goes_by_the_same_names(
     async with client.get(path, headers={"Host": host}) as answer:
         assert answer.status == status
         assert ("liqstream_build_info" in await answer.text()) == (path == "/metrics" and status == 200)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda app: metrics_app(Metrics(), app[ADMISSION]), lambda app: health_app(app, Metrics())]
+)
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", "/health", {}, 405),
+        ("GET", "/nowhere", {}, 404),
+        ("GET", "/metrics", {"Expect": "a miracle"}, 417),
+    ],
+)
+async def test_the_operator_s_ports_refuse_as_the_public_one_does(
+    make: Callable[[web.Application], web.Application],
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    status: int,
+    aiohttp_client: AiohttpClient,
+) -> None:
+    """In JSON, with the security headers and without the name of the library."""
+    app = web.Application()
+    app[ADMISSION] = AdmissionPolicy(Settings())
+    app[READINESS] = lambda: {"status": "ready"}
+    client = await aiohttp_client(make(app))
+    async with client.request(method, path, headers=headers) as answer:
+        assert answer.status == status
+        assert list(await answer.json()) == ["error"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Server"] == "liqstream"
 
 
 @pytest.mark.parametrize(

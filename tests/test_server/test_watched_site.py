@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from liqstream.admission.header_deadline import HeaderDeadline
-from liqstream.admission.http_guard import http_guard
+from liqstream.admission.http_guard import http_guard, request_watch
 from liqstream.admission.policy import ADMISSION, AdmissionPolicy, RefusalReason
 from liqstream.server import watched_site
 from liqstream.server.watched_site import WatchedSite
@@ -40,7 +40,7 @@ async def served(
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(text="here")
 
-    app = web.Application(middlewares=[http_guard])
+    app = web.Application(middlewares=[request_watch, http_guard])
     app[ADMISSION] = AdmissionPolicy(Settings())
     app[ADMISSION].deadline = deadline
     app.router.add_route("*", "/x", answer)
