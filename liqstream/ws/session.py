@@ -194,6 +194,8 @@ class Session:
                 markets.leave(connection)
                 connection.send_message(stream_unsubscribed_message(request.stream, request_id=request.id))
             case "resync":
+                if not markets.follows(connection):
+                    raise _not_subscribed(request.stream)
                 markets.resync(connection)
 
     def _effective_delta(self, requested: bool | None) -> bool:
@@ -210,13 +212,25 @@ class Session:
         if not self._speaks_proto_2:
             raise BadMessageError("INVALID_ACTION", 'resync needs a subscribe with "proto":2 before it')
         symbols, close = self._known(request.symbols or [], request.id)
-        if request.symbols is None or symbols:
-            await self._manager.resync(self._connection.ws, symbols if request.symbols else None)
+        subscribed = self._connection.subscriptions
+        held = [each for each in symbols if each in subscribed] if request.symbols else list(subscribed)
+        if held:
+            await self._manager.resync(self._connection.ws, held)
+        if missing := [each for each in symbols if each not in held]:
+            close = self.refuse(_not_subscribed(", ".join(missing)), request_id=request.id) or close
+        if request.symbols is None and not held:
+            raise _not_subscribed("any symbol")
         return close
 
 
 def _given(value: _Value | UnsetType) -> _Value | None:
     return None if isinstance(value, UnsetType) else value
+
+
+def _not_subscribed(what: str) -> BadMessageError:
+    return BadMessageError(
+        "INVALID_MESSAGE", f"resync: there is no subscription to {what}; subscribe to it first"
+    )
 
 
 def refuse_binary() -> BadMessageError:

@@ -133,6 +133,21 @@ def test_what_is_no_id_does_not_come_back(talk: Conversation, request_id: str) -
     assert "id" not in answer
 
 
+def test_a_resync_of_what_is_not_subscribed_to_is_refused(talk: Conversation) -> None:
+    """Whoever asks would wait for ever; what is subscribed to is sent all the same."""
+    talk.ask('{"action":"subscribe","symbols":["BTCUSDT"],"proto":2}')
+    done(talk.manager.broadcast(first_snapshot()))
+    snapshot, refusal = talk.ask('{"action":"resync","symbols":["BTCUSDT","ETHUSDT"],"id":8}')[-2:]
+    assert (snapshot["type"], snapshot["repeat"]) == ("snapshot", True)
+    assert (refusal["code"], refusal["id"]) == ("INVALID_MESSAGE", 8)
+    assert "no subscription to ETHUSDT" in refusal["message"]
+    talk.ask('{"action":"unsubscribe","symbols":["BTCUSDT"]}')
+    for message, what in (('"id":9', "any symbol"), ('"stream":"markets","id":9', "markets")):
+        (refusal,) = talk.ask(f'{{"action":"resync",{message}}}')
+        assert (refusal["code"], refusal["id"]) == ("INVALID_MESSAGE", 9)
+        assert f"no subscription to {what}" in refusal["message"]
+
+
 def test_a_resync_belongs_to_the_second_protocol(talk: Conversation) -> None:
     """The answer names what is missing."""
     (answer,) = talk.ask('{"action":"resync"}')
