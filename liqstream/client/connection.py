@@ -100,6 +100,9 @@ class Connection:
                     self.ending = Ending(LOST, "silence")
                     return
                 continue
+            except aiohttp.ClientConnectionError as error:  # a ping that cannot be answered any more
+                self.ending = Ending(LOST, _line(error))
+                return
             if frame.type is aiohttp.WSMsgType.BINARY:
                 self.last_message_s = time.monotonic()
                 self.not_understood += 1

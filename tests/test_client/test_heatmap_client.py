@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.http_websocket import WS_KEY
 from aiohttp.test_utils import TestServer, unused_port
 
 from liqstream import client as client_package
@@ -278,6 +281,33 @@ async def test_a_server_whose_every_state_is_denied_is_asked_at_a_pace() -> None
             await asyncio.wait_for(anext(snapshots), 0.2)
         assert (await anext(snapshots)).seq == 1
     assert asked == ["subscribe"] + ["resync"] * 11
+
+
+async def test_a_ping_on_a_connection_that_is_gone_is_a_loss_as_any_other() -> None:
+    """It cannot be answered; the client comes back."""
+    connections: asyncio.Queue[None] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(
+            line.split(": ")[1] for line in request.split("\r\n") if line.startswith("Sec-WebSocket-Key")
+        )
+        accept = base64.b64encode(hashlib.sha1(key.encode() + WS_KEY).digest()).decode()
+        head = f"101 .\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: {accept}"
+        writer.write(f"HTTP/1.1 {head}\r\n\r\n".encode() + b"\x89\x00" * 50_000)
+        connections.put_nowait(None)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with HeatmapClient(f"ws://127.0.0.1:{port}", backoff=lambda _attempt: 0) as client:
+            subscription = client.subscribe("BTCUSDT")
+            waiting = asyncio.create_task(anext(aiter(subscription)))
+            async with asyncio.timeout(10):
+                for _ in range(2):
+                    await connections.get()
+            assert not waiting.done()
+            waiting.cancel()
 
 
 async def test_silence_is_an_outage() -> None:
