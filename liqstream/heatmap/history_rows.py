@@ -39,9 +39,7 @@ def _all_prices(shown: tuple[float, float], live: Grid, step: float | None) -> G
     # and one more again where neither end is a cell's price.
     least = math.floor(math.log10(max(1.0, (high - low) / (finest * MAX_GRID_CELLS))))
     factors = (mantissa * 10**decade for decade in range(least, least + 2) for mantissa in (1, 2, 5))
-    factor = next(
-        f for f in (*factors, 10 ** (least + 2)) if (high - low) / (finest * f) <= MAX_GRID_CELLS - 2
-    )
+    factor = next(f for f in factors if (high - low) / (finest * f) <= MAX_GRID_CELLS - 2)
     return grid_over(low, high, step=finest * factor)
 
 

@@ -34,6 +34,24 @@ def test_figures_are_those_of_the_shared_cases(case: dict[str, Any]) -> None:
         assert sum_to_price(long_usd, short_usd, grid, price, to) == (usd, is_beyond)
 
 
+def test_a_cluster_ends_where_the_grid_does() -> None:
+    """The lowest cell is no neighbour of the highest."""
+    usd = np.zeros(41)
+    usd[[0, 1, 39, 40]] = 1.2e7, 1.2e7, 9e6, 9e6
+    found = find_clusters("short", np.zeros(41), usd, Grid(100.0, 1.0, 41))
+    assert sorted((each.low, each.high) for each in found) == [(99.5, 101.5), (138.5, 140.5)]
+
+
+def test_the_shoulders_of_a_cluster_are_none_of_their_own() -> None:
+    """What falls away from the peak does not count to it below half of it; what rises again is another's."""
+    usd = np.zeros(61)
+    usd[25:37] = np.array([60, 45, 100, 45, 40, 35, 30, 20, 60, 30, 45, 100]) * 1e5
+    for grid, row, of in ((Grid(1000.0, 1.0, 61), usd, 27), (Grid(1000.0, 1.0, 61), usd[::-1].copy(), 33)):
+        found = find_clusters("short", np.zeros(61), row, grid)
+        assert (found[0].price, found[0].low, found[0].high) == (1000 + of, 1000 + of - 0.5, 1000 + of + 0.5)
+        assert sorted(each.usd for each in found) == [6e6, 6e6, 1e7, 1e7]
+
+
 def test_the_next_big_cluster_is_the_nearest_that_is_no_crumb() -> None:
     """12 % of the largest on the way; what lies behind the price does not count."""
     at = [(99.0, 5e9), (101.0, 1.1e6), (102.0, 1.3e6), (105.0, 1e7)]

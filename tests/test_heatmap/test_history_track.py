@@ -64,6 +64,20 @@ def test_a_column_holds_what_stands_at_its_end() -> None:
         assert not short[prices < candle[3] - GRID.step].any()
 
 
+def test_a_columns_candle_is_of_the_bars_in_it() -> None:
+    """Open of the first, highest high, lowest low, close of the last; the one that forms is one of them."""
+    bars = random_bars(32, seed=4)
+    t0_ms = int(bars.open_time_ms[0])
+    made = track(t0_ms)
+    rest = made.finish([warm(bars[:31])], t0_ms + 31 * BAR_MS)
+    assert [len(exchange.bars) for exchange in rest] == [1]
+    columns = [*made.columns, *made.provisional(rest, [bars[31:]], t0_ms + 32 * BAR_MS - 1)]
+    assert len(columns) == 11
+    for number, (_, _, candle) in enumerate(columns):
+        part = bars[3 * number : 3 * number + 3]
+        assert candle.tolist() == [part.open[0], part.high.max(), part.low.min(), part.close[-1]]
+
+
 def test_cells_within_the_dead_band_stay_as_they_were() -> None:
     """A finished cell differs from the exact one by one step at most, and never in being there."""
     bars = random_bars(300)
@@ -74,6 +88,14 @@ def test_cells_within_the_dead_band_stay_as_they_were() -> None:
     for kept, true in zip(made.columns, columns, strict=True):
         assert np.abs(kept[0].astype(int) - true[0]).max() <= DEAD_BAND_STEPS
         np.testing.assert_array_equal(kept[0] > 0, true[0] > 0)
+    stayed = 0
+    for before, kept, true in zip(made.columns, made.columns[1:], columns[1:], strict=False):
+        moved = np.abs(true[0].astype(int) - before[0])
+        near = (moved <= DEAD_BAND_STEPS) & ((true[0] > 0) == (before[0] > 0))
+        np.testing.assert_array_equal(kept[0][near], before[0][near])
+        np.testing.assert_array_equal(kept[0][~near], true[0][~near])
+        stayed += int((kept[0] != true[0]).sum())
+    assert stayed > 100
 
 
 def test_several_exchanges_are_added_up() -> None:

@@ -48,6 +48,15 @@ def test_a_rising_bar_usually_saw_its_low_first() -> None:
     assert falling.after_high.sum() == pytest.approx(usual + other / 3)
 
 
+def test_the_last_way_leads_from_the_far_extreme_to_the_close() -> None:
+    """Three tenths up and as much back above .16 after the low, of the usual path; none of the other."""
+    path = path_of(0.105, 0.205, 0.105, 0.155)
+    above = slice(16 - path.low, None)
+    assert path.after_low[above].sum() == pytest.approx(USUAL_PATH_WEIGHT * 0.6, abs=0.06)
+    falling = path_of(0.205, 0.205, 0.105, 0.155)
+    assert falling.after_high[: 15 - falling.low].sum() == pytest.approx(USUAL_PATH_WEIGHT * 0.6, abs=0.06)
+
+
 def test_shares_of_the_bins_its_ends_lie_in() -> None:
     """A low three tenths up its bin leaves three tenths below it, a high two tenths up eight above it."""
     path = path_of(0.105, 0.202, 0.083, 0.195)
