@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from liqstream.feeds.dedupe import Deduplicator
 from liqstream.feeds.parsing import Parsed, Trade
 from liqstream.market import Candle, Liquidation, MarketEvent, MarkPrice, OpenInterest
@@ -50,6 +52,21 @@ def test_a_bar_out_of_order_is_a_gap_until_it_is_filled() -> None:
     assert seen.contiguous_ms("BTCUSDT") == START + MINUTE
     seen.filled("BTCUSDT", START + 3 * MINUTE)
     assert seen.contiguous_ms("BTCUSDT") == START + 4 * MINUTE
+
+
+def test_liquidations_of_the_past_may_be_known_by_their_second_alone() -> None:
+    """Where an exchange's history has whole seconds: one that came live has not come anew from the past."""
+    past = replace(liquidation(START // 1000 * 1000), price_usd=99.0)
+    seen = Deduplicator(MINUTE, past_in_s=True)
+    new(seen, liquidation(START // 1000 * 1000 + 345))
+    assert not seen.is_new_liquidation(past)
+    assert seen.duplicates == 1
+    for other in (replace(past, quantity_base=2.0), replace(past, time_ms=past.time_ms + 1000)):
+        assert seen.is_new_liquidation(other)
+        assert not seen.is_new_liquidation(other)
+    exact = Deduplicator(MINUTE)
+    new(exact, liquidation(START // 1000 * 1000 + 345))
+    assert exact.is_new_liquidation(past)
 
 
 def test_equal_liquidations_in_one_message_are_two() -> None:

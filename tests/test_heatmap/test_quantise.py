@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,8 +25,16 @@ def test_less_than_the_floor_is_nothing() -> None:
 
 
 def test_quantised_usd_only_rises() -> None:
-    """Every step is more than the one below, so that equal steps mean equal figures."""
+    """Every step is 2 % more than the one below, in whole USD, so that equal steps mean equal figures."""
     assert (np.diff(QUANTISED_USD) > 0).all()
+    usd = QUANTISED_USD[1:].astype(np.float64)
+    assert (np.abs(usd[1:] / usd[:-1] - 1.02) < 1.1 / usd[:-1]).all()
+
+
+def test_the_table_of_steps_cannot_be_written_to() -> None:
+    """It is shared by all that reads levels."""
+    with pytest.raises(ValueError, match="read-only"):
+        QUANTISED_USD[1] = 0
 
 
 def test_steps_above_the_top_are_the_last() -> None:

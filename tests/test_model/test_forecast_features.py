@@ -59,6 +59,10 @@ def test_a_window_is_whole_or_there_is_none() -> None:
     assert window == Window(
         rows[0][0], max(row[1] for row in rows[:4]), min(row[2] for row in rows[:4]), rows[3][3]
     )
+    assert window.log_range == math.log(math.log(window.high / window.low))
+    assert Window(100.0, 100.0, 100.0, 100.0).log_range == math.log(1e-4)
+    assert history.end_ms == 12 * HOUR_MS
+    assert PriceHistory(HOUR_MS).end_ms is None
     assert history.window(8 * HOUR_MS, 4 * HOUR_MS) is None
     assert history.window(12 * HOUR_MS, 4 * HOUR_MS) is not None
     assert history.window(13 * HOUR_MS, HOUR_MS) is None

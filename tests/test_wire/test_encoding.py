@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from liqstream.heatmap.price_grid import Grid
+from liqstream.wire.delta import delta_data
 from liqstream.wire.encoding import EncodedSnapshot, Shape, Variant
+from liqstream.wire.snapshot_message import column_data
 from tests.support.frame_reader import FrameReader, Message, StateReader, assert_says
 from tests.support.snapshots import first_snapshot, next_snapshot
 
@@ -66,6 +70,21 @@ def test_a_full_snapshot_where_a_delta_would_not_do(what: str) -> None:
         "another kernel": replace(next_snapshot(old), kernel="broad"),
     }[what]
     assert read(EncodedSnapshot(new).frame(DELTA, base=EncodedSnapshot(old)))["type"] == "snapshot"
+
+
+def test_a_delta_is_sent_up_to_six_tenths_of_the_whole() -> None:
+    """By the bytes of both `data`; the few around them move the limit by less than .02."""
+    old = first_snapshot()
+    sent = []
+    for share in np.linspace(0.1, 0.6, 26):
+        new = next_snapshot(old, changed_share=float(share))
+        whole = len(orjson.dumps(column_data(new), option=orjson.OPT_SERIALIZE_NUMPY))
+        changed = len(orjson.dumps(delta_data(old, new), option=orjson.OPT_SERIALIZE_NUMPY))
+        kind = read(EncodedSnapshot(new).frame(DELTA, base=EncodedSnapshot(old)))["type"]
+        sent.append((changed / whole, kind == "delta"))
+    assert all(is_delta for size, is_delta in sent if size < 0.58)
+    assert not any(is_delta for size, is_delta in sent if size > 0.62)
+    assert 0.5 < min(size for size, is_delta in sent if not is_delta) < 0.7
 
 
 def test_whole_prices_are_whole_numbers() -> None:
