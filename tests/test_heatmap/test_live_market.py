@@ -117,11 +117,29 @@ def test_it_goes_on_where_history_ends(market: LiveMarket) -> None:
     """Stored bars are not taken again; their last price stands until a newer one comes."""
     market.apply(candle(0), 0.0)
     market.apply(candle(MINUTE, 103.0), 0.0)
-    market.price_usd = math.nan
+    market.price_usd = market.close_usd = math.nan
     market.start_from(Bars.from_candles([candle(0, 102.0)], MINUTE, open_interest_base=7.0))
-    assert market.price_usd == 102.0
+    assert (market.price_usd, market.close_usd) == (102.0, 102.0)
     assert market.open_interest_base == 7.0
     assert [bar.candle.close for bar in market.take_closed()] == [103.0]
+
+
+def test_what_is_later_than_records_can_be_is_forgotten_whole(market: LiveMarket) -> None:
+    """Bars, forming bar, price and time; who looks for a change finds one. What is in time stays."""
+    market.apply(candle(0), 0.0)
+    assert not market.forget_later(10 * MINUTE)
+    assert market.price_usd == 100.0
+    market.apply(candle(60 * MINUTE, 108.0), 0.0)
+    market.apply(candle(61 * MINUTE, 108.0, closed=False), 0.0)
+    records = market.records
+    assert market.forget_later(10 * MINUTE)
+    assert market.records > records
+    assert (market.data_time_ms, market.forming) == (0, None)
+    assert math.isnan(market.price_usd)
+    assert math.isnan(market.close_usd)
+    assert [bar.candle.open_time_ms for bar in market.take_closed()] == [0]
+    market.apply(candle(MINUTE, 101.0), 0.0)
+    assert (market.price_usd, market.data_time_ms) == (101.0, 2 * MINUTE)
 
 
 def test_age_is_the_time_since_the_last_record() -> None:

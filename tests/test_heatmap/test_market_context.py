@@ -123,4 +123,6 @@ async def test_open_interest_is_carried_over_short_gaps_alone(store: MarketStore
     assert context.open_interest_exchanges.tolist() == known.astype(int).tolist()
     assert np.isnan(context.volume_usd).all()
     assert context.now.exchanges[0].volume_24h_usd is None
+    assert not context.partial
+    assert (await the_context(contexts, 25 * HOUR_MS, 2 * HOUR_MS)).partial
     await contexts.close()

@@ -25,6 +25,17 @@ def test_what_is_put_is_taken_back_coarsely() -> None:
     assert store.take(-2, 4) is None
 
 
+def test_what_is_taken_lies_where_it_was_put() -> None:
+    """Bins without anything are not kept, and asking from below them moves nothing."""
+    store, put = FarStore(2), np.zeros((2, 4 * COARSE))
+    put[:, 2 * COARSE : 3 * COARSE] = 1.0
+    store.put(10, put)
+    assert (store.first, store.usd.tolist()) == (12, [[COARSE], [COARSE]])
+    taken = store.take(9, 5)
+    assert taken is not None
+    assert taken[0].reshape(5, COARSE).sum(axis=1).tolist() == [0, 0, 0, COARSE, 0]
+
+
 def test_parts_add_up_and_are_taken_in_parts() -> None:
     """Beside what is kept, on top of it, and apart from it; the rest stays."""
     store = FarStore(2)
