@@ -11,6 +11,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, MutableMapping
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -22,6 +23,11 @@ from liqstream.settings.table import Settings
 
 MAX_TEXT_CHARS = 300
 """Of one value in a log line; a client may send 4 KiB."""
+
+MAX_ITEMS = 20
+"""Of one list or mapping in a log line; a server may follow hundreds of markets."""
+MAX_TRACEBACK_LINES = 100
+"""The first and the last half of them are shown."""
 
 FLOOD_BURST = 20
 FLOOD_RATE_PER_S = 1.0
@@ -85,23 +91,35 @@ def escape_text(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
 
 
 def _mask_exception(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A traceback may end with an address that could not be reached."""
+    """A traceback may end with an address that could not be reached, and with whatever a client sent."""
     if "exception" in event:
-        event["exception"] = masked(str(event["exception"]))
+        lines = masked(str(event["exception"])).splitlines()
+        if len(lines) > MAX_TRACEBACK_LINES:
+            half = MAX_TRACEBACK_LINES // 2
+            lines[half:-half] = [f"... {len(lines) - 2 * half} lines are left out"]
+        # Behind the first line, which is Python's, none begins as an event does.
+        event["exception"] = "\n  ".join(map(_short, lines))
     return event
 
 
 def _printable(value: Any) -> Any:
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, str):
-        value = masked(value)
-        cut = value if len(value) <= MAX_TEXT_CHARS else value[:MAX_TEXT_CHARS] + "..."
-        # isprintable() is false for line breaks, ANSI escapes and characters that turn the text around.
-        return cut if cut.isprintable() else cut.encode("unicode_escape").decode("ascii")
+        return _short(masked(value))
     if isinstance(value, dict):
-        return {_printable(key): _printable(item) for key, item in value.items()}
+        shown = {_printable(key): _printable(item) for key, item in islice(value.items(), MAX_ITEMS)}
+        return shown if len(value) <= MAX_ITEMS else shown | {"...": f"{len(value) - MAX_ITEMS} more"}
     if isinstance(value, list | tuple):
-        return [_printable(item) for item in value]
-    return value
+        shown_items = [_printable(item) for item in value[:MAX_ITEMS]]
+        return shown_items + [f"... {len(value) - MAX_ITEMS} more"] * (len(value) > MAX_ITEMS)
+    return _short(masked(repr(value)))
+
+
+def _short(text: str) -> str:
+    cut = text if len(text) <= MAX_TEXT_CHARS else text[:MAX_TEXT_CHARS] + "..."
+    # isprintable() is false for line breaks, ANSI escapes and characters that turn the text around.
+    return cut if cut.isprintable() else cut.encode("unicode_escape").decode("ascii")
 
 
 def _without_protocol_tracebacks(record: logging.LogRecord) -> bool:

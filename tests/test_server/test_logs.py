@@ -43,6 +43,27 @@ def test_a_client_cannot_forge_a_line(form: str) -> None:
         assert len(line) < 1500
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_nothing_in_a_log_is_without_bounds(form: str) -> None:
+    """Lists of hundreds of markets, other objects, a traceback with what a client sent in its message."""
+    code = """
+many = [f"C{number}USDT" for number in range(600)]
+log.info("list", ended=dict.fromkeys(many, ""), markets=many, raw=evil.encode(), error=ValueError(evil))
+try:
+    raise ValueError("\\n".join([evil] * 2000))
+except ValueError:
+    log.exception("boom")
+"""
+    lines = _logged(code, form)
+    assert "580 more" in lines[0]
+    assert len(lines[0]) < 4000
+    assert sum(map(len, lines)) < 100_000
+    assert not any("\x1b[31m\u202e" in line or "\u202e" in line for line in lines)
+    if form == "console":
+        first = next(number for number, line in enumerate(lines) if line.startswith("Traceback"))
+        assert all(line.startswith("  ") for line in lines[first + 1 :]), "one could be taken for an event"
+
+
 def test_debugging_a_server_does_not_debug_its_docs() -> None:
     """Their parser logs each rule that it tries on each line: thousands at every start."""
     code = 'from liqstream.http.docs_pages import rendered\nrendered("# Title\\n\\ntext")\nlog.debug("ours")'
