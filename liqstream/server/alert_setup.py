@@ -30,6 +30,7 @@ from liqstream.market.identity import followed_symbol
 from liqstream.server.app_keys import FLEET, METRICS, SETTINGS, SUPERVISOR
 from liqstream.server.fleet_setup import connect_redis
 from liqstream.settings.secret_files import secret_path
+from liqstream.settings.server_role import ServerRole
 from liqstream.store.errors import StoreError
 from liqstream.store.owned_records import RecordLimits
 from liqstream.supervision.supervise import Work
@@ -45,6 +46,8 @@ COUNTING = "alerts-counting"
 
 _log = structlog.get_logger(__name__)
 
+_FILE = web.AppKey("alerts_file", AlertsConfig)
+"""What the alerts file holds, as it was at the start; set where there is one."""
 _CLAIM: web.AppKey[Claim] = web.AppKey("alert_claim")
 """Which server of the fleet sends an alert of the file; not set on a server that is alone."""
 
@@ -77,16 +80,24 @@ async def _records_ctx(app: web.Application) -> AsyncIterator[None]:
     await redis.aclose()
 
 
-async def alerts_ctx(app: web.Application) -> AsyncIterator[None]:
-    """Evaluate all rules and send what they raise; a server without maps only answers for the rules.
+async def alerts_file_ctx(app: web.Application) -> AsyncIterator[None]:
+    """Read the alerts file, before the history of any market is waited for.
 
-    Raises BadAlertsError for an alerts file that cannot be used.
+    Raises BadAlertsError for a file that cannot be used; a server without maps needs none.
     """
+    settings = app[SETTINGS]
+    if settings.alerts_file and settings.role != ServerRole.FANOUT:
+        path = secret_path(settings.alerts_file, settings.secrets_dir)
+        app[_FILE] = await asyncio.to_thread(read_alerts, path)
+    yield
+
+
+async def alerts_ctx(app: web.Application) -> AsyncIterator[None]:
+    """Evaluate all rules and send what they raise; a server without maps only answers for the rules."""
     settings, metrics, supervisor = app[SETTINGS], app[METRICS], app[SUPERVISOR]
     config = AlertsConfig()
-    if settings.alerts_file and MAPS in app:
-        path = secret_path(settings.alerts_file, settings.secrets_dir)
-        config = _of_markets(await asyncio.to_thread(read_alerts, path), app[SYMBOLS])
+    if _FILE in app:
+        config = _of_markets(app[_FILE], app[SYMBOLS])
         app[FILE_RULES] = config.rule
     work: dict[str, Work] = {}
 

@@ -51,7 +51,7 @@ from liqstream.model.amplitude_prior import shipped_amplitude
 from liqstream.model.forecast_priors import shipped_priors
 from liqstream.model.kernel import load_kernel
 from liqstream.model.margin import load_brackets
-from liqstream.server.alert_setup import add_alerts
+from liqstream.server.alert_setup import add_alerts, alerts_file_ctx
 from liqstream.server.app_keys import EPOCHS, FLEET, FOLLOWED, METRICS, PIPELINE, SETTINGS, SUPERVISOR, WATCH
 from liqstream.server.bracket_setup import brackets_read, kept_brackets
 from liqstream.server.coin_verdicts import coins_kept
@@ -73,7 +73,7 @@ from liqstream.server.market_list_setup import (
 )
 from liqstream.server.market_table_setup import MARKET_TABLE, market_table_ctx, running_market_table
 from liqstream.server.positions_setup import positions_ctx, report_positions
-from liqstream.server.push_setup import add_push
+from liqstream.server.push_setup import add_push, push_root_ctx
 from liqstream.server.readiness import Readiness
 from liqstream.server.state_metrics import StateCollector
 from liqstream.server.store_setup import store_ctx
@@ -134,7 +134,7 @@ def make_app(settings: Settings, make_feeds: MakeFeeds = make_feeds) -> web.Appl
     add_page_routes(app, _page_facts(app, readiness), None if settings.metrics_host else metrics)
     add_symbols_route(app)
     add_markets_route(app, app[MANAGER].markets)
-    app.cleanup_ctx.extend((_tokens_ctx, _epochs_ctx, first_list_ctx))
+    app.cleanup_ctx.extend((_tokens_ctx, alerts_file_ctx, push_root_ctx, _epochs_ctx, first_list_ctx))
     if settings.role == ServerRole.FANOUT:
         add_latest_route(app, snapshot_of_exchanges=forward)
         add_forwarded_routes(app, settings.history_url)

@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 
 TASK = "push"
 
+_ROOT = web.AppKey("push_root", ssl.SSLContext)
+"""Whose certificates push hosts may have; set where LIQSTREAM_PUSH_CA names a file."""
+
 
 def check_push(settings: Settings) -> PushHosts:
     """The hosts that messages may go to. Raises BadSettingError for what cannot be used, in one line."""
@@ -45,6 +48,17 @@ def add_push(app: web.Application) -> None:
     app.cleanup_ctx.append(push_ctx)
 
 
+async def push_root_ctx(app: web.Application) -> AsyncIterator[None]:
+    """Read the root of push hosts of one's own, before the history of any market is waited for.
+
+    Raises BadSettingError for a file that cannot be used.
+    """
+    settings = app[SETTINGS]
+    if settings.push and settings.push_ca:
+        app[_ROOT] = await asyncio.to_thread(_own_root, settings.push_ca)
+    yield
+
+
 async def push_ctx(app: web.Application) -> AsyncIterator[None]:
     """Take in devices and send them the firings of their owners, where LIQSTREAM_PUSH says so."""
     settings = app[SETTINGS]
@@ -65,8 +79,8 @@ async def push_ctx(app: web.Application) -> AsyncIterator[None]:
     hosts = check_push(settings)
     key = ServerKey(await app[RECORDS](KEYS, KEY_LIMITS))
     subscriptions = Subscriptions(await app[RECORDS](SUBSCRIPTIONS, SUBSCRIPTION_LIMITS), hosts, key)
-    context = await asyncio.to_thread(_own_root, settings.push_ca) if settings.push_ca else None
-    sender = PushSender(subscriptions, hosts, app[METRICS], contact=settings.push, ssl_context=context)
+    root = app.get(_ROOT)
+    sender = PushSender(subscriptions, hosts, app[METRICS], contact=settings.push, ssl_context=root)
     _tell_of_https(settings)
     app[PUSH] = subscriptions
     app[FIRINGS].add_sink(TASK, sender.take)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,9 +21,10 @@ from liqstream.http.events_api import LIQUIDATION_BUS
 from liqstream.ingest.liquidation_bus import LiquidationBus
 from liqstream.market import Liquidation
 from liqstream.metrics import Metrics
-from liqstream.server.alert_setup import alerts_ctx
+from liqstream.server.alert_setup import alerts_ctx, alerts_file_ctx
+from liqstream.server.app import make_app
 from liqstream.server.app_keys import METRICS, SETTINGS, SUPERVISOR
-from liqstream.settings.load import load_settings
+from liqstream.settings.load import BadSettingError, load_settings
 from liqstream.store.market_store import MarketStore
 from liqstream.store.owned_records import RecordLimits
 from liqstream.supervision.supervise import Supervisor
@@ -55,7 +58,25 @@ symbol = "BTC-UDST"
 to = ["ops"]
 """
 
-running = asynccontextmanager(alerts_ctx)
+
+@asynccontextmanager
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """What the server does with the file while it runs."""
+    async with asynccontextmanager(alerts_file_ctx)(app), asynccontextmanager(alerts_ctx)(app):
+        yield
+
+
+async def test_files_are_refused_before_anything_is_waited_for(tmp_path: Path) -> None:
+    """A history takes half a minute: a mistake in the alerts file, or no push root, ends the start before."""
+    db = tmp_path / "x.duckdb"
+    absent = str(tmp_path / "absent")
+    for given in ({"alerts_file": absent}, {"push": "mailto:you@example.com", "push_ca": absent}):
+        settings = await asyncio.to_thread(partial(load_settings, db_path=db, **given))
+        runner = web.AppRunner(make_app(settings))
+        with pytest.raises((BadAlertsError, BadSettingError), match="absent"):
+            await runner.setup()
+        await runner.cleanup()
+        assert not await asyncio.to_thread(db.exists)
 
 
 async def test_the_files_rules_are_watched(tmp_path: Path) -> None:

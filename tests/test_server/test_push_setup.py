@@ -18,7 +18,7 @@ from liqstream.http.app_keys import FIRINGS, RECORDS
 from liqstream.http.push_api import PUSH
 from liqstream.metrics import Metrics
 from liqstream.server.app_keys import METRICS, SETTINGS, SUPERVISOR
-from liqstream.server.push_setup import check_push, push_ctx
+from liqstream.server.push_setup import check_push, push_ctx, push_root_ctx
 from liqstream.settings.load import BadSettingError, load_settings
 from liqstream.settings.table import Settings
 from liqstream.store.owned_records import RecordLimits
@@ -39,7 +39,7 @@ async def running(settings: Settings, kept: dict[str, DictRecords]) -> AsyncIter
     app = web.Application()
     app[SETTINGS], app[METRICS], app[SUPERVISOR] = settings, Metrics(), Supervisor()
     app[FIRINGS], app[RECORDS] = Firings(), _records
-    app.cleanup_ctx.append(push_ctx)
+    app.cleanup_ctx.extend((push_root_ctx, push_ctx))
     runner = web.AppRunner(app)
     await runner.setup()
     try:
