@@ -47,6 +47,9 @@ STREAMS_PER_SOCKET = 180
 _KLINES_PAGE, _OPEN_INTEREST_PAGE, _FUNDING_PAGE = 499, 500, 1000
 """499 bars cost 2 of the weight, 249 bars each; 1500 would cost 10, 150 each."""
 _FUTURES_DATA = "/futures/data"
+FUNDING_RATE = "/fapi/v1/fundingRate"
+FUNDING_LIMIT = Limit(500.0, 300.0, FUNDING_RATE)
+"""Beside the weight: hundreds of markets together would go beyond it."""
 """These paths have a limit of their own."""
 _OPEN_INTEREST_KEPT_MS = 29 * DAY_MS
 """Binance keeps 30 days and refuses a request that begins earlier."""
@@ -81,6 +84,7 @@ class BinanceStyle(Venue):
     limits: ClassVar[tuple[Limit, ...]] = (
         Limit(2400.0, 60.0, used_header="X-MBX-USED-WEIGHT-1M"),
         Limit(1000.0, 300.0, _FUTURES_DATA),
+        FUNDING_LIMIT,
     )
     poll_every_s: ClassVar[float | None] = 5.0
 
@@ -277,7 +281,9 @@ class BinanceStyle(Venue):
         """GET /fapi/v1/fundingRate, 1000 a page."""
         while start_ms < end_ms:
             rows = await rest.get(
-                "/fapi/v1/fundingRate",
+                FUNDING_RATE,
+                1.0,
+                FUNDING_RATE,
                 symbol=symbol,
                 startTime=start_ms,
                 endTime=end_ms - 1,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from typing import ClassVar
 
-from liqstream.feeds.dialects.binance_style import BinanceStyle
+from liqstream.feeds.dialects.binance_style import FUNDING_LIMIT, BinanceStyle
 from liqstream.feeds.pacing import Limit
 
 
@@ -26,5 +26,8 @@ class Aster(BinanceStyle):
         "open interest: its path is in no document",
         "open interest: one side",
     )
-    limits: ClassVar[tuple[Limit, ...]] = (Limit(2400.0, 60.0, used_header="X-MBX-USED-WEIGHT-1M"),)
+    limits: ClassVar[tuple[Limit, ...]] = (
+        Limit(2400.0, 60.0, used_header="X-MBX-USED-WEIGHT-1M"),
+        FUNDING_LIMIT,
+    )
     keeps_open_interest: ClassVar[bool] = False

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+import aiohttp
 import orjson
 import pytest
 from aiohttp import web
 
 from liqstream.feeds.dedupe import Deduplicator
+from liqstream.feeds.exchanges.aster import Aster
 from liqstream.feeds.exchanges.binance import Binance
+from liqstream.feeds.pacing import Budget
+from liqstream.feeds.rest_client import RestClient
 from liqstream.market import DAY_MS, MINUTE_MS, Candle, FundingRate, Liquidation, MarketEvent, MarkPrice
+from liqstream.simulator.clock import MarketClock
+from liqstream.simulator.exchange_server import DIALECTS, SimulatedExchange
 from tests.support.answering import answering
 from tests.support.exchange_messages import kinds, read
+from tests.support.exchange_rig import serving
+from tests.support.market_start import START_MS
+from tests.support.virtual_clock import run_virtually
 
 FIRST_MS = 1_795_003_200_000
 
@@ -162,3 +172,29 @@ async def test_asking_for_pages_comes_to_an_end(last: int | str) -> None:
         funding = venue.funding(rest, "BTCUSDT", start_ms=FIRST_MS, end_ms=FIRST_MS + 120 * DAY_MS)
         assert sum([len(page) async for page in funding]) >= 999
         assert len(asked) <= 5
+
+
+@pytest.mark.simulated
+@pytest.mark.parametrize("venue", [Binance(), Aster()], ids=["binance", "aster"])
+def test_the_funding_of_hundreds_of_markets_is_asked_for_within_its_limit(venue: Binance | Aster) -> None:
+    """500 requests in five minutes, whatever the weight leaves: 520 take more than one such window."""
+    refused, most, took_s = run_virtually(_funding_of(venue, 520))
+    assert refused == 0
+    assert most <= 500
+    assert 300 < took_s < 600
+
+
+async def _funding_of(venue: Binance | Aster, markets: int) -> tuple[int, int, float]:
+    clock_s = asyncio.get_running_loop().time
+    clock = MarketClock(1.0, START_MS, clock_s)
+    exchange = await SimulatedExchange.open(("BTCUSDT",), clock=clock, round_s=60.0, history_days=0)
+    exchange.marked = False
+    async with serving(exchange.app) as port, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{port}{DIALECTS[venue.name].prefix}"
+        rest = RestClient(venue.name, url, session, Budget(venue.limits), venue.refusals)
+        began_s = clock_s()
+        for _ in range(markets):
+            async for _page in venue.funding(rest, "BTCUSDT", start_ms=START_MS - DAY_MS, end_ms=START_MS):
+                pass
+        usage = exchange.usage[venue.name]
+        return usage.refusals, usage.peaks["funding"], clock_s() - began_s
