@@ -13,7 +13,7 @@ from liqstream.heatmap.market_context import ContextNow, ExchangeNow, MarketCont
 from liqstream.heatmap.market_table import fixed
 from liqstream.http.app_keys import MAPS, STORE
 from liqstream.http.made_responses import Cost, made_response
-from liqstream.http.params import exchanges_param, span_param, symbol_param
+from liqstream.http.params import exchanges_param, of_symbol, span_param, symbol_param
 from liqstream.market import FloatArray
 from liqstream.wire.numbers import json_number
 
@@ -127,5 +127,5 @@ async def _contexts_ctx(app: web.Application) -> AsyncIterator[None]:
 
 def add_context_route(app: web.Application) -> None:
     """Serve the context; to be called after STORE's and MAPS' own contexts were added."""
-    app.router.add_get("/api/context/{symbol}", market_context)
+    app.router.add_get(of_symbol("/api/context/{symbol}"), market_context)
     app.cleanup_ctx.append(_contexts_ctx)

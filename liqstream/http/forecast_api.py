@@ -14,7 +14,7 @@ from aiohttp import web
 
 from liqstream.evaluation.issued_score import IssuedWindow, is_map_harmful, score_issued
 from liqstream.http.app_keys import STORE
-from liqstream.http.params import symbol_param
+from liqstream.http.params import of_symbol, symbol_param
 from liqstream.http.responses import json_response, not_found
 from liqstream.ingest.forecast_loop import ForecastLoop
 from liqstream.market import DAY_MS, FloatArray, MarketKey, TimeArray
@@ -161,5 +161,5 @@ async def _grades_ctx(app: web.Application) -> AsyncIterator[None]:
 
 def add_forecast_route(app: web.Application) -> None:
     """Serve the forecast; to be called after STORE's and FORECASTS' own contexts were added."""
-    app.router.add_get("/api/forecast/{symbol}", forecast_of)
+    app.router.add_get(of_symbol("/api/forecast/{symbol}"), forecast_of)
     app.cleanup_ctx.append(_grades_ctx)

@@ -31,6 +31,7 @@ from liqstream.http.params import (
     Span,
     exchanges_param,
     flag_param,
+    of_symbol,
     price_range_param,
     price_step_param,
     required,
@@ -276,8 +277,8 @@ def _total_rows(totals: LiquidationTotals) -> Iterator[dict[str, Any]]:
 def add_api_routes(app: web.Application) -> None:
     """Serve the REST endpoints; app.py sets LATEST, MAPS, STORE, HISTORIES and SYMBOLS."""
     add_latest_route(app)
-    app.router.add_get("/api/heatmap/{symbol}/history", heatmap_history)
-    app.router.add_get("/api/liquidations/{symbol}", realised_liquidations)
+    app.router.add_get(of_symbol("/api/heatmap/{symbol}/history"), heatmap_history)
+    app.router.add_get(of_symbol("/api/liquidations/{symbol}"), realised_liquidations)
     app.router.add_get("/liquidations/heatmap-timeseries", heatmap_timeseries)
     app.router.add_get("/prices/klines", klines)
     app.cleanup_ctx.append(_queues_ctx)
@@ -299,4 +300,4 @@ def add_latest_route(app: web.Application, snapshot_of_exchanges: Handler = late
         """The map of all exchanges, or of those the request names."""
         return await (snapshot_of_exchanges if "exchange" in request.query else latest_heatmap)(request)
 
-    app.router.add_get("/api/heatmap/{symbol}", latest)
+    app.router.add_get(of_symbol("/api/heatmap/{symbol}"), latest)

@@ -18,6 +18,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from liqstream.http.api_description import OPEN_API_PATH, query_names
+from liqstream.http.params import of_symbol
 from liqstream.http.responses import unavailable
 from liqstream.http.stalled_readers import STALLED_S, abort, dropping_stalled_readers
 from liqstream.market.identity import symbol_of
@@ -167,4 +168,4 @@ def add_forwarded_routes(app: web.Application, history_url: str) -> None:
     app[_PRODUCER] = _Producer()
     app.cleanup_ctx.append(_session_ctx)
     for path in PATHS:
-        app.router.add_get(path, forward)
+        app.router.add_get(of_symbol(path), forward)

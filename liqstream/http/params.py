@@ -42,6 +42,8 @@ MAX_USD = 1e15
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _MAX_NUMBER_CHARS = 40
+_NAME = r"[^/]+(?:/[Uu][Ss][Dd][A-Za-z]?(?:(?::|%3[Aa])[^/]+)?)?"
+"""A market's name in a path; what follows a slash in it is a quote, as no other part of a path is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,14 @@ class Span:
     def columns(self) -> int:
         """How many there are, the last perhaps in part."""
         return -(-(self.end_ms - self.start_ms) // self.interval_ms)
+
+
+def of_symbol(path: str) -> str:
+    """A route whose `{symbol}` takes every usual form, that with a slash too: BTC/USDT:USDT.
+
+    A proxy that passes on what is below a path of its own writes an encoded slash as a slash.
+    """
+    return path.replace("{symbol}", f"{{symbol:{_NAME}}}")
 
 
 def symbol_param(request: web.Request, symbol: str) -> str:

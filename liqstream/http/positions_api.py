@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from liqstream.http.app_keys import MEASURED_LAYER
-from liqstream.http.params import symbol_param, usd_param, whole_number
+from liqstream.http.params import of_symbol, symbol_param, usd_param, whole_number
 from liqstream.http.responses import bad_request, json_response, unavailable
 from liqstream.ingest.measured_layer import MEASURED, MeasuredLayer, MeasuredRange
 
@@ -59,4 +59,4 @@ def _range(request: web.Request) -> MeasuredRange:
 
 def add_positions_route(app: web.Application) -> None:
     """Serve the positions; app.py sets MEASURED_LAYER where they are measured."""
-    app.router.add_get("/api/positions/{symbol}", measured_positions)
+    app.router.add_get(of_symbol("/api/positions/{symbol}"), measured_positions)

@@ -28,7 +28,7 @@ from liqstream.evaluation.measured_stored import EXCHANGE, nothing_measured
 from liqstream.evaluation.scoring_data import ScoreError, Span
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.http.app_keys import MAPS, STORE
-from liqstream.http.params import market_param, symbol_param
+from liqstream.http.params import market_param, of_symbol, symbol_param
 from liqstream.http.positions_api import asks_for_measured
 from liqstream.http.responses import bad_request, json_response, not_found, unavailable
 from liqstream.market import MarketKey
@@ -229,5 +229,5 @@ async def _scores_ctx(app: web.Application) -> AsyncIterator[None]:
 
 def add_accuracy_route(app: web.Application) -> None:
     """Serve the score; to be called after STORE's and MAPS' own contexts were added."""
-    app.router.add_get("/api/score/{symbol}", score_of_map)
+    app.router.add_get(of_symbol("/api/score/{symbol}"), score_of_map)
     app.cleanup_ctx.append(_scores_ctx)

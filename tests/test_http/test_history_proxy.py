@@ -117,5 +117,7 @@ async def test_a_name_in_another_form_is_passed_on_as_the_symbol(aiohttp_client:
     async with producer(seen) as url:
         client = await aiohttp_client(proxy(url))
         await client.get(URL("/api/heatmap/BTC%2FUSDT:USDT/history?window=7d", encoded=True))
+        await client.get(URL("/api/heatmap/btc/usdt%3Ausdt/history?window=7d", encoded=True))
         await client.get(URL("/prices/klines?symbol=kPEPE&limit=3", encoded=True))
-    assert [path for path, _ in seen] == [f"{PATH}?window=7d", "/prices/klines?symbol=PEPEUSDT&limit=3"]
+    of_btc = f"{PATH}?window=7d"
+    assert [path for path, _ in seen] == [of_btc, of_btc, "/prices/klines?symbol=PEPEUSDT&limit=3"]
