@@ -61,6 +61,9 @@ FIRING: dict[str, dict[str, str]] = {
 }
 """Series on which a rule fires: all but "Backup" and "Certificate" within a quarter of an hour."""
 
+OF_MANY = f'liqstream_heatmap_stale{{{OURS},symbol="other"}}'
+FOLLOWED = {f"liqstream_markets_followed{{{OURS}}}": "600x40"}
+
 FOREIGN = 'job="node",instance="b"'
 LED = {"liqstream_redis_up": "1x40", "liqstream_redis_led": "1x40"}
 SILENT: dict[str, dict[str, str]] = {
@@ -88,6 +91,7 @@ SILENT: dict[str, dict[str, str]] = {
     "a server without Redis": {
         f"liqstream_redis_up{{{OURS}}}": "0x40", f"liqstream_redis_led{{{OURS}}}": "0x40", **SERVER,
     },
+    "some markets of hundreds are halted": {**SERVER, **FOLLOWED, OF_MANY: "20x40"},
     "an ordinary restart, and a backup of yesterday": {
         **SERVER,
         f"process_start_time_seconds{{{OURS}}}": "1x5 2x40",
@@ -135,7 +139,8 @@ def try_rules(folder: Path, cases: list[dict[str, Any]]) -> None:
 def test_every_rule_fires_when_it_should(tmp_path: Path) -> None:
     """On series made for it, under a job name of the user's own; no other does, and none before."""
     assert sorted(rule["alert"] for rule in rules()) == sorted(FIRING)
-    try_rules(tmp_path, [case(name, series, [name]) for name, series in FIRING.items()])
+    cases = [*FIRING.items(), ("LiqstreamStale", {**SERVER, **FOLLOWED, OF_MANY: "590x40"})]
+    try_rules(tmp_path, [case(name, series, [name]) for name, series in cases])
 
 
 def test_no_rule_fires_when_it_should_not(tmp_path: Path) -> None:
