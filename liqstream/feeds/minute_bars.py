@@ -47,6 +47,8 @@ class MinuteBars:
         """Whether there are any; see the class."""
         # Open time of each symbol's newest closed bar, UTC ms.
         self._closed_ms: dict[str, int] = {}
+        # Of the newest state of the bar that forms: when that opened, and when it was sent.
+        self._forming: dict[str, tuple[int, int]] = {}
         # Open time of the newest bar before which none is known to be missing, of symbols that were fetched.
         self._contiguous_ms: dict[str, int] = {}
         # Symbols of which bars are missing; emptied by `run`.
@@ -74,14 +76,18 @@ class MinuteBars:
         if not bars:
             return [], parsed
         others = [each for each in parsed.events if each not in bars]
-        return [bar for bar in bars if bar.symbol in symbols and self._is_new(bar)], replace(
-            parsed, events=others
-        )
+        new = [bar for bar in bars if bar.symbol in symbols and self._is_new(bar, parsed.sent_ms or 0)]
+        return new, replace(parsed, events=others)
 
-    def _is_new(self, bar: Candle) -> bool:
+    def _is_new(self, bar: Candle, sent_ms: int) -> bool:
         newest_ms = self._closed_ms.get(bar.symbol, -1)
         if bar.open_time_ms <= newest_ms and not is_ahead(newest_ms, self._clock_ms()):
             return False
+        if not bar.closed:
+            newest, this = self._forming.get(bar.symbol, (0, 0)), (bar.open_time_ms, sent_ms)
+            if this < newest and not is_ahead(max(newest), self._clock_ms()):
+                return False
+            self._forming[bar.symbol] = this
         if bar.closed:
             self._closed_ms[bar.symbol] = bar.open_time_ms
             known_ms = self._contiguous_ms.get(bar.symbol)

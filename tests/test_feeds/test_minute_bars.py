@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from aiohttp import web
 
@@ -95,3 +97,6 @@ def test_a_bar_is_delivered_once() -> None:
     assert (new, list(rest.events)) == ([first], [own])
     new, rest = feed.take(Parsed("data", [first]), ("BTCUSDT",))
     assert (new, list(rest.events)) == ([], [])
+    forming = replace(first, open_time_ms=MINUTE_MS, closed=False)
+    for sent_ms, taken in ((5, [forming]), (4, []), (6, [forming])):  # of two sockets during a handover
+        assert feed.take(Parsed("data", [forming], sent_ms=sent_ms), ("BTCUSDT",))[0] == taken
