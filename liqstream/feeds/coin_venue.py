@@ -54,7 +54,7 @@ class _ByCoin(Venue):
         """What may be asked for, over what the exchange lists."""
         found: Mapping[str, Instrument] = await self._above().instruments(rest)
         listed = {name: each for name, each in found.items() if is_symbol(name) and name not in QUOTES}
-        own = _by_coin(listed)
+        own = _by_coin(listed, {name for name, each in listed.items() if each.tradable})
         others = _named_otherwise(own, self.margin_coin)
         contracts = own | others
         self._contracts = {symbol: name for symbol, name in contracts.items() if symbol != name}
@@ -183,10 +183,16 @@ class _ByCoin(Venue):
         return self._of(symbol, await self._above().poll(rest, self.contract(symbol)))
 
 
-def _by_coin(listed: Collection[str]) -> dict[str, str]:
-    """Symbol -> contract: each listed one under its own name, or its coin's where it has no other."""
+def _by_coin(listed: Collection[str], traded: Collection[str]) -> dict[str, str]:
+    """Symbol -> contract: each listed one under its own name, or its coin's where it has no other.
+
+    One that does not trade, not yet or not any more, is no other to one that does.
+    """
     thousands = {
-        canonical(name): name for name in listed if canonical(name) != name and canonical(name) not in listed
+        coin: name
+        for name in listed
+        if (coin := canonical(name)) != name
+        and (coin not in listed or (name in traded and coin not in traded))
     }
     return {name: name for name in listed if name not in thousands.values()} | thousands
 

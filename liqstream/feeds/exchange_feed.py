@@ -292,7 +292,7 @@ class ExchangeFeed(ExchangeFacts):
 
     async def _load_instruments(self) -> None:
         """Learn what the exchange trades, and tell the sockets if that has changed."""
-        before = self._instruments.followed
+        before = self._topics(self._instruments.followed)
         listed = await self._venue.instruments(self._access.client())
         self._count_bad_items("the list of instruments")
         if self._venue.notes and not self._instruments.is_known:
@@ -303,7 +303,8 @@ class ExchangeFeed(ExchangeFacts):
         self._reporter.note("settlement", self._instruments.stand_ins(self.exchange))
         self._reporter.clear("instruments")
         self._reporter.clear("REST")
-        if before != self._instruments.followed:
+        # Also where a symbol is of another contract now: relisted, redenominated, or settled in its own coin.
+        if before != self._topics(self._instruments.followed):
             self._plan_changed.set()
             self._gaps.note_gap()
         self._show_flags()

@@ -55,6 +55,19 @@ async def test_what_is_no_symbol_is_not_offered() -> None:
     assert set(await listing(Okx, "BTCUSDT", *strange).instruments(NO_REST)) == {"BTCUSDT"}
 
 
+async def test_a_contract_that_does_not_trade_takes_no_coin() -> None:
+    """One in single coins is listed days before it trades: until then that by the thousand is the coin's."""
+
+    class Listing(Binance):
+        async def instruments(self, rest: RestClient) -> Mapping[str, Instrument]:
+            pending = Instrument("PEPEUSDT", tradable=False, state="PENDING_TRADING")
+            return {"1000PEPEUSDT": Instrument("1000PEPEUSDT", True, "TRADING"), "PEPEUSDT": pending}
+
+    venue = by_coin(Listing)()
+    assert (await venue.instruments(NO_REST))["PEPEUSDT"].tradable
+    assert venue.contract("PEPEUSDT") == "1000PEPEUSDT"
+
+
 async def test_where_both_are_listed_they_are_two_contracts() -> None:
     """The coin's own is the coin's."""
     venue = listing(Binance, "1000PEPEUSDT", "PEPEUSDT")

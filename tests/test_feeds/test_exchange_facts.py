@@ -9,9 +9,11 @@ from contextlib import aclosing
 import pytest
 from aiohttp import web
 
+from liqstream.feeds.coin_venue import by_coin
 from liqstream.feeds.exchanges.bitget import Bitget
 from liqstream.feeds.exchanges.bybit import Bybit
 from liqstream.feeds.exchanges.hyperliquid import Hyperliquid
+from liqstream.market import Candle
 from tests.support.exchange_rig import connector, simulated_exchange
 from tests.support.faulty_exchange import faulty_exchange
 from tests.support.virtual_clock import run_virtually
@@ -112,4 +114,30 @@ async def _followed_after_s() -> float:
                 if any(record.symbol == "ETHUSDT" for record in batch):
                     assert now_s() >= whole_from_s, "it was followed before it was listed"
                     return now_s() - whole_from_s
+    raise AssertionError("the feed ended")
+
+
+def test_a_symbol_that_is_of_another_contract_now_is_subscribed_to_anew() -> None:
+    """An exchange had it in USDC alone and lists it in USDT: the old channels say nothing of it."""
+    assert run_virtually(_forms_after_s()) < 60.0
+
+
+async def _forms_after_s() -> float:
+    """Seconds from the first list with the new contract to the first state of its bar by the socket."""
+    now_s = asyncio.get_running_loop().time
+    listed_from_s = now_s() + 45.0
+    row = {"symbol": "BTCPERP", "contractType": "LinearPerpetual", "quoteCoin": "USDC", "status": "Trading"}
+    in_usdc = {"retCode": 0, "result": {"list": [row], "nextPageCursor": ""}}
+
+    def answer(request: web.Request) -> web.Response | None:
+        is_list = request.path == "/v5/market/instruments-info"
+        return web.json_response(in_usdc) if is_list and now_s() < listed_from_s else None
+
+    async with faulty_exchange(answer, speed=1.0) as (_, port):
+        # A symbol that is not listed has the list read again soon.
+        feed = connector(port, by_coin(Bybit)(), ("BTCUSDT", "NONEUSDT"), stale_after_s=30.0)
+        async with asyncio.timeout(400.0), aclosing(feed.events()) as batches:
+            async for batch in batches:
+                if any(isinstance(each, Candle) and not each.closed for each in batch):
+                    return now_s() - listed_from_s
     raise AssertionError("the feed ended")
