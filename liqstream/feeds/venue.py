@@ -147,7 +147,7 @@ class Venue(ABC):
 
         At first what a recording without such a list is read by; a live feed takes nothing but the list's.
         """
-        self.announced = AnnouncedFunding(self.exchange)
+        self.announced = AnnouncedFunding(self.exchange, lambda: self.now_ms())  # noqa: PLW0108  it is replaced
         """The funding payments that its streams announce, where they do."""
         self.trials: dict[str, Trial[Any]] = {name: Trial(each) for name, each in self.questions.items()}
         """How its questions stand."""
