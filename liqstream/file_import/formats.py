@@ -55,7 +55,7 @@ CAPTURE_COLUMNS = (
 _NAMES: dict[str, tuple[str, ...]] = {
     "time": (
         *("open_time", "open_time_ms", "start_time", "create_time", "calc_time", "funding_time"),
-        *("timestamp", "time", "time_ms", "unix", "datetime", "date"),
+        *("funding_rate_timestamp", "timestamp", "time", "time_ms", "ts", "unix", "datetime", "date"),
     ),
     "open": ("open",),
     "high": ("high",),
@@ -69,8 +69,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "taker_buy_base_volume",
         "taker_buy_base_asset_volume",
     ),
-    "oi_usd": ("sum_open_interest_value", "open_interest_usd", "open_interest_value"),
-    "oi_base": ("sum_open_interest", "open_interest_base", "open_interest"),
+    "oi_usd": ("sum_open_interest_value", "open_interest_usd", "open_interest_value", "oi_usd"),
+    "oi_base": ("sum_open_interest", "open_interest_base", "open_interest", "oi_ccy"),
     "one_sided": ("one_sided",),
     "funding": ("funding_rate", "last_funding_rate", "rate"),
     "long_usd": ("liquidation_long_usd", "long_usd"),
@@ -84,6 +84,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "closed": ("confirm", "confirmed", "closed", "is_closed", "final", "is_final"),
     "side": ("side", "position_side"),
     "price": ("average_price", "price", "price_usd"),
+    "limit_price": ("price",),
     "quantity": ("accumulated_fill_quantity", "quantity", "quantity_base", "qty", "size"),
 }
 """What we call a column -> how files call it, the better name first; case and spaces do not matter."""
@@ -95,6 +96,9 @@ _OF_TRADES = frozenset(
 
 _IN_CONTRACTS = {"quantity": ("size", "quantity_base"), "oi_base": ("openinterest", "open_interest_base")}
 """Our name -> a column, in small letters, that may count contracts, and the one that counts base coin."""
+
+OI_FACTOR = 1.5
+"""Beyond a bar's prices by so much, open interest in coins and in USD are not of one market."""
 
 _DATED = re.compile(r".+USD[TC]?\d{4,}")
 
@@ -190,9 +194,11 @@ def _bar_open_interest(row: dict[str, str], candle: Candle) -> list[OpenInterest
     closes_ms = candle.open_time_ms + candle.interval_ms
     sides = fields.sides_counted(row.get("one_sided"), candle.exchange)
     base = (fields.optional_amount(row.get("oi_base"), "open interest") or 0.0) / sides
+    usd = (fields.optional_amount(row.get("oi_usd"), "open interest") or 0.0) / sides
+    if base and usd and not candle.low / OI_FACTOR <= usd / base <= candle.high * OI_FACTOR:
+        raise ValueError(f"open interest is {base:g} coins and {usd:g} USD at a price of {candle.close:g}")
     if base:
         return [OpenInterest(candle.exchange, candle.symbol, closes_ms, base, base, "base")]
-    usd = (fields.optional_amount(row.get("oi_usd"), "open interest") or 0.0) / sides
     if usd:
         return [OpenInterest(candle.exchange, candle.symbol, closes_ms, usd / candle.close, usd, "usd")]
     return []
@@ -240,12 +246,14 @@ def _funding(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent
 
 def _liquidation(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent]]:
     at_ms = fields.time_ms(row["time"], "time")
+    # An order that is reported before its fill has an average price of 0: its limit price then stands.
+    has_average = fields.optional_amount(row["price"], "average_price") or "limit_price" not in row
     liquidation = Liquidation(
         market.exchange,
         row_symbol(row, market),
         at_ms,
         "long" if fields.is_long(row["side"], market.exchange) else "short",
-        fields.price(row["price"], "price"),
+        fields.price(row["price" if has_average else "limit_price"], "price"),
         fields.price(row["quantity"], "quantity"),
     )
     return at_ms, [liquidation]

@@ -27,7 +27,7 @@ TIME = str(T0)
 def test_columns_are_known_by_any_of_their_names() -> None:
     """Whatever their case and order; of two names the better one, of equal ones the first."""
     header = ["Price", " Average_Price ", "SIZE", "timestamp", "timestamp", "unknown"]
-    assert column_positions(header) == {"price": 1, "quantity": 2, "time": 3}
+    assert column_positions(header) == {"price": 1, "limit_price": 0, "quantity": 2, "time": 3}
 
 
 @pytest.mark.parametrize(

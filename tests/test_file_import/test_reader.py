@@ -574,3 +574,35 @@ def test_thousands_in_quotes_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path, f"{HEADER},volume", f"{bar_line(0)},999.5", f'{bar_line(1)},"1,999.5"')
     with pytest.raises(ArchiveError, match="marks of thousands"):
         read(path)
+
+
+def test_open_interest_in_coins_that_is_none_is_refused(tmp_path: Path) -> None:
+    """USD in both columns, or contracts in the first; where they are of one market, coins are taken."""
+    header = f"{HEADER},sum_open_interest,sum_open_interest_value"
+    for base, usd in ((5000, 5000), (500_000, 5000)):
+        path = write(tmp_path, header, *(f"{bar_line(i)},{base},{usd}" for i in range(3)))
+        with pytest.raises(ArchiveError, match=r"open interest is .* coins and 5000 USD at a price of 100"):
+            read(path)
+    found = read(write(tmp_path, header, f"{bar_line(0)},50,5100"))
+    assert found.records[0] == OpenInterest("binance", "BTCUSDT", T0 + STEP_MS, 50.0, 50.0, "base")
+
+
+@pytest.mark.parametrize("average", ["0", "", "0.0"])
+def test_an_order_without_an_average_price_has_its_limit(tmp_path: Path, average: str) -> None:
+    """It is reported before its fill; one with neither is bad."""
+    header = "time,side,price,average_price,quantity"
+    rows = [f"{T0},sell,99,{average},2", f"{T0 + 1},sell,99,98,2", f"{T0 + 2},sell,0,{average},2"]
+    found = read(write(tmp_path, header, *rows), "liquidations")
+    assert [each.price_usd for each in found.records if isinstance(each, Liquidation)] == [99.0, 98.0]
+    assert bad_lines(found) == [4]
+
+
+def test_files_of_the_exchanges_own_names(tmp_path: Path) -> None:
+    """As their REST interfaces call what they answer."""
+    path = write(tmp_path, "symbol,fundingRate,fundingRateTimestamp", f"BTCUSDT,0.0001,{T0}")
+    rates = read_archive(path, "funding", exchange="bybit").records
+    assert rates == [FundingRate("bybit", "BTCUSDT", T0, 0.0001)]
+    path = write(tmp_path, "instId,ts,oi,oiCcy,oiUsd", f"BTC-USDT-SWAP,{T0},5000,50,5000000")
+    assert read_archive(path, "metrics", exchange="okx").records == [
+        OpenInterest("okx", "BTCUSDT", T0, 50.0, 50.0, "base")
+    ]
