@@ -34,6 +34,7 @@ from liqstream.server.app_keys import METRICS, SUPERVISOR
 from liqstream.server.early_stop import STOPS, leave, stop_at_once
 from liqstream.server.fd_limit import make_room_for
 from liqstream.server.late_stop import STOP_WITHIN_S, late_stop
+from liqstream.server.listen_check import check_listening
 from liqstream.server.loop_lag import measure_lag
 from liqstream.server.sd_notify import STOPPING, ServiceManager
 from liqstream.server.tls import ServerTls, TlsError
@@ -134,7 +135,7 @@ async def _served(
 ) -> int:
     async with AsyncExitStack() as parts:
         check_exchange_urls(settings)
-        _check_shared_port(settings)
+        await check_listening(settings)
         tls = await asyncio.to_thread(ServerTls.of, settings)
         app = make_app(settings, make_feeds)
         _tell_names(app, settings, tls)
@@ -152,15 +153,6 @@ async def _served(
             await asyncio.sleep(DRAIN_S)
         begin_stop(STOP_WITHIN_S)
         return 0
-
-
-def _check_shared_port(settings: Settings) -> None:
-    """Raise BadSettingError where a shared port would give clients another stream each time they connect."""
-    if settings.reuse_port and not (settings.redis_enabled and settings.port):
-        raise BadSettingError(
-            "LIQSTREAM_REUSE_PORT: processes on one port need REDIS_ENABLED=true, to have one stream, and a "
-            "LIQSTREAM_PORT other than 0"
-        )
 
 
 def _tell_names(app: web.Application, settings: Settings, tls: ServerTls | None) -> None:

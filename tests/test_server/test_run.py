@@ -90,18 +90,17 @@ def test_threads_that_are_still_at_work_do_not_hold_up_a_stop(tmp_path: Path) ->
 
 
 def test_a_server_that_cannot_start_ends_with_1_and_one_line(tmp_path: Path) -> None:
-    """The line says what is wrong, and no traceback follows."""
-    with spawn(tmp_path, LIQSTREAM_TLS_KEY="key.pem") as server:
-        _, log = server.communicate(timeout=20)
-    assert server.returncode == 1
-    (line,) = log.splitlines()
-    assert "LIQSTREAM_TLS_KEY without LIQSTREAM_TLS_CERT" in json.loads(line)["reason"]
-
-
-def test_a_port_is_shared_only_by_servers_of_one_stream(tmp_path: Path) -> None:
-    """Clients would get another stream each time they connect."""
-    with spawn(tmp_path, LIQSTREAM_REUSE_PORT="true") as server:
-        _, log = server.communicate(timeout=20)
-    assert server.returncode == 1
-    (line,) = log.splitlines()
-    assert "need REDIS_ENABLED=true, to have one stream" in json.loads(line)["reason"]
+    """The line says what is wrong, before anything else is done, and no traceback follows."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        metrics = {"LIQSTREAM_METRICS_HOST": "127.0.0.1", "LIQSTREAM_METRICS_PORT": str(port)}
+        for environment, reason in (
+            ({"LIQSTREAM_TLS_KEY": "key.pem"}, "LIQSTREAM_TLS_KEY without LIQSTREAM_TLS_CERT"),
+            (metrics, "cannot use LIQSTREAM_METRICS_HOST=127.0.0.1: Address already in use"),
+        ):
+            with spawn(tmp_path, **environment) as server:
+                _, log = server.communicate(timeout=20)
+            assert server.returncode == 1
+            (line,) = log.splitlines()
+            assert reason in json.loads(line)["reason"]
+    assert not (tmp_path / "x.duckdb").exists()
