@@ -118,6 +118,15 @@ def test_pods_are_locked_and_may_write_only_where_they_must() -> None:
     assert "data" in claimed, "what is collected outlives the pod"
 
 
+def test_a_start_may_take_as_long_as_under_systemd() -> None:
+    """A pod that is killed while a large store is read would never start."""
+    unit = (MANIFEST.parent / "liqstream.service").read_text()
+    allowed_s = int(unit.partition("\nTimeoutStartSec=")[2].split()[0])
+    (container,) = of_kind("StatefulSet")["liqstream-producer"]["spec"]["template"]["spec"]["containers"]
+    probe = container["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= allowed_s
+
+
 def test_probes_ask_what_the_server_answers(demo_url: str) -> None:
     """By the pod's address; a pod that has no map yet is not killed for it."""
     port = urlsplit(demo_url).port
