@@ -64,6 +64,10 @@ def test_compose_names_only_settings_that_exist(name: str) -> None:
         environment = service.get("environment", {})
         ours = {key for key in environment if key.startswith(("LIQSTREAM_", "WS_", "REDIS_"))}
         assert ours <= known
+        if "LIQSTREAM_SYMBOLS" in ours:
+            assert environment["LIQSTREAM_HOSTS"] == "${LIQSTREAM_HOSTS:-}", (
+                "without it strangers' names pass"
+            )
         for volume in service.get("volumes", []):
             source = volume.partition(":")[0]
             assert not source.startswith(".") or (CONFIG / source).exists(), source
