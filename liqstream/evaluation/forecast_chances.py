@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from liqstream.evaluation.forecast_replay import Replay
 from liqstream.market import DAY_MS, HOUR_MS, FloatArray
+from liqstream.model.normal import normal_cdf
 
 BINS = 10
 
@@ -70,7 +70,7 @@ def _random_walk(found: Replay, cases: FloatArray) -> FloatArray:
     """2 (1 - Phi(x / (sigma sqrt(hours)))): a walk's chance to touch a distance (reflection)."""
     spread = np.array(found.volatility) * math.sqrt(found.horizon.length_ms / HOUR_MS)
     z = cases / np.where(spread > 0, spread, np.nan)[:, None, None]
-    touched: FloatArray = 2 * ndtr(-z)
+    touched: FloatArray = 2 * normal_cdf(-z)
     return touched
 
 

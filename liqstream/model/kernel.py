@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtr
 
 from liqstream.market import FloatArray
 from liqstream.model.density import LEVERAGE_GROUPS
 from liqstream.model.margin import BracketTable
+from liqstream.model.normal import normal_cdf
 from liqstream.settings.whole_file import whole_file
 from liqstream.supervision.error_log import in_one_line
 
@@ -106,7 +106,7 @@ class Kernel:
         offsets = tier_offset(leverages)
         edges = _bin_edges(offsets.max() * (1 + _TAIL * TIER_WIDTH), bin_width)
         z = np.clip((edges - offsets[:, None]) / (TIER_WIDTH * offsets[:, None]), -_TAIL, _TAIL)
-        tiers = shares[:, None] * np.diff(ndtr(z), axis=1) / (1 - 2 * ndtr(-_TAIL))
+        tiers = shares[:, None] * np.diff(normal_cdf(z), axis=1) / (1 - 2 * normal_cdf(-_TAIL))
         return _by_group(leverages, tiers)
 
     def _broad_masses(self, bin_width: float) -> FloatArray:
