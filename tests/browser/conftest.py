@@ -31,6 +31,10 @@ FLAGS = (
 )
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
+MARKETS = (
+    *("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT"),
+    *("DOGEUSDT", "ADAUSDT", "LINKUSDT", "AVAXUSDT", "LTCUSDT"),
+)
 DRAWN = """() => {
   const page = globalThis.liqstream;
   const view = page?.mapGrid.focus?.view;
@@ -200,6 +204,13 @@ def open_page(page: Page, watch: Watch) -> Iterator[Callable[..., Opened]]:
 def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of one demo server for all tests of the page that only look at it."""
     with demo_server(tmp_path_factory.mktemp("demo")) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def markets_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a simulated market of ten symbols: enough for the grid of nine and for a menu of markets."""
+    with demo_server(tmp_path_factory.mktemp("markets"), symbols=MARKETS) as url:
         yield url
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import combinations
 
 import pytest
 from playwright.sync_api import Page, Route
 
-from tests.browser.conftest import DRAWN, Opened, Watch
+from tests.browser.conftest import DRAWN, MARKETS, Opened, Watch
 from tests.browser.pixels import freeze
-from tests.support.demo_server import demo_server
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Opened]
@@ -109,18 +108,10 @@ def test_zoomed_to_twice_the_size_the_controls_take_one_line(
     assert chart["height"] > 300
 
 
-@pytest.fixture(scope="module")
-def nine_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Nine simulated markets of one quote coin."""
-    names = ("BTC", "ETH", "SOL", "XRP", "DOGE", "ADA", "AVAX", "LINK", "LTC")
-    with demo_server(tmp_path_factory.mktemp("nine"), symbols=tuple(f"{name}USDT" for name in names)) as url:
-        yield url
-
-
 @pytest.mark.parametrize("context", [{"viewport": {"width": 1380, "height": 800}}], indirect=True)
-def test_markets_that_do_not_fit_are_in_a_menu(page: Page, open_page: Open, nine_url: str) -> None:
+def test_markets_that_do_not_fit_are_in_a_menu(page: Page, open_page: Open, markets_url: str) -> None:
     """None is cut off; "+5" holds the others, and the one chosen from it is in sight."""
-    opened = open_page(nine_url)
+    opened = open_page(markets_url)
     opened.until_indicator("live")
     opened.settle()
 
@@ -130,7 +121,7 @@ def test_markets_that_do_not_fit_are_in_a_menu(page: Page, open_page: Open, nine
         )
         return names
 
-    hidden = 9 - len(shown())
+    hidden = len(MARKETS) - len(shown())
     assert shown()[0] == "BTC"
     assert hidden > 0
     assert page.inner_text(".more-markets option >> nth=0") == f"+{hidden}"
@@ -144,7 +135,7 @@ def test_markets_that_do_not_fit_are_in_a_menu(page: Page, open_page: Open, nine
     assert "LTC" in shown()
     page.set_viewport_size({"width": 2000, "height": 900})
     page.wait_for_selector(".more-markets", state="hidden")
-    assert len(shown()) == 9
+    assert len(shown()) == len(MARKETS)
 
 
 def test_the_colour_bar_says_what_is_where(page: Page, open_page: Open, demo_url: str, watch: Watch) -> None:

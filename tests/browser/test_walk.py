@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +13,6 @@ from playwright.sync_api import Page, Playwright
 
 from tests.browser.conftest import DRAWN, FLAGS, Opened, chromium_path
 from tests.browser.pixels import proof, rest
-from tests.support.demo_server import demo_server
 from tests.support.system_packages import HEADLESS_SHELL
 
 pytestmark = pytest.mark.browser
@@ -67,13 +66,6 @@ TRUE = """() => {
   if (state === 'live' && client.status.state !== 'open') found.push(`live with a socket that is ${client.status.state}`);
   return found;
 }"""
-
-
-@pytest.fixture(scope="module")
-def markets_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A simulated market of three symbols."""
-    with demo_server(tmp_path_factory.mktemp("walk"), symbols=("BTCUSDT", "ETHUSDT", "SOLUSDT")) as url:
-        yield url
 
 
 class Walk:
