@@ -65,7 +65,7 @@ def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     Not kept for the whole run: its market goes on, and would take an eighth of a core from all other tests.
     """
-    with demo_server(tmp_path_factory.mktemp("demo")) as url:
+    with demo_server(tmp_path_factory.mktemp("demo"), LIQSTREAM_HISTORY_DAYS="3") as url:
         yield url
 
 

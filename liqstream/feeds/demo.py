@@ -29,11 +29,13 @@ from liqstream.supervision.clock import Clock
 DEMO_EXCHANGE = SIMULATED
 DEMO_SHARES = (1.0, 0.6, 0.4, 0.25)
 """Open interest of each of the demo's exchanges, as a share of the first's."""
+DEMO_HISTORY_DAYS = 7
+"""The most of its past that is worked out at the start."""
 DEMO_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
 
 
 class DemoFeed(FeedBase):
-    """A Feed of `symbols` on an exchange called "simulated": a week of history, then a round a second.
+    """A Feed of `symbols` on an exchange called "simulated": `history_days` and today, then a round a second.
 
     `number` 1, 2, 3 are "simulated-2" to "simulated-4": the same market with other traders, and less of it.
     `clock` is the market's time, by default the computer's; the exchanges of one market share it.
@@ -48,6 +50,7 @@ class DemoFeed(FeedBase):
         interval_ms: int,
         seed: int = 7,
         number: int = 0,
+        history_days: int = DEMO_HISTORY_DAYS,
         clock: MarketClock | None = None,
         trace_configs: Sequence[TraceConfig] = (),
     ) -> None:
@@ -55,6 +58,7 @@ class DemoFeed(FeedBase):
         self._interval_ms = interval_ms  # of the bars
         self._seed = seed  # of the market, the same for every exchange of the demo
         self._number = number  # 0 to 3: its population and its share
+        self._history_days = history_days  # whole UTC days before today, worked out by _start()
         self._clock = clock  # the market's; None: the computer's, from _start() on
         # Of the inner feed's HTTP calls.
         self._trace_configs = trace_configs
@@ -135,6 +139,7 @@ class DemoFeed(FeedBase):
                 clock=self._clock,
                 population=self._number,
                 share=DEMO_SHARES[self._number],
+                history_days=self._history_days,
             )
         except ValueError as error:
             raise FeedError(str(error)) from None

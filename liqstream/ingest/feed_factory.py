@@ -14,7 +14,7 @@ from yarl import URL
 
 from liqstream.feeds.bar_replay import ReplayFeed, bar_events
 from liqstream.feeds.coin_venue import by_coin
-from liqstream.feeds.demo import DEMO_EXCHANGE, DemoFeed
+from liqstream.feeds.demo import DEMO_EXCHANGE, DEMO_HISTORY_DAYS, DemoFeed
 from liqstream.feeds.exchange_access import Endpoints, Observers
 from liqstream.feeds.exchange_feed import ExchangeFeed
 from liqstream.feeds.feed import Feed
@@ -115,6 +115,7 @@ async def make_feeds(
             settings.symbols,
             interval_ms=interval_ms(settings.interval),
             number=number,
+            history_days=min(settings.history_days, DEMO_HISTORY_DAYS),
             clock=clock,
             trace_configs=trace_configs,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 
 @contextmanager
-def demo_server(folder: Path, symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")) -> Iterator[str]:
+def demo_server(folder: Path, symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT"), **env: str) -> Iterator[str]:
     """The http:// address of a simulated market of these symbols, in a process of its own."""
     command = [sys.executable, "-m", "liqstream", "serve", "--demo", "--symbol", ",".join(symbols)]
     with (
@@ -19,6 +20,7 @@ def demo_server(folder: Path, symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT"))
         subprocess.Popen(
             [*command, "--port", "0", "--db", "demo.duckdb"],
             cwd=folder,
+            env={**os.environ, **env},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

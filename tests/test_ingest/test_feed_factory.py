@@ -118,6 +118,22 @@ async def demo_starts_ms(store: MarketStore, venues: int) -> list[int]:
 
 
 @pytest.mark.simulated
+@pytest.mark.parametrize(("asked", "made"), [(1, 1), (14, 7)])
+async def test_the_demo_has_the_days_asked_for_and_a_week_at_most(
+    tmp_path: Path, asked: int, made: int
+) -> None:
+    """What the model is warmed up on is all that is worked out: each day takes its part of the start."""
+    store = await MarketStore.open(tmp_path / "market.duckdb")
+    (feed,) = await make_feeds(await settings(history_days=asked, demo_start=START), store)
+    assert isinstance(feed, DemoFeed)
+    try:
+        assert (await feed.simulated()).market.first_ms == (START_MS // DAY_MS - made) * DAY_MS
+    finally:
+        await feed.close()
+        await store.close()
+
+
+@pytest.mark.simulated
 async def test_the_demo_starts_at_its_instant_and_goes_on_where_the_store_ends(tmp_path: Path) -> None:
     """Exchanges of one market have one time, and after a restart nobody sees the same minutes twice."""
     store = await MarketStore.open(tmp_path / "market.duckdb")
