@@ -89,7 +89,7 @@ async def test_what_was_found_of_a_unit_outlives_the_feed(tmp_path: Path) -> Non
             await access.examine(["ETHUSDT"], reporter, announce)
             assert (trial.compared, announced, status.last_error) == (compared, [announcements], "")
         assert status.unproven["open interest"] == trial.sentence
-        assert await access.examine(["ETHUSDT"], reporter, announce) == ()
+        assert (await access.examine(["ETHUSDT"], reporter, announce), status.last_error) == ((), "")
         await access.state.sync()
         await access.close()
 

@@ -64,6 +64,19 @@ def test_time_never_runs_backwards(builder: SnapshotBuilder) -> None:
     assert later.timestamp_ms == 1000
 
 
+def test_a_symbol_that_returns_goes_on_with_its_numbers(builder: SnapshotBuilder) -> None:
+    """Nobody is sent a number of this epoch twice; a new epoch begins at 1."""
+    state = state_of(cells_of("binance", 1e6))
+    builder.snapshot_of("BTCUSDT", state, STATUS)
+    builder.snapshot_of("BTCUSDT", state_of(cells_of("binance", 2e6)), STATUS)
+    builder.forget("BTCUSDT")
+    assert builder.last("BTCUSDT") is None
+    assert builder.snapshot_of("BTCUSDT", state, STATUS).position == (7, 3)
+    builder.forget("BTCUSDT")
+    builder.start_epoch(8)
+    assert builder.snapshot_of("BTCUSDT", state, STATUS).position == (8, 1)
+
+
 def test_a_new_epoch_numbers_anew(builder: SnapshotBuilder) -> None:
     """The last snapshot is its first, the next one its second."""
     builder.snapshot_of("BTCUSDT", state_of(cells_of("binance", 1e6)), STATUS)

@@ -11,7 +11,7 @@ import pytest
 
 from liqstream.heatmap.price_grid import Grid
 from liqstream.heatmap.snapshot import HeatmapSnapshot
-from liqstream.heatmap.updates import SnapshotBatch, heatmap_update_generator
+from liqstream.heatmap.updates import OnFailure, SnapshotBatch, heatmap_update_generator
 
 
 def snapshot(symbol: str, seq: int) -> HeatmapSnapshot:
@@ -95,6 +95,35 @@ async def test_a_symbol_that_is_watched_again_is_yielded_anew(market: Market) ->
             while market.wake.is_set():  # noqa: ASYNC110  the generator clears it without another sign
                 await asyncio.sleep(0)
         assert {one.symbol: one.seq for one in await pending} == {"B": 1}
+
+
+async def test_a_symbol_that_fails_stops_the_others_only_where_all_fail(market: Market) -> None:
+    """It is reported by name; what nobody reports, or stops every symbol, ends the generator."""
+    reported: list[tuple[str, str, float]] = []
+    broken = {"B"}
+
+    async def latest(symbol: str) -> HeatmapSnapshot | None:
+        if symbol in broken:
+            raise ValueError(f"no {symbol}")
+        return await market.latest(symbol)
+
+    def updates(on_failure: OnFailure | None) -> AsyncIterator[SnapshotBatch]:
+        return heatmap_update_generator(
+            latest,
+            active_symbols=lambda: market.active,
+            interval_s=lambda: 0.01,
+            wake=market.wake,
+            on_failure=on_failure,
+        )
+
+    going_on = updates(lambda name, error, retry_s: reported.append((name, str(error), retry_s)))
+    assert await next_batch(going_on) == {"A": 1}
+    assert reported == [("map-B", "no B", 0.01)]
+    with pytest.raises(ValueError, match="no B"):
+        await next_batch(updates(None))
+    broken.add("A")
+    with pytest.raises(ValueError, match="no A"):
+        await next_batch(going_on)
 
 
 async def test_a_symbol_without_data_is_left_out(market: Market) -> None:
