@@ -48,6 +48,31 @@ def test_settings_outlive_the_logo_and_the_page(open_page: Open, demo_url: str) 
     assert opened.state("panel") is True
 
 
+def test_two_tabs_undo_nothing_of_each_other(open_page: Open, page: Page, demo_url: str) -> None:
+    """An alert set in one is watched by the other too, and what each of them chose is remembered."""
+    open_page(demo_url)
+    other = page.context.new_page()
+    other.goto(f"{demo_url}/?symbol=ETHUSDT")
+    other.wait_for_function(DRAWN)
+    for tab in (page, other):
+        tab.keyboard.press("a")
+        tab.click(".popover >> text=drag it on the axis")
+        tab.keyboard.press("Escape")
+        other.keyboard.press("a")
+        other.wait_for_selector(".chip >> text=BTCUSDT")
+        other.keyboard.press("Escape")
+    page.keyboard.press("t")
+    other.keyboard.press("u")
+    page.keyboard.press("a")
+    page.wait_for_selector(".chip >> text=ETHUSDT")
+    fresh = page.context.new_page()
+    fresh.goto(demo_url)
+    fresh.wait_for_function(DRAWN)
+    assert (theme(fresh), fresh.evaluate("liqstream.store.state.utc")) == ("light", True)
+    fresh.keyboard.press("a")
+    assert fresh.locator(".chip").count() == 2
+
+
 def test_without_storage_everything_works_and_the_page_says_so(
     open_page: Open, page: Page, demo_url: str
 ) -> None:

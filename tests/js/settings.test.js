@@ -1,6 +1,8 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { savedLayouts, saveLayout } from "../../web/js/state/layouts.js";
+import { marketPatch } from "../../web/js/state/price-range-choice.js";
 import { rememberedState, rememberSettings } from "../../web/js/state/settings.js";
 import { keep, onUnsaved, recall } from "../../web/js/state/storage.js";
 import { initialState } from "../../web/js/state/view-state.js";
@@ -27,10 +29,26 @@ test("taste is remembered, what is looked at is not", () => {
   const state = { ...initialState(), theme: /** @type {const} */ ("light"), utc: true, panel: false, low: 500 };
   rememberSettings(state, new Set(["low"]));
   assert.deepEqual(rememberedState(), initialState());
-  rememberSettings(state, new Set(["utc"]));
+  rememberSettings(state, new Set(["theme", "utc", "panel"]));
   assert.deepEqual(rememberedState(), { ...initialState(), theme: "light", utc: true, panel: false });
-  rememberSettings(initialState(), new Set(["theme"]));
+  rememberSettings(initialState(), new Set(["theme", "utc", "panel"]));
   assert.deepEqual(rememberedState(), initialState());
+});
+
+test("what another tab keeps is neither hidden nor undone by what this one kept before", () => {
+  keep("liqstream.settings", "palette=magma");
+  stored.set("liqstream.settings", "theme=light"); // by another tab
+  rememberSettings({ ...initialState(), utc: true }, new Set(["utc"]));
+  assert.deepEqual(rememberedState(), { ...initialState(), theme: "light", utc: true });
+  saveLayout("A", ["BTCUSDT:3d"]);
+  stored.set("liqstream.layouts", JSON.stringify([["B", "ETHUSDT:3d"], ["A", "BTCUSDT:3d"]]));
+  saveLayout("C", ["BTCUSDT:7d"]);
+  assert.deepEqual(savedLayouts().map(({ name }) => name), ["C", "B", "A"]);
+  stored.set("liqstream.fits", JSON.stringify([["XRPUSDT", { fit: "map", prices: [] }]]));
+  marketPatch({ ...initialState(), symbol: "BTCUSDT", fit: "candles" }, "ETHUSDT");
+  const fits = new Map(JSON.parse(stored.get("liqstream.fits") ?? "[]"));
+  assert.deepEqual([...fits.keys()], ["XRPUSDT", "BTCUSDT"]);
+  for (const key of ["settings", "layouts", "fits"]) stored.delete(`liqstream.${key}`);
 });
 
 test("what cannot be stored lasts as long as the page, and that is told once", () => {

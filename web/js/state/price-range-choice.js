@@ -32,8 +32,8 @@ export function marketPatch(state, symbol) {
   if (state.symbol) {
     fits.set(state.symbol, { fit: state.fit, prices: state.prices });
     owned.set(state.symbol, { low: state.low, high: state.high, if: state.if });
+    save(state);
   }
-  save();
   const alone = state.grid === 1 && !state.cells.length;
   const times = alone || state.cells.length ? [] : state.times;
   const { fit, prices } = fits.get(symbol) ?? { fit: state.fit === "free" ? "near" : state.fit, prices: [] };
@@ -65,10 +65,14 @@ function load() {
   }
 }
 
-/** A dragged range is of its day: only the modes outlive the page. */
-function save() {
-  const modes = [...fits]
-    .filter(([, { fit }]) => fit !== "free")
-    .map(([symbol, { fit }]) => [symbol, { fit, prices: [] }]);
-  keep(KEY, JSON.stringify(modes));
+/**
+ * Beside those of other markets, which another tab may have kept. A dragged range is of its day: only the
+ * modes outlive the page.
+ * @param {ViewState} state
+ */
+function save({ symbol, fit }) {
+  const kept = new Map(load());
+  if (fit === "free") kept.delete(symbol);
+  else kept.set(symbol, { fit, prices: [] });
+  keep(KEY, JSON.stringify([...kept]));
 }

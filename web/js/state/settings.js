@@ -28,16 +28,19 @@ export function rememberedState() {
 }
 
 /**
- * Remembers what the viewer chose, if any of that changed.
+ * Remembers what of the viewer's taste was changed; the rest may have been changed in another tab.
  * @param {ViewState} state
  * @param {Set<keyof ViewState>} changed
  */
 export function rememberSettings(state, changed) {
-  if (!REMEMBERED.some((key) => changed.has(key))) return;
-  keep(KEY, formatState({ ...initialState(), ...only(state) }));
+  const chosen = REMEMBERED.filter((key) => changed.has(key));
+  if (chosen.length) keep(KEY, formatState({ ...rememberedState(), ...only(state, chosen) }));
 }
 
-/** @param {ViewState} state */
-function only(state) {
-  return /** @type {Partial<ViewState>} */ (Object.fromEntries(REMEMBERED.map((key) => [key, state[key]])));
+/**
+ * @param {ViewState} state
+ * @param {readonly (keyof ViewState)[]} [keys]
+ */
+function only(state, keys = REMEMBERED) {
+  return /** @type {Partial<ViewState>} */ (Object.fromEntries(keys.map((key) => [key, state[key]])));
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** @type {Map<string, string>} what was kept by this page, stored or not */
+/** @type {Map<string, string>} what could not be stored; the rest another tab may have changed since */
 const held = new Map();
 let unsaved = false;
 /** @type {Set<() => void>} */
@@ -31,16 +31,28 @@ export function recall(key) {
  * @returns {boolean} whether it outlives the page
  */
 export function keep(key, text) {
-  held.set(key, text);
   try {
     localStorage.setItem(key, text);
+    held.delete(key);
     return true;
   } catch {
+    held.set(key, text);
     const first = !unsaved;
     unsaved = true;
     if (first) for (const listener of listeners) listener();
     return false;
   }
+}
+
+/**
+ * Calls `listener` with what another tab of this browser keeps under a key, whenever it does.
+ * @param {string} key
+ * @param {(text: string) => void} listener
+ */
+export function onKeptElsewhere(key, listener) {
+  addEventListener("storage", (event) => {
+    if (event.key === key && event.newValue !== null) listener(event.newValue);
+  });
 }
 
 /**

@@ -8,7 +8,7 @@ import { due, noRules, readRules, watches } from "./alert-rules.js";
 import { price as priceText, partText } from "../data/format.js";
 import { announce, h, put } from "../panels/dom.js";
 import { putAnew } from "../panels/popover.js";
-import { keep, recall } from "../state/storage.js";
+import { keep, onKeptElsewhere, recall } from "../state/storage.js";
 import { RaisedList } from "./raised-list.js";
 import { ServerAlerts } from "./server-alerts.js";
 
@@ -48,6 +48,7 @@ export class Alerts {
 
   constructor() {
     document.body.append(this.#toasts);
+    onKeptElsewhere(KEY, () => this.#take(load()));
   }
 
   get watching() {
@@ -62,8 +63,13 @@ export class Alerts {
 
   /** @param {Partial<Rules>} change */
   set(change) {
-    this.rules = { ...this.rules, ...change };
+    this.#take({ ...this.rules, ...change });
     keep(KEY, JSON.stringify(this.rules));
+  }
+
+  /** @param {Rules} rules */
+  #take(rules) {
+    this.rules = rules;
     this.#drawLevels();
     for (const listener of this.#listeners) listener();
   }

@@ -9,7 +9,7 @@ import { Clock } from "../data/format.js";
 import { merged, newest, readNotices } from "../data/notices.js";
 import { store } from "../page-facts.js";
 import { h, put } from "../panels/dom.js";
-import { keep, recall } from "../state/storage.js";
+import { keep, onKeptElsewhere, recall } from "../state/storage.js";
 
 const KEY = "liqstream.raised";
 
@@ -22,9 +22,8 @@ export class RaisedList {
 
   constructor() {
     // Another tab's alerts are of this browser too.
-    addEventListener("storage", ({ key, newValue }) => {
-      if (key !== KEY) return;
-      this.#own = newest([...this.#own, ...readNotices(newValue)]);
+    onKeptElsewhere(KEY, (text) => {
+      this.#own = newest([...this.#own, ...readNotices(text)]);
       this.draw();
     });
   }
