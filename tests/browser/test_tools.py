@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import WebSocket, WebSocketRoute, expect
+from playwright.sync_api import Page, WebSocket, WebSocketRoute, expect
 
 from tests.browser.conftest import PHONE, Opened
 from tests.browser.pixels import cropped, freeze, rest, share_off
@@ -110,6 +110,34 @@ def test_an_alert_is_set_on_the_axis_dragged_and_raised_when_crossed(open_page: 
     page.wait_for_selector(".toast")
     assert any("BTCUSDT" in text for text in page.locator(".toast").all_inner_texts())
     assert ": $" in page.inner_text(".popover .raised-last")
+
+
+# As on phones. A headless browser gives pages no permission, so what a worker is asked to show is kept.
+ONLY_WORKERS_NOTIFY = """globalThis.shown = [];
+ServiceWorkerRegistration.prototype.showNotification = async function (title, { body }) { shown.push([this.active?.scriptURL, title, body]); };
+Notification = class { static permission = 'granted';
+  static requestPermission = async () => 'granted';
+  constructor() { throw new TypeError('Illegal constructor. Use ServiceWorkerRegistration.showNotification() instead.'); } }"""
+
+
+def test_an_alert_notifies_and_sounds_also_where_a_browser_lacks_what_it_takes(
+    page: Page, open_page: Open, demo_url: str
+) -> None:
+    """On phones only a service worker shows notifications; without Web Audio there is no sound: neither is an error."""
+    page.add_init_script(f"{ONLY_WORKERS_NOTIFY}; delete window.AudioContext;")
+    open_page(demo_url)
+    page.click("#alerts-button")
+    for name in ("Browser notification", "Sound"):
+        page.check(f".popover .rule >> text={name}")
+    for at, text in enumerate(("30", "0.1")):
+        page.locator(".rule input[type=number]").nth(at).fill(text)
+        page.locator(".rule input[type=number]").nth(at).press("Tab")
+    page.locator(".rule input[type=checkbox]").nth(0).check()
+    page.wait_for_selector(".toast")
+    page.wait_for_function("() => shown.length")
+    worker, title, body = page.evaluate("() => shown[0]")
+    assert (worker, title) == (f"{demo_url}/push-worker.js", "liqstream BTCUSDT")
+    assert body
 
 
 PRESS = """keys => { for (const key of keys) document.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));

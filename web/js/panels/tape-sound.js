@@ -33,7 +33,7 @@ export class TapeSound {
   /** Switches it on or off. */
   toggle() {
     const audio = this.#audio;
-    this.#audio = audio ? null : new AudioContext();
+    this.#audio = audio || !globalThis.AudioContext ? null : new AudioContext();
     this.#freeAt = 0;
     if (audio) void audio.close();
   }

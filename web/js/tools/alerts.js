@@ -6,9 +6,10 @@
 
 import { due, noRules, readRules, watches } from "./alert-rules.js";
 import { price as priceText, partText } from "../data/format.js";
-import { announce, h, put } from "../panels/dom.js";
+import { announce, h, note, put } from "../panels/dom.js";
 import { putAnew } from "../panels/popover.js";
 import { keep, onKeptElsewhere, recall } from "../state/storage.js";
+import { beep, mayNotify, notify } from "./attention.js";
 import { RaisedList } from "./raised-list.js";
 import { ServerAlerts } from "./server-alerts.js";
 
@@ -135,9 +136,7 @@ export class Alerts {
     this.#drawToasts();
     setTimeout(() => this.#drop(toast), SHOWN_MS);
     announce(`${of}: ${text}`);
-    if (this.rules.notify && "Notification" in window && Notification.permission === "granted") {
-      new Notification(`liqstream ${of}`, { body: text, tag: of + text });
-    }
+    if (this.rules.notify) void notify(`liqstream ${of}`, { body: text, tag: of + text });
     if (this.rules.sound) beep();
   }
 
@@ -266,7 +265,8 @@ export class Alerts {
    * @param {HTMLInputElement} input of the form, which shows whether it is allowed
    */
   async #setNotify(on, input) {
-    const allowed = on && "Notification" in window && (await Notification.requestPermission()) === "granted";
+    const allowed = on && (await mayNotify());
+    if (on && !allowed) note("This browser allows no notifications here");
     input.checked = allowed;
     this.set({ notify: allowed });
   }
@@ -309,15 +309,3 @@ function load() {
   }
 }
 
-function beep() {
-  const audio = new AudioContext();
-  const tone = audio.createOscillator();
-  const volume = audio.createGain();
-  tone.frequency.value = 880;
-  volume.gain.setValueAtTime(0.12, audio.currentTime);
-  volume.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.5);
-  tone.connect(volume).connect(audio.destination);
-  tone.start();
-  tone.stop(audio.currentTime + 0.5);
-  tone.onended = () => void audio.close();
-}
