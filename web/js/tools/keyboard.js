@@ -25,14 +25,38 @@ const OWN_KEYS = new Set(["INPUT", "SELECT", "TEXTAREA"]);
 export function listen(shortcuts) {
   const byKey = new Map(shortcuts.flatMap((shortcut) => shortcut.keys.map((key) => [key, shortcut])));
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (isCommand(event) || event.defaultPrevented) return;
     if (OWN_KEYS.has(/** @type {HTMLElement} */ (event.target).tagName) && event.key !== "Escape") return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const key = shortcutKey(event);
     const shortcut = byKey.get(key);
     if (!shortcut) return;
     if (document.querySelector("dialog[open]")) return; // it has the keyboard for itself
     if (shortcut.run(key, event) !== false) event.preventDefault();
   });
+}
+
+/**
+ * Whether a press is meant for the browser. A sign that takes Alt, or Ctrl and Alt, to be written, as
+ * brackets do on many keyboards, is not.
+ * @param {Pick<KeyboardEvent, "key" | "altKey" | "ctrlKey" | "metaKey">} event
+ */
+export function isCommand({ key, altKey, ctrlKey, metaKey }) {
+  const isWritten = altKey && /^[^\p{L}\p{N}\s]$/u.test(key);
+  return metaKey || ((altKey || ctrlKey) && !isWritten);
+}
+
+/** Signs of a US keyboard where other scripts have letters. @type {Record<string, string>} */
+const SIGNS = { BracketLeft: "[", BracketRight: "]", Comma: ",", Period: "." };
+
+/**
+ * The key by its letter, or by its place where a keyboard writes another script.
+ * @param {Pick<KeyboardEvent, "key" | "code">} event
+ */
+export function shortcutKey({ key, code }) {
+  if (key.length !== 1) return key;
+  const isOther = /\p{L}/u.test(key) && !/\p{Script=Latin}/u.test(key);
+  if (!isOther) return key.toLowerCase();
+  return /^Key[A-Z]$/.test(code) ? code[3].toLowerCase() : (SIGNS[code] ?? key);
 }
 
 /**
