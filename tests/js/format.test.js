@@ -58,6 +58,17 @@ test("a leverage group is written by its ends", () => {
   assert.equal(leverageText(["whale"], 0), "whale");
 });
 
+test("dates are of the calendar that exchanges count by, in every locale", (t) => {
+  const { DateTimeFormat } = Intl;
+  t.after(() => (Intl.DateTimeFormat = DateTimeFormat));
+  // The viewer's own locale, which Node takes from its environment.
+  Intl.DateTimeFormat = /** @type {any} */ (function (/** @type {any} */ _, /** @type {any} */ form) {
+    return new DateTimeFormat("fa-IR", form);
+  });
+  assert.match(new Clock(true).format(Date.UTC(2026, 10, 27), "day"), /^27 /);
+  assert.equal(new Clock(true).format(Date.UTC(2026, 10, 27), "year"), "2026");
+});
+
 test("the zone of the time axis is its offset", () => {
   assert.equal(new Clock(true).offsetText(0), "UTC");
   const clock = new Clock(false);

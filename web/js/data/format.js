@@ -11,6 +11,8 @@ import { tiersText } from "../state/leverage-tiers.js";
  * units and figures beside them.
  */
 const LATIN = { numberingSystem: "latn" };
+/** Exchanges count days by it; other calendars begin their months within those that the time axis marks. */
+const CALENDAR = { calendar: "gregory" };
 /** @type {Map<number, Intl.NumberFormat>} */
 const numbers = new Map();
 
@@ -209,7 +211,8 @@ export class Clock {
     let format = this.#formats.get(form);
     if (!format) {
       const zone = this.#utc ? { timeZone: "UTC" } : {};
-      format = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", ...LATIN, ...FORMS[form] });
+      const style = { hourCycle: /** @type {const} */ ("h23"), ...LATIN, ...CALENDAR };
+      format = new Intl.DateTimeFormat(undefined, { ...zone, ...style, ...FORMS[form] });
       this.#formats.set(form, format);
     }
     return format.format(ms);
