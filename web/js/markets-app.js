@@ -30,6 +30,7 @@ let view = initialView;
 /** @type {MarketTable | null} */
 let held = null;
 let failure = "";
+let isAsking = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let pausing;
 
@@ -77,10 +78,12 @@ function showState() {
   } else put(empty, h("strong", {}, "Loading markets"));
 }
 
-/** Fetches a table, unless the stream is there to bring it. */
+/** Fetches a table, one at a time: a server that hangs would be asked ever more. */
 async function poll() {
+  if (isAsking) return;
+  isAsking = true;
   try {
-    const newest = await fetchMarkets();
+    const newest = await fetchMarkets().finally(() => (isAsking = false));
     if (isNewer(newest, held)) show(newest, true);
     else status.took(newest, true);
   } catch (error) {

@@ -70,6 +70,7 @@ export class EventStream {
     const asking = (this.#asking = new AbortController());
     const isOver = () => this.#asking !== asking;
     this.#onState("connecting");
+    this.#endSilence(asking);
     try {
       const response = await fetchWithToken(address, {
         signal: asking.signal,
@@ -89,6 +90,12 @@ export class EventStream {
     this.#waitMs = Math.min(LONGEST_WAIT_MS, this.#waitMs * 2);
   }
 
+  /** Gives up what stays silent from here on, also before its first byte. @param {AbortController} asking */
+  #endSilence(asking) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => asking.abort(), SILENCE_MS);
+  }
+
   /**
    * @param {ReadableStream<Uint8Array>} body
    * @param {AbortController} asking
@@ -98,8 +105,7 @@ export class EventStream {
     const decoder = new TextDecoder();
     let text = "";
     for (;;) {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => asking.abort(), SILENCE_MS);
+      this.#endSilence(asking);
       const { value, done } = await reader.read();
       if (done || this.#asking !== asking) return;
       this.#waitMs = FIRST_WAIT_MS;

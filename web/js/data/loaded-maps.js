@@ -37,7 +37,8 @@ export class LoadedMaps extends Map {
 export function newEntry(key, window, onNews) {
   const market = new Market(key.split(":")[0]);
   const none = { loading: null, planes: null, columns: null, detail: null, wanted: null, error: "" };
-  const entry = { key, market, window, ...none, reloadAt: 0, appended: 0, klinesAt: 0, liquidationsTo: 0 };
+  const at = { reloadAt: 0, appended: 0, klinesAt: 0, liquidationsTo: 0 };
+  const entry = { key, market, window, ...none, ...at, asked: new Map() };
   market.subscribe((change) => {
     if (change === "behind") entry.reloadAt ||= performance.now() + 1500;
     if (change === "appended") entry.appended += 1;

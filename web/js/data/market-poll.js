@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ANSWER_MS, within } from "./patience.js";
 import { fetchWithToken } from "./token.js";
 
 /** @typedef {import("../wire/market-table.js").MarketTable} MarketTable */
@@ -15,8 +16,10 @@ const ADDRESS = "api/markets";
  * @returns {Promise<MarketTable>} Throws with the server's own sentence where there is none.
  */
 export async function fetchMarkets() {
-  const response = await fetchWithToken(ADDRESS, { headers: { accept: "application/json" } });
-  const body = await response.json().catch(() => ({}));
+  const { response, body } = await within(ANSWER_MS, undefined, async (signal) => {
+    const response = await fetchWithToken(ADDRESS, { signal, headers: { accept: "application/json" } });
+    return { response, body: await response.json().catch(() => ({})) };
+  });
   if (!response.ok) throw new Error(String(body.error ?? `HTTP ${response.status}`).slice(0, 200));
   const { timestamp, epoch, seq, markets } = body;
   /** @type {string[]} */

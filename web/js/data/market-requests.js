@@ -27,6 +27,7 @@ import { INTERVALS_MS, WINDOWS } from "../state/time-windows.js";
  * @property {import("./detail.js").Detail | null} detail the part of the prices that is loaded; null: all
  * @property {import("./detail.js").Detail | null} wanted what was wanted when it was last looked at
  * @property {import("./rest-client.js").ColumnsResponse | null} columns the newest, with their mix
+ * @property {Map<string, unknown>} asked what is under way, by its kind
  * @property {number} liquidationsTo UTC ms up to which they are complete; 0: none are
  */
 
@@ -83,7 +84,16 @@ export async function requestHistory(entry, address, { exchanges, tiers, signal 
  * @param {boolean} asNow whether they stand for the snapshot that no socket brings
  * @returns {Promise<boolean>} whether the server answered
  */
-export async function requestColumns(entry, asNow) {
+export function requestColumns(entry, asNow) {
+  return once(entry, "columns", entry.market.chosen.join(), () => askColumns(entry, asNow));
+}
+
+/**
+ * @param {LoadedMarket} entry
+ * @param {boolean} asNow
+ * @returns {Promise<boolean>}
+ */
+async function askColumns(entry, asNow) {
   const { market } = entry;
   const { symbol, chosen } = market;
   const askedAt = performance.now();
@@ -104,14 +114,14 @@ export async function requestColumns(entry, asNow) {
  * @param {string} interval
  */
 export async function requestCandles(entry, interval) {
-  const { symbol, chosen } = entry.market;
+  const { symbol, chosen, matrix } = entry.market;
   const limit = Math.min(50, entry.appended + 2);
   entry.appended = 0;
   entry.klinesAt = performance.now();
   try {
     const { data } = await fetchKlines(symbol, interval, limit, chosen);
-    if (!entry.market.isOf(chosen)) return;
-    const newest = entry.market.matrix && entry.market.matrix.timeOf(entry.market.matrix.end - 1);
+    if (!matrix || entry.market.matrix !== matrix) return; // they may be of bars of another length
+    const newest = matrix.timeOf(matrix.end - 1);
     for (const kline of data) {
       const timeMs = typeof kline.timestamp === "number" ? kline.timestamp : Date.parse(kline.timestamp);
       if (timeMs !== newest) entry.market.takeCandle(timeMs, kline);
@@ -127,8 +137,18 @@ export async function requestCandles(entry, interval) {
  * @param {string} interval
  */
 export async function requestLiquidations(entry, interval) {
-  const { symbol, chosen, matrix, now } = entry.market;
+  const { matrix, now } = entry.market;
   if (!matrix || (now && now.timeMs < entry.liquidationsTo)) return;
+  await once(entry, "liquidations", matrix, () => askLiquidations(entry, interval, matrix));
+}
+
+/**
+ * @param {LoadedMarket} entry
+ * @param {string} interval
+ * @param {import("./history-matrix.js").HistoryMatrix} matrix that they are to be shown with
+ */
+async function askLiquidations(entry, interval, matrix) {
+  const { symbol, chosen } = entry.market;
   const to = matrix.timeOf(matrix.end) + matrix.intervalMs;
   const whole = entry.liquidationsTo === 0;
   const { spanMs } = WINDOWS[entry.window];
@@ -136,12 +156,33 @@ export async function requestLiquidations(entry, interval) {
   const from = entry.liquidationsTo || to - Math.max(DAY_MS, spanMs) - 2 * matrix.intervalMs;
   try {
     const response = await fetchLiquidations(symbol, from, to, interval, chosen);
-    if (!entry.market.isOf(chosen)) return;
+    if (entry.market.matrix !== matrix) return true; // totals of other intervals would be counted twice
     // The newest interval's totals still grow, and an event may arrive late: request it again.
     entry.liquidationsTo = matrix.timeOf(matrix.end) - 2 * (INTERVALS_MS[interval] ?? 0);
     entry.market.takeLiquidations(response, { whole });
+    return true;
   } catch {
-    entry.market.missLiquidations(); // requested again in a few seconds, from where it stood
+    // Requested again in a few seconds, from where it stood.
+    if (entry.market.matrix === matrix) entry.market.missLiquidations();
+    return false;
+  }
+}
+
+/**
+ * Asks what is not under way already: a server that hangs would be asked ever more.
+ * @param {LoadedMarket} entry
+ * @param {string} kind
+ * @param {unknown} question of that kind, by which it is known
+ * @param {() => Promise<boolean>} ask
+ * @returns {Promise<boolean>} whether it was asked, and answered
+ */
+async function once(entry, kind, question, ask) {
+  if (entry.asked.has(kind) && entry.asked.get(kind) === question) return false;
+  entry.asked.set(kind, question);
+  try {
+    return await ask();
+  } finally {
+    if (entry.asked.get(kind) === question) entry.asked.delete(kind);
   }
 }
 

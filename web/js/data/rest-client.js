@@ -9,6 +9,7 @@ import { fetchWithToken } from "./token.js";
 import { detailParam } from "./detail.js";
 import { takeFirst } from "./first-history.js";
 import { decodeHistory } from "./history-codec.js";
+import { ANSWER_MS, HISTORY_MS, within } from "./patience.js";
 
 /**
  * @typedef {object} ColumnsResponse of GET /api/heatmap/{symbol}?columns=1
@@ -136,10 +137,11 @@ export async function checked(response) {
  * @param {string} address
  * @param {AbortSignal} [signal]
  */
-async function json(address, signal) {
-  return (
-    await checked(await fetchWithToken(address, { signal, headers: { accept: "application/json" } }))
-  ).json();
+function json(address, signal) {
+  return within(ANSWER_MS, signal, async (limited) => {
+    const init = { signal: limited, headers: { accept: "application/json" } };
+    return (await checked(await fetchWithToken(address, init))).json();
+  });
 }
 
 /**
@@ -174,11 +176,13 @@ export function historyAddress(symbol, window, interval, exchanges, byLeverage =
  * @param {AbortSignal} [signal]
  * @returns {Promise<import("./history-codec.js").History>}
  */
-export async function fetchHistory(address, signal) {
-  const first = await takeFirst(address);
-  if (first?.body) return decodeHistory(first.body);
-  const response = first?.response ?? (await fetchWithToken(address, { signal }));
-  return decodeHistory(await (await checked(response)).arrayBuffer());
+export function fetchHistory(address, signal) {
+  return within(HISTORY_MS, signal, async (limited) => {
+    const first = await takeFirst(address);
+    if (first?.body) return decodeHistory(first.body);
+    const response = first?.response ?? (await fetchWithToken(address, { signal: limited }));
+    return decodeHistory(await (await checked(response)).arrayBuffer());
+  });
 }
 
 /**
