@@ -65,6 +65,16 @@ def test_without_websocket_it_polls_and_comes_back(
         assert received >= 1
 
 
+def test_a_browser_without_websocket_polls(page: Page, open_page: Open, replay_url: str) -> None:
+    """An extension took it away: the map and the table of markets come by HTTP, and say so."""
+    page.add_init_script("delete window.WebSocket")
+    opened = open_page(replay_url)
+    opened.until_indicator("polling")
+    page.goto(f"{replay_url}/markets")
+    page.wait_for_selector(".market-table tbody a")
+    opened.until_indicator("polling")
+
+
 def test_a_silent_line_turns_amber_then_red_and_heals(page: Page, open_page: Open, replay_url: str) -> None:
     """An open socket that says nothing is judged by what it leaves unanswered: amber in 4 s, red in 9."""
     page.add_init_script(PROMPT)

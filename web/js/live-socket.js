@@ -7,6 +7,7 @@
 
 import { price as priceText } from "./data/format.js";
 import { oncePerFrame } from "./data/once-per-frame.js";
+import { PageSocket, socketAddress } from "./data/page-socket.js";
 import { token } from "./data/token.js";
 import { LAYOUT } from "./map-grid.js";
 import { ConnectionIndicator } from "./panels/connection-indicator.js";
@@ -20,7 +21,7 @@ import { LiqstreamClient } from "./websocket-client.js";
  * @returns {{ client: LiqstreamClient, connection: ConnectionIndicator }} connecting
  */
 export function startLiveSocket({ store, mapGrid, loader }) {
-  const client = new LiqstreamClient(socketAddress(), { token: token() });
+  const client = new LiqstreamClient(socketAddress(), { token: token(), WebSocket: PageSocket });
   const connection = new ConnectionIndicator(client, loader, (status) => {
     for (const { view } of mapGrid.slots.values()) view.setGreyed(status === "disconnected");
     showTitle();
@@ -46,13 +47,6 @@ export function startLiveSocket({ store, mapGrid, loader }) {
   loader.attach(client);
   client.connect();
   return { client, connection };
-}
-
-/** The stream's address: below the path that the page is served at, as all of its addresses are. */
-function socketAddress() {
-  const url = new URL("ws/heatmap", document.baseURI);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return url.href;
 }
 
 /**

@@ -8,6 +8,7 @@ import { counted } from "./data/format.js";
 import { Liveness } from "./data/liveness.js";
 import { fetchMarkets, isNewer } from "./data/market-poll.js";
 import { COLUMNS } from "./data/market-rows.js";
+import { PageSocket, socketAddress } from "./data/page-socket.js";
 import { askedToken, token } from "./data/token.js";
 import { facts, resolveTheme, store } from "./page-facts.js";
 import { find, h, put } from "./panels/dom.js";
@@ -34,18 +35,12 @@ let isAsking = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let pausing;
 
-const client = new LiqstreamClient(socketAddress(), { token: token() });
+const client = new LiqstreamClient(socketAddress(), { token: token(), WebSocket: PageSocket });
 const status = new MarketStatus(client, new Liveness(client, () => status.draw()), () => store.state.utc);
 const search = /** @type {HTMLInputElement} */ (find("#search"));
 const isPhone = matchMedia("(max-width: 700px), (pointer: coarse)"); // which has no room, or no keys
 const order = /** @type {HTMLSelectElement} */ (find("#order"));
 const table = new MarketTablePanel(find("#table"), view, (key) => change(sortedBy(view, key)));
-
-function socketAddress() {
-  const url = new URL("ws/heatmap", document.baseURI);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return url.href;
-}
 
 /**
  * @param {MarketTable} newest
