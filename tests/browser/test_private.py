@@ -23,6 +23,10 @@ def test_the_page_asks_for_a_token_once(
     watch.allowed.append("401|WebSocket connection")
     with attacked(tmp_path, TOKENS_FILE="tokens") as server:
         opened = open_page(server.url, drawn=False)
+        opened.page.wait_for_selector("#token-dialog[open]")
+        opened.page.keyboard.press("Escape")
+        opened.page.wait_for_selector("#token-dialog", state="detached")
+        opened.page.evaluate("() => liqstream.loader.reload()")  # which it does by itself after 5 s
         for attempt in (new_token(), token):
             opened.page.wait_for_selector("#token-dialog[open]")
             opened.page.fill("#token-dialog input", attempt)

@@ -66,11 +66,9 @@ function promptForToken() {
   form.append(label, button);
   form.addEventListener("submit", () => {
     if (keep(KEY, input.value.trim())) return location.reload();
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      given(); // a page loaded anew would know it no more
-    });
+    dialog.addEventListener("close", () => given()); // a page loaded anew would know it no more
   });
+  dialog.addEventListener("close", () => dialog.remove()); // by Escape too: the next refusal asks again
   dialog.append(form);
   document.body.append(dialog);
   dialog.showModal();
