@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from liqstream.feeds.registry import VENUES
 from tests.browser.conftest import PHONE, Opened
@@ -86,6 +86,44 @@ def test_a_thousand_a_second_are_drawn_a_few_times_and_sound_is_off_until_asked_
     page.wait_for_function("() => liqstream.tape.sound.played >= 1")
     page.click(".sound")
     assert page.evaluate("() => liqstream.tape.sound.isOn") is False
+
+
+def test_what_came_while_it_was_closed_is_on_it_too(
+    page: Page, open_tape: Callable[..., Page], tape: TapeServer
+) -> None:
+    """It says that what was before is on its way; the past that the map fetches closes every later gap."""
+    past: list[dict[str, object]] = []
+    body = {"data": past, "totals": []}
+    held: list[Route] = []
+    answered = False
+
+    def answer(route: Route) -> None:
+        if answered:
+            route.fulfill(json=body)
+        else:
+            held.append(route)
+
+    page.route("**/api/liquidations/**", answer)
+    open_tape("0")
+    page.wait_for_selector(".tape >> text=Loading those before now")
+    answered = True
+    for route in held:
+        route.fulfill(json=body)
+    page.wait_for_selector(".tape >> text=None yet")
+    tape.put(tape.liquidation(150_000))
+    shows(page, f"binance long {100_000 + tape.count:,}.0 $150K")
+    with page.expect_event("requestfailed", lambda request: "/api/events" in request.url):
+        page.keyboard.press("x")
+    missed = tape.liquidation(70_000, "short")
+    past.append({"timestamp": missed.time_ms, "exchange": "binance", "side": "short", "price": missed.price_usd,
+                 "quantity": missed.quantity_base, "notional_usd": missed.notional_usd})  # fmt: skip
+    page.keyboard.press("x")
+    shows(
+        page,
+        f"binance short {missed.price_usd:,.1f} $70.0K",
+        f"binance long {missed.price_usd - 1:,.1f} $150K",
+    )
+    assert page.locator(".tape-rows li:visible").count() == 2
 
 
 @pytest.mark.parametrize("context", [{"viewport": PHONE, "has_touch": True}], indirect=True)

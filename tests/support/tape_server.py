@@ -17,7 +17,8 @@ from liqstream.settings.load import load_settings
 from tests.integration.test_api import paused_replay
 from tests.support.loop_thread import LoopThread, loop_thread
 
-NOW_MS = 1_780_000_000_000
+NOW_MS = 1_790_000_000_000
+"""After all that was recorded."""
 
 
 @dataclass

@@ -7,6 +7,7 @@
 
 import { EventStream } from "../data/event-stream.js";
 import { Clock, counted, price, usd } from "../data/format.js";
+import { keyOf } from "../data/liquidation-rows.js";
 import { store } from "../page-facts.js";
 import { announce, h, note, put } from "./dom.js";
 import { TapeSound } from "./tape-sound.js";
@@ -45,8 +46,8 @@ export class Tape {
   /** Oldest first, of the market. @type {Trade[]} */
   #trades = [];
   #of = "";
-  /** Whether those before the stream began are among them. */
-  #hasPast = false;
+  /** What the map has fetched, as far as it is among them; null: nothing yet. @type {Trade[] | null} */
+  #fetched = null;
   #lost = 0;
   #waiting = 0;
   #isPointedAt = false;
@@ -88,15 +89,18 @@ export class Tape {
     this.#follow();
   }
 
-  /** What is known of the market may be more: the liquidations before the stream began. */
+  /** What is known of the market may be more: liquidations before the stream began, or while it was away. */
   draw() {
     const { symbol, venues } = store.state;
-    if (!this.#isOpen || this.#hasPast || this.#market?.liquidationsState !== "loaded") return;
+    if (!this.#isOpen || this.#market?.liquidationsState !== "loaded") return;
     if (this.#market.symbol !== symbol || !this.#market.isOf(venues)) return;
-    this.#hasPast = true;
-    const first = this.#trades[0]?.timeMs ?? Infinity;
-    const past = this.#market.liquidations.filter(({ timeMs }) => timeMs < first).slice(-KEPT);
-    this.#trades = [...past, ...this.#trades].slice(-KEPT);
+    const { liquidations } = this.#market;
+    if (liquidations === this.#fetched) return;
+    this.#fetched = liquidations;
+    const known = new Set(this.#trades.map(keyOf));
+    const missed = liquidations.slice(-KEPT).filter((each) => !known.has(keyOf(each)));
+    const all = [...this.#trades, ...missed].sort((a, b) => a.timeMs - b.timeMs);
+    this.#trades = all.slice(-KEPT);
     this.#drawSoon();
   }
 
@@ -127,7 +131,7 @@ export class Tape {
     const { tape, symbol, venues } = store.state;
     const of = `${symbol} ${venues.join()}`;
     if (of !== this.#of) {
-      [this.#of, this.#trades, this.#hasPast, this.#lost, this.#waiting] = [of, [], false, 0, 0];
+      [this.#of, this.#trades, this.#fetched, this.#lost, this.#waiting] = [of, [], null, 0, 0];
     }
     const isWanted = this.#isOpen && this.#market && (!document.hidden || this.sound.isOn);
     const address = `api/events?${new URLSearchParams({ symbol })}`;
@@ -149,9 +153,7 @@ export class Tape {
   /** @param {import("../data/event-stream.js").EventStreamState} state */
   #setState(state) {
     if (state === this.state) return;
-    // What is missed meanwhile comes with what the map fetches.
-    if (state === "failed") [this.#trades, this.#hasPast] = [[], false];
-    this.state = state;
+    this.state = state; // what is missed meanwhile comes with what the map fetches
     this.#drawSoon();
   }
 
@@ -193,7 +195,7 @@ export class Tape {
     const texts = [
       store.state.at !== null && "Of now, not of the time looked back to",
       isHeld && `Held: ${this.#waiting} new`,
-      (!isOpen || !shown.length) && EMPTY[this.state],
+      (!isOpen || !shown.length) && this.#emptyText,
       this.#lost && `${this.#lost} left out: more came than could be sent`,
     ];
     this.#status.textContent = texts.filter(Boolean).join(". ");
@@ -210,6 +212,13 @@ export class Tape {
       this.#list.append(row.element);
     }
     for (const [i, row] of this.#rows.entries()) row.show(newest[i], this.#clock);
+  }
+
+  /** Why nothing is there, or nothing new. */
+  get #emptyText() {
+    if (this.state !== "open" || this.#fetched) return EMPTY[this.state];
+    const hasFailed = this.#market?.liquidationsState === "failed";
+    return hasFailed ? "Those before now did not load. Trying again." : "Loading those before now";
   }
 
   /** A minute of the tape in a sentence, for screen readers. */
