@@ -13,6 +13,8 @@ import { h, put } from "./dom.js";
 /** @typedef {import("../state/view-state.js").ViewStore} ViewStore */
 
 const UNKNOWN = "-";
+/** Its answer is on its way. */
+const PENDING = "…";
 /** A payment that is due is asked about after so long. */
 const PAID_MS = 3000;
 
@@ -104,9 +106,9 @@ export class ContextStrip {
     this.#drawSides();
     const { context, nowMs, failed } = this.#poll;
     if (!context) {
-      const word = failed ? "did not load, trying again" : "";
-      this.#held.show(UNKNOWN, word);
-      for (const figure of [this.#funding, this.#volume]) figure.show(UNKNOWN);
+      const text = failed ? UNKNOWN : PENDING;
+      this.#held.show(text, failed ? "did not load, trying again" : "");
+      for (const figure of [this.#funding, this.#volume]) figure.show(text);
       return;
     }
     const { now } = context;
