@@ -252,10 +252,15 @@ def test_map_and_markets_lead_to_each_other(open_page: Callable[..., Opened], de
     opened = open_page(demo_url)
     page = opened.page
     page.wait_for_selector("#display-button[aria-expanded]")
+    # A browser that translates pages makes a sun of SOL, and a link of LINK.
+    kept = "selectors => selectors.map(each => document.querySelector(each).translate)"
+    names = ["#markets button", "#windows button", "#market-select option", "#ohlc b"]
+    assert page.evaluate(kept, [*names, "h1"]) == [False] * 4 + [True]
     assert page.inner_text("header a:not(.brand) >> nth=0") == "Markets"
     page.keyboard.press("m")
     page.wait_for_selector(ROW)
     assert page.title() == "Markets · liqstream"
+    assert page.evaluate(kept, [ROW, "thead th"]) == [False, True]
     assert other_words(page.evaluate(TEXTS)) == []
     page.locator(f"{ROW} .c-price").last.click()
     page.wait_for_url("**/?symbol=*")

@@ -39,7 +39,7 @@ export class MarketTablePanel {
   #scroll;
   #table;
   #head = h("tr", { "aria-rowindex": 1 });
-  #body = h("tbody");
+  #body = h("tbody", { translate: "no" });
   #above = h("td");
   #below = h("td");
 
