@@ -22,6 +22,13 @@ SPANS = """() => Object.fromEntries([...liqstream.mapGrid.slots].map(([key, {vie
 TWO = "BTCUSDT:12h,BTCUSDT:3d"
 
 
+# Of the place for maps, by so many of them.
+SHARE_FILLED = """n => { const windows = ['1h', '4h', '12h', '24h', '48h', '3d', '7d', '14d', '30d'].slice(0, n);
+  liqstream.store.set({cells: windows.map(window => `BTCUSDT:${window}`)});
+  const place = document.querySelector('.maps'), area = each => each.clientWidth * each.clientHeight;
+  return [...place.children].reduce((sum, each) => sum + area(each), 0) / area(place); }"""
+
+
 def test_two_windows_of_a_market_live_side_by_side_on_one_subscription(
     open_page: Open, demo_url: str
 ) -> None:
@@ -81,6 +88,7 @@ def test_two_windows_of_a_market_live_side_by_side_on_one_subscription(
     page.click(".map:nth-child(2) [aria-label='Take this map away']")
     page.wait_for_function(f"() => ({CELLS})().join() === 'BTCUSDT'")
     assert opened.state("window") == "24h"
+    assert min(page.evaluate(SHARE_FILLED, n) for n in range(2, 10)) > 0.98
 
 
 def listen(socket: WebSocket, sent: list[dict[str, Any]]) -> None:
