@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.browser.conftest import Opened
 from tests.browser.pixels import freeze, rest
@@ -98,6 +99,28 @@ def test_days_begin_at_local_midnight_also_where_the_clock_changes(
         assert len(local) >= 2, start
         assert set(local) == {"00:00"}, start
     context.close()
+
+
+def test_in_another_time_zone_times_and_their_offset_change_together(browser: Browser, demo_url: str) -> None:
+    """A machine that travels: the page begins anew with its view; it wrote old times beside the new offset."""
+    with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
+        page = context.new_page()
+        zone = context.new_cdp_session(page)
+        for name, offset in (("Europe/Berlin", "UTC+1"), ("Asia/Kathmandu", "UTC+5:45")):
+            zone.send("Emulation.setTimezoneOverride", {"timezoneId": name})
+            if page.url.startswith("http"):
+                with page.expect_navigation():
+                    page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+            else:
+                page.goto(f"{demo_url}/?symbol=ETHUSDT&window=24h")
+            page.wait_for_function("() => document.querySelector('#alerts-button[aria-expanded]')")
+            times = page.evaluate(
+                """() => { const {clock, market} = liqstream.mapGrid.focus.view, noon = Date.UTC(2026, 0, 5, 12);
+                  return [market.symbol, clock.offsetText(noon), clock.format(noon, 'minute')]; }"""
+            )
+            hour, minute = (int(each) for each in times[2].split(":"))
+            assert times[:2] == ["ETHUSDT", offset]
+            assert 60 * (hour - 12) + minute == {"UTC+1": 60, "UTC+5:45": 345}[offset]
 
 
 def test_the_price_label_is_the_price_now(open_page: Open, demo_url: str) -> None:

@@ -32,6 +32,7 @@ import { setUpTools } from "./tools/setup.js";
 
 /** Being live goes first: what stands around the map is asked for so long after it. */
 const BESIDES_MS = 600;
+const ZONE_LOOK_MS = 30_000;
 /** Where the panel is a sheet over the map, as in page.css. */
 const SHEET = matchMedia(
   "(max-width: 860px), (pointer: coarse) and (max-width: 1000px) and (max-height: 500px)",
@@ -114,6 +115,7 @@ export function startLiveUi({ store, mapGrid, loader, facts, client, connection,
     drawSoon();
   });
   store.subscribe(rememberSettings);
+  followTimeZone();
   const writeAddress = keepAddress(store);
   openSheet(aside, () => side.drawNow());
   showFocus();
@@ -159,6 +161,20 @@ function addParts(slot, framed) {
     priceAt: (y) => view.candles.coordinateToPrice(y),
     framed,
   });
+}
+
+/**
+ * Clocks are made once: on a machine taken to another time zone the page would write the times of the old one
+ * beside the offset of the new one. It begins anew, with the view that its address has.
+ */
+function followTimeZone() {
+  const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const first = zone();
+  const look = () => {
+    if (!document.hidden && zone() !== first) location.reload();
+  };
+  document.addEventListener("visibilitychange", look);
+  setInterval(look, ZONE_LOOK_MS);
 }
 
 /**

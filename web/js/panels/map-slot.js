@@ -45,6 +45,8 @@ export class MapSlot {
   });
   /** Beside the time axis: the zone its times are of. */
   #zone = h("div", { class: "zone" });
+  /** @type {import("../data/format.js").Clock | null} the clock it was written for */
+  #zoneOf = null;
   #veil = h("div", { class: "veil", hidden: true, role: "status" });
   #reset = h("button", { type: "button", class: "reset", hidden: true }, "Nothing in sight: R resets");
   /** @type {ReturnType<typeof setTimeout> | undefined} the timer that shows the veil */
@@ -213,8 +215,11 @@ export class MapSlot {
     if (this.#hovered) this.tooltip?.show(this.#hovered); // its figures live too
     const { clock } = this.view;
     const zone = clock.offsetText(market.now?.timeMs ?? Date.now());
-    if (this.#zone.textContent !== zone) this.#zone.textContent = zone;
-    this.#zone.title = `Times are ${clock.zone}`;
+    if (this.#zone.textContent !== zone || this.#zoneOf !== clock) {
+      this.#zoneOf = clock;
+      this.#zone.textContent = zone;
+      this.#zone.title = `Times are ${clock.zone}`; // which takes a formatter: not with every message
+    }
     const { shown, at } = market;
     put(
       this.#caption,
