@@ -133,6 +133,11 @@ async def _demo_clock(settings: Settings, store: MarketStore) -> MarketClock:
     return MarketClock(start_ms=max((utc_ms(settings.demo_start), *ends_ms)))
 
 
+def warmup_days(settings: Settings) -> int:
+    """Days of bars that maps begin with: no more than the store keeps, or a restart would change them."""
+    return min(settings.history_days, settings.retention_days)
+
+
 def exchange_feed(
     settings: Settings,
     name: str,
@@ -153,7 +158,7 @@ def exchange_feed(
         venue,
         settings.symbols,
         interval_ms=interval_ms(settings.interval),
-        history_days=settings.history_days,
+        history_days=warmup_days(settings),
         endpoints=exchange_endpoints(settings, name),
         timing=FeedTiming(stale_after_s=settings.stale_after_s, ledger=_shared_ledger(settings, name)),
         observers=Observers(trace_configs, sink),

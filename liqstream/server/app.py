@@ -42,7 +42,7 @@ from liqstream.http.pages import READINESS, PageFacts, add_page_routes
 from liqstream.http.positions_api import add_positions_route
 from liqstream.http.score_api import add_accuracy_route
 from liqstream.http.symbols_api import add_symbols_route
-from liqstream.ingest.feed_factory import make_feeds, waits_for_history
+from liqstream.ingest.feed_factory import make_feeds, waits_for_history, warmup_days
 from liqstream.ingest.forecast_loop import ForecastLoop
 from liqstream.ingest.pipeline import IngestPipeline
 from liqstream.market.market_list import MarketList
@@ -186,7 +186,7 @@ async def _maps_ctx(app: web.Application) -> AsyncIterator[None]:
         MapModel(
             await asyncio.to_thread(load_kernel, settings.kernel),
             interval_ms=interval_ms(settings.interval),
-            history_days=settings.history_days,
+            history_days=warmup_days(settings),
             brackets=await asyncio.to_thread(load_brackets, settings.brackets),
             own_brackets=await kept_brackets(app),
             amplitude=await asyncio.to_thread(shipped_amplitude),

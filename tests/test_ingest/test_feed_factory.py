@@ -22,6 +22,7 @@ from liqstream.ingest.feed_factory import (
     exchange_feed,
     make_feeds,
     waits_for_history,
+    warmup_days,
 )
 from liqstream.ingest.pipeline import IngestPipeline
 from liqstream.market import DAY_MS, MINUTE_MS, Candle, LiquidationTotal, MarketEvent
@@ -46,6 +47,14 @@ async def test_every_exchange_has_a_feed(name: str) -> None:
     other = exchange_feed(await settings(exchanges=name, **{f"{name}_rest_url": "http://here"}), name)
     assert (own.exchange, own.symbols, own.status.address) == (name, ("BTCUSDT",), "")
     assert other.status.address == "http://here"
+
+
+async def test_no_more_history_is_asked_for_than_is_kept() -> None:
+    """A map of what is deleted would be another one after a restart."""
+    for kept, days in ((3, 3), (400, 14)):
+        chosen = await settings(exchanges="binance", retention_days=kept)
+        assert warmup_days(chosen) == days
+        assert exchange_feed(chosen, "binance")._gaps._backfill._history_ms == days * DAY_MS
 
 
 async def test_a_region_has_addresses_of_its_own() -> None:
