@@ -130,7 +130,7 @@ class Cell:
         list of open interest is as good as any for less time than lies between two readings. In the minutes
         that are fetched again no funding was paid, nor in a past of less than eight hours where it is paid
         three times a day: there is no figure to be wrong. Nothing goes by the time of a mark price that
-        margin brackets are worked out with.
+        margin brackets are worked out with, nor by that of Binance's list of contracts.
         """
         is_silent = self.kind in (FaultKind.MUTE, FaultKind.ZERO, FaultKind.EMPTY_LIST)
         # Binance accepts an address that names an unknown stream, and says nothing of it.
@@ -142,7 +142,8 @@ class Cell:
             self.is_history and (self.phase == "running" or is_short) and "fund" in self.target.lower()
         )
         is_rare = self.is_history and self.phase == "running" and _is_open_interest(self.target)
-        is_untimed = self.is_of_brackets and self.kind is FaultKind.WRONG_TIME
+        no_time = self.is_of_brackets or self.target == "/fapi/v1/exchangeInfo"
+        is_untimed = no_time and self.kind is FaultKind.WRONG_TIME
         is_empty = self.kind is FaultKind.EMPTY_LIST
         is_harmless = (
             (is_silent and quiet)
