@@ -19,6 +19,7 @@ from tests.support.recorded_hours import recorded_hours
 MARKET = MarketKey("binance", "BTCUSDT")
 
 
+@pytest.mark.attack
 @pytest.mark.shared_data
 @pytest.mark.timeout(180)
 def test_the_shipped_file_is_the_fit_of_the_recorded_hours(shared_data: Path) -> None:
