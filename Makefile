@@ -61,13 +61,14 @@ system-packages: $(STAMPS)/venv
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(NODE_PATH_PREFIX) $(BIN)/python -m pytest
 PYTEST_SHARED := $(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder
+ALONE := $(shell grep -rl --include='test_*.py' '@pytest.mark.alone' tests)
 PYTEST_AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 
 .PHONY: test
 test: setup ## Run every test, and say how long they took
 	@began=$$(date +%s) && set -x && \
 	{ $(PYTEST_SHARED) -m "not attack and not alone" || $(PYTEST_AGAIN) || $(PYTEST_AGAIN); } && \
-	{ $(PYTEST) -m "alone and not attack" || $(PYTEST_AGAIN); } && \
+	{ $(PYTEST) -m "alone and not attack" $(ALONE) || $(PYTEST_AGAIN); } && \
 	$(NODE_PATH_PREFIX) node --test --test-concurrency=2 $(wildcard tests/js/*.test.js) && \
 	{ set +x; } 2>/dev/null && echo "make test took $$(( $$(date +%s) - began )) s"
 

@@ -34,8 +34,8 @@ from tests.support.frame_reader import FrameReader
 from tests.support.snapshots import first_snapshot, next_snapshot
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-ASYNC_API: dict[str, Any] = yaml.safe_load((DOCS / "asyncapi.yaml").read_text())
-OPEN_API: dict[str, Any] = yaml.safe_load((DOCS / "openapi.yaml").read_text())
+ASYNC_API: dict[str, Any] = yaml.load((DOCS / "asyncapi.yaml").read_text(), yaml.CSafeLoader)
+OPEN_API: dict[str, Any] = yaml.load((DOCS / "openapi.yaml").read_text(), yaml.CSafeLoader)
 GETS = [
     (path, status)
     for path, verbs in OPEN_API["paths"].items()
