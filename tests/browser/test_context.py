@@ -71,9 +71,10 @@ def test_strip_and_pane(page: Page, watch: Watch, open_page: Open, demo_url: str
     page.wait_for_function("() => !location.search.includes('pane')")
     opened.until("view.chart.panes().length === 1 && view.pane.height > arg", lower + 100)
     # What is on its way, what did not come and what is not known read differently.
+    page.keyboard.press("]")
     page.wait_for_selector("#context >> text=did not load, trying again")
     page.route("**/api/context/**", lambda route: None)
-    page.keyboard.press("]")
+    page.keyboard.press("[")
     page.wait_for_function(
         "() => /^Open interest …/.test(document.querySelector('#context').innerText.replaceAll('\\n', ' '))"
     )
