@@ -73,7 +73,7 @@ class Coordinator:
         self._now_ms = timing.now_ms  # UTC ms; epochs are made of it
         # What is known of the fleet; written by the sync task alone, but for what is received and published.
         self._membership = Membership(redis, config, demand, maps=maps, metrics=metrics, timing=timing)
-        self.fleet_demand = self._membership.demand  # of all servers' clients
+        self.fleet_demand, self.unmade = self._membership.demand, self._membership.unmade
         # An epoch further ahead no server of the fleet would take (snapshot_codec.py); clients then go back.
         lowest_epoch = min(epochs.highest, timing.now_ms() + MAX_EPOCH_AHEAD_MS)
         self.snapshots = LatestSnapshots(epochs.keep, lowest_epoch=lowest_epoch)  # what clients may get

@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 SYNC_S = 0.3
 """From one sync to the next. With the socket timeout of 1 s a hung Redis is noticed in 1.3 s."""
+UNMADE_S = 10.0
+"""So long after clients asked for it, a symbol of which no leader publishes a map is unmade."""
 REST_DEMAND_S = 60.0
 """A symbol requested over REST counts as demand for this long, so that a polling page is served."""
 
@@ -107,6 +109,9 @@ class Membership:
         # a snapshot since. None while Redis is away.
         self._published: dict[str, StreamPosition] = {}
         self._rest_until_s: dict[str, float] = {}  # symbol -> clock_s until which its REST demand lasts
+        # Of each symbol that this server's clients need and another leads without publishing: clock_s since.
+        self._unmade_since_s: dict[str, float] = {}
+        self._logged: frozenset[str] = frozenset()  # of them, those in the log
 
     # Demand
 
@@ -144,7 +149,24 @@ class Membership:
             self.demand.changed.set()
         self._others, self._published = fleet.others, dict(fleet.published)
         self.election.observe(fleet)
+        self._observe_unmade(fleet)
         return fleet
+
+    def unmade(self) -> frozenset[str]:
+        """Symbols that clients wait for and the leader makes no map of; it may not follow them."""
+        now_s = self._clock_s()
+        return frozenset(s for s, since_s in self._unmade_since_s.items() if now_s > since_s + UNMADE_S)
+
+    def _observe_unmade(self, fleet: FleetState) -> None:
+        is_led = fleet.leader not in ("", self.server)
+        waiting = self._local_symbols() - fleet.published.keys() if is_led else frozenset()
+        now_s = self._clock_s()
+        self._unmade_since_s = {symbol: self._unmade_since_s.get(symbol, now_s) for symbol in waiting}
+        unmade = self.unmade()
+        if unmade - self._logged:
+            cure = "one LIQSTREAM_SYMBOLS for all servers of the fleet"
+            log.warning("symbols not made", symbols=sorted(unmade)[:10], leader=fleet.leader, cure=cure)
+        self._logged = unmade
 
     async def wait(self) -> None:
         """Wait until the next sync is due, or `sync_now` is set."""
@@ -155,7 +177,7 @@ class Membership:
     def forget(self) -> None:
         """Redis is away: nothing is known of the fleet."""
         self._set_up(False, leader="")
-        self._others, self._published = (), {}
+        self._others, self._published, self._unmade_since_s = (), {}, {}
 
     async def leave(self) -> None:
         """Give up lease and demand, so that another leads at once; a Redis that is away is no error."""

@@ -92,7 +92,7 @@ class Readiness:
             return "failed"
         if not self._has_a_map():
             return "starting"
-        if self._fleet is not None and not self._fleet.leader:
+        if self._fleet is not None and (not self._fleet.leader or self._fleet.unmade()):
             return "degraded"
         is_sound = (
             not tasks
@@ -124,6 +124,10 @@ class Readiness:
         return {} if percent is None else {"history_percent": percent}
 
     def _symbol(self, symbol: str) -> dict[str, Any]:
+        is_unmade = self._fleet is not None and symbol in self._fleet.unmade()
+        return self._state(symbol) | ({"unmade": True} if is_unmade else {})
+
+    def _state(self, symbol: str) -> dict[str, Any]:
         last = self._fleet.newest(symbol) if self._fleet else None
         if self._maps is None:
             return {**_received(last), **self._history(symbol)}

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 from redis import asyncio as aioredis
+from structlog.testing import capture_logs
 
-from liqstream.fleet.membership import REST_DEMAND_S, DemandSource, FleetConfig, Membership
+from liqstream.fleet.membership import REST_DEMAND_S, UNMADE_S, DemandSource, FleetConfig, Membership
 from liqstream.fleet.redis_pubsub import RedisNames
 from liqstream.fleet.redis_url import connect
 from liqstream.metrics import Metrics
@@ -97,6 +98,28 @@ async def test_what_is_published_is_known_to_all(redis: aioredis.Redis) -> None:
     two.observe_published(second)
     two.observe_published(first)
     assert (two.is_current(first), two.is_current(second)) == (False, True)
+
+
+async def test_what_the_leader_does_not_make_is_named(redis: aioredis.Redis) -> None:
+    """Of what clients wait for, ten seconds after they asked; once in the log, and over when it comes."""
+    clock = Clock()
+    one, two = member(redis, "one", clock), member(redis, "two", clock, "BTCUSDT", "ETHUSDT")
+    await two.sync(0)
+    token = await lead(redis, one)
+    assert await one.publish(token, (first_snapshot(epoch=7),))
+    with capture_logs() as lines:
+        for wait_s, unmade in ((UNMADE_S, set()), (0.1, {"ETHUSDT"}), (1.0, {"ETHUSDT"})):
+            await one.sync(0)
+            await two.sync(0)
+            clock.now_s += wait_s
+            await two.sync(0)
+            assert two.unmade() == unmade
+    told = [line for line in lines if line["event"] == "symbols not made"]
+    assert [(line["symbols"], line["leader"]) for line in told] == [(["ETHUSDT"], "one")]
+    await one.sync(0)
+    assert await one.publish(token, (first_snapshot("ETHUSDT", epoch=7),))
+    await two.sync(0)
+    assert not two.unmade()
 
 
 async def test_only_a_valid_lease_publishes(redis: aioredis.Redis) -> None:

@@ -120,7 +120,9 @@ async def test_the_progress_of_a_history_is_named(maps: LiveMaps) -> None:
 
 
 @pytest.mark.redis
-async def test_servers_of_a_fleet(redis_server: RedisServer, tmp_path: Path) -> None:
+async def test_servers_of_a_fleet(
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each has its role and mode, all have the leader's name and the snapshot's position."""
     async with (
         fleet_server(redis_server.url, tmp_path, "maker") as maker,
@@ -142,6 +144,14 @@ async def test_servers_of_a_fleet(redis_server: RedisServer, tmp_path: Path) -> 
             assert (report["status"], report["redis"], report["leader"]) == ("ready", "up", "maker")
             symbol = report["symbols"][SYMBOL]
             assert (symbol["epoch"], symbol["seq"]) == fan.seen[-1].position
+        monkeypatch.setattr("liqstream.fleet.membership.UNMADE_S", 0.0)
+        fan.subscribe("ETHUSDT")  # of which the maker has no data
+        await fan.until(lambda: fan.coordinator.unmade() == {"ETHUSDT"})
+        readiness = Readiness((SYMBOL, "ETHUSDT"))
+        readiness.watch(None, dict, fan.coordinator)
+        report = readiness.report()
+        assert report["status"] == "degraded"
+        assert [report["symbols"][each].get("unmade") for each in (SYMBOL, "ETHUSDT")] == [None, True]
         redis_server.kill()
         await fan.until(lambda: fan.coordinator.mode == StreamMode.CUT_OFF)
         readiness = Readiness((SYMBOL,))
