@@ -267,11 +267,11 @@ async def two_leaders(stack: Stack) -> Outcome:
     return Outcome(f"{follower.name} leads after {change_s:.2f} s instead of {leader.name}")
 
 
-@fault("clock-jump", "leader", "an hour forth and back on the leader: order and stream hold")
+@fault("clock-jump", "leader", "an hour and a day forth and back on the leader: order and stream hold")
 async def clock_jump(stack: Stack) -> Outcome:
     leader, follower = await stack.leader_and_follower()
     try:
-        for offset_ms in (3_600_000, -3_600_000):
+        for offset_ms in (86_400_000, 3_600_000, -3_600_000, -86_400_000):
             await leader.step_clock(offset_ms)
             await until_news(stack, stack.live(), 3)
     finally:
