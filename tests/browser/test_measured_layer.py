@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.browser.conftest import PHONE, Opened
-from tests.browser.test_venues import demo
 from tests.browser.test_words import DRAWN_TEXTS
+from tests.support.demo_server import demo_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.simulated]
 Open = Callable[..., Opened]
@@ -18,7 +18,7 @@ Open = Callable[..., Opened]
 @pytest.fixture(scope="module")
 def measured_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a simulated market whose positions are measured, one coin's by the thousand."""
-    with demo(tmp_path_factory.mktemp("measured"), "BTCUSDT", "kPEPE") as url:
+    with demo_server(tmp_path_factory.mktemp("measured"), ("BTCUSDT", "kPEPE")) as url:
         yield url
 
 

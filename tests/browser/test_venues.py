@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,7 @@ import pytest
 from playwright.sync_api import WebSocket
 
 from tests.browser.conftest import MARKETS, PHONE, Opened
-from tests.browser.servers import Server
+from tests.support.demo_server import demo_server
 
 pytestmark = [pytest.mark.browser, pytest.mark.simulated]
 Open = Callable[..., Opened]
@@ -25,20 +23,11 @@ SUMS = """(() => { const {grid} = market.now; let long = 0, short = 0;
   return {long, short}; })()"""
 
 
-@contextmanager
-def demo(folder: Path, *symbols: str, venues: int = 1) -> Iterator[str]:
-    server = Server(("--demo", "--symbol", ",".join(symbols)), folder)
-    try:
-        server.start(LIQSTREAM_DEMO_VENUES=str(venues))
-        yield server.url
-    finally:
-        server.stop()
-
-
 @pytest.fixture(scope="module")
 def venues_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a simulated market of two symbols on three venues."""
-    with demo(tmp_path_factory.mktemp("venues"), "BTCUSDT", "SOLUSDT", venues=len(VENUES)) as url:
+    env = {"LIQSTREAM_DEMO_VENUES": str(len(VENUES)), "LIQSTREAM_HISTORY_DAYS": "3"}
+    with demo_server(tmp_path_factory.mktemp("venues"), ("BTCUSDT", "SOLUSDT"), **env) as url:
         yield url
 
 

@@ -72,7 +72,8 @@ def lines_of(form: str, chance: random.Random) -> list[list[str]]:
         opened, close = price, price * chance.uniform(0.99, 1.01)
         high, low = max(opened, close) * 1.001, min(opened, close) * 0.999
         figures = [f"{each:.4f}" for each in (opened, high, low, close)]
-        size, usd = f"{chance.uniform(1, 9):.3f}", f"{chance.uniform(100, 900):.1f}"
+        coins = chance.uniform(1, 9)
+        size, usd = f"{coins:.3f}", f"{coins * price:.1f}"
         match form:
             case "bars":
                 rows.append([str(at_ms), *figures, size, usd, "0.0001", usd, "0.0"])
