@@ -60,7 +60,7 @@ system-packages: $(STAMPS)/venv
 # Rewritten tests are kept, whatever the environment says: with them collecting takes less than half of its time.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(NODE_PATH_PREFIX) $(BIN)/python -m pytest
-PYTEST_SHARED := $(PYTEST) --numprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST_SHARED := $(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder
 ALONE := $(shell grep -rl --include='test_*.py' '@pytest.mark.alone' tests)
 PYTEST_AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 

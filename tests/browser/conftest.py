@@ -207,9 +207,12 @@ def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def markets_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a simulated market of ten symbols: enough for the grid of nine and for a menu of markets."""
+    """The address of a simulated market of ten symbols: enough for the grid of nine and for a menu of markets.
+
+    Not kept for all tests of the page: ten markets that go on take a tenth of a core.
+    """
     with demo_server(tmp_path_factory.mktemp("markets"), symbols=MARKETS) as url:
         yield url
 

@@ -70,20 +70,23 @@ def test_every_window_fills_the_map(open_page: Open, demo_url: str, befores: tup
 
 
 @pytest.mark.parametrize(
-    ("grid", "windows"),
+    ("grid", "windows", "means"),
     [
-        ("4", ("30d",)),
-        pytest.param("9", ("12h", "7d"), marks=pytest.mark.attack),
-        *(pytest.param(grid, MIXED, marks=pytest.mark.attack, id=f"{grid}, all") for grid in ("4", "9")),
+        ("4", ("30d",), ("key",)),
+        pytest.param("9", ("12h", "7d"), ("button", "key"), marks=pytest.mark.attack),
+        *(
+            pytest.param(grid, MIXED, ("button", "key"), marks=pytest.mark.attack, id=f"{grid}, all")
+            for grid in ("4", "9")
+        ),
     ],
 )
 def test_every_window_fills_every_map_of_a_grid(
-    open_page: Open, markets_url: str, grid: str, windows: tuple[str, ...]
+    open_page: Open, markets_url: str, grid: str, windows: tuple[str, ...], means: tuple[str, ...]
 ) -> None:
     """Also where the maps' times are linked."""
     opened = open_page(markets_url, grid=grid, **PLAIN)
     freeze(opened.page)
-    assert faults_of_windows(opened.page, ("button", "key"), BEFORE[1:], windows) == []
+    assert faults_of_windows(opened.page, means, BEFORE[1:], windows) == []
 
 
 @pytest.mark.parametrize(
