@@ -5,21 +5,34 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from liqstream.settings.load import BadSettingError
 from liqstream.settings.table import Settings
 
 
 async def check_listening(settings: Settings) -> None:
-    """Raise BadSettingError or OSError, as the start would at its end, if a port is taken or none of ours."""
+    """Raise BadSettingError or OSError, as the start would at its end, if one is taken or none of ours."""
     _check_shared_port(settings)
     await _check_free(settings.host, settings.port, reuse_port=settings.reuse_port)
     if settings.metrics_host:
-        try:
+        with naming(f"LIQSTREAM_METRICS_HOST={settings.metrics_host}"):
             await _check_free(settings.metrics_host, settings.metrics_port, reuse_port=False)
-        except OSError as error:
-            name = f"LIQSTREAM_METRICS_HOST={settings.metrics_host}"
-            raise OSError(error.errno or errno.EINVAL, error.strerror or str(error), name) from None
+    if settings.health_socket:
+        with naming(f"LIQSTREAM_HEALTH_SOCKET={settings.health_socket}"):
+            await asyncio.to_thread(_check_path, Path(settings.health_socket))
+
+
+@contextmanager
+def naming(setting: str) -> Iterator[None]:
+    """Have an OSError say which setting it is about, and always why."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno or errno.EINVAL, error.strerror or str(error), setting) from error
 
 
 def _check_shared_port(settings: Settings) -> None:
@@ -41,3 +54,11 @@ async def _check_free(host: str, port: int, *, reuse_port: bool) -> None:
             raise OSError(error.errno, os.strerror(error.errno)) from None
         raise
     server.close()
+
+
+def _check_path(path: Path) -> None:
+    if path.is_socket():
+        return  # one that was left behind is replaced
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.bind(str(path))
+    path.unlink()

@@ -6,7 +6,6 @@ The public one can be shared with other processes, and left to them without rese
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import socket
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from aiohttp.web_request import BaseRequest
 
 from liqstream.admission.header_deadline import HANDSHAKE_DEADLINE_S, HeaderDeadline
 from liqstream.http.unread_request import unread_request
+from liqstream.server.listen_check import naming
 
 TLS_SHUTDOWN_S = 3.0
 """For a peer's part of ending TLS; after it the connection is aborted."""
@@ -145,7 +145,5 @@ def _accepted(listening: socket.socket) -> list[socket.socket]:
 async def start_site(site: WatchedSite | WatchedSocket, deadline: HeaderDeadline, name: str) -> None:
     """Start a site beside the server's own. Raises OSError that names it."""
     site.deadline = deadline
-    try:
+    with naming(name):
         await site.start()
-    except OSError as error:
-        raise OSError(error.errno or errno.EINVAL, error.strerror or str(error), name) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +47,28 @@ async def test_a_port_is_shared_with_those_who_share_it_and_one_stream(taken: in
         await check_listening(Settings(reuse_port=True, port=taken, redis_enabled=True))
     with socket.create_server(("127.0.0.1", 0), reuse_port=True) as other:
         await check_listening(Settings(reuse_port=True, port=other.getsockname()[1], redis_enabled=True))
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [("none/x", "No such file"), ("file/x", "Not a directory"), ("file", "in use"), ("a" * 200, "too long")],
+)
+async def test_a_health_socket_that_cannot_be_made_is_refused(tmp_path: Path, place: str, why: str) -> None:
+    """Before the history of any market is waited for, with its setting's name."""
+    (tmp_path / "file").touch()
+    path = str(tmp_path / place)
+    with pytest.raises(OSError, match=why) as refused:
+        await check_listening(Settings(port=0, health_socket=path))
+    assert refused.value.filename == f"LIQSTREAM_HEALTH_SOCKET={path}"
+
+
+async def test_a_health_socket_that_was_left_behind_is_none_in_the_way(tmp_path: Path) -> None:
+    """It is not touched either: the start replaces it."""
+    path = tmp_path / "x.sock"
+    with socket.socket(socket.AF_UNIX) as gone:
+        gone.bind(str(path))
+    await check_listening(Settings(port=0, health_socket=str(path)))
+    assert path.is_socket()
+    path.unlink()
+    await check_listening(Settings(port=0, health_socket=str(path)))
+    assert not path.exists()
