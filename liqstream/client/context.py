@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 
+from .answer import read_answer
 from .errors import ClientError
 from .history import TimeArray
 from .levels import FloatArray
-from .messages import UNREADABLE
 from .tables import data_frame, short_usd
 
 
@@ -129,10 +128,7 @@ class _Body(Struct):
 
 def decode_context(body: bytes) -> MarketContext:
     """The body of /api/context/{symbol}. Raises ClientError for anything else."""
-    try:
-        read = msgspec.json.decode(body, type=_Body)
-    except UNREADABLE as error:
-        raise ClientError(f"the server's context cannot be read: {error}") from None
+    read = read_answer(body, _Body, "context")
     series = (read.open_interest_usd, read.open_interest_exchanges, read.funding_rate, read.volume_usd)
     sums = read.liquidations
     if any(len(each) != read.columns for each in series) or not (

@@ -6,11 +6,9 @@ import math
 import operator
 from bisect import bisect_left
 
-import msgspec
 from msgspec import Struct, field
 
-from .errors import ClientError
-from .messages import UNREADABLE
+from .answer import read_answer
 
 
 class ExpectedSide(Struct, frozen=True):
@@ -101,7 +99,4 @@ class Forecast(Struct, frozen=True):
 
 def decode_forecast(body: bytes) -> Forecast:
     """The body of /api/forecast/{symbol}. Raises ClientError for anything else."""
-    try:
-        return msgspec.json.decode(body, type=Forecast)
-    except UNREADABLE as error:
-        raise ClientError(f"the server's forecast cannot be read: {error}") from None
+    return read_answer(body, Forecast, "forecast")

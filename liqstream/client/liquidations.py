@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import msgspec
 import numpy as np
 from msgspec import Struct, field
 
-from .errors import ClientError
-from .messages import UNREADABLE
+from .answer import read_answer
 from .tables import data_frame, short_usd
 
 
@@ -67,7 +65,4 @@ _SIDES = ("long_usd", "short_usd")
 
 def decode_liquidations(body: bytes) -> RealisedLiquidations:
     """The body of /api/liquidations/{symbol}. Raises ClientError for anything else."""
-    try:
-        return msgspec.json.decode(body, type=RealisedLiquidations)
-    except UNREADABLE as error:
-        raise ClientError(f"the server's liquidations cannot be read: {error}") from None
+    return read_answer(body, RealisedLiquidations, "liquidations")

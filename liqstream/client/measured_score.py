@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
 from msgspec import Struct, field
 
-from .errors import ClientError
-from .messages import UNREADABLE
+from .answer import read_answer
 from .score import Interval95
 
 
@@ -83,7 +81,4 @@ class MeasuredScore(Struct, frozen=True):
 
 def decode_measured_score(body: bytes) -> MeasuredScore:
     """The body of /api/score/{symbol}?against=measured. Raises ClientError for anything else."""
-    try:
-        return msgspec.json.decode(body, type=MeasuredScore)
-    except UNREADABLE as error:
-        raise ClientError(f"the server's score cannot be read: {error}") from None
+    return read_answer(body, MeasuredScore, "score")

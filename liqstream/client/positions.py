@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
 from msgspec import Struct, field
 
-from .errors import ClientError
-from .messages import UNREADABLE
+from .answer import read_answer
 from .tables import short_usd
 
 
@@ -92,7 +90,4 @@ class MeasuredPositions(Struct, frozen=True):
 
 def decode_positions(body: bytes) -> MeasuredPositions:
     """The body of /api/positions/{symbol}. Raises ClientError for anything else."""
-    try:
-        return msgspec.json.decode(body, type=MeasuredPositions)
-    except UNREADABLE as error:
-        raise ClientError(f"the server's positions cannot be read: {error}") from None
+    return read_answer(body, MeasuredPositions, "positions")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec import Struct, field
 
-from .errors import ClientError
-from .messages import UNREADABLE
+from .answer import read_answer
 
 Interval95 = tuple[float | None, float | None]
 """Where a figure lies in 95 % of the draws of days; None where it is not known."""
@@ -91,7 +89,4 @@ def _figure(value: float | None) -> str:
 
 def decode_score(body: bytes) -> MapScore:
     """The body of /api/score/{symbol}. Raises ClientError for anything else."""
-    try:
-        return msgspec.json.decode(body, type=MapScore)
-    except UNREADABLE as error:
-        raise ClientError(f"the server's score cannot be read: {error}") from None
+    return read_answer(body, MapScore, "score")
