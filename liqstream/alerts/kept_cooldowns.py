@@ -42,8 +42,7 @@ class RaisedLast(msgspec.Struct, frozen=True):
 class KeptCooldowns:
     """`run` is a task: it begins with the cooldowns there are in `book`, then keeps those that begin.
 
-    Its first step is to be made before the first alert. Errors of `unreachable` are waited out: meanwhile a
-    cooldown is not kept.
+    Its first step is to be made before the first alert. Errors of `unreachable` are waited out.
     """
 
     def __init__(
@@ -90,12 +89,13 @@ class KeptCooldowns:
             await asyncio.sleep(TOGETHER_S)
 
     async def keep(self) -> None:
-        """Keep what began so far. Cancelled, it can be called again."""
+        """Keep what began so far; what could not be kept is, the next time."""
         begun, self._unwritten = self._unwritten, {}
         try:
             await self._records.put_all([(_OWNER, key, content) for key, content in begun.items()])
-        except asyncio.CancelledError:
+        except BaseException:
             self._unwritten = begun | self._unwritten
+            self._arrived.set()
             raise
 
     async def _resume(self) -> None:
