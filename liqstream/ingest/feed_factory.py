@@ -115,7 +115,7 @@ async def make_feeds(
             settings.symbols,
             interval_ms=interval_ms(settings.interval),
             number=number,
-            history_days=min(settings.history_days, DEMO_HISTORY_DAYS),
+            history_days=min(warmup_days(settings), DEMO_HISTORY_DAYS),
             clock=clock,
             trace_configs=trace_configs,
         )

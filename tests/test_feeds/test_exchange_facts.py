@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 
 import pytest
@@ -91,6 +91,19 @@ async def _lists_read() -> list[int]:
     return found
 
 
+def _listing_alone(contract: str, quote: str, until_s: float) -> Callable[[web.Request], web.Response | None]:
+    """Answers, until then on the loop's clock, that one of Bybit's contracts is all there is."""
+    row = {"symbol": contract, "contractType": "LinearPerpetual", "quoteCoin": quote, "status": "Trading"}
+    body = {"retCode": 0, "result": {"list": [row], "nextPageCursor": ""}}
+
+    def answer(request: web.Request) -> web.Response | None:
+        is_asked = request.path == "/v5/market/instruments-info"
+        is_so = is_asked and asyncio.get_running_loop().time() < until_s
+        return web.json_response(body) if is_so else None
+
+    return answer
+
+
 def test_a_symbol_that_one_list_lacked_is_followed_soon_after() -> None:
     """An exchange that says nothing of changes gave a list without it for minutes: not for an hour."""
     assert run_virtually(_followed_after_s()) < 60.0
@@ -100,14 +113,7 @@ async def _followed_after_s() -> float:
     """Seconds from the first whole list there was to the first record of what the others had lacked."""
     now_s = asyncio.get_running_loop().time
     whole_from_s = now_s() + 200.0
-    row = {"symbol": "BTCUSDT", "contractType": "LinearPerpetual", "quoteCoin": "USDT", "status": "Trading"}
-    lacking = {"retCode": 0, "result": {"list": [row], "nextPageCursor": ""}}
-
-    def answer(request: web.Request) -> web.Response | None:
-        is_list = request.path == "/v5/market/instruments-info"
-        return web.json_response(lacking) if is_list and now_s() < whole_from_s else None
-
-    async with faulty_exchange(answer, speed=1.0) as (_, port):
+    async with faulty_exchange(_listing_alone("BTCUSDT", "USDT", whole_from_s), speed=1.0) as (_, port):
         feed = connector(port, Bybit(), stale_after_s=30.0)
         async with aclosing(feed.events()) as batches:
             async for batch in batches:
@@ -126,14 +132,7 @@ async def _forms_after_s() -> float:
     """Seconds from the first list with the new contract to the first state of its bar by the socket."""
     now_s = asyncio.get_running_loop().time
     listed_from_s = now_s() + 45.0
-    row = {"symbol": "BTCPERP", "contractType": "LinearPerpetual", "quoteCoin": "USDC", "status": "Trading"}
-    in_usdc = {"retCode": 0, "result": {"list": [row], "nextPageCursor": ""}}
-
-    def answer(request: web.Request) -> web.Response | None:
-        is_list = request.path == "/v5/market/instruments-info"
-        return web.json_response(in_usdc) if is_list and now_s() < listed_from_s else None
-
-    async with faulty_exchange(answer, speed=1.0) as (_, port):
+    async with faulty_exchange(_listing_alone("BTCPERP", "USDC", listed_from_s), speed=1.0) as (_, port):
         # A symbol that is not listed has the list read again soon.
         feed = connector(port, by_coin(Bybit)(), ("BTCUSDT", "NONEUSDT"), stale_after_s=30.0)
         async with asyncio.timeout(400.0), aclosing(feed.events()) as batches:

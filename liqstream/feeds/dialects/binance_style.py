@@ -47,10 +47,10 @@ STREAMS_PER_SOCKET = 180
 _KLINES_PAGE, _OPEN_INTEREST_PAGE, _FUNDING_PAGE = 499, 500, 1000
 """499 bars cost 2 of the weight, 249 bars each; 1500 would cost 10, 150 each."""
 _FUTURES_DATA = "/futures/data"
+"""These paths have a limit of their own."""
 FUNDING_RATE = "/fapi/v1/fundingRate"
 FUNDING_LIMIT = Limit(500.0, 300.0, FUNDING_RATE)
 """Beside the weight: hundreds of markets together would go beyond it."""
-"""These paths have a limit of their own."""
 _OPEN_INTEREST_KEPT_MS = 29 * DAY_MS
 """Binance keeps 30 days and refuses a request that begins earlier."""
 _POSITION_OF_ORDER: dict[str, Side] = {"SELL": "long", "BUY": "short"}
