@@ -152,7 +152,8 @@ def connect_redis(settings: Settings) -> aioredis.Redis:
     try:
         return connect(settings.redis_url)
     except RedisUrlError as error:
-        raise BadSettingError(str(error)) from None
+        file = settings.redis_url_file
+        raise BadSettingError(f"REDIS_URL_FILE={file}: {error}" if file else str(error)) from None
 
 
 def _server_name() -> str:

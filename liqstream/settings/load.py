@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -20,6 +21,9 @@ from liqstream.settings.unknown_names import is_link_address, unknown_names
 
 IN_FILES = ("redis_url", "proxy")
 """Settings that may hold a password, and so may stand in a file that `<NAME>_FILE` names."""
+
+ENV_FILE_ENCODING = "utf-8-sig"
+"""Also with the mark of Windows' editors, which would make the first name one that nobody knows."""
 
 MOST_SHOWN = 120
 """Characters of a value in a message."""
@@ -42,22 +46,27 @@ def load_settings(**overrides: Any) -> Settings:
     """
     _refuse_unknown_names(_env_file())
     given = _by_exchange({name: value for name, value in overrides.items() if value is not None})
+    files: dict[str, Path] = {}
     try:
-        settings = Settings(**given)
-        from_files = _values_in_files(settings, given)
-        if from_files:
-            settings = Settings(**(given | from_files))
+        settings = _settings(given)
+        files = _files_of_values(settings, given)
+        if files:
+            settings = _settings(given | {name: _value_in(path, name) for name, path in files.items()})
     except ValidationError as error:
-        raise BadSettingError(_one_line(error)) from None
+        raise BadSettingError(_one_line(error, files)) from None
     _refuse_unknown_symbols(settings)
     if settings.role == ServerRole.FANOUT and not settings.redis_enabled:
         raise BadSettingError("LIQSTREAM_ROLE=fanout: needs REDIS_ENABLED=true; it has no stream of its own")
     return settings
 
 
-def _values_in_files(settings: Settings, given: Collection[str]) -> dict[str, Any]:
-    """Settings whose value stands in a file, by attribute; what the command line gives is stronger."""
-    found: dict[str, Any] = {}
+def _settings(given: Mapping[str, Any]) -> Settings:
+    return Settings(_env_file_encoding=ENV_FILE_ENCODING, **given)
+
+
+def _files_of_values(settings: Settings, given: Collection[str]) -> dict[str, Path]:
+    """Where the settings stand that files hold, by attribute; what the command line gives is stronger."""
+    found: dict[str, Path] = {}
     for name in IN_FILES:
         path = getattr(settings, f"{name}_file")
         if not path or name in given:
@@ -69,11 +78,15 @@ def _values_in_files(settings: Settings, given: Collection[str]) -> dict[str, An
             )
         if "://" in path:  # the secret itself, which must not be shown
             raise BadSettingError(f"{variable}: must be the path of a file that holds the address")
-        try:
-            found[name] = secret_value(secret_path(path, settings.secrets_dir))
-        except SecretFileError as error:
-            raise BadSettingError(f"{variable}: {error}") from None
+        found[name] = secret_path(path, settings.secrets_dir)
     return found
+
+
+def _value_in(path: Path, name: str) -> str:
+    try:
+        return secret_value(path)
+    except SecretFileError as error:
+        raise BadSettingError(f"{setting_variable(f'{name}_file')}: {error}") from None
 
 
 def _refuse_unknown_symbols(settings: Settings) -> None:
@@ -103,7 +116,7 @@ def _refuse_choice_without_exchanges(settings: Settings) -> None:
 def _env_file() -> Mapping[str, str | None]:
     """What `.env` holds. Raises BadSettingError where it cannot be read."""
     try:
-        return DotEnvSettingsSource(Settings).env_vars
+        return DotEnvSettingsSource(Settings, env_file_encoding=ENV_FILE_ENCODING).env_vars
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise BadSettingError(f".env cannot be read: {reason}") from None
@@ -131,11 +144,13 @@ def exchange_url_variable(pattern: str, exchange: str) -> str:
     return pattern.replace("<NAME>", exchange.upper())
 
 
-def _one_line(error: ValidationError) -> str:
+def _one_line(error: ValidationError, files: Mapping[str, Path]) -> str:
+    """What is wrong with the first setting; `files` are those in which values stand, by attribute."""
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "settings"
     # By attribute where the command line gave it, else by variable.
-    field = next((f for n, f in Settings.model_fields.items() if name in (n, f.validation_alias)), None)
+    found = ((n, f) for n, f in Settings.model_fields.items() if name in (n, f.validation_alias))
+    attribute, field = next(found, ("", None))
     variable = cast("str", field.validation_alias) if field else name
     if "<NAME>" in variable and len(first["loc"]) > 1:
         variable = exchange_url_variable(variable, str(first["loc"][1]))
@@ -151,6 +166,8 @@ def _one_line(error: ValidationError) -> str:
     # Not the whole line at once: to the mask, what follows an address without a space is a part of it.
     shown = _shown(value)
     sentence = " ".join(_without(reason, value, shown).split())
+    if attribute in files:
+        shown += f", read from {files[attribute]}"
     # What is a sentence of its own says what would be right behind it.
     return f"{variable}={shown}: {sentence if ' is no ' in sentence else f'must be {sentence}'}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from codecs import BOM_UTF8
 from pathlib import Path
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -12,7 +13,7 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 def whole_file(path: str | Path, most: int = MAX_FILE_BYTES) -> bytes:
-    """All bytes of a file.
+    """All bytes of a file, without the mark that editors of Windows put before a text in UTF-8.
 
     Raises OSError; also for a device or a pipe, from which a read may never end, and for more than `most`.
     """
@@ -23,4 +24,4 @@ def whole_file(path: str | Path, most: int = MAX_FILE_BYTES) -> bytes:
         content = file.read(most + 1)
     if len(content) > most:
         raise OSError(errno.EFBIG, f"it is larger than {most} bytes", os.fspath(path))
-    return content
+    return content.removeprefix(BOM_UTF8)

@@ -14,7 +14,7 @@ def test_command_line_beats_environment_beats_env_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The nearest word counts."""
-    (tmp_path / ".env").write_text("LIQSTREAM_PORT=1\nWS_UPDATE_INTERVAL=11\nLIQSTREAM_HOST=::1\n")
+    (tmp_path / ".env").write_text("\ufeffLIQSTREAM_HOST=::1\nWS_UPDATE_INTERVAL=11\nLIQSTREAM_PORT=1\n")
     monkeypatch.setenv("LIQSTREAM_PORT", "2")
     monkeypatch.setenv("WS_UPDATE_INTERVAL", "12")
     settings = load_settings(port=3)

@@ -23,6 +23,8 @@ def test_all_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "file")
     (tmp_path / "file").write_bytes(b"\x00abc")
     assert whole_file(tmp_path / "link", 4) == b"\x00abc"
+    (tmp_path / "windows").write_bytes(b"\xef\xbb\xbfabc")
+    assert whole_file(tmp_path / "windows") == b"abc"
     with pytest.raises(OSError, match="larger than 3 bytes"):
         whole_file(tmp_path / "file", 3)
     with pytest.raises(IsADirectoryError):
