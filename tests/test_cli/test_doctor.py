@@ -13,10 +13,12 @@ from aiohttp.test_utils import TestServer, unused_port
 from click.testing import CliRunner
 
 from liqstream.cli import main
-from liqstream.cli.doctor_checks import Check, examine
+from liqstream.cli.doctor_checks import Check, _redis, examine
 from liqstream.feeds.registry import VENUES
 from liqstream.feeds.venue_state import change_document, read_document
 from liqstream.settings.load import load_settings
+from liqstream.settings.table import Settings
+from tests.support.redis_server import running_redis
 
 
 async def checks(tmp_path: Path, **settings: object) -> dict[str, Check]:
@@ -52,6 +54,25 @@ async def test_every_lack_has_a_cure(tmp_path: Path) -> None:
     assert found["database"].verdict == "fault"
     assert found["redis"].verdict == "fault"
     assert all(check.cure for check in found.values() if check.verdict != "ok")
+
+
+@pytest.mark.redis
+def test_redis_is_asked_for_all_that_a_server_needs(tmp_path: Path) -> None:
+    """By every address a server takes; a user that may not subscribe or run scripts answers a ping, too."""
+    with running_redis(tmp_path) as redis:
+        url = f"redis://liq:secret@127.0.0.1:{redis.port}"
+        for rights, verdict in (
+            ("+@all", "ok"),
+            ("-subscribe", "fault"),
+            ("-eval", "fault"),
+            ("resetkeys", "fault"),
+            ("resetchannels", "fault"),
+        ):
+            redis.tell("ACL", "SETUSER", "liq", "reset", "on", ">secret", "~*", "&*", "+@all", rights)
+            found = _redis(Settings(redis_enabled=True, redis_url=url))
+            assert (found.verdict, "secret" in found.finding) == (verdict, False), rights
+    found = _redis(Settings(redis_enabled=True, redis_url=f"sentinel://127.0.0.1:{unused_port()}/liq"))
+    assert "No master found" in found.finding
 
 
 async def test_a_store_that_is_in_order(tmp_path: Path) -> None:
