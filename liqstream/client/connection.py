@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import aiohttp
@@ -19,6 +20,7 @@ from yarl import URL
 from .errors import CannotConnectError, RefusedError
 from .messages import Message, NotUnderstoodError, decode
 from .reconnect import may_ask_again
+from .url_mask import masked
 
 HANDSHAKE_TIMEOUT_S = 10.0
 HEARTBEAT_S = 5.0
@@ -51,6 +53,25 @@ class Status:
     reason: str = ""
 
 
+def make_session(headers: Mapping[str, str], proxy: str | None) -> aiohttp.ClientSession:
+    """A session for stream and REST that follows no redirect: whoever sends one could send us anywhere.
+
+    A browser's WebSocket follows none either.
+    """
+
+    async def refuse_redirect(
+        _session: aiohttp.ClientSession,
+        _context: SimpleNamespace,
+        params: aiohttp.TraceRequestRedirectParams,
+    ) -> None:
+        target = masked(params.response.headers.get("Location", "nowhere"))
+        raise aiohttp.ClientError(f"it redirects to {target}, which is not followed: name that address")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(refuse_redirect)
+    return aiohttp.ClientSession(headers=headers, proxy=proxy, trace_configs=[trace])
+
+
 class Connection:
     """An open socket; `ending` is known once `messages` is exhausted."""
 
@@ -75,7 +96,7 @@ class Connection:
         except aiohttp.WSServerHandshakeError as error:
             challenge = error.headers.get("WWW-Authenticate", "") if error.headers else ""
             may_retry = may_ask_again(error.status, challenge, is_first=is_first)
-            sentence = _refusal(url, error.status)
+            sentence = _refusal(url, error)
             raise (CannotConnectError(sentence) if may_retry else RefusedError(sentence)) from None
         except TimeoutError:
             raise CannotConnectError(f"{url} does not answer within {HANDSHAKE_TIMEOUT_S:.0f} s") from None
@@ -138,8 +159,10 @@ class Connection:
                 await self._socket.close()
 
 
-def _refusal(url: URL, status: int) -> str:
+def _refusal(url: URL, error: aiohttp.WSServerHandshakeError) -> str:
+    status = error.status
     sentences = {
+        101: f"{url} agrees to a WebSocket, but not as RFC 6455 wants it: {error.message.lower()}",
         401: f"{url} wants a token, or another one",
         403: f"{url} does not serve this origin or address",
         404: f"{url} is no liqstream server: nothing is at {url.path}",

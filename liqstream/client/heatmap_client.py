@@ -14,7 +14,7 @@ from typing import Literal
 import aiohttp
 
 from .account import Account
-from .connection import HEARTBEAT_S, SILENT_HEARTBEATS, Connection, Ending, Status
+from .connection import HEARTBEAT_S, SILENT_HEARTBEATS, Connection, Ending, Status, make_session
 from .context import MarketContext, decode_context
 from .env_proxy import env_proxy
 from .errors import CannotConnectError, ClientError, RefusedError
@@ -78,7 +78,7 @@ class HeatmapClient:
 
     async def __aenter__(self) -> HeatmapClient:
         proxy = env_proxy(self._addresses.stream)
-        self._session = aiohttp.ClientSession(headers=self._headers, proxy=proxy)
+        self._session = make_session(self._headers, proxy)
         try:
             self._first = None if self._patient else await self._open(1)
         except BaseException:

@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 from aiohttp.http_websocket import WS_KEY
 from aiohttp.test_utils import TestServer, unused_port
+from yarl import URL
 
 from liqstream import client as client_package
 from liqstream.client import (
@@ -26,6 +27,8 @@ from liqstream.client import (
     RefusedError,
     UnknownSymbolError,
 )
+from liqstream.client.connection import make_session
+from liqstream.client.rest import fetch
 from tests.support.scripted_server import ScriptedServer, Step
 from tests.test_client.test_behaviours import BEHAVIOURS
 
@@ -82,6 +85,7 @@ async def test_nobody_at_the_address() -> None:
         (401, RefusedError, "wants a token"),
         (403, RefusedError, "does not serve this origin"),
         (404, RefusedError, "no liqstream server"),
+        (101, CannotConnectError, "not as RFC 6455 wants it: invalid upgrade header"),
         (200, CannotConnectError, "HTTP 200"),
         (503, CannotConnectError, "takes no connections now"),
     ],
@@ -92,6 +96,27 @@ async def test_a_handshake_that_is_refused(status: int, error: type[ClientError]
         with pytest.raises(error, match=sentence):
             async with HeatmapClient(url):
                 pass
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(status: int) -> None:
+    """Neither to the stream nor in REST, as no browser's WebSocket would; where it leads to is named."""
+    server = ScriptedServer([[]])
+    async with server.serve() as elsewhere:
+        target = elsewhere.replace("ws://", "http://user:secret@")
+        headers = {"Location": f"{target}ws/heatmap"}
+        async with answering(status, headers=headers) as url:
+            with pytest.raises(CannotConnectError, match="redirects to http") as refused:
+                async with HeatmapClient(url):
+                    pass
+            assert "secret" not in str(refused.value)
+        async with (
+            answering(status, "/api/score/BTCUSDT", headers=headers) as url,
+            make_session({}, None) as session,
+        ):
+            with pytest.raises(CannotConnectError, match=r"cannot reach .*: it redirects to http"):
+                await fetch(session, URL(url) / "api/score/BTCUSDT")
+    assert not server.finished.is_set()
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 405, 426, 429, 500, 502])
