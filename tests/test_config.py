@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import yaml
 from liqstream import __version__
 from liqstream.settings.load import setting_variable
 from liqstream.settings.table import Settings
+from tests.support.redis_server import running_redis
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config"
@@ -83,6 +86,35 @@ def test_containers_that_only_fan_out_can_be_scaled() -> None:
     assert fanout["environment"]["LIQSTREAM_HISTORY_URL"] == "http://liqstream-1:8000"
     for name in ("LIQSTREAM_SYMBOLS", "LIQSTREAM_TRUSTED_PROXIES", "REDIS_URL", "LIQSTREAM_METRICS_PORT"):
         assert fanout["environment"][name] == multi["liqstream-1"]["environment"][name]
+
+
+def _redis_of_compose() -> list[str]:
+    services = yaml.safe_load((CONFIG / "docker-compose.multi.yml").read_text())["services"]
+    return shlex.split(services["redis"]["command"])
+
+
+def _redis_of_kubernetes() -> list[str]:
+    resources = yaml.safe_load_all((CONFIG / "kubernetes.yaml").read_text())
+    (redis,) = (r for r in resources if r["kind"] == "StatefulSet" and "redis" in r["metadata"]["name"])
+    (container,) = redis["spec"]["template"]["spec"]["containers"]
+    arguments: list[str] = container["args"]
+    return arguments
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("command", [_redis_of_compose, _redis_of_kubernetes])
+def test_what_pages_have_set_outlives_the_shipped_redis(
+    command: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    """Alert rules and devices are nowhere else; a disk that cannot be written does not stop the stream."""
+    with running_redis(tmp_path, *command()[1:]) as server:
+        assert server.tell("SET", "rule", "kept") == b"+OK"
+        assert server.process is not None
+        server.process.terminate()
+        assert server.process.wait(10) == 0
+        server.start()
+        assert server.tell("STRLEN", "rule") == b":4"
+    assert "--stop-writes-on-bgsave-error no" in " ".join(command())
 
 
 def test_the_environment_file_of_the_unit_names_only_settings_that_exist() -> None:
