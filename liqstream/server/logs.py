@@ -7,6 +7,7 @@ that comes too often is thinned out; the next line that passes has the number le
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections import OrderedDict
@@ -77,6 +78,7 @@ def configure_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
+    logging.captureWarnings(capture=True)  # Python writes them as plain text, over two lines
     # Each request, and each rule that the docs' parser tries on each of their lines.
     for name in ("aiohttp.access", "markdown_it"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -103,6 +105,8 @@ def _mask_exception(_logger: Any, _method: str, event: MutableMapping[str, Any])
 
 
 def _printable(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such numbers
     if value is None or isinstance(value, int | float):
         return value
     if isinstance(value, str):

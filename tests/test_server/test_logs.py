@@ -78,6 +78,15 @@ def test_json_is_one_object_a_line() -> None:
     assert (event["event"], event["peer"], event["level"]) == ("ws_connect", "127.0.0.1", "info")
 
 
+def test_json_stays_json_whatever_is_logged() -> None:
+    """Numbers that it has not, and warnings, which Python by itself writes as two lines of plain text."""
+    code = 'import warnings\nlog.info("odd", a=float("nan"), b=[float("-inf")])\nwarnings.warn("careful")'
+    odd, warning = (json.loads(line, parse_constant=pytest.fail) for line in _logged(code, "json"))
+    assert (odd["a"], odd["b"]) == ("nan", ["-inf"])
+    assert "careful" in warning["event"]
+    assert warning["level"] == "warning"
+
+
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_a_flood_is_thinned_out(form: str) -> None:
     """10,000 bad frames are under 100 lines, and other events beside them come through."""
