@@ -55,6 +55,8 @@ _FIRST_WINDOW = "3d"
 _MOST_CELLS = 9
 _PARTS_OF_A_CELL = 2
 _FOR_EVER = "public, max-age=31536000, immutable"
+_OF_HOLDERS = frozenset({"address", "note", "last_refusal"})
+"""Of a feed in /ready: a note may say what could not be read, where, and why."""
 
 
 async def static(request: web.Request) -> web.Response:
@@ -177,7 +179,7 @@ async def ready(request: web.Request) -> web.Response:
 def _without_addresses(state: dict[str, Any]) -> dict[str, Any]:
     """What /ready tells strangers: neither where anything is nor what it answered."""
     feeds = {
-        name: {key: value for key, value in feed.items() if key != "address"} | {"last_error": ""}
+        name: {key: value for key, value in feed.items() if key not in _OF_HOLDERS} | {"last_error": ""}
         for name, feed in state["feeds"].items()
     }
     tasks = {name: task | {"last_error": ""} for name, task in state.get("tasks", {}).items()}

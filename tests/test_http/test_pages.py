@@ -66,6 +66,30 @@ def test_a_private_server_s_history_waits_for_the_token() -> None:
     assert first_history({}, PageFacts(FACTS.symbols, "5m", FACTS.source, private=True)) is None
 
 
+async def test_a_private_server_tells_strangers_that_something_is_wrong_and_not_what(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    """Notes too hold addresses and what an exchange answered, as where its brackets could not be read."""
+    reason = (
+        "margin brackets not read (http://10.0.0.7:3128 does not answer: /v5/market/risk-limit: HTTP 403)"
+    )
+    feed = {
+        "connected": False,
+        "last_error": reason,
+        "note": reason,
+        "last_refusal": reason,
+        "address": reason,
+    }
+    app = web.Application()
+    app[ADMISSION] = AdmissionPolicy(Settings())
+    app[READINESS] = lambda: {"status": "degraded", "feeds": {"bybit": feed}}
+    add_page_routes(app, PageFacts(FACTS.symbols, "5m", FACTS.source, private=True), None)
+    client = await aiohttp_client(app)
+    async with client.get("/ready") as answer:
+        told = await answer.json()
+    assert told == {"status": "degraded", "feeds": {"bybit": {"connected": False, "last_error": ""}}}
+
+
 @pytest.mark.parametrize(("source", "label"), [("simulated", True), ("replay", True), ("live", False)])
 async def test_what_kind_of_data_it_is_stands_in_the_page_itself(
     source: str, label: bool, aiohttp_client: AiohttpClient
