@@ -1,4 +1,4 @@
-"""Reads every exchange's brackets once a day, keeps the last good ones, and has the maps use them.
+"""Reads every exchange's brackets daily, and those of new markets soon; has the maps use the last good ones.
 
 They are kept in a small JSON file beside the store: `data/liqstream.brackets.json` for
 `data/liqstream.duckdb`. What cannot be read, or is no table, leaves the last good one in place.
@@ -29,6 +29,8 @@ FIRST_AFTER_S = 60.0
 EVERY_S = 86_400.0
 AGAIN_AFTER_S = 3600.0
 """Where an exchange could not be read."""
+LOOK_EVERY_S = 300.0
+"""At what is followed: those of a market that is new are not a day late."""
 
 
 def brackets_path(db_path: Path) -> Path:
@@ -75,13 +77,23 @@ class BracketLoop:
         self._path = path  # of the last good ones
         self._renew = renew  # of the pipeline
         self._clock = clock  # of the waits, and of the date a table is of
+        self._due_s: dict[str, float] = {}  # when each exchange is asked again, on the clock
+        self._asked: dict[str, frozenset[str]] = {}  # what each followed when it was asked last
 
     async def run(self) -> None:
-        """Read once a day, sooner again where an exchange did not answer, until cancelled."""
+        """Read each exchange daily, sooner where it did not answer or a market is new, until cancelled."""
         await self._clock.sleep(FIRST_AFTER_S)
         while True:
-            answered = [await self.read(feed) for feed in self._feeds]
-            await self._clock.sleep(EVERY_S if all(answered) else AGAIN_AFTER_S)
+            for feed in self._feeds:
+                if self._is_due(feed):
+                    self._asked[feed.exchange] = frozenset(feed.symbols)
+                    wait_s = EVERY_S if await self.read(feed) else AGAIN_AFTER_S
+                    self._due_s[feed.exchange] = self._clock.time_s() + wait_s
+            await self._clock.sleep(LOOK_EVERY_S)
+
+    def _is_due(self, feed: Feed) -> bool:
+        is_new = bool(set(feed.symbols) - self._asked.get(feed.exchange, frozenset()))
+        return is_new or self._clock.time_s() >= self._due_s[feed.exchange]
 
     async def read(self, feed: Feed) -> bool:
         """Take in an exchange's tables; False where it did not answer with any that can be used."""

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from liqstream.feeds.feed import FeedBase
+from liqstream.feeds.feed import Feed, FeedBase
 from liqstream.feeds.refusals import Refusal, RefusalKind
 from liqstream.feeds.rest_client import RestUnavailableError
 from liqstream.ingest.bracket_loop import (
     AGAIN_AFTER_S,
     EVERY_S,
     FIRST_AFTER_S,
+    LOOK_EVERY_S,
     BracketLoop,
     brackets_path,
     read_kept_brackets,
@@ -63,6 +64,9 @@ class Waits:
 
     def now_ms(self) -> int:
         return 1_795_000_000_000
+
+    def time_s(self) -> float:
+        return float(sum(self.waited_s))
 
     async def sleep(self, seconds: float) -> None:
         self.waited_s.append(seconds)
@@ -193,8 +197,27 @@ def test_a_table_that_is_none_costs_no_other_one(tmp_path: Path, bad: str) -> No
 
 async def test_they_are_read_once_a_day_or_soon_again(rig: Rig) -> None:
     """After history; in an hour where one did not answer; one without a public table is never late."""
-    rig.waits.left = 4
-    rig.loop._feeds = (Exchange(unavailable(), GOOD, None), Exchange(None, None, None))
+    late, listing = Exchange(unavailable(), GOOD, GOOD), Exchange(None, None, None)
+    listing._exchange = "bybit"
+    rig.loop._feeds = (late, listing)
+    asked_s: list[tuple[str, float]] = []
+    read = rig.loop.read
+
+    async def noted(feed: Feed) -> bool:
+        asked_s.append((feed.exchange, rig.waits.time_s() - FIRST_AFTER_S))
+        if len(asked_s) == 4:
+            listing._symbols = ("BTCUSDT", "NEWUSDT")
+        return await read(feed)
+
+    rig.loop.read = noted  # type: ignore[method-assign]
+    rig.waits.left = 2 + int((AGAIN_AFTER_S + EVERY_S) / LOOK_EVERY_S)
     with pytest.raises(asyncio.CancelledError):
         await rig.loop.run()
-    assert rig.waits.waited_s == [FIRST_AFTER_S, AGAIN_AFTER_S, EVERY_S, EVERY_S]
+    assert asked_s == [
+        ("binance", 0.0),
+        ("bybit", 0.0),
+        ("binance", AGAIN_AFTER_S),
+        ("bybit", EVERY_S),
+        ("bybit", EVERY_S + LOOK_EVERY_S),
+        ("binance", AGAIN_AFTER_S + EVERY_S),
+    ]
