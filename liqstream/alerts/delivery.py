@@ -108,7 +108,7 @@ class Sender:
         left_ms = int(until_ms) - self._now_ms()
         side = str(firing.facts.get("side", ""))
         return left_ms <= 0 or await self._claim(
-            (target.name, firing.rule_id, firing.kind, firing.symbol, side), left_ms
+            (target.name, firing.rule_id, firing.digest, firing.symbol, side), left_ms
         )
 
     async def _deliver(self, session: aiohttp.ClientSession, target: Target, firing: Firing) -> str:

@@ -32,6 +32,8 @@ class Firing:
     to: tuple[str, ...] = ()
     cooldown_s: float = 0.0
     """The rule's."""
+    digest: str = ""
+    """Of the rule as it is: another one once it was changed."""
 
     @property
     def sentence(self) -> str:

@@ -132,6 +132,7 @@ class AlertMonitor:
                 facts=alert.facts,
                 to=tuple(rule.to),
                 cooldown_s=rule.cooldown_s,
+                digest=alert.owned.digest,
             )
         )
 

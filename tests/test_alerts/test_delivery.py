@@ -92,6 +92,8 @@ async def test_of_servers_with_one_file_one_sends() -> None:
         for sender in senders:
             sender.take(replace(alert_to("ops", side="short"), cooldown_s=60.0))
         assert (await received.get())[1]["facts"]["side"] == "short"
+        senders[1].take(replace(of_longs, digest="of the rule with another figure"))
+        assert (await received.get())[1]["facts"]["side"] == "long", "what was changed begins anew"
         senders[1].take(of_longs)
         senders[1].take(replace(alert_to("ops", side="long"), cooldown_s=0.4))
         assert (await received.get())[1]["facts"]["side"] == "long"  # its cooldown is over: nothing to claim
