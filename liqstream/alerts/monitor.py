@@ -18,7 +18,7 @@ from liqstream.alerts.firing import Firing, Firings
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.snapshot import StreamPosition
 from liqstream.ingest.liquidation_bus import LiquidationBus
-from liqstream.market import Source
+from liqstream.market import Liquidation, Source
 from liqstream.supervision.supervise import Work
 from liqstream.supervision.timing import SYSTEM_TIMING, Timing
 
@@ -29,6 +29,8 @@ OWNER_BURST, OWNER_RATE_PER_S = 30, 0.5
 """What one owner's rules raise at once, and a second; more is counted and dropped."""
 AT_ONCE = 50
 """Alerts handed on before other work of the event loop has its turn."""
+LATE_MS = 60_000
+"""A liquidation that becomes known so long after it happened is no part of what happens now."""
 MAPS = "alerts-maps"
 """The task that looks at the maps."""
 
@@ -102,9 +104,19 @@ class AlertMonitor:
     async def _watch_liquidations(self) -> None:
         async with aclosing(self._liquidations.listen()) as batches:
             async for batch, _ in batches:
-                alerts = self._evaluator.on_liquidations(batch, self._timing.clock_s())
+                fresh = [each for each in batch if not self._is_late(each)]
+                alerts = self._evaluator.on_liquidations(fresh, self._timing.clock_s())
                 await self._hand_on(alerts, self._maps.source)
                 await asyncio.sleep(TOGETHER_S)
+
+    def _is_late(self, each: Liquidation) -> bool:
+        """Whether a liquidation is of the past, by the time of its market's newest data.
+
+        Many such come at once: what was held back until its side was known, what was found in an account's
+        fills. Where time is played, minutes pass in a moment, and none is late.
+        """
+        age_ms = self._maps.data_time_ms(each.symbol) - each.time_ms
+        return age_ms > LATE_MS and self._maps.source(each.symbol) == "live"
 
     async def _hand_on(self, alerts: Iterable[Alert], source_of: Callable[[str], Source]) -> None:
         for count, alert in enumerate(alerts, 1):

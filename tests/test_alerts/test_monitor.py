@@ -8,7 +8,7 @@ from pathlib import Path
 
 from liqstream.alerts.delivery import Sender
 from liqstream.alerts.evaluator import Evaluator
-from liqstream.alerts.firing import Firings
+from liqstream.alerts.firing import Firing, Firings
 from liqstream.alerts.monitor import AlertMonitor
 from liqstream.alerts.rules import OwnedRule, Rule
 from liqstream.alerts.targets import Target
@@ -55,6 +55,29 @@ async def test_maps_and_liquidations_raise_alerts(tmp_path: Path) -> None:
         for loop in running:
             loop.cancel()
         await asyncio.wait(running)
+    maps.close()
+    await store.close()
+
+
+async def test_what_becomes_known_late_is_no_cascade(tmp_path: Path) -> None:
+    """As what an exchange's second source has released after hours, or an account's fills have shown."""
+    store = await MarketStore.open(tmp_path / "x.duckdb")
+    maps, bus, firings = await make_maps(store), LiquidationBus(), Firings()
+    maps.set_source("binance", "live")
+    raised: asyncio.Queue[Firing] = asyncio.Queue()
+    firings.add_sink("raised", raised.put_nowait)
+    rules = [OwnedRule("", RULES[1])]
+    monitor = AlertMonitor(Evaluator(rules), firings, maps=maps, liquidations=bus, symbols=[SYMBOL])
+    running = [asyncio.create_task(loop()) for loop in monitor.loops().values()]
+    await asyncio.sleep(0)  # they listen from now on
+    past = [Liquidation("binance", SYMBOL, END_MS - age * 1000, "long", 100.0, 9.0) for age in (86_400, 61)]
+    bus.take([*past, Liquidation("binance", SYMBOL, END_MS - 59_000, "short", 100.0, 2.0)])
+    async with asyncio.timeout(10):
+        firing = await raised.get()
+    assert (firing.facts["long_usd"], firing.facts["short_usd"]) == (0.0, 200.0)
+    for loop in running:
+        loop.cancel()
+    await asyncio.wait(running)
     maps.close()
     await store.close()
 
