@@ -24,7 +24,7 @@ from liqstream.simulator.publisher import Subscriber
 from liqstream.simulator.subscriber_socket import refused_subscriptions, serve_subscriber
 
 _FUTURES = "/api/v4/futures/usdt"
-_CANDLES_PAGE, _STATS_PAGE, _FUNDING_PAGE, _ORDERS_PAGE = 2000, 100, 1000, 1000
+_CANDLES_PAGE, _CANDLES_KEPT, _STATS_PAGE, _FUNDING_PAGE, _ORDERS_PAGE = 2000, 10_000, 100, 1000, 1000
 _CHANNELS = ("futures.candlesticks", "futures.tickers", "futures.public_liquidates", "futures.contract_info")
 
 
@@ -87,13 +87,15 @@ async def _tickers(request: web.Request) -> web.Response:
 
 
 async def _candlesticks(request: web.Request) -> web.Response:
-    """Both ends belong to the span; more than 2000 are refused."""
+    """Both ends belong to the span; more than 2000 are refused, and any that begin too long ago."""
     state, symbol, interval_ms = request.app[STATE], _symbol(request), _interval(request)
     now_ms = state.now_ms()
     start_ms = _number(request, "from", 0) * 1000
     end_ms = min(_number(request, "to", now_ms // 1000) * 1000, now_ms)
     if (end_ms - start_ms) // interval_ms >= _CANDLES_PAGE:
         raise _Refused("INVALID_PARAM_VALUE", "Candlestick range too broad")
+    if start_ms < now_ms - _CANDLES_KEPT * interval_ms:
+        raise _Refused("INVALID_PARAM_VALUE", "Candlestick too long ago. Maximum 10000 points are allowed")
     bars = state.market.bars(symbol, interval_ms, start_ms=start_ms, end_ms=end_ms + 1, now_ms=now_ms)
     rows = [wire.candle(symbol, interval_ms, bar) for bar in bars]
     return _json([{name: value for name, value in row.items() if name != "n"} for row in rows])

@@ -18,6 +18,7 @@ from liqstream.feeds import summed_sides
 from liqstream.feeds.last_state import LastStates
 from liqstream.feeds.pacing import Limit
 from liqstream.feeds.parsing import (
+    CLOSING,
     CONTROL,
     IGNORED,
     INSTRUMENTS,
@@ -50,7 +51,7 @@ from liqstream.market.record_bounds import time_of
 from liqstream.symbols import INTERVALS_MS, interval_name, is_symbol
 
 _FUTURES = "/api/v4/futures/usdt"
-_CANDLES_PAGE, _FUNDING_PAGE, _STATS_PAGE = 2000, 1000, 100
+_CANDLES_PAGE, _CANDLES_KEPT, _FUNDING_PAGE, _STATS_PAGE = 2000, 9_990, 1000, 100
 _FULL_PAGE = 100
 """How many liquidations an answer holds at most is disputed: for so many or more the span is halved."""
 
@@ -79,7 +80,9 @@ class Gate(Venue):
         item=frozenset({"CONTRACT_NOT_FOUND", "INVALID_PARAM_VALUE", "1", "2"}),
         window_s=10.0,
     )
-    limits: ClassVar[tuple[Limit, ...]] = (Limit(200.0, 10.0),)
+    limits: ClassVar[tuple[Limit, ...]] = (
+        Limit(200.0, 10.0, left_header="X-Gate-RateLimit-Requests-Remain"),
+    )
     topics_per_message: ClassVar[int] = 1
     keeps_liquidations: ClassVar[bool] = True
     liquidations_in_s: ClassVar[bool] = True
@@ -115,14 +118,8 @@ class Gate(Venue):
         """One channel a message; the answer has its number."""
         (topic,) = topics
         channel, *payload = topic.name.split("/")
-        message = {
-            "time": self.now_ms() // 1000,
-            "id": int(request_id.removeprefix("s")),
-            "channel": channel,
-            "event": "subscribe",
-            "payload": payload,
-        }
-        return orjson.dumps(message).decode()
+        asked = {"channel": channel, "event": "subscribe", "payload": payload}
+        return orjson.dumps({"time": self.now_ms() // 1000, "id": int(request_id[1:]), **asked}).decode()
 
     def note_break(self) -> None:
         """A bar's last state before it need not be its last, and sums over it are not whole."""
@@ -135,6 +132,9 @@ class Gate(Venue):
         if not isinstance(message, dict):
             raise ValueError("a message is an object")
         channel, event = str(message.get("channel", "")), message.get("event")
+        notice = message.get("result") if channel == "futures.system" else message
+        if isinstance(notice, dict) and notice.get("type") == "upgrade":
+            return CLOSING
         if message.get("error") is not None:
             error = message["error"] if isinstance(message["error"], dict) else {"message": message["error"]}
             words = " ".join(map(str, (error["message"], channel, *(message.get("payload") or ()))))
@@ -257,14 +257,15 @@ class Gate(Venue):
     async def candles(
         self, rest: RestClient, symbol: str, interval_ms: int, *, start_ms: int, end_ms: int
     ) -> AsyncGenerator[list[Candle]]:
-        """GET candlesticks, at most 2000 of a span; both its ends belong to it."""
+        """GET candlesticks, at most 2000 of a span; both its ends belong to it. It keeps 10,000."""
         span_ms = (_CANDLES_PAGE - 1) * interval_ms
+        start_ms = max(start_ms, (self.now_ms() // interval_ms - _CANDLES_KEPT) * interval_ms)
         asked = {"contract": _contract(symbol), "interval": interval_name(interval_ms)}
         for page_ms in range(start_ms, end_ms, span_ms):
             span = {"from": page_ms // 1000, "to": (min(end_ms, page_ms + span_ms) - 1) // 1000}
             rows = await self._get(rest, "candlesticks", **asked, **span)
-            read = partial(self._bar, symbol, interval_ms, closed=True)
-            yield sorted(self.bad_items.each(rows, read), key=time_of)
+            bars = self.bad_items.each(rows, partial(self._bar, symbol, interval_ms, closed=True))
+            yield sorted(bars, key=time_of)
 
     async def _stats(self, rest: RestClient, symbol: str, period_ms: int, start_ms: int) -> Json:
         asked = {"contract": _contract(symbol), "interval": interval_name(period_ms)}
@@ -304,10 +305,9 @@ class Gate(Venue):
         self, rest: RestClient, symbol: str, *, start_ms: int, end_ms: int
     ) -> AsyncGenerator[Sequence[MarketEvent]]:
         """GET liq_orders, an hour at a time, in the reading that was found right."""
-        trial = self.trials[summed_sides.PAST]
         for hour_ms in range(start_ms, end_ms, HOUR_MS):
             rows = await self._orders(rest, symbol, hour_ms, min(end_ms, hour_ms + HOUR_MS))
-            yield [each for readings in rows for each in trial.take(readings)]
+            yield [each for readings in rows for each in self.trials[summed_sides.PAST].take(readings)]
 
     async def _orders(
         self, rest: RestClient, symbol: str, start_ms: int, end_ms: int

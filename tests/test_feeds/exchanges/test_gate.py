@@ -7,13 +7,23 @@ from pathlib import Path
 import orjson
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from liqstream.feeds.exchange_feed import ExchangeFeed
 from liqstream.feeds.exchanges.bitget import Bitget
 from liqstream.feeds.exchanges.gate import Gate
 from liqstream.feeds.exchanges.okx import Okx
 from liqstream.feeds.trial import ENOUGH
-from liqstream.market import HOUR_MS, MINUTE_MS, Candle, FundingRate, Liquidation, MarkPrice, OpenInterest
+from liqstream.market import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    Candle,
+    FundingRate,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+)
 from tests.support.answering import answering
 
 MESSAGES = Path(__file__).parent / "messages" / "gate"
@@ -127,6 +137,7 @@ async def test_gate_instruments() -> None:
 async def test_gate_history() -> None:
     """Pages are put in order, seconds become milliseconds."""
     venue, start_ms = Gate(), 1_795_003_200_000
+    venue.now_ms = lambda: start_ms + 600_000
     start_s = start_ms // 1000
     bars = [{"t": start_s + 60 * at, "v": 10, "o": "1", "h": "2", "l": "1", "c": "2"} for at in (1, 0)]
     stats = [{"time": start_s, "open_interest": 50}, {"time": start_s + 300, "open_interest": "60.5"}]
@@ -144,6 +155,37 @@ async def test_gate_history() -> None:
         rates = [each async for page in venue.funding(rest, "BTCUSDT", **span) for each in page]
         assert rates == [FundingRate("gate", "BTCUSDT", start_ms, -0.0001)]
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize(("days", "first_day"), [(14, 7), (3, 3)])
+async def test_no_bars_are_asked_for_that_gate_does_not_keep(days: int, first_day: int) -> None:
+    """A question that begins more than 10,000 bars ago is refused: none of two weeks of minutes came."""
+    venue, end_ms = Gate(), 1_795_003_200_000
+    venue.now_ms = lambda: end_ms + 59_000
+    start_ms = end_ms - days * DAY_MS
+    async with answering(*[web.json_response([]) for _ in range(6)]) as (rest, asked):
+        _ = [
+            page async for page in venue.candles(rest, "BTCUSDT", MINUTE_MS, start_ms=start_ms, end_ms=end_ms)
+        ]
+    first_ms = int(URL(asked[0].split()[1]).query["from"]) * 1000
+    assert (
+        max(start_ms, venue.now_ms() - 10_000 * MINUTE_MS) <= first_ms <= end_ms - (first_day - 0.1) * DAY_MS
+    )
+    assert first_ms % MINUTE_MS == 0
+
+
+@pytest.mark.parametrize(
+    ("notice", "kind"),
+    [
+        ({"type": "upgrade", "msg": "closed soon"}, "closing"),
+        ({"channel": "futures.system", "event": "update", "result": {"type": "upgrade"}}, "closing"),
+        ({"channel": "futures.system", "event": "update", "result": {"type": "outdated"}}, "ignored"),
+        ({"channel": "futures.system", "event": "update", "result": None}, "ignored"),
+    ],
+)
+def test_gate_says_that_it_will_close_the_connection(notice: dict[str, object], kind: str) -> None:
+    """Before an upgrade: a new one takes over while this one still carries data."""
+    assert Gate().read(orjson.dumps(notice)).kind == kind
 
 
 def test_a_live_feed_takes_no_contract_size_but_the_lists() -> None:
