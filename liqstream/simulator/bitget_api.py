@@ -19,7 +19,7 @@ from liqstream.simulator.publisher import Subscriber
 from liqstream.simulator.subscriber_socket import refused_subscriptions, serve_subscriber
 
 _MARKET = "/api/v3/market"
-_CANDLES_PAGE, _HISTORY_PAGE, _PAGE = 1000, 100, 100
+_CANDLES_KEPT, _PAGE = 1000, 100
 _KEPT_MS = 3 * 24 * HOUR_MS
 
 
@@ -69,15 +69,15 @@ async def _tickers(request: web.Request) -> web.Response:
 
 
 async def _candles(request: web.Request) -> web.Response:
-    return _bars(request, _CANDLES_PAGE)
+    return _bars(request, _CANDLES_KEPT)
 
 
 async def _history_candles(request: web.Request) -> web.Response:
-    return _bars(request, _HISTORY_PAGE)
+    return _bars(request, None)
 
 
-def _bars(request: web.Request, most: int) -> web.Response:
-    """The newest of the span, newest first."""
+def _bars(request: web.Request, kept: int | None) -> web.Response:
+    """The newest of the span, newest first; the endpoint of the newest has so many, the other all."""
     state, symbol = request.app[STATE], _symbol(request)
     try:
         interval_ms = wire.BAR_OF[request.query["interval"]]
@@ -85,8 +85,10 @@ def _bars(request: web.Request, most: int) -> web.Response:
         raise _Refused("40034", "Parameter interval error") from None
     now_ms = state.now_ms()
     end_ms = min(_number(request, "endTime", now_ms), now_ms)
-    limit = min(most, _number(request, "limit", 100))
+    limit = min(_PAGE, _number(request, "limit", _PAGE))
     start_ms = max(_number(request, "startTime", 0), end_ms - limit * interval_ms)
+    if kept is not None:
+        start_ms = max(start_ms, now_ms - kept * interval_ms)
     bars = state.market.bars(symbol, interval_ms, start_ms=start_ms, end_ms=end_ms + 1, now_ms=now_ms)
     return _response(request, [wire.candle(bar) for bar in reversed(bars)][:limit])
 

@@ -81,6 +81,7 @@ class Bitget(Venue):
     )
     limits: ClassVar[tuple[Limit, ...]] = (Limit(6000.0, 60.0), Limit(5.0, 1.0, "liquidations"))
     topics_per_message: ClassVar[int] = 10
+    refused_every_s: ClassVar[float] = 20.0  # it takes 240 subscriptions an hour
     keepalive: ClassVar[tuple[float, str] | None] = (25.0, "ping")
     keeps_open_interest: ClassVar[bool] = False
     keeps_liquidations: ClassVar[bool] = True
@@ -246,12 +247,13 @@ class Bitget(Venue):
     async def candles(
         self, rest: RestClient, symbol: str, interval_ms: int, *, start_ms: int, end_ms: int
     ) -> AsyncGenerator[list[Candle]]:
-        """GET history-candles, 100 a page, and at last GET candles, which has the newest."""
+        """GET history-candles, 100 a page, and of the newest GET candles, which has no older ones."""
+        newest_ms = self.now_ms() - _CANDLES_PAGE * interval_ms
         for page_ms in range(start_ms, end_ms, _CANDLES_PAGE * interval_ms):
             until_ms = min(end_ms, page_ms + _CANDLES_PAGE * interval_ms)
             rows = await self._get(
                 rest,
-                "candles" if until_ms == end_ms else "history-candles",
+                "candles" if until_ms > newest_ms else "history-candles",
                 symbol=symbol,
                 interval=_BAR_NAMES[interval_ms],
                 startTime=page_ms,

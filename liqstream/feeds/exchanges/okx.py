@@ -253,7 +253,7 @@ class Okx(Venue):
         """Two paths: the youngest 1200 bars are in one, older ones in the other."""
         page_ms = start_ms
         while page_ms < end_ms:
-            recent = page_ms > end_ms - _RECENT_BARS * interval_ms
+            recent = page_ms > self.now_ms() - _RECENT_BARS * interval_ms
             count = _CANDLES_PAGE if recent else _OLD_CANDLES_PAGE
             rows = await self._get(
                 rest,

@@ -10,8 +10,19 @@ import pytest
 from aiohttp import web
 
 from liqstream.feeds.exchanges.bitget import Bitget
+from liqstream.feeds.exchanges.okx import Okx
 from liqstream.feeds.trial import ENOUGH
-from liqstream.market import HOUR_MS, MINUTE_MS, Candle, FundingRate, Liquidation, MarkPrice, OpenInterest
+from liqstream.feeds.venue import Venue
+from liqstream.market import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    Candle,
+    FundingRate,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+)
 from tests.support.answering import answering
 
 MESSAGES = Path(__file__).parent / "messages" / "bitget"
@@ -120,6 +131,7 @@ async def test_bitget_instruments() -> None:
 async def test_bitget_history() -> None:
     """Pages newest first are put in order; what is beyond a span is left out."""
     venue = Bitget()
+    venue.now_ms = lambda: START_MS + 200 * MINUTE_MS
     bars = [[str(START_MS + at * MINUTE_MS), "1", "2", "1", "2", "10", "15"] for at in range(151)][::-1]
     ahead_ms = START_MS + 70 * 365 * 86_400_000
     times = (ahead_ms, START_MS + HOUR_MS, START_MS - HOUR_MS)
@@ -135,6 +147,17 @@ async def test_bitget_history() -> None:
         right = FundingRate("bitget", "BTCUSDT", START_MS + HOUR_MS, 0.0001)
         assert rates == [right, replace(right, time_ms=ahead_ms)]
     assert ["history-candles" in path for path in asked] == [True, False, False]
+
+
+@pytest.mark.parametrize("venue", [Bitget(), Okx()], ids=["bitget", "okx"])
+async def test_an_old_gap_is_asked_of_the_history_alone(venue: Venue) -> None:
+    """The path of the newest bars has no old ones: its empty answer would be the last word on the gap."""
+    venue.now_ms = lambda: START_MS + 30 * DAY_MS
+    empty = {"code": "0", "data": []}
+    async with answering(*[web.json_response(empty) for _ in range(2)]) as (rest, asked):
+        _ = [page async for page in venue.candles(rest, "BTCUSDT", MINUTE_MS, **PAST)]
+    assert asked
+    assert all("/history-candles?" in path for path in asked)
 
 
 async def test_bitget_past_liquidations_follow_the_cursor() -> None:
