@@ -10,6 +10,8 @@ import pytest
 
 from liqstream.feeds.exchange_access import Endpoints
 from liqstream.feeds.exchange_feed import ExchangeFeed
+from liqstream.feeds.exchanges.bybit import Bybit
+from liqstream.feeds.exchanges.gate import Gate
 from liqstream.feeds.exchanges.hyperliquid import Hyperliquid
 from liqstream.feeds.pacing import Budget, FeedTiming, Limit, Pace
 from liqstream.market import MINUTE_MS, Candle, MarketKey
@@ -75,6 +77,16 @@ async def test_what_the_exchange_counts_is_counted() -> None:
     before_s = clock.time_s()
     await budget.spend(1e6)
     assert clock.time_s() == before_s
+
+
+@pytest.mark.parametrize("limit", [*Bybit.limits, *Gate.limits])
+async def test_what_the_exchange_says_is_left_is_all_there_is(limit: Limit) -> None:
+    """Of Bybit and Gate, whose answers say it."""
+    clock = StepClock()
+    budget = Budget((limit,), clock)
+    budget.note({limit.left_header: "0"})
+    await budget.spend(1.0)
+    assert clock.time_s() > 0
 
 
 @pytest.mark.parametrize("used", ["inf", "1e300", "999999999", "-inf", "nan", "much"])

@@ -93,7 +93,7 @@ class Bybit(Venue):
         window_s=5.0,
         phrases=(("access too frequent", 600.0),),
     )
-    limits: ClassVar[tuple[Limit, ...]] = (Limit(600.0, 5.0),)
+    limits: ClassVar[tuple[Limit, ...]] = (Limit(600.0, 5.0, left_header="X-Bapi-Limit-Status"),)
     topics_per_message: ClassVar[int] = ARGS_PER_MESSAGE
     keepalive: ClassVar[tuple[float, str] | None] = (20.0, '{"op":"ping"}')
 
