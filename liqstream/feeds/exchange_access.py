@@ -62,7 +62,7 @@ class ExchangeAccess:
         self.proxy = endpoints.proxy
         self.ledger = timing.ledger
         self.sink = observers.sink
-        self.state = VenueState(endpoints.state_path, timing.clock.now_ms)
+        self.state = VenueState(endpoints.state_path, timing.clock.now_ms, timing.clock.time_s)
         self.simulated = False
         self.clock = ExchangeClock(venue.exchange, status, timing.clock, lambda: self.simulated)
         self.clock_speed = 1.0

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import math
 import os
+import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -128,17 +130,22 @@ def clear_bans(path: Path, hosts: set[str]) -> list[str]:
 
 
 class VenueState:
-    """The file at `path` as this process has it; without a path, memory alone. `now_ms` is UTC.
+    """The file at `path` as this process has it; without a path, memory alone. `now_ms` is UTC, `time_s`
+    never goes back.
 
     It is in memory; `sync` exchanges it with the file.
     """
 
-    def __init__(self, path: Path | None, now_ms: Callable[[], int]) -> None:
-        self._path = path
-        self._now_ms = now_ms
-        self._document: Document = {}
-        # Pauses too short for the file: end in UTC ms, by `ban_key`.
-        self._short: dict[str, int] = {}
+    def __init__(
+        self, path: Path | None, now_ms: Callable[[], int], time_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._path = path  # see the class
+        self._now_ms, self._time_s = now_ms, time_s  # see the class
+        self._document: Document = {}  # the file, with what it does not hold yet
+        # Pauses too short for the file: their end on `time_s`, by `ban_key`.
+        self._short: dict[str, float] = {}
+        # Bans of the file, by `ban_key`: their end there, and on `time_s` as it was when it was seen first.
+        self._ends_s: dict[str, tuple[int, float]] = {}
         # What the file does not hold yet, in the order it happened.
         self._changes: list[Change] = []
         self._noted = ""  # what was logged last of a file that cannot be used; "" once it can
@@ -186,24 +193,38 @@ class VenueState:
         now_ms = self._now_ms()
         until_ms = now_ms + round(seconds * 1000)
         if not lasting or seconds < LONG_PAUSE_S:
-            self._short[key] = max(until_ms, self._short.get(key, 0))
+            self._short[key] = max(self._time_s() + seconds, self._short.get(key, -math.inf))
             return
         ban = {"until_ms": until_ms, "since_ms": now_ms, "reason": reason[:200]}
+        over = self._ban(key) if self._ban_left_s(key) <= 0 else None
 
         def change(document: Document) -> None:
             bans = _section(document, "bans")
-            if _left_ms(bans.get(key), now_ms) < until_ms - now_ms:
+            if bans.get(key) == over or _left_ms(bans.get(key), now_ms) < until_ms - now_ms:
                 bans[key] = ban
 
         self._change(change)
+        self._ban_left_s(key)
 
     def pause_left_s(self, key: str) -> float:
         """For how long nothing may be asked; 0 if something may."""
-        now_ms = self._now_ms()
-        left_ms = self._short.get(key, 0) - now_ms
+        return max(0.0, self._short.get(key, -math.inf) - self._time_s(), self._ban_left_s(key))
+
+    def _ban(self, key: str) -> Any:
         bans = self._document.get("bans")
-        ban = bans.get(key) if isinstance(bans, dict) else None
-        return max(0.0, max(left_ms, _left_ms(ban, now_ms)) / 1000)
+        return bans.get(key) if isinstance(bans, dict) else None
+
+    def _ban_left_s(self, key: str) -> float:
+        """As the file has it, but no longer than from the first look on: the clock may be set back."""
+        ban = self._ban(key)
+        left_s, time_s = _left_ms(ban, self._now_ms()) / 1000, self._time_s()
+        if left_s <= 0:
+            return 0.0
+        until_ms, ends_s = self._ends_s.get(key, (0, 0.0))
+        if until_ms != ban["until_ms"]:
+            ends_s = time_s + left_s
+            self._ends_s[key] = (ban["until_ms"], ends_s)
+        return min(left_s, ends_s - time_s)
 
     def missing(self, exchange: str) -> Document:
         """An exchange's missing past, as `save_missing` was given it."""
