@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from itertools import pairwise
 
 import pytest
 from aiohttp import web
@@ -121,6 +122,34 @@ async def _followed_after_s() -> float:
                     assert now_s() >= whole_from_s, "it was followed before it was listed"
                     return now_s() - whole_from_s
     raise AssertionError("the feed ended")
+
+
+class _ReadOften(Bybit):
+    list_every_s = 40.0
+
+
+def test_a_list_is_read_as_often_as_its_exchange_needs() -> None:
+    """Nothing in it is unusual, and no channel tells of changes."""
+    waits_s = run_virtually(_waits_between_lists_s())
+    assert 30.0 <= max(waits_s) <= 60.0, waits_s
+
+
+async def _waits_between_lists_s() -> list[float]:
+    read_s: list[float] = []
+    listing = _listing_alone("BTCUSDT", "USDT", float("inf"))
+
+    def answer(request: web.Request) -> web.Response | None:
+        if (found := listing(request)) is not None:
+            read_s.append(asyncio.get_running_loop().time())
+        return found
+
+    async with faulty_exchange(answer, speed=1.0) as (_, port):
+        feed = connector(port, _ReadOften(), ("BTCUSDT",), stale_after_s=30.0)
+        async with asyncio.timeout(200.0), aclosing(feed.events()) as batches:
+            async for _ in batches:
+                if len(read_s) == 3:
+                    break
+    return [after - before for before, after in pairwise(read_s)]
 
 
 def test_a_symbol_that_is_of_another_contract_now_is_subscribed_to_anew() -> None:

@@ -88,6 +88,7 @@ class Lighter(Venue):
     topics_per_message: ClassVar[int] = 1
     send_every_s: ClassVar[float] = 0.4  # it takes 200 messages a minute
     keepalive: ClassVar[tuple[float, str] | None] = (60.0, '{"type":"ping"}')
+    list_every_s: ClassVar[float] = 300.0  # no channel tells that a market has another number, or stops
     keeps_open_interest: ClassVar[bool] = False
     notes: ClassVar[str] = (
         f"where lighter is closed, its socket can be read only: add /stream{_READ_ONLY} to its address"
@@ -190,7 +191,10 @@ class Lighter(Venue):
         lost = self.bad_items.count > bad
         return Parsed("data", self._bars.take_all(bars, self.now_ms(), self.clock_ms(), lost=lost))
 
-    def _bar(self, symbol: str, interval_ms: int, row: Json, *, closed: bool) -> Candle:
+    def _bar(self, symbol: str, interval_ms: int, row: Json, *, closed: bool) -> Candle | None:
+        """None for a row without any price: nobody traded then."""
+        if all(row.get(name) in (None, "", 0, "0") for name in "ohlc"):
+            return None
         figures = [row[name] for name in ("t", "o", "h", "l", "c", "v", "V")]
         return candle_from_row(self.exchange, symbol, interval_ms, figures, closed=closed)
 

@@ -120,10 +120,13 @@ async def test_open_interest_waits_for_its_proof(shown: float, verdict: str) -> 
 
 
 async def test_lighter_history() -> None:
-    """Funding in per cent with the side that pays, times in seconds; bars in milliseconds."""
+    """Funding in per cent with the side that pays, times in seconds; bars in milliseconds, and rows without
+    a price where nobody traded."""
     venue = Lighter()
     bar = {"o": 1, "h": 2, "l": 1, "c": 2, "v": 10, "V": 15}
-    bars = [{"t": START_MS + at * MINUTE_MS, **bar} for at in (1, 0, 60)]
+    rows: dict[int, dict[str, int | None]] = {at: {**bar} for at in (1, 0, 60)}
+    rows |= {2: dict.fromkeys(bar, 0), 3: {"o": None, "c": None}}
+    bars = [{"t": START_MS + at * MINUTE_MS, **row} for at, row in rows.items()]
     paid = [
         {"timestamp": START_MS // 1000, "rate": "0.0012", "direction": "short"},
         {"timestamp": START_MS // 1000 + 3600, "rate": "0.0012", "direction": "long"},
@@ -144,6 +147,7 @@ async def test_lighter_history() -> None:
         FundingRate("lighter", "ETHUSDT", START_MS + 70 * YEAR_S * 1000, pytest.approx(0.000012)),  # type: ignore[arg-type]
     ]
     assert "market_id=0" in asked[0]
+    assert venue.bad_items.take()[0] == 0
 
 
 async def test_lighter_instruments() -> None:
@@ -177,6 +181,11 @@ async def test_a_market_that_was_listed_anew_has_its_new_number(is_first: bool) 
     stats = {"0": {"market_id": 0, "mark_price": "1"}, "77": {"market_id": 77, "mark_price": "2"}}
     message = {"type": "update/market_stats", "timestamp": AT_MS, "market_stats": stats}
     assert venue.read(orjson.dumps(message)).events == [MarkPrice("lighter", "ETHUSDT", AT_MS, 2.0)]
+
+
+def test_lighter_s_list_is_read_more_often_than_hourly() -> None:
+    """No channel tells that a market has another number now, or is not traded."""
+    assert Lighter.list_every_s <= 300.0
 
 
 def test_lighter_is_sent_no_more_than_it_takes_in_a_minute() -> None:
