@@ -14,7 +14,7 @@ from liqstream.file_import.files import ArchiveError
 from liqstream.symbols import INTERVALS_MS
 
 _NAME = re.compile(
-    r"(?P<symbol>[^\W_]{3,20})(?P<suffix>_[A-Z0-9]+)?"
+    r"(?P<symbol>[^\W_]{3,20})(?P<suffix>_[A-Za-z0-9]+)?"
     r"-(?P<kind>(?P<interval>\d+[mhd])|metrics|liquidationSnapshot|fundingRate|trades|aggTrades|book\w+)"
     r"-(?P<date>\d{4}-\d{2}(?:-\d{2})?)"
 )
@@ -69,11 +69,15 @@ def _first_day_ms(date: str) -> int:
 
 
 def check_member(path: Path, member: str) -> None:
-    """See to it that a zip in the archives' form holds what its name says. Raises ArchiveError."""
-    inner = Path(member)
-    if _NAME.match(inner.name) is None:
-        return
-    if _NAME.match(path.name) is None:
-        archive_name(inner)
-    elif inner.stem != path.stem:
+    """See to it that a zip in the archives' form holds what its name says, also in folders of its own.
+
+    What stands behind the name, such as a browser's (1), says nothing. Raises ArchiveError.
+    """
+    inner = path.parent / member
+    if archive_name(inner) is not None and _NAME.match(path.name) and _parts(inner) != _parts(path):
         raise ArchiveError(f"it holds {inner.name}, not {path.stem}.csv")
+
+
+def _parts(path: Path) -> list[str]:
+    name = _NAME.match(path.name)
+    return [(part or "").upper() for part in name.groups()] if name else []

@@ -86,6 +86,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "price": ("average_price", "price", "price_usd"),
     "limit_price": ("price",),
     "quantity": ("accumulated_fill_quantity", "quantity", "quantity_base", "qty", "size"),
+    "ignore": ("ignore",),  # of Binance's archives alone
 }
 """What we call a column -> how files call it, the better name first; case and spaces do not matter."""
 
@@ -96,6 +97,13 @@ _OF_TRADES = frozenset(
 
 _IN_CONTRACTS = {"quantity": ("size", "quantity_base"), "oi_base": ("openinterest", "open_interest_base")}
 """Our name -> a column, in small letters, that may count contracts, and the one that counts base coin."""
+
+TAKER_FACTOR = 1.001
+"""So much more than all that was traded may be bought by takers, as rounded as figures are."""
+
+_TOO_MUCH = f"beyond {LARGEST_USD:g} USD, which no market can have had"
+
+NOT_ENDED = "it has not ended yet"
 
 OI_FACTOR = 1.5
 """Beyond a bar's prices by so much, open interest in coins and in USD are not of one market."""
@@ -145,11 +153,17 @@ def column_positions(header: Sequence[str]) -> dict[str, int]:
 
 def foreign_columns(form: Form, header: Sequence[str], exchange: str) -> str:
     """Why columns of a form hold something else than their names say; "" if they do not."""
-    names = [_plain(name) for name in header]
+    names, positions = [_plain(name) for name in header], column_positions(header)
     if form is LIQUIDATIONS and not _OF_TRADES.isdisjoint(names):
         return "its columns are those of trades, not of liquidations"
+    if (
+        exchange == "gate"
+        and names[positions.get("volume", 0)] == "volume"
+        and "quote_volume" not in positions
+    ):
+        return "gate counts volume in contracts; volume_base in base coin is needed, or no volume"
     if exchange in fields.EXCHANGES_THAT_COUNT_CONTRACTS:
-        for ours, at in column_positions(header).items():
+        for ours, at in positions.items():
             doubtful, right = _IN_CONTRACTS.get(ours, ("", ""))
             if names[at] == doubtful and (ours in form.needs or form is BARS):
                 return f"{exchange} counts {header[at].strip()} in contracts; {right} in base coin is needed"
@@ -165,8 +179,11 @@ def _bar(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent]]:
     opened, high, low, close = (fields.price(row[name], name) for name in ("open", "high", "low", "close"))
     if not low <= min(opened, close) <= max(opened, close) <= high:
         raise ValueError(f"high {high:g} and low {low:g} do not span open {opened:g} and close {close:g}")
+    volume, bought = (fields.optional_amount(row.get(name), name) for name in ("volume", "taker_buy"))
+    if volume is not None and (bought or 0.0) > volume * TAKER_FACTOR:
+        raise ValueError(f"of {volume:g} that were traded takers cannot have bought {bought:g}")
     if fields.is_false(row.get("closed")):
-        raise ValueError("it has not ended yet")
+        raise ValueError(NOT_ENDED)
     candle = Candle(
         market.exchange,
         row_symbol(row, market),
@@ -176,9 +193,9 @@ def _bar(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent]]:
         high,
         low,
         close,
-        fields.optional_amount(row.get("volume"), "volume"),
+        volume,
         fields.optional_amount(row.get("quote_volume"), "quote_volume"),
-        fields.optional_amount(row.get("taker_buy"), "taker_buy_volume"),
+        bought,
     )
     # Open interest and totals come before the bar: at the bar's close, a reader in order knows all of them.
     records: list[MarketEvent] = [*_bar_open_interest(row, candle), *_bar_totals(row, candle)]
@@ -197,6 +214,8 @@ def _bar_open_interest(row: dict[str, str], candle: Candle) -> list[OpenInterest
     usd = (fields.optional_amount(row.get("oi_usd"), "open interest") or 0.0) / sides
     if base and usd and not candle.low / OI_FACTOR <= usd / base <= candle.high * OI_FACTOR:
         raise ValueError(f"open interest is {base:g} coins and {usd:g} USD at a price of {candle.close:g}")
+    if max(usd, base * candle.close) > LARGEST_USD:
+        raise ValueError(f"open interest is {_TOO_MUCH}")
     if base:
         return [OpenInterest(candle.exchange, candle.symbol, closes_ms, base, base, "base")]
     if usd:
@@ -233,7 +252,7 @@ def _metric(row: dict[str, str], market: Market) -> tuple[int, list[MarketEvent]
     sides = fields.sides_counted(row.get("one_sided"), market.exchange)
     base = fields.price(row["oi_base"], "sum_open_interest") / sides
     if (fields.optional_amount(row.get("oi_usd"), "open interest") or 0.0) / sides > LARGEST_USD:
-        raise ValueError(f"open interest is beyond {LARGEST_USD:g} USD, which no market can have had")
+        raise ValueError(f"open interest is {_TOO_MUCH}")
     symbol = row_symbol(row, market)
     return at_ms, [OpenInterest(market.exchange, symbol, at_ms, base, base, "base")]
 

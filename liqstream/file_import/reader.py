@@ -54,9 +54,6 @@ ROWS_PER_REPORT = 5_000
 METRICS_MOVED_MS = 1_782_345_600_000  # 2026-06-25
 METRICS_STEP_MS = 5 * MINUTE_MS
 
-LATE_MS = 5 * MINUTE_MS
-"""How far our clock may be behind a row that has no interval."""
-
 NumberedRows: TypeAlias = Iterator[tuple[int, list[str]]]
 RowsOf: TypeAlias = Callable[[Path], AbstractContextManager[NumberedRows]]
 
@@ -126,7 +123,7 @@ def read_archive(
     verified = verify_checksum(path)
     if path.suffix.lower() == ".zip" and (member := member_name(path)) is not None:
         check_member(path, member)
-        name = archive_name(path) or archive_name(Path(member))
+        name = archive_name(path) or archive_name(path.parent / member)
     else:
         name = archive_name(path)
     symbol, interval_ms = _completed_by_name(name, symbol, interval_ms)
@@ -140,7 +137,7 @@ def read_archive(
         reading = _read_rows(form, rows, market, on_rows)
     if form[0] is BARS:
         check_turnover(reading)
-        if name is not None:
+        if name is not None or "ignore" in form[1]:
             check_traded(reading)
     if form[0] is METRICS and exchange == "binance":
         _move_metrics(reading, name)
@@ -289,7 +286,7 @@ def _checked(
         leave_out_off_grid(reading, interval_ms)
         for row in reading.good:
             row.records = [_at_interval(record, row.time_ms, interval_ms) for record in row.records]
-    leave_out_impossible(reading, now_ms + (interval_ms if form.on_grid and interval_ms else LATE_MS))
+    leave_out_impossible(reading, now_ms, interval_ms if form.on_grid else None)
     if form.sequential:
         leave_out_repeated(reading)
         leave_out_backward(reading)

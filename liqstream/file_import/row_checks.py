@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from liqstream.file_import.files import ArchiveError
-from liqstream.file_import.formats import Form
-from liqstream.market import Bars, Candle, MarketEvent
+from liqstream.file_import.formats import NOT_ENDED, Form
+from liqstream.market import MINUTE_MS, Bars, Candle, MarketEvent
 from liqstream.market.column_guard import confirmed_bars
 from liqstream.market.record_bounds import unsound
 from liqstream.symbols import INTERVALS_MS, interval_name
 
+LATE_MS = 5 * MINUTE_MS
+"""How far our clock may be behind a row that has no interval."""
 MIN_CLEAR_STEPS = 2
 MOST_WRONG_ROWS, MOST_WRONG_SHARE = 2, 0.1
 """So many rows out of order are wrong ones; more are a whole file in another order."""
@@ -129,15 +131,18 @@ def check_traded(reading: Reading) -> None:
         raise ArchiveError("all its volumes are 0: these are mark, index or premium prices, not trades")
 
 
-def leave_out_impossible(reading: Reading, latest_ms: int) -> None:
-    """Leave out rows no market can have had, and rows of the future."""
+def leave_out_impossible(reading: Reading, now_ms: int, interval_ms: int | None) -> None:
+    """Leave out rows no market can have had, and rows of the future; of an interval, one that is not over."""
     kept: list[Row] = []
+    latest_ms = now_ms + (interval_ms or LATE_MS)
     for row in reading.good:
         wrong = next(filter(None, map(unsound, row.records)), "")
         if row.time_ms > latest_ms:
             reading.bad.append(BadRow(row.line, f"time {row.time_ms} is in the future"))
         elif wrong in ("price", "size", "rate"):
             reading.bad.append(BadRow(row.line, f"{_BEYOND[wrong]}, which no market can have had"))
+        elif interval_ms and row.time_ms + interval_ms > now_ms:
+            reading.bad.append(BadRow(row.line, NOT_ENDED))
         else:
             kept.append(row)
     reading.good = kept

@@ -59,6 +59,9 @@ def test_what_the_names_of_columns_give_away() -> None:
     assert "gate counts open_interest" in foreign_columns(METRICS, ["time", "open_interest"], "gate")
     assert foreign_columns(METRICS, ["time", "open_interest", "open_interest_base"], "gate") == ""
     assert "okx counts open_interest" in foreign_columns(BARS, ["time", "open", "open_interest"], "okx")
+    assert "gate counts volume" in foreign_columns(BARS, ["time", "volume", "close"], "gate")
+    for columns in (["volume", "turnover"], ["volume_base"], ["open"]):  # the turnover is compared with it
+        assert foreign_columns(BARS, ["time", *columns], "gate") == ""
 
 
 @pytest.mark.parametrize(
@@ -107,6 +110,9 @@ def test_a_row_of_bars_is_its_open_interest_totals_funding_and_candle() -> None:
     assert len(BARS.parse(row | {"oi_base": "0", "long_usd": "5", "short_usd": ""}, MARKET)[1]) == 1
     with pytest.raises(ValueError, match="do not span"):
         BARS.parse(row | {"close": "5"}, MARKET)
+    with pytest.raises(ValueError, match="takers cannot have bought 10"):
+        BARS.parse(row | {"taker_buy": "10"}, MARKET)
+    assert len(BARS.parse(row | {"taker_buy": "9.0001"}, MARKET)[1]) == 1
 
 
 def test_rows_of_the_other_forms() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liqstream.file_import.files import ArchiveError
-from liqstream.file_import.formats import Kind
+from liqstream.file_import.formats import KLINE_COLUMNS, Kind
 from liqstream.file_import.reader import ArchiveFile, Inputs, read_archive, read_bars_file
 from liqstream.file_import.row_checks import BadRow
 from liqstream.market import Candle, FundingRate, Liquidation, LiquidationTotal, OpenInterest
@@ -357,7 +358,8 @@ def test_archives_of_other_markets_and_prices_are_refused(
 
 
 def test_archives_of_bars_without_any_volume_are_refused(tmp_path: Path) -> None:
-    """They are of another price; without a volume column, or under a name of one's own, they are taken."""
+    """They are of another price, under a name of one's own too if all columns are the archive's; without a
+    volume column, or in a form of one's own, they are taken."""
     lines = [HEADER + ",volume", *(bar_line(i) + ",0" for i in range(3))]
     with pytest.raises(ArchiveError, match="all its volumes are 0"):
         read(write(tmp_path, *lines, name="BTCUSDT-5m-2026-05-25.csv"))
@@ -365,6 +367,10 @@ def test_archives_of_bars_without_any_volume_are_refused(tmp_path: Path) -> None
     for name, kept in (("BTCUSDT-5m-2026-05-26.csv", lines), ("BTCUSDT-5m-2026-05-27.csv", LINES)):
         assert kept_times(write(tmp_path, *kept, name=name))[:3] == [0, 1, 2]
     assert kept_times(write(tmp_path, lines[0], bar_line(0) + ",0", name="mine.csv")) == [0]
+    of_marks = [f"{bar_line(i)},0,{T0 + (i + 1) * STEP_MS - 1},0,12,0,0,0" for i in range(3)]
+    for rows in (of_marks, [",".join(KLINE_COLUMNS), *of_marks]):
+        with pytest.raises(ArchiveError, match="all its volumes are 0"):
+            read(write(tmp_path, *rows, name="mark.csv"))
 
 
 @pytest.mark.parametrize("kind", ["bars", "metrics", "liquidations"])
@@ -395,6 +401,13 @@ def test_a_symbol_column_is_obeyed(tmp_path: Path, kind: Kind) -> None:
         ("BTCUSDT-5m-2026-05.zip", ["BTCUSDT-5m-2026-04.csv"], "it holds BTCUSDT-5m-2026-04.csv"),
         ("BTCUSDT-5m-2026-05.zip", ["ETHUSDT-5m-2026-05.csv"], "it holds ETHUSDT-5m-2026-05.csv"),
         ("BTCUSDT-5m-2026-05.zip", ["BTCUSDT-1m-2026-05.csv"], "it holds BTCUSDT-1m-2026-05.csv"),
+        ("BTCUSDT-5m-2026-05 (1).zip", ["BTCUSDT-5m-2026-05.csv"], ""),
+        ("BTCUSDT-5m-2026-05.csv.zip", ["data/um/BTCUSDT-5m-2026-05.csv"], ""),
+        ("BTCUSDT-5m-2026-05.zip", ["spot/BTCUSDT-5m-2026-05.csv"], "the spot market"),
+        ("BTCUSDT-5m-2026-05.zip", ["um/markPriceKlines/BTCUSDT-5m-2026-05.csv"], "mark prices"),
+        ("mine.zip", ["indexPriceKlines/BTCUSDT-5m-2026-05.csv"], "index prices"),
+        ("spot/mine.zip", ["BTCUSDT-5m-2026-05.csv"], "the spot market"),
+        ("mine.zip", ["BTCUSD_perp-5m-2026-05.csv"], "no USDT or USDC perpetual"),
         ("mine.zip", ["BTCUSD_PERP-5m-2026-05.csv"], "no USDT or USDC perpetual"),
         ("mine.zip", ["ETHUSDT-5m-2026-05.csv"], "by its name it is of ETHUSDT"),
         ("mine.zip", ["data.csv"], ""),
@@ -405,6 +418,7 @@ def test_a_zip_holds_what_its_name_says(
 ) -> None:
     """Symbol, interval and date of the member are those of the zip; what macOS adds is passed over."""
     path = tmp_path / zip_name
+    path.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(path, "w") as archive:
         for member in members:
             archive.writestr(member, TEXT)
@@ -425,17 +439,25 @@ def test_words_for_an_unknown_value_leave_it_out(tmp_path: Path) -> None:
 
 
 def test_rows_of_the_future_and_impossible_ones_are_bad(tmp_path: Path) -> None:
-    """An interval ahead is taken: the bar that forms."""
-    lines = [bar_line(i) for i in range(4)]
+    """So is what is not over: what a bar or a total has so far would stand as its last word."""
+    lines = [bar_line(i) for i in range(6)]
     lines[1] = f"{T0 + STEP_MS},100,1e12,50,100"
     path = write(tmp_path, HEADER, *lines)
-    inputs = Inputs(now_ms=lambda: T0 + STEP_MS)
-    found = read_archive(path, "bars", exchange="okx", symbol="BTCUSDT", interval_ms=STEP_MS, inputs=inputs)
+    inputs = Inputs(now_ms=lambda: T0 + 3 * STEP_MS)
+    asked = partial(read_archive, exchange="okx", symbol="BTCUSDT", interval_ms=STEP_MS, inputs=inputs)
+    found = asked(path, "bars")
     assert [bad.reason for bad in found.bad_rows] == [
         "a price beyond 1e-12 to 1e9 USD, which no market can have had",
-        f"time {T0 + 3 * STEP_MS} is in the future",
+        "it has not ended yet",
+        "it has not ended yet",
+        f"time {T0 + 5 * STEP_MS} is in the future",
     ]
     assert ((np.array(open_times(found)) - T0) // STEP_MS).tolist() == [0, 2]
+    totals = [f"{T0 + i * STEP_MS},5,6" for i in range(4)]
+    path = write(tmp_path, "open_time,long_usd,short_usd", *totals, name="totals.csv")
+    assert bad_lines(asked(path, "liquidations")) == [5]
+    path = write(tmp_path, "time,funding_rate", *(f"{T0 + i * STEP_MS},0.0001" for i in (3, 5)), name="f.csv")
+    assert bad_lines(asked(path, "funding")) == [3]
 
 
 def test_a_bar_far_from_its_neighbours_is_bad(tmp_path: Path) -> None:
@@ -577,12 +599,15 @@ def test_thousands_in_quotes_are_refused(tmp_path: Path) -> None:
 
 
 def test_open_interest_in_coins_that_is_none_is_refused(tmp_path: Path) -> None:
-    """USD in both columns, or contracts in the first; where they are of one market, coins are taken."""
+    """USD in both columns, contracts in the first, USD in the only one; where they are of one market, coins
+    are taken."""
     header = f"{HEADER},sum_open_interest,sum_open_interest_value"
     for base, usd in ((5000, 5000), (500_000, 5000)):
         path = write(tmp_path, header, *(f"{bar_line(i)},{base},{usd}" for i in range(3)))
         with pytest.raises(ArchiveError, match=r"open interest is .* coins and 5000 USD at a price of 100"):
             read(path)
+    with pytest.raises(ArchiveError, match=r"open interest is beyond 1e\+12 USD"):
+        read(write(tmp_path, f"{HEADER},open_interest", *(f"{bar_line(i)},5e10" for i in range(3))))
     found = read(write(tmp_path, header, f"{bar_line(0)},50,5100"))
     assert found.records[0] == OpenInterest("binance", "BTCUSDT", T0 + STEP_MS, 50.0, 50.0, "base")
 
