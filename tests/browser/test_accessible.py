@@ -69,6 +69,29 @@ def test_the_ladder_keeps_the_focus_while_its_figures_change(open_page: Open, de
     opened.until("view.viewport.prices()[1] > arg", price)
 
 
+def test_what_is_in_focus_has_the_keys_that_it_needs(open_page: Open, demo_url: str) -> None:
+    """Arrows scroll a panel or menu that has the focus, and Space opens a note: neither moves the map nor plays it."""
+    opened = open_page(demo_url)
+    page = opened.page
+    page.set_viewport_size({"width": 1440, "height": 420})
+    page.wait_for_selector(".ladder button:visible")
+    opened.settle()
+    for focus, box in (("#side-body", ".side"), ("#display-button", ".popover[aria-label=Settings]")):
+        page.focus(focus)
+        if focus == "#display-button":
+            page.keyboard.press("Enter")
+        free = opened.view("view.viewport.isFree")
+        page.keyboard.press("ArrowDown")
+        page.wait_for_function("box => document.querySelector(box).scrollTop > 0", arg=box)
+        assert opened.view("view.viewport.isFree") is free is False
+    page.keyboard.press("Escape")
+    page.keyboard.press("z")
+    page.focus(".estimate summary")
+    page.keyboard.press(" ")
+    page.wait_for_selector(".estimate[open]")
+    assert page.is_visible("[aria-label='Play (Space)']")
+
+
 # Figures without a word that stand out from their ground: bars, lamps, keys of colours.
 STANDING_OUT = """() => {
   const none = colour => /, 0\\)$|transparent/.test(colour), all = [...document.querySelectorAll('body *')];

@@ -17,6 +17,10 @@ import { ESTIMATE_TEXT } from "../panels/estimate.js";
 
 /** Keys that a control in focus needs for itself. */
 const OWN_KEYS = new Set(["INPUT", "SELECT", "TEXTAREA"]);
+/** What is in focus to be scrolled. */
+const SCROLLED = "#side-body, .tape-rows, #context";
+const DOWN_KEYS = new Set(["ArrowUp", "ArrowDown", "End"]);
+const ACROSS_KEYS = new Set(["ArrowLeft", "ArrowRight"]);
 
 /**
  * @param {Shortcut[]} shortcuts
@@ -29,10 +33,25 @@ export function listen(shortcuts) {
     if (OWN_KEYS.has(/** @type {HTMLElement} */ (event.target).tagName) && event.key !== "Escape") return;
     const key = shortcutKey(event);
     const shortcut = byKey.get(key);
-    if (!shortcut) return;
+    if (!shortcut || isScrolled(/** @type {Element} */ (event.target), key)) return;
     if (document.querySelector("dialog[open]")) return; // it has the keyboard for itself
     if (shortcut.run(key, event) !== false) event.preventDefault();
   });
+}
+
+/**
+ * Whether the key scrolls what is in focus, and so does not move the map: also a menu whose control is.
+ * @param {Element} target
+ * @param {string} key
+ */
+function isScrolled(target, key) {
+  const first = target.closest(".popover") ?? (target.matches(SCROLLED) ? target : null);
+  for (let box = first; box; box = box.parentElement) {
+    const { overflowX, overflowY } = getComputedStyle(box);
+    if (DOWN_KEYS.has(key) && overflowY === "auto" && box.scrollHeight > box.clientHeight) return true;
+    if (ACROSS_KEYS.has(key) && overflowX === "auto" && box.scrollWidth > box.clientWidth) return true;
+  }
+  return false;
 }
 
 /**

@@ -204,7 +204,7 @@ export function replayShortcuts(focus, hovered) {
       shown: "Space",
       name: "Replay: play or pause (← → step)",
       run: () => {
-        const onButton = document.activeElement?.tagName === "BUTTON"; // which it presses
+        const onButton = document.activeElement?.matches("button, summary"); // which it presses
         return focus()?.isOn && !onButton ? focus()?.toggle() : false;
       },
     },
