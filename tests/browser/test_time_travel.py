@@ -78,3 +78,39 @@ def test_figures_are_those_of_the_time_looked_back_to(open_page: Open, demo_url:
     page.wait_for_selector("text=price now")
     assert opened.state("at") is None
     assert page.locator(".replay-bar").is_hidden()
+
+
+GAP = """() => {
+  const {market} = liqstream.mapGrid.focus.view, {matrix, header} = market, rows = 50, columns = 200;
+  const candle = () => new Float64Array(columns).fill(matrix.p0 + 10 * matrix.step).fill(NaN, 100, 197);
+  const cells = () => new Uint16Array(rows * columns).fill(500);
+  liqstream.client.close();
+  market.now = null;
+  market.takeHistory({header: {...header, rows, columns, gaps: [[100, 97]]}, long: cells(), short: cells(),
+    candles: {open: candle(), high: candle(), low: candle(), close: candle()}});
+}"""
+
+
+def test_from_a_time_without_data_it_looks_back_to_the_last_before_it(open_page: Open, demo_url: str) -> None:
+    """A quarter of the map back, the pointer in a gap: what was last known; the change is up to that time."""
+    opened = open_page(demo_url, window="24h")
+    page = opened.page
+    page.evaluate(GAP)
+    opened.settle()
+    page.keyboard.press("z")
+    assert opened.view(THEN) == 99
+    hours, minutes = divmod(100 * opened.view("market.matrix.intervalMs") // 60_000, 60)
+    page.wait_for_selector(f"#ohlc [title='over {hours} h {minutes} min']", state="attached")
+    page.keyboard.press("Escape")
+    chart = page.locator("#maps .chart").bounding_box()
+    assert chart
+    page.mouse.move(chart["x"] + opened.view("view.xOf(150)"), chart["y"] + 200)
+    page.keyboard.press("z")
+    assert opened.view(THEN) == 99
+    page.keyboard.press("Escape")
+    page.keyboard.down("Shift")
+    page.mouse.down()
+    page.mouse.move(chart["x"] + opened.view("view.xOf(120)"), chart["y"] + 300, steps=3)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    page.wait_for_selector(".measure-label >> text=No data at the right edge")

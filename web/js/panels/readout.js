@@ -17,7 +17,8 @@ import { h, put } from "./dom.js";
  */
 export function showReadout(element, market, interval, column, clock) {
   const { matrix, now, at, shown } = market;
-  const newest = matrix?.candle(at === null ? matrix.end - 1 : matrix.columnAt(at));
+  const last = (at === null ? matrix?.end : matrix && matrix.columnAt(at) + 1) ?? 0;
+  const newest = matrix?.candle(last - 1);
   const price = shown?.price ?? newest?.close;
   if (price === undefined) return put(element, h("b", {}, market.symbol));
   const first = matrix?.firstKnown ?? 0;
@@ -34,16 +35,17 @@ export function showReadout(element, market, interval, column, clock) {
     of && h("span", { class: "venues", title: `All levels are of ${of} alone` }, of),
     h("span", {}, interval),
     h("b", { class: "price" }, priceText(price)),
-    ...(at !== null && shown ? thenTexts(shown.timeMs, now?.price, clock) : []),
     matrix &&
       h(
         "span",
         {
           class: tone,
-          title: `over ${duration((matrix.end - first) * matrix.intervalMs)}`,
+          title: `over ${duration((last - first) * matrix.intervalMs)}`,
         },
         changeText,
       ),
+    // After the change, which is not one from then to now.
+    ...(at !== null && shown ? thenTexts(shown.timeMs, now?.price, clock) : []),
     candle && part("O", candle.open),
     candle && part("H", candle.high),
     candle && part("L", candle.low),

@@ -5,7 +5,7 @@
  */
 
 import { DEQUANTISED } from "../data/quantise.js";
-import { counted, duration, price as priceText, signedPercent, usd } from "../data/format.js";
+import { counted, duration, price as priceText, priceDecimals, signedPercent, usd } from "../data/format.js";
 import { h, put } from "../panels/dom.js";
 
 /** @typedef {import("../chart/chart-view.js").ChartView} ChartView */
@@ -93,13 +93,15 @@ export class Measure {
    */
   #write(from, to) {
     const { standing, realised } = inside(this.#view, from, to);
+    const levels = standing === null ? "No data" : `${usd(standing)} of levels inside,`;
     const [price, time] = [Math.abs(to.price - from.price), Math.abs(to.timeMs - from.timeMs)];
     const columns = Math.abs(to.column - from.column);
+    const moved = priceText(price, priceDecimals(to.price));
     put(
       this.#label,
       h("b", {}, signedPercent(to.price / from.price - 1)),
-      h("span", {}, `${priceText(price)} · ${duration(time)} · ${counted(columns, "bar")}`),
-      h("span", {}, `${usd(standing)} of levels inside, at the right edge`),
+      h("span", {}, `${moved} · ${duration(time)} · ${counted(columns, "bar")}`),
+      h("span", {}, `${levels} at the right edge`),
       realised > 0 && h("span", {}, `${usd(realised)} of liquidations inside`),
     );
   }
@@ -164,13 +166,16 @@ export class Measure {
  * @param {ChartView} view
  * @param {Point} a
  * @param {Point} b
+ * @returns {{ standing: number | null, realised: number }} USD of levels at the right edge, null where none
+ * were recorded then, and of liquidations
  */
 export function inside({ market }, a, b) {
   const matrix = market?.matrix;
-  if (!market || !matrix) return { standing: 0, realised: 0 };
+  if (!market || !matrix) return { standing: null, realised: 0 };
   const [low, high] = [Math.min(a.price, b.price), Math.max(a.price, b.price)];
   const [from, to] = [Math.min(a.timeMs, b.timeMs), Math.max(a.timeMs, b.timeMs) + matrix.intervalMs];
-  const cells = matrix.column(Math.min(Math.max(a.column, b.column), matrix.end - 1));
+  const right = Math.min(Math.max(a.column, b.column), matrix.end - 1);
+  const cells = matrix.candle(right) && matrix.column(right);
   let standing = 0;
   for (
     let r = Math.max(0, matrix.rowAt(low));
@@ -183,5 +188,5 @@ export function inside({ market }, a, b) {
   for (const l of market.liquidations) {
     if (l.timeMs >= from && l.timeMs < to && l.price >= low && l.price <= high) realised += l.usd;
   }
-  return { standing, realised };
+  return { standing: cells ? standing : null, realised };
 }

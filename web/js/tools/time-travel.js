@@ -67,13 +67,19 @@ export class TimeTravel {
     return this.#store.state.at !== null;
   }
 
-  /** Looks back to a column, or ends it. @param {number | null} column null: a quarter of the map back */
+  /**
+   * Looks back to a column, or ends it; from one of which nothing is known to the last before it of which
+   * something is.
+   * @param {number | null} column null: a quarter of the map back
+   */
   toggleAt(column) {
     const { matrix } = this.#slot.view.market ?? {};
     if (this.isOn || !matrix) return this.stop();
     const [from, to] = this.#slot.view.viewport.times();
     const back = matrix.columnAt(Math.min(to, matrix.timeOf(matrix.end)) - BACK * (to - from));
-    this.#lookAt(column ?? back);
+    let known = column === null || column >= matrix.end - 1 ? back : column;
+    while (known > matrix.firstKnown && !matrix.candle(known)) known -= 1;
+    this.#lookAt(Math.max(known, matrix.firstKnown));
   }
 
   stop() {
