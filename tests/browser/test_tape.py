@@ -63,9 +63,17 @@ def test_what_comes_is_shown_newest_first_from_the_least_size_on(
     shows(page, "binance short 100,003.0 $2.00M")
     page.mouse.move(300, 300)
     shows(page, "binance long 100,004.0 $5.00K")
+    # What is not of today has its day above it, once.
+    days = page.evaluate(
+        "() => [...document.querySelectorAll('.tape-rows li:not([hidden])')].map(({dataset}) => dataset.day ?? '')"
+    )
+    assert days[:3] == ["21 Sept", "", ""]
+    page.select_option(".tape-head select", "10000")
     page.keyboard.press("x")
     page.wait_for_selector(".side-body > .block.totals:visible")
     page.wait_for_function("() => !new URL(location).searchParams.has('tape')")
+    page.keyboard.press("x")
+    assert page.input_value(".tape-head select") == "10000"
 
 
 def test_a_thousand_a_second_are_drawn_a_few_times_and_sound_is_off_until_asked_for(

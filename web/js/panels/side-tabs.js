@@ -28,6 +28,8 @@ export class SideTabs {
       name,
     ),
   );
+  /** The tape's least size while another tab is open, whose address has none. @type {number | null} */
+  #least = null;
   #list = h("div", { class: "segments side-tabs", role: "tablist", "aria-label": "Side panel" });
 
   /**
@@ -58,7 +60,8 @@ export class SideTabs {
   /** @param {Tab} tab */
   open(tab) {
     const { state } = this.#store;
-    this.#store.set({ tab, panel: true, tape: tab === "tape" ? state.tape : null });
+    if (state.tab === "tape" || state.tape !== null) this.#least = state.tape;
+    this.#store.set({ tab, panel: true, tape: tab === "tape" ? this.#least : null });
   }
 
   /** Opens the tape, or goes back to the levels. */

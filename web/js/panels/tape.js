@@ -211,7 +211,12 @@ export class Tape {
       this.#rows.push(row);
       this.#list.append(row.element);
     }
-    for (const [i, row] of this.#rows.entries()) row.show(newest[i], this.#clock);
+    let before = this.#clock.format(this.#market?.now?.timeMs ?? Date.now(), "day");
+    for (const [i, row] of this.#rows.entries()) {
+      const day = newest[i] ? this.#clock.format(newest[i].timeMs, "day") : before;
+      row.show(newest[i], this.#clock, day === before ? "" : day);
+      before = day;
+    }
   }
 
   /** Why nothing is there, or nothing new. */
@@ -247,9 +252,12 @@ class TapeRow {
   /**
    * @param {Trade | undefined} trade undefined: none
    * @param {Clock} clock
+   * @param {string} day written above it: it is the first of a day that is not today; empty: it is not
    */
-  show(trade, clock) {
+  show(trade, clock, day) {
     this.element.hidden = !trade;
+    if (day) this.element.dataset.day = day;
+    else delete this.element.dataset.day;
     if (!trade || (trade === this.#trade && clock === this.#clock)) return;
     [this.#trade, this.#clock] = [trade, clock];
     const weight = String(WEIGHTS.filter((least) => trade.usd >= least).length);
