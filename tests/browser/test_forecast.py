@@ -37,7 +37,7 @@ def chance_text(hour: dict[str, Any], price: float, now: float) -> str:
     reach = hour["reach"]
     distance = abs(math.log(price / now))
     chance = float(np.interp(distance, reach["log_distance"], reach["chance"], right=0.0))
-    return "< 1 %" if 0 < chance < 0.01 else f"{chance * 100:.0f} %"
+    return "< 1 %" if chance < 0.01 else "> 99 %" if chance > 0.99 else f"{chance * 100:.0f} %"
 
 
 def with_levels(open_page: Open, url: str) -> Opened:

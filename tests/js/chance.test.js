@@ -52,8 +52,10 @@ test("the hour leads while its window lasts, then the shortest that is not over"
   assert.deepEqual(openHorizons(null, 10), []);
 });
 
-test("what is only unlikely is not called impossible", () => {
+test("what is only unlikely is not called impossible, nor what is only likely certain", () => {
   assert.equal(chanceText(0.42), "42 %");
   assert.equal(chanceText(0.004), "< 1 %");
-  assert.equal(chanceText(0), "0 %");
+  assert.equal(chanceText(0), "< 1 %", "beyond the table, which ends where hardly anything is reached");
+  assert.equal(chanceText(0.99), "99 %");
+  assert.equal(chanceText(0.9951), "> 99 %");
 });

@@ -127,12 +127,13 @@ export function percent(share) {
 }
 
 /**
- * Of what can happen: never "0 %" for what is only unlikely.
+ * Of a price that may be reached: neither "0 %" for what is only unlikely nor "100 %" for what is likely.
  * @param {number} chance 0 to 1
- * @returns {string} 42 %, < 1 %
+ * @returns {string} 42 %, < 1 %, > 99 %
  */
 export function chanceText(chance) {
-  return chance > 0 && chance < 0.01 ? "< 1 %" : percent(chance);
+  if (chance < 0.01) return "< 1 %";
+  return chance > 0.99 ? "> 99 %" : percent(chance);
 }
 
 /**
