@@ -103,6 +103,25 @@ def test_drawn_by_pointer_and_key_they_stay_at_their_time_and_price(open_page: O
     assert kept(page) == []
     opened.until(f"!{MARKED}({SPOT}(arg))", middle)
 
+    # A text without words, which nobody would find again, goes with the next thing that is done.
+    def begin_a_text() -> None:
+        page.click("[data-pen=text]")
+        page.mouse.click(left, top)
+        page.wait_for_selector(".draw-bar input:focus")
+        assert [row[0] for row in kept(page)] == ["text"]
+
+    begin_a_text()
+    page.click("[data-pen=line]")
+    assert kept(page) == []
+    begin_a_text()
+    page.evaluate("() => liqstream.store.set({symbol: 'ETHUSDT'})")
+    assert kept(page) == []
+    # What had the focus goes: the map has it.
+    page.focus("[data-pen=box]")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".chart:focus")
+
 
 def test_a_browser_that_keeps_nothing_draws_all_the_same(open_page: Open, demo_url: str) -> None:
     """Fifty at most, and the page says so; storage that throws ends nothing; no press reaches the map."""

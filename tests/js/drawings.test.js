@@ -14,6 +14,7 @@ test("what was kept comes back, and what is none of ours is left out", () => {
   assert.deepEqual(rest, []);
   const rows = [["line", 1, 2, 3, 4, "ok"], ["circle", 1, 2, 3, 4, ""], ["box", 1, -2, 3, 4, ""], ["box", "1", 2, 3, 4], 7, null];
   assert.deepEqual(parseDrawings(JSON.stringify(rows)).map(({ text }) => text), ["ok"]);
+  assert.deepEqual(parseDrawings('[["text", 1, 2, 1, 2, ""]]'), [], "a text without words is nowhere to be seen");
   for (const broken of ["{", "{}", "7", null, "null"]) assert.deepEqual(parseDrawings(broken), []);
   const many = JSON.stringify(Array.from({ length: 80 }, () => ["text", 1, 2, 3, 4, "x".repeat(500)]));
   assert.equal(parseDrawings(many).length, MOST_DRAWINGS);

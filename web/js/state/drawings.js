@@ -152,7 +152,7 @@ function drawingOf(row) {
   const [fromMs, low, toMs, high] = numbers.map((each) => (typeof each === "number" ? each : NaN));
   const text = typeof row[5] === "string" ? row[5].slice(0, LONGEST_TEXT) : "";
   const good = Number.isFinite(fromMs) && Number.isFinite(toMs) && low > 0 && high > 0;
-  if (!kind || !good) return null;
+  if (!kind || !good || (kind === "text" && !text)) return null; // one without a text is nowhere to be seen
   const [from, to] = [
     { timeMs: fromMs, price: low },
     { timeMs: toMs, price: high },

@@ -33,6 +33,8 @@ export class DrawingDesk {
   /** What the next drag on the map draws. @type {Kind | null} */
   pen = null;
   #selected = "";
+  /** The market it is of. */
+  #selectedOf = "";
   #store;
   #focus;
   /** @type {Set<() => void>} */
@@ -118,10 +120,12 @@ export class DrawingDesk {
   }
 
   close() {
+    const isInside = this.#bar.contains(document.activeElement);
     this.#details.open = false;
     this.take(null);
     this.select("");
     this.#bar.hidden = true;
+    if (isInside) this.#focus().chartElement.focus();
   }
 
   /** @returns {boolean} whether there was something to let go of */
@@ -136,18 +140,18 @@ export class DrawingDesk {
   /** @param {Kind | null} kind what the next drag draws; again the same, or null: nothing */
   take(kind) {
     this.pen = kind === this.pen ? null : kind;
-    if (this.pen) this.#selected = "";
+    if (this.pen) this.select("");
     this.#changed();
   }
 
   /** @param {string} id empty: none */
   select(id) {
-    const before = this.selected;
+    const before = this.drawings.of(this.#selectedOf).find((each) => each.id === this.#selected);
     if (before?.kind === "text" && !before.text && before.id !== id) {
-      this.drawings.remove(this.#symbol, before.id); // nobody would find it again
+      this.drawings.remove(this.#selectedOf, before.id); // nobody would find it again
     }
     if (id === this.#selected) return;
-    this.#selected = id;
+    [this.#selected, this.#selectedOf] = [id, this.#symbol];
     if (id) this.#show();
     this.#changed();
   }
