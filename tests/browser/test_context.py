@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.browser.conftest import DESKTOP, PHONE, Opened, Watch
 from tests.browser.pixels import freeze, proof, rest
@@ -113,6 +113,36 @@ def _is_as_told(page: Page) -> None:
     assert found["count"] > 90
     off = [time for time, value in found["drawn"] if told.get(time) != value]
     assert off == []
+
+
+WITH_A_GAP = """() => { const {market} = liqstream.mapGrid.focus.view, {matrix, header} = market, {columns, rows} = header;
+  const side = name => Float64Array.from({length: columns}, (_, c) => c >= 90 && c < 160 ? NaN : matrix.candle(c)?.[name] ?? matrix.p0);
+  const cells = () => new Uint16Array(rows * columns);
+  liqstream.client.close();
+  market.now = null;
+  market.takeHistory({header: {...header, t0: matrix.t0}, long: cells(), short: cells(),
+    candles: {open: side('open'), high: side('high'), low: side('low'), close: side('close')}}); }"""
+
+
+def test_no_line_of_open_interest_leads_over_a_gap(page: Page, open_page: Open, demo_url: str) -> None:
+    """Where nothing was recorded nothing is drawn: a line from one side to the other would read as a figure."""
+
+    def without_some(route: Route) -> None:
+        body = route.fetch().json()
+        body["open_interest_usd"][100:150] = [None] * len(body["open_interest_usd"][100:150])
+        route.fulfill(json=body)
+
+    page.route("**/api/context/**", without_some)
+    opened = open_page(demo_url, pane="oi", dots="0")
+    until_loaded(page)
+    columns = "view.chart.panes()[1].getSeries()[0].data().filter(arg).map(({time}) => market.matrix.columnAt(time * 1000))"
+    hidden = columns.replace("arg", "({color}) => color === 'transparent'")
+    assert opened.view(f"{hidden}.length") == 0
+    page.evaluate(WITH_A_GAP)
+    opened.until(f"{hidden}.length === 1")
+    [after] = opened.view(hidden)
+    assert after >= 150
+    assert after - 1 not in opened.view(columns.replace("arg", "() => true"))
 
 
 @pytest.mark.parametrize(

@@ -98,14 +98,18 @@ export class ContextSeries {
     const { start_time: start, interval_ms: step, open_interest_usd: held } = context;
     const points = [];
     let before = 0;
+    let wasGap = false;
     for (const [i, value] of held.entries()) {
       const column = matrix.columnAt(start + i * step);
+      wasGap ||= value === null && matrix.isGap(column);
       if (value === null || !matrix.holds(column)) continue;
-      // A sum of more or fewer exchanges is no change of positions: no line leads to it.
+      // A sum of more or fewer exchanges is no change of positions, and nothing is known of a gap: no line
+      // leads there.
       const count = context.open_interest_exchanges[i];
-      const color = before && count !== before ? "transparent" : this.#line;
+      const color = before && (wasGap || count !== before) ? "transparent" : this.#line;
       points.push({ time: /** @type {UTCTimestamp} */ (matrix.timeOf(column) / 1000), value, color });
       before = count;
+      wasGap = false;
     }
     this.#least = Math.min(...points.map(({ value }) => value));
     this.#series.setData(points);
