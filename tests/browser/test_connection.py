@@ -365,6 +365,20 @@ def test_a_socket_that_died_in_its_sleep_is_replaced(page: Page, open_page: Open
     assert all(heard for state, heard in states if state == "live")
 
 
+def test_a_page_that_is_gone_back_to_is_live_at_once(open_page: Open, replay_url: str) -> None:
+    """Frozen for a while it fell behind with nothing: once the server has answered, its updates are not late."""
+    opened = open_page(replay_url)
+    opened.until_indicator("live")
+    opened.page.evaluate(
+        """() => { for (const clock of [performance, Date]) { const real = clock.now.bind(clock); clock.now = () => real() + 9000; }
+          dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}));
+          globalThis.seconds = 0;
+          setInterval(() => seconds++, 1000); }"""
+    )
+    opened.page.wait_for_function("() => seconds > 1")  # the indicator has looked at its clock since
+    opened.until_indicator("live", timeout_s=2)
+
+
 def test_a_replay_is_not_called_live(open_page: Open, replay_url: str) -> None:
     """Its speed and the market's time stand in that place."""
     opened = open_page(replay_url)

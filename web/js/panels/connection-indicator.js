@@ -93,6 +93,9 @@ export class ConnectionIndicator {
       this.#showCard(true);
     });
     this.#liveness = new Liveness(client, () => this.draw());
+    // Frozen, as a page is that was left and is gone back to, it listened to nothing: that was not drawing.
+    addEventListener("pageshow", () => (this.#tickAt = performance.now()));
+    document.addEventListener("resume", () => (this.#tickAt = performance.now()));
     setInterval(() => this.#tick(), 1000);
   }
 
