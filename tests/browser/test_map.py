@@ -226,7 +226,13 @@ def test_the_replay_appends_columns_and_repairs_candles(open_page: Open, replay_
     opened = open_page(replay_url, window="12h")
     assert opened.page.inner_text("#labels") == "REPLAY"
     end = opened.view("market.matrix.end")
+    chart = opened.page.locator("#maps .chart").bounding_box()
+    assert chart
+    opened.page.mouse.move(chart["x"] + 300, chart["y"] + 200)
     opened.until("market.matrix.end >= arg + 8", end)
+    # Under a pointer that rests the map has moved on: its figures are of the column that is there now.
+    there = "`At ${view.clock.format(view.pointAt(300, 200).timeMs, 'full')}`"
+    opened.until(f"document.querySelector('.tooltip .group b').textContent === {there}")
     opened.until("market.matrix.candle(arg).high > market.matrix.candle(arg).low", end)
     wanted = opened.page.evaluate(
         """async ([column]) => { const {matrix, symbol} = liqstream.mapGrid.focus.view.market;

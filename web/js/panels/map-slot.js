@@ -212,7 +212,7 @@ export class MapSlot {
     this.profile?.request();
     this.#drawReset();
     for (const overlay of this.#overlays) overlay.draw();
-    if (this.#hovered) this.tooltip?.show(this.#hovered); // its figures live too
+    this.#followPointer();
     const { clock } = this.view;
     const zone = clock.offsetText(market.now?.timeMs ?? Date.now());
     if (this.#zone.textContent !== zone || this.#zoneOf !== clock) {
@@ -231,6 +231,16 @@ export class MapSlot {
       market.now?.stale && h("span", { class: "label stale" }, "STALE"),
     );
     this.#drawEmpty(market);
+  }
+
+  /** Where the pointer rests are other figures by now, and another column once the map has moved on. */
+  #followPointer() {
+    const before = this.#hovered;
+    const point = before && this.view.pointAt(before.x, before.y);
+    if (!point) return;
+    this.#hovered = point;
+    this.tooltip?.show(point);
+    if (point.column !== before.column) this.#onHover(point);
   }
 
   /** @param {Market} market */
