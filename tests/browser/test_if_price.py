@@ -90,6 +90,7 @@ def test_by_keys_alone(open_page: Open, page: Page, demo_url: str) -> None:
     page.locator(".if-handle").press("Delete")
     assert opened.state("if") is None
     assert page.is_hidden(".if-handle")
+    page.wait_for_selector(".chart:focus")
 
 
 def test_by_mouse_and_past_the_end_of_the_map(open_page: Open, page: Page, demo_url: str) -> None:

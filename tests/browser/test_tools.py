@@ -98,6 +98,7 @@ def test_an_alert_is_set_on_the_axis_dragged_and_raised_when_crossed(open_page: 
     )
     page.locator(".mark-handle").press("Delete")
     assert page.locator(".mark-handle").count() == 0
+    page.wait_for_selector(".chart:focus")
     page.click("#alerts-button")
     page.locator(".rule input[type=number]").nth(0).fill("30")
     page.locator(".rule input[type=number]").nth(0).press("Tab")

@@ -5,7 +5,7 @@
  */
 
 import { price as priceText } from "../data/format.js";
-import { h } from "../panels/dom.js";
+import { announce, h } from "../panels/dom.js";
 
 /** @typedef {import("./alerts.js").Alerts} Alerts */
 
@@ -80,13 +80,23 @@ export class AlertMarks {
     handle.addEventListener("keydown", (event) => {
       const direction = { ArrowUp: 1, ArrowDown: -1 }[event.key];
       const step = this.#view.market?.matrix?.step ?? 1;
-      if (event.key === "Delete" || event.key === "Backspace") this.#move(mark, null);
-      else if (direction) this.#move(mark, Number(mark.dataset.price) + direction * step);
-      else return;
+      if (event.key === "Delete" || event.key === "Backspace") this.#remove(mark);
+      else if (direction) {
+        this.#move(mark, Number(mark.dataset.price) + direction * step);
+        announce(`Alert at ${handle.textContent}`);
+      } else return;
       event.preventDefault();
       event.stopPropagation();
     });
     return mark;
+  }
+
+  /** Its focus goes to the next one, or to the map. @param {HTMLElement} mark */
+  #remove(mark) {
+    this.#move(mark, null);
+    const next = /** @type {HTMLElement | null} */ (this.#layer.querySelector(".mark:not([hidden]) button"));
+    (next ?? this.#parent).focus();
+    announce("Alert removed");
   }
 
   /**

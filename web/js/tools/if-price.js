@@ -57,7 +57,7 @@ export class IfPriceLine {
     this.#label.append(
       this.#text,
       h("button", { ...named(copy), onclick: () => void this.copy() }, "Copy"),
-      h("button", { ...named(remove), onclick: () => this.#set(null) }, "×"),
+      h("button", { ...named(remove), onclick: () => this.#remove() }, "×"),
     );
     this.#handle.setAttribute("aria-describedby", this.#text.id);
     this.#here.setAttribute("aria-label", "If the price goes here");
@@ -137,7 +137,7 @@ export class IfPriceLine {
   /** By key: puts it on the next big cluster, takes hold of it, or, held, removes it. */
   toggle() {
     const held = document.activeElement === this.#handle;
-    if (held) this.#set(null);
+    if (held) this.#remove();
     else if (this.#store.state.if === null) this.#set(this.#first());
     if (!held) this.#handle.focus();
   }
@@ -187,6 +187,13 @@ export class IfPriceLine {
     this.#store.set({ if: rounded });
   }
 
+  /** What had the focus goes with the line: the map has it then. */
+  #remove() {
+    this.#set(null);
+    this.#parent.focus();
+    announce("The line is removed");
+  }
+
   #listen() {
     const top = () => this.#parent.getBoundingClientRect().top;
     this.#handle.addEventListener("pointerdown", (event) => {
@@ -216,7 +223,7 @@ export class IfPriceLine {
   #onKey(event) {
     const { way } = this;
     const direction = { ArrowUp: 1, ArrowDown: -1 }[event.key];
-    if (event.key === "Delete" || event.key === "Backspace") this.#set(null);
+    if (event.key === "Delete" || event.key === "Backspace") this.#remove();
     else if (event.key === "Enter") void this.copy();
     else if (direction && way) {
       this.#set(way.to + direction * way.step * (event.shiftKey ? 10 : 1));
