@@ -134,6 +134,6 @@ export class AlertMarks {
       event.buttons > 0;
     if (this.#plus.hidden || event.target === this.#plus) return;
     this.#plus.dataset.y = String(y);
-    this.#plus.style.transform = `translate(${width - 22}px, ${y - 10}px)`;
+    this.#plus.style.transform = `translate(${width - 26}px, ${y - 12}px)`;
   }
 }

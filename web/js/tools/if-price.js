@@ -252,6 +252,6 @@ export class IfPriceLine {
     this.#here.hidden = left < width - 52 || down > height || event.buttons > 0 || Boolean(onControl);
     if (this.#here.hidden || (event.target instanceof Element && event.target.closest(".plus"))) return;
     this.#here.dataset.y = String(down);
-    this.#here.style.transform = `translate(${width - 48}px, ${down - 10}px)`;
+    this.#here.style.transform = `translate(${width - 52}px, ${down - 12}px)`;
   }
 }
