@@ -31,6 +31,8 @@ import { price as priceText, signedPercent, usd } from "../data/format.js";
  * @property {{ timeMs: number, usd: number }[]} liquidations by time
  */
 
+/** Prices whose crossing is watched, at most. */
+export const MOST_LEVELS = 50;
 /** The same cluster or cascade raises another alert only after this long. */
 const QUIET_MS = 600_000;
 
@@ -68,7 +70,7 @@ export function readRules(raw) {
   const levels = /** @type {Rules["levels"]} */ (Array.isArray(given.levels) ? given.levels : []);
   rules.levels = levels
     .filter((level) => typeof level?.symbol === "string" && positive(level?.price, 0) > 0)
-    .slice(0, 50);
+    .slice(0, MOST_LEVELS);
   rules.notify = given.notify === true;
   rules.sound = given.sound === true;
   return rules;

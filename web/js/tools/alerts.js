@@ -4,7 +4,7 @@
  * @module
  */
 
-import { due, noRules, readRules, watches } from "./alert-rules.js";
+import { due, MOST_LEVELS, noRules, readRules, watches } from "./alert-rules.js";
 import { price as priceText, partText } from "../data/format.js";
 import { announce, h, note, put } from "../panels/dom.js";
 import { putAnew } from "../panels/popover.js";
@@ -85,6 +85,9 @@ export class Alerts {
    * @param {number} price
    */
   addLevel(symbol, price) {
+    if (this.rules.levels.length >= MOST_LEVELS) {
+      return note(`${MOST_LEVELS} price alerts at most: remove one first`);
+    }
     this.set({ levels: [...this.rules.levels, { symbol, price }] });
   }
 
