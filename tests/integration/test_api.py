@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
+import pytest_asyncio
 from aiohttp import web
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp import AiohttpClient
 
 from liqstream.admission.http_guard import http_guard
@@ -33,6 +34,7 @@ from tests.support.lqh1 import decoded
 from tests.support.markets import MINUTE_MS, START_MS, walk
 
 Client = TestClient[Any, Any]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 BARS = 1000
 INTERVAL_MS = 5 * MINUTE_MS
 END_MS = START_MS + BARS * INTERVAL_MS
@@ -54,16 +56,18 @@ async def paused_replay(*_: object) -> Sequence[Feed]:
     return [ReplayFeed(recorded(), exchange="binance", symbol="BTCUSDT", speed=1e-6, warmup_ms=warmup_ms)]
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """One symbol, a store of its own."""
-    return load_settings(db_path=tmp_path / "market.duckdb", symbols="BTCUSDT", replay="store")
+    db_path = tmp_path_factory.mktemp("api") / "market.duckdb"
+    return load_settings(db_path=db_path, symbols="BTCUSDT", replay="store")
 
 
-@pytest.fixture
-async def client(aiohttp_client: AiohttpClient, settings: Settings) -> Client:
-    """A server of one symbol over those bars."""
-    return await aiohttp_client(make_app(settings, paused_replay))
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(settings: Settings) -> AsyncIterator[Client]:
+    """A server of one symbol over those bars, for all tests that only ask."""
+    async with TestClient(TestServer(make_app(settings, paused_replay))) as asking:
+        yield asking
 
 
 async def get(client: Client, path: str, status: int = 200, **params: str) -> Any:
@@ -191,8 +195,9 @@ async def test_liquidations_beyond_the_limit_are_counted(
     assert (got["data"], got["older_omitted"]) == ([], 1)
 
 
+@pytest.mark.asyncio(loop_scope="function")
 async def test_totals_of_longer_intervals_are_not_left_out(
-    aiohttp_client: AiohttpClient, settings: Settings
+    aiohttp_client: AiohttpClient, tmp_path: Path
 ) -> None:
     """Where only coarser ones are stored, all rows are of the finest interval that has them, and name it."""
     half_hour_ms = 6 * INTERVAL_MS
@@ -207,6 +212,9 @@ async def test_totals_of_longer_intervals_are_not_left_out(
         feed = ReplayFeed(records, exchange="binance", symbol="BTCUSDT", speed=1e-6, warmup_ms=span_ms)
         return [feed]
 
+    settings = await asyncio.to_thread(
+        lambda: load_settings(db_path=tmp_path / "market.duckdb", symbols="BTCUSDT", replay="store")
+    )
     client = await aiohttp_client(make_app(settings, with_half_hours))
     for interval, expected_ms in (("15m", half_hour_ms), ("30m", half_hour_ms), ("1h", 2 * half_hour_ms)):
         got = await get(client, "/api/liquidations/BTCUSDT", window="3d", interval=interval)
@@ -317,6 +325,7 @@ async def test_a_map_without_enough_to_be_scored_on_says_so(client: Client) -> N
     assert "liquidations" in answer["error"]
 
 
+@pytest.mark.asyncio(loop_scope="function")
 async def test_a_server_without_history_serves_holders_of_a_token_as_the_producer_does(
     aiohttp_client: AiohttpClient, tmp_path: Path
 ) -> None:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 import pytest
-from aiohttp.test_utils import TestClient
-from pytest_aiohttp import AiohttpClient
+import pytest_asyncio
+from aiohttp.test_utils import TestClient, TestServer
 
 from liqstream.client import ClientError, HeatmapClient
 from liqstream.http import score_api
 from liqstream.market import Liquidation, LiquidationTotal, MarketEvent
 from liqstream.server.app import make_app
 from liqstream.settings.load import load_settings
-from liqstream.settings.table import Settings
 from tests.support.markets import MINUTE_MS, START_MS, walk
 from tests.support.paused_replays import paused_replays
 
 Client = TestClient[Any, Any]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 BARS = 600
 INTERVAL_MS = 5 * MINUTE_MS
 END_MS = START_MS + BARS * INTERVAL_MS
@@ -59,18 +59,14 @@ def recorded(exchange: str) -> list[MarketEvent]:
     ]
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """One symbol, a store of its own."""
-    return load_settings(db_path=tmp_path / "market.duckdb", symbols="BTCUSDT", replay="store")
-
-
-@pytest.fixture
-async def client(aiohttp_client: AiohttpClient, settings: Settings) -> Client:
-    """A server of one symbol on three venues."""
-    return await aiohttp_client(
-        make_app(settings, paused_replays(recorded, VENUES, warmup_ms=BARS * INTERVAL_MS))
-    )
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    """A server of one symbol on three venues, for tests that only ask."""
+    db_path = tmp_path_factory.mktemp("venues") / "market.duckdb"
+    settings = load_settings(db_path=db_path, symbols="BTCUSDT", replay="store")
+    app = make_app(settings, paused_replays(recorded, VENUES, warmup_ms=BARS * INTERVAL_MS))
+    async with TestClient(TestServer(app)) as asking:
+        yield asking
 
 
 async def get(client: Client, path: str, status: int = 200, **params: str) -> Any:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
-from pytest_aiohttp import AiohttpClient
+import pytest_asyncio
+from aiohttp.test_utils import TestClient, TestServer
 
 from liqstream.heatmap.snapshot import iso_utc
 from liqstream.server.app import make_app
@@ -19,15 +18,16 @@ from tests.support.markets import START_MS
 TIMES = [iso_utc(START_MS + number * INTERVAL_MS) for number in range(BARS)]
 
 Client = TestClient[Any, Any]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
-async def client(aiohttp_client: AiohttpClient, tmp_path: Path) -> Client:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
     """A server of 1000 bars."""
-    settings = await asyncio.to_thread(
-        lambda: load_settings(db_path=tmp_path / "market.duckdb", symbols="BTCUSDT", replay="store")
-    )
-    return await aiohttp_client(make_app(settings, paused_replay))
+    db_path = tmp_path_factory.mktemp("klines") / "market.duckdb"
+    settings = load_settings(db_path=db_path, symbols="BTCUSDT", replay="store")
+    async with TestClient(TestServer(make_app(settings, paused_replay))) as asking:
+        yield asking
 
 
 async def times_of(client: Client, **params: object) -> list[str]:
