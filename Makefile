@@ -61,16 +61,19 @@ system-packages: $(STAMPS)/venv
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(NODE_PATH_PREFIX) $(BIN)/python -m pytest
 PYTEST_SHARED := $(PYTEST) --numprocesses 3 --dist loadfile --no-loadscope-reorder
-ALONE := $(shell grep -rl --include='test_*.py' '@pytest.mark.alone' tests)
 PYTEST_AGAIN := $(PYTEST) --last-failed --last-failed-no-failures none
 
 .PHONY: test
-test: setup ## Run every test, and say how long they took
+test: setup ## Run the tests, and say how long they took
 	@began=$$(date +%s) && set -x && \
-	{ $(PYTEST_SHARED) -m "not attack and not alone" || $(PYTEST_AGAIN) || $(PYTEST_AGAIN); } && \
-	{ $(PYTEST) -m "alone and not attack" $(ALONE) || $(PYTEST_AGAIN); } && \
+	{ $(PYTEST_SHARED) || $(PYTEST_AGAIN) || $(PYTEST_AGAIN); } && \
 	$(NODE_PATH_PREFIX) node --test --test-concurrency=2 $(wildcard tests/js/*.test.js) && \
 	{ set +x; } 2>/dev/null && echo "make test took $$(( $$(date +%s) - began )) s"
+
+LONG_FILES := $(shell grep -rlE --include='test_*.py' 'pytest\.mark\.long\b' tests)
+.PHONY: test-long
+test-long: setup ## Run the tests that take long, one after the other, with the machine to themselves
+	$(PYTEST) -m "long and not attack" $(LONG_FILES) || $(PYTEST_AGAIN) -m "long and not attack"
 
 # tests/support/market_start.py has the instants. All tests of simulated markets take seven minutes at each; these have
 # found what depended on the hour: the market itself, what is stored and served of it, and every control of the page.
@@ -81,7 +84,7 @@ INSTANT_TESTS := tests/test_simulator tests/integration/test_ingest_truth.py tes
 test-instants: setup ## Run tests of simulated markets at five instants, a Sunday, midnight, ... (all: INSTANT_TESTS=tests)
 	@began=$$(date +%s) && for instant in $(INSTANTS); do echo "a market that starts at: $$instant" && \
 	export LIQSTREAM_TEST_START=$$instant && \
-	{ $(PYTEST_SHARED) -m "simulated and not attack" $(INSTANT_TESTS) || $(PYTEST_AGAIN); } || exit 1; done && \
+	{ $(PYTEST_SHARED) -m "simulated and not attack and not long" $(INSTANT_TESTS) || $(PYTEST_AGAIN); } || exit 1; done && \
 	echo "make test-instants took $$(( $$(date +%s) - began )) s"
 
 .PHONY: attack

@@ -75,6 +75,7 @@ def test_the_one_file_of_a_server_is_enough(demo_url: str, tmp_path: Path) -> No
     assert follow(tmp_path, "./liqstream-client.mjs", demo_url) == "BTCUSDT true true"
 
 
+@pytest.mark.long
 def test_the_package_is_installed_and_follows_a_server(package: Path, demo_url: str, tmp_path: Path) -> None:
     """As `npm install` lays it out: found by its name, and of this version."""
     packed = json.loads(run("npm", "pack", "--json", "--dry-run", cwd=package).stdout)
@@ -85,6 +86,7 @@ def test_the_package_is_installed_and_follows_a_server(package: Path, demo_url: 
     assert follow(tmp_path, "liqstream-client", demo_url) == "BTCUSDT true true"
 
 
+@pytest.mark.long
 def test_its_types_are_those_of_the_client(package: Path, tmp_path: Path) -> None:
     """Right use passes the type checker of a strict program, wrong use does not."""
     shutil.copytree(package, tmp_path / "node_modules" / "liqstream-client")

@@ -75,6 +75,7 @@ def _only(folder: Path, pattern: str) -> Path:
     return found
 
 
+@pytest.mark.long
 def test_the_wheel_holds_every_file_that_is_no_module(dist: Path) -> None:
     """Page, chart library with licence and notice, tables, SQL, py.typed: nothing is left behind."""
     with zipfile.ZipFile(_only(dist, "liqstream-*.whl")) as wheel:
@@ -92,6 +93,7 @@ def test_the_wheel_holds_every_file_that_is_no_module(dist: Path) -> None:
     assert "liqstream/web/vendor/lightweight-charts.NOTICE.txt" in inside
 
 
+@pytest.mark.long
 def test_the_sdist_holds_the_tree(dist: Path) -> None:
     """Every file under version control: who has the sdist can build, test, contribute and report."""
     with tarfile.open(_only(dist, "*.tar.gz")) as sdist:
@@ -101,6 +103,7 @@ def test_the_sdist_holds_the_tree(dist: Path) -> None:
     assert set(tracked) - inside == set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["wheel", pytest.param("sdist", marks=pytest.mark.attack)])
 def test_an_installed_server_serves_its_page(kind: str, dist: Path, bin_folder: Path, tmp_path: Path) -> None:
     """`liqstream serve --demo` outside of any checkout: page, scripts, chart library, and a map."""
@@ -205,6 +208,7 @@ MOST_BYTES = 120_000_000
 """Of an environment with the client alone, without what Python itself brings."""
 
 
+@pytest.mark.long
 def test_the_client_alone_and_beside_the_server(dist: Path, bin_folder: Path, tmp_path: Path) -> None:
     """Its wheel needs three packages and little room, reads a server, and disturbs no whole installation."""
     wheel = _only(dist, "liqstream_client-*.whl")

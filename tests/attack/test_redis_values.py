@@ -144,6 +144,7 @@ def wait_until_well(member: Victim, story: str) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.long
 def test_foreign_values_in_redis(members: tuple[Victim, ...], redis_server: RedisServer) -> None:
     """The same in each run; `make attack` looks for new ones."""
     attack(members, redis_server, 1, 20)

@@ -110,6 +110,7 @@ asyncio.run(main(*sys.argv[1:]))
 """In a process of its own: what it reads must not delay the neighbour's clock."""
 
 
+@pytest.mark.long
 async def test_heavy_requests_in_parallel(server: Victim) -> None:
     """Some are answered, the others sent away with a time to come back; memory and neighbours stay well."""
     peak = before = server.rss_bytes()

@@ -188,6 +188,7 @@ def attack_many(tmp_path: Path, seeds: range) -> None:
     assert refused < len(seeds) / 2, "hardly any store was opened: nothing was tested"
 
 
+@pytest.mark.long
 def test_altered_stores(tmp_path: Path) -> None:
     """The same in each run; `make attack` looks for new ones."""
     attack_many(tmp_path, range(20))

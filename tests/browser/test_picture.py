@@ -72,7 +72,7 @@ def test_every_window_fills_the_map(open_page: Open, demo_url: str, befores: tup
 @pytest.mark.parametrize(
     ("grid", "windows", "means"),
     [
-        ("4", ("30d",), ("key",)),
+        pytest.param("4", ("30d",), ("key",), marks=pytest.mark.long),
         pytest.param("9", ("12h", "7d"), ("button", "key"), marks=pytest.mark.attack),
         *(
             pytest.param(grid, MIXED, ("button", "key"), marks=pytest.mark.attack, id=f"{grid}, all")

@@ -14,6 +14,7 @@ from aiohttp.test_utils import unused_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
+pytestmark = pytest.mark.long
 STUB = '''"""An exchange that speaks as Binance does."""
 
 from __future__ import annotations

@@ -22,7 +22,14 @@ from tests.support.virtual_clock import run_virtually
 SEED = 1
 
 
-@pytest.mark.parametrize("cell", one_of_each_kind(SEED), ids=lambda cell: cell.name)
+@pytest.mark.parametrize(
+    "cell",
+    [
+        # For a shut-out country a feed waits a quarter of an hour, in which the others go on.
+        pytest.param(cell, marks=[pytest.mark.long] if cell.kind is FaultKind.COUNTRY else [], id=cell.name)
+        for cell in one_of_each_kind(SEED)
+    ],
+)
 def test_an_exchange_fails_and_is_well_again(cell: Cell) -> None:
     """Its neighbour does not notice; what is stored is true, and shows the same map after a restart."""
     report = run_cell(cell)
@@ -56,7 +63,7 @@ class LongRefused(Cell):
 @pytest.mark.parametrize(
     ("exchange", "channel"),
     [
-        pytest.param("okx", "candle", id="okx"),
+        pytest.param("okx", "candle", id="okx", marks=pytest.mark.long),
         *(
             pytest.param(name, channel, id=f"{name}-{channel}", marks=pytest.mark.attack)
             for name, dialect in DIALECTS.items()

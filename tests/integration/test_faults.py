@@ -13,7 +13,7 @@ from tests.support.seeds import new_seed
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.alone
+@pytest.mark.long
 @pytest.mark.redis
 @pytest.mark.nginx
 @pytest.mark.timeout(240)

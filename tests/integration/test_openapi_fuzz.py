@@ -47,6 +47,7 @@ def check(url: str, folder: Path, seed: int, examples: int) -> None:
     assert f"{operations - 2} selected / {operations} total" in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_schema_and_server_agree(demo_url: str, tmp_path: Path) -> None:
     """The same requests in each run; `make attack` looks for new ones."""

@@ -14,6 +14,7 @@ from tests.docs.doc_blocks import blocks
 PRINTED = "http://127.0.0.1:8000"
 
 
+@pytest.mark.long
 def test_every_shell_block_works(tmp_path: Path) -> None:
     """Token, probes, backup and restore; then a server starts from what was restored."""
     with attacked(tmp_path) as server:

@@ -87,6 +87,7 @@ def _end(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_what_traders_portfolio_managers_and_bot_writers_type(demo_url: str, tmp_path: Path) -> None:
     """Against a server that is there already, with packages that are; tests/test_docs.py has its promises."""

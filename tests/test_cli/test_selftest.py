@@ -12,6 +12,7 @@ from aiohttp.test_utils import unused_port
 SELFTEST = (sys.executable, "-m", "liqstream", "selftest")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(150)
 def test_our_own_server_keeps_every_promise() -> None:
     """Without URL all ten are tried, on a server that is stopped and killed; JSON alone on stdout."""

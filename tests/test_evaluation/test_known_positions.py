@@ -127,6 +127,7 @@ def agreements(seed: int, *, with_builtin: bool = False) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.attack) for seed in (2, 3))])
 def test_the_true_levels_are_recovered_better_than_by_any_baseline(seed: int) -> None:
     """Fitted on eleven days, looked at over the next three: the map agrees best with the truth."""

@@ -96,6 +96,7 @@ def outcome(tree: Path, *command: str) -> str:
     return done.stdout + done.stderr if done.returncode else ""
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_field_is_added_in_six_places(tmp_path: Path) -> None:
     """With all six edits and `make docs`, every test of the snapshot passes."""
@@ -106,6 +107,7 @@ def test_a_field_is_added_in_six_places(tmp_path: Path) -> None:
     assert outcome(tree, *PYTEST, *TESTS) == ""
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_field_of_the_snapshot_alone_fails(tmp_path: Path) -> None:
     """Each reader that is not given it is named; its digest has it from the first place."""
