@@ -104,7 +104,7 @@ def test_the_sources_run_as_they_are_written(
     shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("*.png"))
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    with demo_server(tmp_path) as url:
+    with demo_server(tmp_path, LIQSTREAM_HISTORY_DAYS="3") as url:
         opened = open_page(url)
         opened.until_indicator("live")
         assert any(address.endswith("/js/panels/tooltip.js") for address in asked)

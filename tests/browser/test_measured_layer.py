@@ -18,7 +18,8 @@ Open = Callable[..., Opened]
 @pytest.fixture(scope="module")
 def measured_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a simulated market whose positions are measured, one coin's by the thousand."""
-    with demo_server(tmp_path_factory.mktemp("measured"), ("BTCUSDT", "kPEPE")) as url:
+    folder = tmp_path_factory.mktemp("measured")
+    with demo_server(folder, ("BTCUSDT", "kPEPE"), LIQSTREAM_HISTORY_DAYS="3") as url:
         yield url
 
 

@@ -56,7 +56,7 @@ def push_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = Server(
         ("--demo", "--symbol", "BTCUSDT,ETHUSDT", "--db", "demo.duckdb"), tmp_path_factory.mktemp("x")
     )
-    server.start(LIQSTREAM_PUSH=CONTACT)
+    server.start(LIQSTREAM_PUSH=CONTACT, LIQSTREAM_HISTORY_DAYS="3")
     yield server.url
     server.stop()
 

@@ -30,6 +30,7 @@ DEMO = ("--demo", "--symbol", "BTCUSDT", "--db", "push.duckdb")
 def environment(host: PushHost) -> dict[str, str]:
     """Push to `host` alone."""
     return {
+        "LIQSTREAM_HISTORY_DAYS": "3",
         "LIQSTREAM_PUSH": CONTACT,
         "LIQSTREAM_PUSH_HOSTS": host.name,
         "LIQSTREAM_PUSH_CA": str(host.ca),

@@ -21,7 +21,12 @@ def spawn(folder: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*SERVE, "--db", "x.duckdb"],
         cwd=folder,
-        env={"LIQSTREAM_LOG_FORMAT": "json", "PATH": "/usr/bin:/bin", **environment},
+        env={
+            "LIQSTREAM_LOG_FORMAT": "json",
+            "LIQSTREAM_HISTORY_DAYS": "1",
+            "PATH": "/usr/bin:/bin",
+            **environment,
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
