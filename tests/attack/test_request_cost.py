@@ -15,6 +15,7 @@ import pytest
 from liqstream.http.params import WINDOWS
 from tests.attack.harness import Victim, attacked, healthy_beside
 
+pytestmark = pytest.mark.long
 MEGABYTE = 1_000_000
 MAX_BYTES = 64 * MEGABYTE
 MAX_S = 5.0
@@ -110,7 +111,6 @@ asyncio.run(main(*sys.argv[1:]))
 """In a process of its own: what it reads must not delay the neighbour's clock."""
 
 
-@pytest.mark.long
 async def test_heavy_requests_in_parallel(server: Victim) -> None:
     """Some are answered, the others sent away with a time to come back; memory and neighbours stay well."""
     peak = before = server.rss_bytes()

@@ -213,14 +213,15 @@ def markets_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     Not kept for all tests of the page: ten markets that go on take a tenth of a core.
     """
-    with demo_server(
-        tmp_path_factory.mktemp("markets"), symbols=MARKETS, LIQSTREAM_HISTORY_DAYS="4"
-    ) as url:
+    with demo_server(tmp_path_factory.mktemp("markets"), symbols=MARKETS, LIQSTREAM_HISTORY_DAYS="4") as url:
         yield url
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def replay_url(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterator[str]:
-    """The address of a server that plays the recorded BTCUSDT bars, five minutes a second."""
+    """The address of a server that plays the recorded BTCUSDT bars, five minutes a second.
+
+    Not kept for all tests of the page: playing on takes more than four starts.
+    """
     with replay_server(tmp_path_factory.mktemp("replay"), shared_data) as server:
         yield server.url

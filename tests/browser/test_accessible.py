@@ -25,7 +25,7 @@ def faults(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("theme", ["dark", pytest.param("light", marks=pytest.mark.long)])
 def test_axe_finds_nothing(open_page: Open, demo_url: str, theme: str) -> None:
     """Names, roles, structure and contrast (WCAG AA), also with each menu and dialog open."""
     opened = open_page(demo_url, theme=theme)

@@ -49,6 +49,7 @@ TICKS = """() => {
 }"""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("base", [pytest.param(1.0003, marks=pytest.mark.attack), 10_003])
 def test_a_market_ten_times_dearer_is_the_same_picture(open_page: Open, demo_url: str, base: float) -> None:
     """From 10^-9 to 10^7, on an axis of fixed width: the same pixels, and labels right to 1e-5."""

@@ -94,6 +94,7 @@ def test_few_requests_until_it_is_live(page: Page, open_page: Callable[..., Open
     assert sum(sizes) <= BYTES_UNTIL_LIVE
 
 
+@pytest.mark.long
 def test_the_sources_run_as_they_are_written(
     page: Page, open_page: Callable[..., Opened], tmp_path: Path
 ) -> None:

@@ -102,6 +102,7 @@ def _node(folder: Path, name: str, kernel: str) -> Node:
     return Node(name, folder / name, {"LIQSTREAM_SYMBOLS": "BTCUSDT", "LIQSTREAM_KERNEL": kernel})
 
 
+@pytest.mark.long
 def test_after_a_move_every_client_shows_that_servers_state(
     page: Page, open_page: Callable[..., Opened], street: Street
 ) -> None:

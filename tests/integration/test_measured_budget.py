@@ -16,6 +16,7 @@ pytestmark = pytest.mark.simulated
 TEN = tuple(CONTRACTS)[:10]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("symbols", "accounts"),
     [(("XRPUSDT", "SOLUSDT"), 1000), pytest.param(TEN, 3000, marks=pytest.mark.attack)],

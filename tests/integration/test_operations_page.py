@@ -8,6 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.attack.harness import attacked
 from tests.docs.doc_blocks import blocks
 

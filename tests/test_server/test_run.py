@@ -46,6 +46,7 @@ def test_a_server_that_is_stopped_ends_with_0(number: signal.Signals, tmp_path: 
     assert [e["signal"] for e in events if e["event"] == "stopping"] == [number.name]
 
 
+@pytest.mark.long
 def test_answers_that_nobody_reads_do_not_hold_up_a_stop(tmp_path: Path) -> None:
     """A history and metrics, of which the peers take the first bytes alone."""
     history = "/liquidations/heatmap-timeseries?symbol=BTCUSDT&time_window=7d&interval=5m"
