@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liqstream.evaluation.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap, block_of, day_weights, interval_of
-from liqstream.evaluation.price_windows import MAP, ROWS, IntArray, SweptWindows, swept_windows
+from liqstream.evaluation.price_windows import (
+    BEYOND_HOURS,
+    MAP,
+    ROWS,
+    IntArray,
+    SweptWindows,
+    swept_windows,
+)
 from liqstream.market import DAY_MS, Bars, FloatArray, TimeArray
 from liqstream.model.kernel import Kernel
 from liqstream.symbols import interval_name
@@ -27,6 +34,14 @@ OUTSIDE = 0.002
 MOST_EVENTS = 20
 """Weight of a window: its events, this many at most."""
 MIN_EVENTS = 50
+
+RULES = {
+    "distance": "distance from the price",
+    "flat": "a flat kernel",
+    "B3": "even levels",
+    **{f"beyond_{hours}h": f"what lies beyond the last {hours} h" for hours in BEYOND_HOURS},
+}
+"""The rows that know nothing of the map, in words: a claim is made beside the strongest of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,7 +192,7 @@ def graded(
             "windows": len(np.unique(windows.time_ms)),
             "days": len(np.unique(windows.time_ms // DAY_MS)),
             "block": "1d" if block_of(windows.time_ms) == DAY_MS else "6h",
-            "verdict": _verdict(bits[0], bits[0] - bits[ROWS.index("distance")]),
+            "verdict": _verdict(bits),
             "reason": None,
         }
     )
@@ -272,13 +287,19 @@ def _side(sums: _Sums, chosen: NDArray[np.bool_]) -> dict[str, Any] | None:
     }
 
 
-def _verdict(bits: FloatArray, over_distance: FloatArray) -> str:
-    """What may be claimed of single levels; only the difference to distance counts as skill."""
-    if not interval_of(bits)[0] > 0:
+def _verdict(bits: list[FloatArray]) -> str:
+    """What may be claimed of single levels, by the bits of every row: the difference to distance counts as
+    skill, where no other rule does as well."""
+    if not interval_of(bits[0])[0] > 0:
         return "no better than chance"
-    if interval_of(over_distance)[0] > 0:
-        return "better than distance from the price"
-    return "better than chance, not shown to be better than distance from the price"
+    over = {name: bits[0] - bits[ROWS.index(name)] for name in RULES}
+    as_good = [name for name, gain in over.items() if not interval_of(gain)[0] > 0]
+    if "distance" in as_good:
+        return "better than chance, not shown to be better than distance from the price"
+    if as_good:
+        nearest = min(as_good, key=lambda name: float(over[name][0]))
+        return f"better than distance from the price, not shown to be better than {RULES[nearest]}"
+    return "better than distance from the price"
 
 
 def _gain(draws: FloatArray, name: str) -> dict[str, Any]:

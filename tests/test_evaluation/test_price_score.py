@@ -147,6 +147,17 @@ def test_prices_on_the_map_are_a_skill() -> None:
     assert found["long"]["events"] + found["short"]["events"] == found["events"]
 
 
+def test_no_skill_is_claimed_that_another_rule_has_too() -> None:
+    """What beats distance is named beside the simple rule that does as well as the map."""
+    windows = replace(swept(), weights=swept().weights.copy())
+    windows.weights[ROWS.index("flat")] = windows.weights[0]
+    found = figures(windows, on_the_map(windows))
+    assert found["baselines"]["distance"]["ci"][0] > 0
+    assert found["verdict"] == (
+        "better than distance from the price, not shown to be better than a flat kernel"
+    )
+
+
 def test_a_map_that_says_nothing_scores_exactly_nothing() -> None:
     """Without open interest nothing stands: 0 bits, a lift of 1."""
     empty = windows_of(replace(BARS, open_interest_base=BARS.close * np.nan))
