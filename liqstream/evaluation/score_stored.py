@@ -25,7 +25,7 @@ from liqstream.evaluation.scoring_data import (
     Span,
 )
 from liqstream.market import MINUTE_MS, Bars, MarketKey
-from liqstream.market.coverage import is_covered
+from liqstream.market.coverage import MIN_COVERED, is_covered
 from liqstream.model.calibration import CALIBRATING_MS
 from liqstream.model.forecast_ridge import YEAR_MS
 from liqstream.model.kernel import Kernel
@@ -52,10 +52,11 @@ async def score_stored(
 ) -> Score:
     """Score a market's map on its stored liquidations, in a worker thread.
 
-    `interval_ms` is the scored interval; by default that of the stored totals, or half an hour where there
-    are only single events. The bars are the finest stored ones that divide it, but minutes that are kept
-    beside longer ones. Two weeks before the span are read for warm-up. `progress` is called from the worker
-    thread too. Raises ScoreError with what is missing, StoreError where it cannot be read.
+    `interval_ms` is the scored interval; by default that of the stored totals (of several the finest that
+    hardly any time lacks), or half an hour where there are only single events. The bars are the finest stored
+    ones that divide it, but minutes that are kept beside longer ones. Two weeks before
+    the span are read for warm-up. `progress` is called from the worker thread too. Raises ScoreError with
+    what is missing, StoreError where it cannot be read.
     """
     progress("reading the store")
     data = await scoring_data(store, market, span=span, interval_ms=interval_ms)
@@ -224,20 +225,21 @@ def _bars_for(markets: list[MarketSummary], interval_ms: int) -> int:
 async def _finest_totals(
     store: MarketStore, market: MarketKey, bars_ms: int, start_ms: int | None, end_ms: int | None
 ) -> LiquidationTotals:
-    """Totals at the finest interval at which they were given; single events over half an hour."""
+    """Totals at the finest interval at which they were given for hardly less time than at any; single events
+    over half an hour."""
     candidates = [ms for ms in INTERVALS_MS.values() if ms % bars_ms == 0 and ms <= _LONGEST_MS]
-    fallback: LiquidationTotals | None = None
-    for interval_ms in candidates or [bars_ms]:
-        totals = await store.liquidation_totals(
+    given_ms = await store.given_totals(market, start_ms=start_ms, end_ms=end_ms)
+    wanted = [ms for ms in candidates or [bars_ms] if any(ms % given == 0 for given in given_ms)]
+    if not wanted:
+        wanted = [max((ms for ms in candidates if ms <= EVENTS_INTERVAL_MS), default=bars_ms)]
+    found = [
+        await store.liquidation_totals(
             market.symbol, interval_ms, start_ms=start_ms, end_ms=end_ms, exchanges=(market.exchange,)
         )
-        if totals.from_totals.any():
-            return totals
-        if fallback is None or interval_ms <= EVENTS_INTERVAL_MS:
-            fallback = totals
-    if fallback is None:
-        raise ScoreError(f"no interval to score {market.symbol} on {market.exchange} over")
-    return fallback
+        for interval_ms in wanted
+    ]
+    known_ms = [int(totals.from_totals.sum()) * totals.interval_ms for totals in found]
+    return next(each for each, ms in zip(found, known_ms, strict=True) if ms >= MIN_COVERED * max(known_ms))
 
 
 async def _realised(store: MarketStore, market: MarketKey, totals: LiquidationTotals) -> Realised:

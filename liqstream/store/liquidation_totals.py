@@ -8,11 +8,13 @@ import duckdb
 import numpy as np
 
 from liqstream.market import MarketKey
+from liqstream.market.coverage import MIN_COVERED
 from liqstream.store.guarded_rows import limits, usable_of_markets
 from liqstream.store.results import LiquidationTotals
 
 # Where an exchange's totals are stored at several intervals, each output interval takes the one that covers
-# most of it, the finest of equals. A single event counts only where no total covers its moment.
+# most of it, the finest of equals; where that covers too little, the rest of the interval is not known. A
+# single event counts only where no total covers its moment.
 _TOTALS = f"""
 WITH wanted AS (
     FROM ({usable_of_markets("liquidation_totals")})
@@ -22,7 +24,8 @@ WITH wanted AS (
            sum(long_usd) AS long_usd, sum(short_usd) AS short_usd, count(*) * interval_ms AS covered_ms
     FROM wanted GROUP BY exchange, interval_ms, bucket_ms
 ), chosen AS (
-    SELECT bucket_ms, long_usd, short_usd, true AS from_totals FROM per_source
+    SELECT bucket_ms, long_usd, short_usd, covered_ms >= {MIN_COVERED} * $interval AS from_totals
+    FROM per_source
     QUALIFY row_number() OVER (PARTITION BY exchange, bucket_ms ORDER BY covered_ms DESC, interval_ms) = 1
 ), events AS (
     SELECT time_ms - time_ms % $interval AS bucket_ms,
@@ -51,6 +54,11 @@ WHERE interval_ms > $interval AND open_time_ms > $start - interval_ms AND open_t
         AND fine.open_time_ms >= coarse.open_time_ms
         AND fine.open_time_ms < coarse.open_time_ms + coarse.interval_ms)
 ORDER BY interval_ms
+"""  # noqa: S608  names are ours
+
+_GIVEN = f"""
+SELECT DISTINCT interval_ms FROM ({usable_of_markets("liquidation_totals")})
+WHERE open_time_ms >= $start AND open_time_ms < $end ORDER BY interval_ms
 """  # noqa: S608  names are ours
 
 
@@ -85,6 +93,14 @@ def liquidation_totals(
         columns["short_usd"],
         columns["from_totals"].astype(np.bool_),
     )
+
+
+def given_intervals(
+    cursor: duckdb.DuckDBPyConnection, market: MarketKey, *, start_ms: int, end_ms: int, latest_ms: int
+) -> list[int]:
+    """The intervals of which a market's totals are stored that open in [start_ms, end_ms), ascending."""
+    parameters = {**limits([(market, latest_ms)]), "start": start_ms, "end": end_ms}
+    return [int(row[0]) for row in cursor.execute(_GIVEN, parameters).fetchall()]
 
 
 def _interval_of_all(

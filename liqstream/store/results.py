@@ -66,8 +66,9 @@ class LiquidationColumns:
 class LiquidationTotals:
     """Realised liquidations per interval and side in USD, ascending; intervals without any row are absent.
 
-    `from_totals` is True where the figure rests on totals a source gave, False where single events were
-    added up (a lower bound on exchanges that do not report every liquidation).
+    `from_totals` is True where the figure rests on totals a source gave of the whole interval, False where
+    single events were added up (a lower bound on exchanges that do not report every liquidation), or totals
+    of a part of it.
     """
 
     interval_ms: int

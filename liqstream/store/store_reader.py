@@ -15,7 +15,7 @@ from liqstream.store import positions, queries
 from liqstream.store.database import Database
 from liqstream.store.day_figures import DayFigures, day_figures
 from liqstream.store.guarded_rows import newest_times, refused_rows
-from liqstream.store.liquidation_totals import liquidation_totals
+from liqstream.store.liquidation_totals import given_intervals, liquidation_totals
 from liqstream.store.positions import (
     CellColumns,
     PositionChanges,
@@ -143,6 +143,17 @@ class StoreReader:
                 start_ms=_start(start_ms),
                 end_ms=_end(end_ms),
                 or_coarser=or_coarser,
+            )
+        )
+
+    async def given_totals(
+        self, market: MarketKey, *, start_ms: int | None = None, end_ms: int | None = None
+    ) -> list[int]:
+        """The intervals (ms) of which totals of a market are stored that open in [start_ms, end_ms)."""
+        latest_ms = self.guard.latest_ms(market)
+        return await self._read(
+            lambda cursor: given_intervals(
+                cursor, market, start_ms=_start(start_ms), end_ms=_end(end_ms), latest_ms=latest_ms
             )
         )
 

@@ -10,7 +10,14 @@ import pytest
 from liqstream.evaluation.market_score import BY_PRICE, FORECAST, MAP, Asked, method_of_score, score_market
 from liqstream.evaluation.score_stored import scoring_data
 from liqstream.evaluation.scoring_data import ScoreError
-from liqstream.market import Candle, Liquidation, LiquidationSpan, MarketEvent, MarketKey
+from liqstream.market import (
+    Candle,
+    Liquidation,
+    LiquidationSpan,
+    LiquidationTotal,
+    MarketEvent,
+    MarketKey,
+)
 from liqstream.model.kernel import tiered
 from liqstream.store.market_store import MarketStore
 from tests.support.markets import walk
@@ -67,6 +74,26 @@ async def test_minutes_beside_the_models_bars_change_no_score(store: MarketStore
     await store.append(minutes)
     after = (await scoring_data(store, MARKET)).bars
     assert (after.interval_ms, len(after)) == (QUARTER_MS, len(before))
+
+
+async def test_a_few_fine_totals_do_not_hide_the_coarse_ones(store: MarketStore) -> None:
+    """Of totals at several intervals those are scored that hardly any time lacks; an hour of which a part was
+    given is none."""
+    first_ms = int((await scoring_data(store, MARKET)).bars.open_time_ms[0])
+
+    def totals(interval_ms: int, count: int) -> list[MarketEvent]:
+        return [
+            LiquidationTotal("binance", "BTCUSDT", interval_ms, first_ms + i * interval_ms, 1.0, 1.0)
+            for i in range(count)
+        ]
+
+    await store.append(totals(2 * QUARTER_MS, 145))
+    await store.append(totals(QUARTER_MS, 4))
+    assert (await scoring_data(store, MARKET)).realised.interval_ms == 2 * QUARTER_MS
+    hours = (await scoring_data(store, MARKET, interval_ms=4 * QUARTER_MS)).realised
+    assert len(hours.open_time_ms) == 72
+    await store.append(totals(QUARTER_MS, 280))
+    assert (await scoring_data(store, MARKET)).realised.interval_ms == QUARTER_MS
 
 
 async def test_nothing_at_all_is_an_error(store: MarketStore) -> None:

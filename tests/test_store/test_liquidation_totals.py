@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from liqstream.market import Liquidation, LiquidationTotal, MarketEvent, MarketKey
-from liqstream.store.liquidation_totals import liquidation_totals
+from liqstream.store.liquidation_totals import given_intervals, liquidation_totals
 from liqstream.store.queries import EARLIEST_MS, LATEST_MS
 from liqstream.store.results import LiquidationTotals
 from tests.support.store_connection import store_of
@@ -49,6 +49,30 @@ def test_of_several_intervals_the_one_that_covers_most_is_taken() -> None:
     )
     assert whole.long_usd.tolist() == [3.0]
     assert len(totals_of(total(HALF_HOUR_MS, T0, 500.0), interval_ms=quarter_ms)) == 0
+
+
+def test_totals_of_a_part_are_not_known_of_the_whole() -> None:
+    """An hour of which one half was given is shown with what there is, and is no given hour."""
+    parts = total(HALF_HOUR_MS, T0, 500.0), event(T0 + HALF_HOUR_MS + 1)
+    found = totals_of(*parts, interval_ms=2 * HALF_HOUR_MS)
+    assert (found.long_usd.tolist(), found.from_totals.tolist()) == ([600.0], [False])
+    whole = totals_of(*parts, total(HALF_HOUR_MS, T0 + HALF_HOUR_MS, 50.0), interval_ms=2 * HALF_HOUR_MS)
+    assert (whole.long_usd.tolist(), whole.from_totals.tolist()) == ([550.0], [True])
+
+
+def test_which_intervals_were_given() -> None:
+    """Of one market and span, each once."""
+    records = [
+        total(HALF_HOUR_MS, T0, 1.0),
+        total(2 * HALF_HOUR_MS, T0, 1.0),
+        total(MINUTE_MS, T0, 1.0, "okx"),
+    ]
+    with store_of([*records, event(T0)]) as cursor:
+        asked = {"start_ms": T0, "latest_ms": LATEST_MS}
+        market = MarketKey("binance", "BTCUSDT")
+        found = given_intervals(cursor, market, end_ms=T0 + 1, **asked)
+        assert found == [HALF_HOUR_MS, 2 * HALF_HOUR_MS]
+        assert given_intervals(cursor, market, end_ms=T0, **asked) == []
 
 
 def test_impossible_figures_are_left_out() -> None:
