@@ -115,7 +115,7 @@ def history() -> tuple[float, float, int]:
     """Seven days at 15 m x 300 levels: seconds to build, to say anew, and bytes of gzip."""
     bars = market(6_048)
     unknown = np.full(len(bars), np.nan)
-    news = [Warmup(bars, unknown, unknown)]
+    news = [Warmup(bars, unknown, unknown, np.zeros(len(bars), dtype=np.int64))]
     end_ms = int(bars.open_time_ms[-1]) + BAR_MS
     week = bars[-2016:]
     middle = (float(week.low.min()) + float(week.high.max())) / 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liqstream.market import Bars, Candle, FloatArray, MarketEvent, MarketKey, OpenInterest
+from liqstream.market import Bars, Candle, FloatArray, MarketEvent, MarketKey, OpenInterest, TimeArray
 from liqstream.market.bars import join_bars
 from liqstream.market.coverage import is_covered
 from liqstream.store.market_store import MarketStore
@@ -21,18 +21,18 @@ _TOTALS_MS = tuple(INTERVALS_MS[name] for name in ("15m", "30m", "1h"))
 class Warmup:
     """Bars with the long and short USD liquidated in each; NaN where nothing is known of it.
 
-    `totals_ms` is the interval of the totals that were spread over them, 0 where none was.
+    `totals_ms` is, by bar, the interval of the total that was spread over it and others, 0 where none was.
     """
 
     bars: Bars
     realised_long_usd: FloatArray
     realised_short_usd: FloatArray
-    totals_ms: int = 0
+    totals_ms: TimeArray
 
     def __getitem__(self, rows: slice) -> Warmup:
         """The bars of a slice, as views."""
         sides = self.realised_long_usd[rows], self.realised_short_usd[rows]
-        return Warmup(self.bars[rows], *sides, self.totals_ms)
+        return Warmup(self.bars[rows], *sides, self.totals_ms[rows])
 
 
 async def read_warmup(
@@ -55,40 +55,47 @@ async def read_bars(
 ) -> Warmup:
     """A market's bars that open in [start_ms, end_ms), with what was liquidated in each.
 
-    Totals are as they were given; where there are only totals of longer intervals, each is spread evenly over
-    its bars, if it ends by `end_ms`: of a later one nothing is known then. Single liquidations are added up
-    where they were listened to for 95 % of the bar: there a bar without one is a true zero. Of all other bars
-    nothing is known. Raises StoreError.
+    Totals are as they were given. Single liquidations are added up where they were listened to for 95 % of
+    the bar: there a bar without one is a true zero. Totals of longer intervals are spread evenly over their
+    bars where none of them is known by itself, if they end by `end_ms`: of a later one nothing is known then.
+    Of all other bars nothing is known. Raises StoreError.
     """
     exchange, symbol = market.exchange, market.symbol
     bars = await store.bars(exchange, symbol, interval_ms, start_ms=start_ms, end_ms=end_ms)
     long_usd, short_usd = np.full((2, len(bars)), np.nan)
+    spread_ms = np.zeros(len(bars), dtype=np.int64)
     if not len(bars):
-        return Warmup(bars, long_usd, short_usd)
+        return Warmup(bars, long_usd, short_usd, spread_ms)
     opens_ms = bars.open_time_ms
     spans = await store.liquidation_spans(
         exchange, symbol, start_ms=int(opens_ms[0]), end_ms=int(opens_ms[-1]) + interval_ms
     )
     covered = is_covered(spans, opens_ms, interval_ms)
     long_usd[covered] = short_usd[covered] = 0.0
-    for total_ms in (interval_ms, *(ms for ms in _TOTALS_MS if ms > interval_ms and not ms % interval_ms)):
+    given_ms = await store.given_totals(market, start_ms=start_ms, end_ms=end_ms)
+    longer_ms = [ms for ms in _TOTALS_MS if ms > interval_ms and not ms % interval_ms]
+    for total_ms in (interval_ms, *(ms for ms in longer_ms if any(not ms % given for given in given_ms))):
         totals = await store.liquidation_totals(
             symbol, total_ms, start_ms=start_ms, end_ms=end_ms, exchanges=(exchange,)
         )
         if not len(totals.open_time_ms):
             continue
-        row = np.searchsorted(totals.open_time_ms, opens_ms - opens_ms % total_ms)
+        total_opens_ms = opens_ms - opens_ms % total_ms
+        row = np.searchsorted(totals.open_time_ms, total_opens_ms)
         row = np.minimum(row, len(totals.open_time_ms) - 1)
-        inside = totals.open_time_ms[row] == opens_ms - opens_ms % total_ms
+        inside = totals.open_time_ms[row] == total_opens_ms
         if end_ms is not None:
             inside &= totals.open_time_ms[row] + total_ms <= end_ms
-        inside &= totals.from_totals[row] | (covered if total_ms == interval_ms else False)
+        is_spread = total_ms > interval_ms
+        inside &= totals.from_totals[row] | (covered & (not is_spread))
+        if is_spread:
+            # A part of the total is known by its bar already: how much of it is left for the others is not.
+            inside &= ~np.isin(total_opens_ms, total_opens_ms[np.isfinite(long_usd)])
         share = interval_ms / total_ms
         long_usd[inside] = totals.long_usd[row[inside]] * share
         short_usd[inside] = totals.short_usd[row[inside]] * share
-        if inside.any():
-            return Warmup(bars, long_usd, short_usd, total_ms if total_ms > interval_ms else 0)
-    return Warmup(bars, long_usd, short_usd)
+        spread_ms[inside] = total_ms if is_spread else 0
+    return Warmup(bars, long_usd, short_usd, spread_ms)
 
 
 def with_waiting(warmup: Warmup, waiting: Sequence[MarketEvent], *, end_ms: int | None = None) -> Warmup:
@@ -116,11 +123,12 @@ def with_waiting(warmup: Warmup, waiting: Sequence[MarketEvent], *, end_ms: int 
     order = np.argsort(joined.open_time_ms, kind="stable")
     joined = Bars(interval_ms, *(getattr(joined, name)[order] for name in Bars.__slots__[1:]))
     _know_open_interest(joined, waiting)
-    unknown = np.full(len(added), np.nan)
+    unknown, none = np.full(len(added), np.nan), np.zeros(len(added), dtype=np.int64)
     return Warmup(
         joined,
         np.concatenate((warmup.realised_long_usd, unknown))[order],
         np.concatenate((warmup.realised_short_usd, unknown))[order],
+        np.concatenate((warmup.totals_ms, none))[order],
     )
 
 

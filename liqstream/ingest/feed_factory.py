@@ -226,8 +226,8 @@ async def _stored_events(
     before."""
     market = MarketKey(exchange, symbol)
     stored = await read_bars(store, market, interval_ms=step_ms, start_ms=None, end_ms=None)
-    opens_ms, bars_of_total = stored.bars.open_time_ms, max(1, stored.totals_ms // step_ms)
-    is_last = (opens_ms + step_ms) % max(stored.totals_ms, step_ms) == 0
+    opens_ms, of_ms = stored.bars.open_time_ms, np.maximum(stored.totals_ms, step_ms)
+    is_last, bars_of_total = (opens_ms + step_ms) % of_ms == 0, of_ms // step_ms
     sides = [
         np.where(is_last, bars_of_total, 0) * usd
         for usd in (stored.realised_long_usd, stored.realised_short_usd)

@@ -24,7 +24,7 @@ GRID = grid_over(40_000, 90_000, step=200)
 
 def warm(bars: Bars) -> Warmup:
     unknown = np.full(len(bars), np.nan)
-    return Warmup(bars, unknown, unknown)
+    return Warmup(bars, unknown, unknown, np.zeros(len(bars), dtype=np.int64))
 
 
 def track(t0_ms: int, exchanges: int = 1, *, by_leverage: bool = False) -> Track:

@@ -77,7 +77,24 @@ async def test_totals_of_longer_intervals_are_spread_over_their_bars(store: Mark
     assert found.realised_long_usd[:6] == pytest.approx([100.0] * 6)
     assert found.realised_short_usd[:6] == pytest.approx([10.0] * 6)
     assert np.isnan(found.realised_long_usd[6:]).all()
-    assert found.totals_ms == 30 * MINUTE_MS
+    assert found.totals_ms.tolist() == 6 * [30 * MINUTE_MS] + 6 * [0]
+
+
+async def test_totals_are_not_lost_once_liquidations_are_collected(store: MarketStore) -> None:
+    """What was imported is known beside what was listened to since; a total is not spread where a part of it
+    is known."""
+    total = LiquidationTotal(*("binance", "BTCUSDT"), 30 * MINUTE_MS, T0, 600.0, 60.0)
+    collected = Liquidation(*("binance", "BTCUSDT"), T0 + 7 * STEP_MS + 1, "long", 100.0, 2.0)
+    await store.append([total, listened(7, 9), collected])
+    found = await read(store)
+    assert found.realised_long_usd[:6] == pytest.approx([100.0] * 6)
+    assert found.realised_long_usd[7:9].tolist() == [200.0, 0.0]
+    assert np.isnan(found.realised_long_usd[[6, 9, 10, 11]]).all()
+    await store.append(
+        [LiquidationTotal(*("binance", "BTCUSDT"), 30 * MINUTE_MS, T0 + 6 * STEP_MS, 900.0, 0)]
+    )
+    again = await read(store)
+    assert np.array_equal(again.realised_long_usd, found.realised_long_usd, equal_nan=True)
 
 
 async def test_a_total_that_ends_later_is_not_known_yet(store: MarketStore) -> None:

@@ -104,7 +104,7 @@ def test_a_week_fits_in_forty_kilobytes(shared_data: Path) -> None:
     estimators = [Estimator(tiered(), interval_ms=FIVE_MINUTES_MS)]
     made = Track(COLUMN_MS, end_ms - 7 * DAY_MS, grid, estimators)
     unknown = np.full(len(bars), np.nan)
-    made.finish([Warmup(bars, unknown, unknown)], end_ms)
+    made.finish([Warmup(bars, unknown, unknown, np.zeros(len(bars), dtype=np.int64))], end_ms)
     long, short, candles = (np.array(part) for part in zip(*made.columns, strict=True))
     found = matrix(long, short, candles.T, grid)
     assert found.columns == 672
