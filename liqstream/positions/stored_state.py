@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -63,13 +64,19 @@ def restore(
             table.seen_ms[row], table.read_ms[row] = account.last_ms, account.read_ms
             table.is_opaque[row], table.total_raw_usd[row] = account.opaque, np.nan
     written: Written = {}
+    positions = list(positions)
+    crosses = Counter(each.address for each in positions if not each.isolated)
     for each in positions:
         row = table.row_of.get(each.address)
         if row is None or not tracker.coins.has_room_for(coin_of(each.symbol)):
             continue
         held = tracker.positions
         slot = held.open(row, tracker.coins.number(coin_of(each.symbol)))
-        held.size[slot], held.checked_ms[slot] = each.size_base, each.read_ms
+        held.size[slot] = each.size_base
+        # Every read since the row was written found the same, but for a level that other positions move.
+        moves = not each.isolated and crosses[each.address] > 1
+        read_ms = int(table.read_ms[row]) or each.read_ms
+        held.checked_ms[slot] = min(each.read_ms, read_ms) if moves else read_ms
         held.entry[slot] = _or_nan(each.entry_price)
         held.level[slot] = _or_nan(each.liquidation_price)
         held.leverage[slot] = _or_nan(each.leverage)

@@ -55,6 +55,28 @@ def test_what_is_restored_is_what_was_kept() -> None:
     assert later.age_ms.tolist() == after.age_ms.tolist()
 
 
+def test_an_age_goes_on_from_the_last_read_not_from_the_last_change() -> None:
+    """What was read again and had not changed is as old as that read; a level that trades made doubtful is
+    not younger for them, and one that moves with other positions is as old as its row."""
+    tracker, written = known(), dict[tuple[str, str], WrittenState]()
+    positions = changed_positions(tracker, written, 5000)
+    read(tracker, ALICE, [Held("BTC", 2.0, 60e3, 60e3, -60e3)], 8000)
+    read(tracker, BOB, [Held("BTC", 1.0, 60e3, 60e3), Held("ETH", -5.0, 3e3, 3e3)], 8000, total_raw=-20e3)
+    assert changed_positions(tracker, written, 8500) == []
+
+    def ages() -> dict[float, float]:
+        anew = make_tracker()
+        restore(anew, changed_accounts(tracker, 0), positions)
+        found = levels_of(anew, "BTC", 20_000)
+        assert found is not None
+        return dict(zip(found.size.tolist(), found.age_ms.tolist(), strict=True))
+
+    assert ages() == {2.0: 12_000, 1.0: 17_000}
+    tracker.apply_trades([trade(1, 9000, 0.5, ALICE, address(9))])
+    positions += changed_positions(tracker, written, 10_000)
+    assert ages()[2.5] == 12_000
+
+
 def test_only_changes_are_written() -> None:
     """A size that trades changed at that time, a closed position with size 0, nothing else."""
     tracker, written = known(), dict[tuple[str, str], WrittenState]()
