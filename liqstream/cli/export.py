@@ -17,6 +17,7 @@ from liqstream.positions.collector import EXCHANGE as MEASURED_EXCHANGE
 from liqstream.positions.measured import Coverage
 from liqstream.positions.messages import shortened
 from liqstream.store import MarketStore, StoreError
+from liqstream.store.results import LiquidationColumns
 from liqstream.symbols import INTERVALS_MS
 
 MEASURED_KINDS = ("positions", "coverage")
@@ -51,7 +52,8 @@ def command(
     A FILE named .csv or .csv.gz is written as CSV, any other as Parquet; `liqstream import` reads both, of
     bars, liquidations and totals.
 
-    Times are UTC, prices and totals USD, quantities base coin, funding a fraction per funding interval.
+    Times are UTC, prices and totals USD, quantities base coin, funding a fraction per funding interval. Equal
+    liquidations, which one message can hold, are numbered by `occurrence`.
     Positions are Hyperliquid's, which serve --positions measures; size 0: closed.
     """
     exchange = _exchange_of(context, kind, exchange)
@@ -179,6 +181,7 @@ async def _columns(
                 "side": side,
                 "price_usd": events.price_usd,
                 "quantity_base": events.quantity_base,
+                "occurrence": _occurrences(events),
             }
         case "totals":
             totals = await store.liquidation_totals(
@@ -188,6 +191,15 @@ async def _columns(
         case _:
             rates = await store.funding(exchange, symbol, start_ms=start_ms, end_ms=end_ms)
             return {"time": rates.time_ms, "rate": rates.rate}
+
+
+def _occurrences(events: LiquidationColumns) -> np.ndarray[Any, Any]:
+    """0, and 1, 2 ... for those equal to the one before: an import takes equal ones without it for one."""
+    rows = np.arange(len(events))
+    columns = (events.time_ms, events.is_long, events.price_usd, events.quantity_base)
+    is_first = np.ones(len(events), dtype=np.bool_)
+    is_first[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    return rows - np.maximum.accumulate(np.where(is_first, rows, 0))
 
 
 def write_file(columns: Columns, file: Path) -> None:

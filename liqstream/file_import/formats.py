@@ -87,6 +87,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "limit_price": ("price",),
     "quantity": ("accumulated_fill_quantity", "quantity", "quantity_base", "qty", "size"),
     "ignore": ("ignore",),  # of Binance's archives alone
+    "occurrence": ("occurrence",),
 }
 """What we call a column -> how files call it, the better name first; case and spaces do not matter."""
 

@@ -261,14 +261,15 @@ def _read_rows(
         try:
             if len(texts) != width:
                 raise ValueError(f"{len(texts)} of {width} columns")
-            time_ms, records = form.parse({name: texts[i] for name, i in positions.items()}, market)
+            row = {name: texts[i] for name, i in positions.items()}
+            time_ms, records = form.parse(row, market)
         except ValueError as error:
             reading.bad.append(BadRow(line, str(error)))
             continue
         if market.symbol and records[0].symbol != market.symbol:
             reading.other_symbols += 1
         else:
-            reading.good.append(Row(line, time_ms, records))
+            reading.good.append(Row(line, time_ms, records, row.get("occurrence", "")))
     return reading
 
 

@@ -33,11 +33,13 @@ class BadRow:
 
 @dataclass(slots=True)
 class Row:
-    """A good row's records, with its line and its own time."""
+    """A good row's records, with its line and its own time; what tells equal ones of a file apart, "" for
+    nothing."""
 
     line: int
     time_ms: int
     records: list[MarketEvent]
+    occurrence: str = ""
 
 
 @dataclass(slots=True)
@@ -217,9 +219,9 @@ def leave_out_repeated(reading: Reading) -> None:
 
 def leave_out_known_records(reading: Reading) -> None:
     """Leave out single liquidations that came before in the file; captures hold most of them twice."""
-    first: dict[MarketEvent, Row] = {}
+    first: dict[tuple[MarketEvent, str], Row] = {}
     for row in reading.good:
-        reading.duplicates += first.setdefault(row.records[0], row) is not row
+        reading.duplicates += first.setdefault((row.records[0], row.occurrence), row) is not row
     reading.good = list(first.values())
 
 

@@ -62,7 +62,7 @@ def export(db_path: Path, kind: str, *args: str) -> tuple[Result, Path]:
 @pytest.mark.parametrize(
     ("kind", "rows", "first"),
     [
-        ("liquidations", 1, ("long", 99_000.0, 0.5)),
+        ("liquidations", 1, ("long", 99_000.0, 0.5, 0)),
         ("totals", 1, (10.0, 20.0)),
         ("funding", 1, (0.0001,)),
     ],
@@ -75,6 +75,26 @@ def test_events_arrive_whole(db_path: Path, kind: str, rows: int, first: tuple[o
     assert len(written) == rows
     assert written[0][1:] == first
     assert written[0][0] in (START_MS, START_MS + 5)
+
+
+def test_equal_liquidations_are_as_many_after_an_import(db_path: Path, tmp_path: Path) -> None:
+    """Three of one message are three liquidations; a file that is read twice brings none anew."""
+
+    async def changed(path: Path, twins: int) -> int:
+        store = await MarketStore.open(path)
+        await store.append(twins * [Liquidation(*MARKET, START_MS + 9, "short", 99_000.0, 0.25)])
+        found = await store.liquidations(MARKET[1], start_ms=0, end_ms=2**60)
+        await store.close()
+        return len(found)
+
+    assert asyncio.run(changed(db_path, 3)) == 4
+    done, target = export(db_path, "liquidations")
+    assert done.exit_code == 0, done.output
+    into = ["--symbol", MARKET[1], "--db", str(tmp_path / "again.duckdb")]
+    for _ in range(2):
+        imported = CliRunner().invoke(main, ["import", "liquidations", str(target), *into])
+        assert imported.exit_code == 0, imported.output
+        assert asyncio.run(changed(tmp_path / "again.duckdb", 0)) == 4
 
 
 def test_a_span_of_bars(db_path: Path) -> None:
