@@ -16,7 +16,8 @@ LOCAL_SUFFIXES = ("localhost", "local", "internal", "svc", "lan", "home.arpa")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,62})"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _PATTERN = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
-_AUTHORITY = re.compile(r"(?P<host>[^:\[\]]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+# An address of one link only names the interface (RFC 6874).
+_AUTHORITY = re.compile(r"(?P<host>[^:\[\]]+|\[[0-9a-f:.]+(?:%[a-z0-9._~%-]+)?\])(?::[0-9]{0,5})?")
 
 
 class BadHostError(ValueError):

@@ -111,33 +111,34 @@ class AdmissionPolicy:
         return client_key(self.addresses.of(host, request.headers.getall(hdrs.X_FORWARDED_FOR, ())))
 
     def check_host(self, request: web.Request) -> None:
-        """421 for a name this server is not known by, 400 for several names or origins, or none at all.
+        """421 for a name this server is not known by; 400 for several names or origins, for none or no name.
 
-        A trusted proxy may pass on any name until LIQSTREAM_HOSTS is set.
+        The name in the first line, where one stands there, counts too (RFC 9112 3.2.2). A trusted proxy may
+        pass on any name until LIQSTREAM_HOSTS is set.
         """
-        hosts = request.headers.getall(hdrs.HOST, ())
+        hosts, url = request.headers.getall(hdrs.HOST, ()), request._message.url
         if len(hosts) > 1 or len(request.headers.getall(hdrs.ORIGIN, ())) > 1:
-            raise self.refusal(
-                RefusalReason.HOST,
-                web.HTTPBadRequest,
-                "more than one Host or Origin header; send one of each",
-            )
-        if not hosts:
-            if request.version < HttpVersion11:
-                return
-            raise self.refusal(RefusalReason.HOST, web.HTTPBadRequest, "the Host header is missing")
+            raise self._bad_host("more than one Host or Origin header; send one of each")
+        if not hosts and request.version >= HttpVersion11:
+            raise self._bad_host("the Host header is missing")
         if not self.hosts.is_set and self._is_from_proxy(request):
             return
-        host = next((each for each in (_named(request), hosts[0]) if not self.hosts.allows(each)), None)
+        names = (url.raw_authority, *hosts) if url.absolute else hosts
+        host = next((each for each in names if not self.hosts.allows(each)), None)
         if host is None:
             return
-        name = host_of(host) or "NAME"
+        name = host_of(host)
+        if name is None:
+            raise self._bad_host("the Host header is no name or address, with or without a port")
         self._log.report("host_refused", name, host=host, cure=f"LIQSTREAM_HOSTS={name}")
         raise self.refusal(
             RefusalReason.HOST,
             web.HTTPMisdirectedRequest,
             f"this server is not known by the name {name}; if it should be, set LIQSTREAM_HOSTS={name}",
         )
+
+    def _bad_host(self, sentence: str) -> web.HTTPException:
+        return self.refusal(RefusalReason.HOST, web.HTTPBadRequest, sentence)
 
     def check_enabled(self) -> None:
         """503 while the socket is switched off, or the stream is down."""
@@ -297,12 +298,6 @@ class AdmissionPolicy:
     def _is_from_proxy(self, request: web.Request) -> bool:
         peer = request.transport.get_extra_info("peername") if request.transport else None
         return isinstance(peer, tuple) and self.addresses.trusts(peer[0])
-
-
-def _named(request: web.Request) -> str:
-    """The host a request is for: that of its first line where one stands there (RFC 9112 3.2.2)."""
-    url = request._message.url
-    return url.authority if url.absolute else request.headers[hdrs.HOST]
 
 
 def _naming(variable: str, make: Callable[[], _T]) -> _T:

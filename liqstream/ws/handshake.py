@@ -38,7 +38,7 @@ def check_handshake(request: BaseRequest) -> None:
 def _problem(request: BaseRequest) -> str | None:
     headers = request.headers
     # RFC 9110 7.8: in HTTP/1.0 an Upgrade means nothing, since who sent it may not be the next hop.
-    if request.version < HttpVersion11:
+    if request.version != HttpVersion11:
         return "a WebSocket needs HTTP/1.1; a proxy in between must speak it too (proxy_http_version 1.1)"
     if headers.get(hdrs.UPGRADE, "").strip().lower() != "websocket" or not request._message.upgrade:
         return (

@@ -225,9 +225,17 @@ async def test_the_name_in_the_first_line_counts(victim: Victim) -> None:
     """RFC 9112 3.2.2: a server must go by it, whatever the Host header says; the header must be right too."""
     stranger = ("127.0.0.9", 0)  # not the trusted proxy
     own = f"{victim.host}:{victim.port}"
-    for target, host, status in ((own, own, 200), ("evil.example", own, 421), (own, "evil.example", 421)):
+    for target, version, host, status in (
+        (own, "1.1", f"Host: {own}", 200),
+        ("[::1]", "1.1", f"Host: {own}", 200),
+        ("evil.example", "1.1", f"Host: {own}", 421),
+        (own, "1.1", "Host: evil.example", 421),
+        (own, "1.0", "X: y", 200),
+        ("evil.example", "1.0", "X: y", 421),
+        (own, "1.1", "Host: a b", 400),
+    ):
         reader, writer = await asyncio.open_connection(victim.host, victim.port, local_addr=stranger)
-        writer.write(f"GET http://{target}/ready HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        writer.write(f"GET http://{target}/ready HTTP/{version}\r\n{host}\r\n\r\n".encode())
         assert int((await reader.readline()).split()[1]) == status
         writer.close()
 

@@ -9,7 +9,8 @@ from liqstream.admission.host import BadHostError, HostPolicy, host_of
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "127.0.0.1:8000", "192.0.2.7", "[::1]", "[2001:db8::1]:8000", "localhost", "LocalHost:80",
+    ["127.0.0.1", "127.0.0.1:8000", "127.0.0.1:", "192.0.2.7", "[::1]",
+     "[fe80::1%25eth0]:80", "[fe80::1%eth0]", "[2001:db8::1]:8000", "localhost", "LocalHost:80",
      "liqstream", "liqstream-1:8000", "a.localhost", "box.local", "vm.c.project.internal",
      "liq.ns.svc", "liq.ns.svc.cluster.local", "nas.lan", "nas.home.arpa", "nas.lan."],
 )  # fmt: skip

@@ -33,6 +33,7 @@ async def _check(request: web.Request) -> web.Response:
         ("1.1", {"Upgrade": " WebSocket"}, 200, ""),
         ("1.1", {"Content-Length": "0"}, 200, ""),
         ("1.0", {}, 400, "HTTP/1.1"),
+        ("2.0", {}, 400, "HTTP/1.1"),
         ("1.1", {"Upgrade": None}, 400, "ws://"),
         ("1.1", {"Upgrade": "notwebsocket"}, 400, "ws://"),
         ("1.1", {"Connection": "keep-alive"}, 400, "Upgrade and Connection"),
