@@ -165,6 +165,8 @@ async def subscribe_to_symbols(
                     batch = reader.receive(message["channel"].decode(), message["data"])
                     if batch:
                         yield batch
+                # Messages that came together are read without a wait: a flood of them would stop the server.
+                await asyncio.sleep(0)
                 # redis-py subscribes again by itself after a short outage, and only this message shows it.
                 if kind == "subscribe" or reader.gap or _wait_s(due_s) <= 0:
                     due_s = asyncio.get_running_loop().time() + reread_s

@@ -110,6 +110,7 @@ class SharedPrices:
                         message = await pubsub.get_message(timeout=_WAIT_S)
                         if message is not None:
                             self._take(message["channel"].decode(), message["data"])
+                            await asyncio.sleep(0)  # what came together is read without a wait
             except REDIS_ERRORS as error:
                 raise_if_cancelled(error)
                 log.debug("prices_not_received", reason=str(error))

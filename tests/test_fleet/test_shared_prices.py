@@ -13,6 +13,7 @@ from liqstream.fleet.redis_pubsub import RedisNames
 from liqstream.fleet.shared_prices import SharedPrices
 from liqstream.heatmap.price_track import Passed, PriceTrack
 from liqstream.heatmap.snapshot import StreamPosition
+from liqstream.wire.price_codec import encode_prices
 
 NAMES = RedisNames("heatmap")
 BEYOND_ASCII = "币安人生USDT"
@@ -173,6 +174,29 @@ async def test_foreign_bytes_in_a_channel_are_passed_over(
     await redis.publish(NAMES.prices("BTCUSDT"), b"garbage")
     leader.price("BTCUSDT", 98.0)
     assert await next_of(follower) == "BTCUSDT"
+
+
+async def test_a_flood_of_prices_does_not_stop_the_server(
+    servers: list[Server], redis: aioredis.Redis
+) -> None:
+    """They come together; whatever else runs has its turn between any two of them."""
+    leader, follower = servers
+    leader.price("BTCUSDT", 98.0)
+    await next_of(follower)
+    payload = encode_prices("BTCUSDT", leader.tracks["BTCUSDT"])
+    assert payload is not None
+    turns, turns_at_price = 0, list[int]()
+    follower.shared.on_price = lambda _symbols: turns_at_price.append(turns)
+    flood = redis.pipeline(transaction=False)
+    for _ in range(200):
+        _ = flood.publish(NAMES.prices("BTCUSDT"), payload)
+    executed = asyncio.ensure_future(flood.execute())
+    async with asyncio.timeout(10):
+        while len(turns_at_price) < 200:
+            turns += 1
+            await asyncio.sleep(0)
+    await executed
+    assert len(set(turns_at_price)) == 200
 
 
 async def test_it_goes_on_after_its_connections_were_cut(

@@ -92,6 +92,33 @@ async def test_a_lost_message_is_read_from_the_key(redis: aioredis.Redis) -> Non
     await batches.aclose()
 
 
+async def test_a_flood_of_messages_does_not_stop_the_server(redis: aioredis.Redis) -> None:
+    """They come together; whatever else runs has its turn between any two of them."""
+    turns, turns_at_wake = 0, list[int]()
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while len(turns_at_wake) < 1000:
+            turns += 1
+            await asyncio.sleep(0)
+
+    batches = subscribe_to_symbols(
+        redis, ["BTCUSDT"], names=NAMES, on_wake=lambda: turns_at_wake.append(turns)
+    )
+    pending = asyncio.ensure_future(anext(batches))
+    await publish(redis, first_snapshot(epoch=7))
+    await pending
+    pending = asyncio.ensure_future(anext(batches))
+    flood = redis.pipeline(transaction=False)
+    for _ in range(1000):
+        _ = flood.publish(NAMES.wake_channel, b"x")
+    async with asyncio.timeout(10):
+        await asyncio.gather(take_turns(), flood.execute())
+    assert len(set(turns_at_wake)) == 1000
+    pending.cancel()
+    await asyncio.wait([pending])
+
+
 async def test_what_is_no_snapshot_is_counted_and_passed_over(redis: aioredis.Redis) -> None:
     """Not JSON, another symbol, a wrong checksum, ten megabytes, a key of another type."""
     garbage: list[str] = []
