@@ -2,6 +2,18 @@
 -- KEYS: the owner's records, owners, changes, figures (a hash: total, version).
 -- ARGV: owner, id, content, most of an owner, most in all, "1" if an owner's first makes room, changes kept.
 -- Returns "", or the limit that does not allow it: "owner" or "all".
+
+-- A key of another type, or a figure that is none, is not of our making, and each record would fail for ever.
+for i, kind in ipairs({'hash', 'set', 'zset', 'hash'}) do
+  local found = redis.call('TYPE', KEYS[i]).ok
+  if found ~= kind and found ~= 'none' then redis.call('DEL', KEYS[i]) end
+end
+for _, name in ipairs({'total', 'version'}) do
+  if not string.match(redis.call('HGET', KEYS[4], name) or '0', '^%d+$') then
+    redis.call('HDEL', KEYS[4], name)
+  end
+end
+
 local function note(id)
   local version = redis.call('HINCRBY', KEYS[4], 'version', 1)
   redis.call('ZADD', KEYS[3], version, ARGV[1] .. ':' .. id)

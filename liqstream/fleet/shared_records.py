@@ -70,7 +70,8 @@ class SharedRecords:
     async def changes(self) -> dict[tuple[str, str], str | None]:
         """What has changed since the last call of this object; at first all there is."""
         with closed_is_broken():
-            version = int(await self._redis.hget(f"{self._base}:figures", "version") or 0)
+            found = _text(await self._redis.hget(f"{self._base}:figures", "version") or 0)
+            version = int(found) if found.isdecimal() else 0
             if version == self._version:
                 return {}
             if self._version < 0 or not 0 < version - self._version <= CHANGES_KEPT:
@@ -119,7 +120,7 @@ class SharedRecords:
 
 
 def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _texts(found: Mapping[Any, Any]) -> dict[str, str]:
