@@ -47,14 +47,18 @@ class ServerTls:
         except ssl.SSLError as error:
             raise TlsError(f"LIQSTREAM_TLS_CERT={cert}: not a certificate in PEM ({error})") from None
         try:
-            self.context.load_cert_chain(cert, key, password=_refuse_encrypted)
+            # First into another: one that takes the certificate and not the key has lost what it had, and
+            # fails every handshake. Renewed files may be read between the two.
+            for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.context):
+                context.load_cert_chain(cert, key, password=_refuse_encrypted)
         except _EncryptedError:
             raise TlsError(
                 f"LIQSTREAM_TLS_KEY={key}: the key is encrypted; store it without a password"
             ) from None
         except (OSError, ssl.SSLError) as error:
-            mismatch = getattr(error, "reason", "") == "KEY_VALUES_MISMATCH"
-            what = f"not the key of {cert}" if mismatch else f"not a key in PEM ({error})"
+            what = f"not a key in PEM ({error})"
+            if getattr(error, "reason", "") == "KEY_VALUES_MISMATCH":
+                what = f"not the key of the first certificate in {cert}"
             raise TlsError(f"LIQSTREAM_TLS_KEY={key}: {what}") from None
         self.names, self.expiry_s = certificate_names(pem), certificate_expiry_s(pem)
 
