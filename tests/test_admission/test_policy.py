@@ -81,10 +81,15 @@ async def test_pages_of_another_origin_open_no_socket() -> None:
 
 
 async def test_data_needs_a_token_where_tokens_are_set(tmp_path: Path) -> None:
-    """401 without one or with a wrong one; a page's socket may send it as its first message."""
+    """401 without one or with a wrong one; a page's socket may send it as its first message.
+
+    What others of the address ask does not count for who shows one.
+    """
     token = new_token()
     await asyncio.to_thread((tmp_path / "tokens").write_text, token_line("ops", token) + "\n")
-    policy = AdmissionPolicy(Settings(tokens_file=str(tmp_path / "tokens")))
+    policy = AdmissionPolicy(
+        Settings(tokens_file=str(tmp_path / "tokens"), rest_burst=1, rest_rate_per_s=0.1)
+    )
     await asyncio.to_thread(policy.tokens.reload)
     async with served(policy) as client:
         wrong = {str(hdrs.AUTHORIZATION): "Bearer liq_wrong"}
@@ -95,6 +100,8 @@ async def test_data_needs_a_token_where_tokens_are_set(tmp_path: Path) -> None:
         right = {hdrs.AUTHORIZATION: f"Bearer {token}"}
         assert (await client.get("/token", headers=right)).status == 200
         assert await (await client.get("/socket", headers=right)).text() == "False"
+        asking = (none, none, right, right)
+        assert [(await client.get("/rate", headers=each)).status for each in asking] == [200, 429, 200, 429]
         page = {hdrs.ORIGIN: str(client.make_url("/")).rstrip("/")}
         assert await (await client.get("/socket", headers=page)).text() == "True"
     assert policy.refused()[RefusalReason.TOKEN] == 4

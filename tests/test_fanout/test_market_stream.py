@@ -60,6 +60,14 @@ async def test_a_client_gets_the_whole_and_then_what_changed() -> None:
     assert (stats.messages_sent_total, stats.dropped_total, stats.subscribed_connections) == (0, 0, 0)
 
 
+async def test_how_much_of_a_past_is_there_is_read_off_the_newest_table() -> None:
+    """Nothing without a table, of other markets, or once it is whole."""
+    markets = ConnectionManager(timers=HandClock()).markets
+    assert markets.history_percent("BTCUSDT") is None
+    markets.offer(table(1, history_percent=[40, None]))
+    assert [markets.history_percent(s) for s in ("BTCUSDT", "ETHUSDT", "SOLUSDT")] == [40, None, None]
+
+
 async def test_who_was_blocked_ends_with_the_table_of_one_that_was_not() -> None:
     """The whole of the newest once it reads again; what it did not get is counted."""
     metrics = Metrics()
