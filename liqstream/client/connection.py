@@ -18,6 +18,7 @@ import aiohttp
 from yarl import URL
 
 from .errors import CannotConnectError, RefusedError
+from .frame_check import CheckedSocket
 from .messages import Message, NotUnderstoodError, decode
 from .reconnect import may_ask_again
 from .url_mask import masked
@@ -69,7 +70,9 @@ def make_session(headers: Mapping[str, str], proxy: str | None) -> aiohttp.Clien
 
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(refuse_redirect)
-    return aiohttp.ClientSession(headers=headers, proxy=proxy, trace_configs=[trace])
+    return aiohttp.ClientSession(
+        headers=headers, proxy=proxy, trace_configs=[trace], ws_response_class=CheckedSocket
+    )
 
 
 class Connection:

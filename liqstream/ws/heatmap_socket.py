@@ -11,8 +11,8 @@ from aiohttp.http_websocket import WebSocketWriter
 from aiohttp.web_request import BaseRequest
 from multidict import CIMultiDict
 
+from liqstream.client.frame_check import FrameCheck
 from liqstream.wire.deflate_offer import accept_deflate
-from liqstream.ws.frame_check import FrameCheck
 from liqstream.ws.handshake import check_handshake
 
 _NO_REQUESTS: deque[Any] = deque(maxlen=0)
@@ -68,7 +68,7 @@ class HeatmapSocket(web.WebSocketResponse):
         super()._post_start(request, protocol, writer)
         assert self._parser is not None
         assert self._reader is not None
-        check = FrameCheck(self._parser, fail=self._reader.set_exception)
+        check = FrameCheck(self._parser, masked=True, fail=self._reader.set_exception)
         connection._payload_parser = check
         # No request comes on this connection any more: of no use are HTTP's parser, with the headers as they
         # came, and the queue of requests, together 2 kB.

@@ -308,18 +308,21 @@ async def test_a_server_whose_every_state_is_denied_is_asked_at_a_pace() -> None
     assert asked == ["subscribe"] + ["resync"] * 11
 
 
+async def _upgrade(reader: asyncio.StreamReader) -> bytes:
+    """The answer to a handshake, by hand."""
+    request = (await reader.readuntil(b"\r\n\r\n")).decode()
+    key = next(line.split(": ")[1] for line in request.split("\r\n") if line.startswith("Sec-WebSocket-Key"))
+    accept = base64.b64encode(hashlib.sha1(key.encode() + WS_KEY).digest()).decode()
+    head = f"101 .\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: {accept}"
+    return f"HTTP/1.1 {head}\r\n\r\n".encode()
+
+
 async def test_a_ping_on_a_connection_that_is_gone_is_a_loss_as_any_other() -> None:
     """It cannot be answered; the client comes back."""
     connections: asyncio.Queue[None] = asyncio.Queue()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = (await reader.readuntil(b"\r\n\r\n")).decode()
-        key = next(
-            line.split(": ")[1] for line in request.split("\r\n") if line.startswith("Sec-WebSocket-Key")
-        )
-        accept = base64.b64encode(hashlib.sha1(key.encode() + WS_KEY).digest()).decode()
-        head = f"101 .\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: {accept}"
-        writer.write(f"HTTP/1.1 {head}\r\n\r\n".encode() + b"\x89\x00" * 50_000)
+        writer.write(await _upgrade(reader) + b"\x89\x00" * 50_000)
         connections.put_nowait(None)
         writer.close()
 
@@ -333,6 +336,38 @@ async def test_a_ping_on_a_connection_that_is_gone_is_a_loss_as_any_other() -> N
                     await connections.get()
             assert not waiting.done()
             waiting.cancel()
+
+
+@pytest.mark.parametrize("with_handshake", [True, False])
+async def test_what_no_server_may_send_ends_the_connection(with_handshake: bool) -> None:
+    """A masked frame (RFC 6455 5.1), also where it comes with the handshake: close 1002, and another try."""
+    closed: asyncio.Queue[bytes] = asyncio.Queue()
+    lost = asyncio.Event()
+    masked = b"\x81\x82\0\0\0\0{}"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await _upgrade(reader) + (masked if with_handshake else b""))
+        if not with_handshake:
+            await reader.read(1)
+            writer.write(masked)
+        closed.put_nowait(await reader.read())
+        writer.close()
+
+    def backoff(_attempt: int) -> float:
+        lost.set()
+        return 60
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with HeatmapClient(f"ws://127.0.0.1:{port}", backoff=backoff) as client:
+            client.subscribe("BTCUSDT")
+            async with asyncio.timeout(10):
+                await lost.wait()
+            assert (client.status.code, client.not_understood) == (1006, 0)
+            assert "with mask" in client.status.reason
+        async with asyncio.timeout(10):
+            frame = (await closed.get())[-8:]
+        assert [byte ^ mask for byte, mask in zip(frame[6:], frame[2:4], strict=True)] == [0x03, 0xEA]
 
 
 async def test_silence_is_an_outage() -> None:

@@ -151,3 +151,15 @@ def test_once_in_phase_a_round_is_on_the_wire_within_300_ms() -> None:
         follower.clock.advance(1.0 - late_s)
         waits.append(next(at for at, sent in follower.emitted if sent["BTCUSDT"] >= seq) - offered)
     assert max(waits[8:]) <= 0.3
+
+
+def test_what_nobody_follows_any_more_is_forgotten() -> None:
+    """Whoever follows it again is not taken for one that holds what was sent long ago."""
+    follower = Follower(5)
+    follower.offer("BTCUSDT", "ETHUSDT", seq=1)
+    follower.offer("BTCUSDT", seq=2)
+    follower.bucket.followers.subtract(("BTCUSDT",))
+    follower.bucket.prune()
+    assert follower.bucket.last_sent.keys() == {"ETHUSDT"}
+    follower.clock.advance(60)
+    assert follower.emitted == [(0, {"BTCUSDT": 1, "ETHUSDT": 1})]

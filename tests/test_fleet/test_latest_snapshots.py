@@ -98,3 +98,14 @@ async def test_an_epoch_is_kept_before_it_is_yielded() -> None:
     assert kept == []
     assert [snapshot.epoch for snapshot in await drained(latest)] == [6]
     assert kept == [6]
+
+
+async def test_a_symbol_that_is_followed_no_more_is_forgotten() -> None:
+    """Also where it waits: what comes of it later is the first again, and nothing of before is sent."""
+    latest = LatestSnapshots(keep_nothing)
+    latest.set_active(frozenset({"BTCUSDT"}))
+    assert latest.offer(FIRST)
+    latest.forget("BTCUSDT")
+    assert (latest.newest, latest.unsent, await drained(latest)) == ({}, set(), [])
+    assert latest.offer(FIRST)
+    assert await drained(latest) == [FIRST]

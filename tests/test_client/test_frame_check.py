@@ -1,4 +1,4 @@
-"""A client's bytes pass unchanged up to its first frame that may not be, however they are cut."""
+"""A peer's bytes pass unchanged up to its first frame that may not be, however they are cut."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp.http_websocket import WebSocketReader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liqstream.ws.frame_check import FrameCheck
+from liqstream.client.frame_check import FrameCheck
 from tests.attack.raw import CLOSE, PING, PONG, TEXT, frame
 
 CONTINUATION = 0x0
@@ -23,8 +23,8 @@ class Recorder:
         self.passed = bytearray()
         self.error: WebSocketError | None = None
 
-    def check(self) -> FrameCheck:
-        return FrameCheck(cast(WebSocketReader, self), fail=self.fail)
+    def check(self, *, masked: bool = True) -> FrameCheck:
+        return FrameCheck(cast(WebSocketReader, self), masked=masked, fail=self.fail)
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         self.passed += data
@@ -68,12 +68,14 @@ def test_the_first_frame_that_may_not_be_ends_it(frames: list[bytes], bad: bytes
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 1000])
-def test_masked_frames_pass(chunk: int) -> None:
+@pytest.mark.parametrize("masked", [True, False])
+def test_frames_pass_that_are_masked_as_they_must(masked: bool, chunk: int) -> None:
     """Byte by byte, too."""
-    stream = b"".join(frame(TEXT, b"x" * size) for size in (0, 1, 125, 126, 65_535, 65_536))
-    stream += frame(TEXT, b"xH", reserved=0x40) + frame(PING, b"HH")
+    sizes = (0, 1, 125, 126, 65_535, 65_536)
+    stream = b"".join(frame(TEXT, b"x" * size, masked=masked) for size in sizes)
+    stream += frame(TEXT, b"xH", reserved=0x40, masked=masked) + frame(PING, b"HH", masked=masked)
     recorder = Recorder()
-    check = recorder.check()
+    check = recorder.check(masked=masked)
     for at in range(0, len(stream), chunk):
         assert check.feed_data(stream[at : at + chunk]) == (False, b"")
     assert recorder.passed == stream
