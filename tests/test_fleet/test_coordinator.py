@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis import asyncio as aioredis
 
+from liqstream.fleet.coordinator import GENERATE, LINK, LISTEN, STREAM
 from liqstream.fleet.redis_pubsub import RedisNames
 from liqstream.market import DAY_MS
 from liqstream.store.epoch_file import epoch_path
@@ -34,6 +35,8 @@ async def test_a_symbol_only_a_followers_clients_need_is_generated(pair: Pair) -
     """The leader serves the whole fleet's demand, and stops when it ends."""
     leader, follower = pair
     await leader.until(lambda: bool(leader.seen) and bool(follower.seen))
+    assert leader.coordinator.needed_tasks() == (STREAM, GENERATE)
+    assert follower.coordinator.needed_tasks() == (STREAM, LISTEN)
     leader.subscribe()
     leader.price(102_000)
     await follower.until_price(102_000)
@@ -159,6 +162,7 @@ async def test_a_fanout_server_marks_its_maps_stale_without_redis(
         fan.subscribe(SYMBOL)
         await fan.until(lambda: bool(fan.seen))
         assert not fan.seen[-1].stale
+        assert fan.coordinator.needed_tasks() == (STREAM, LINK, LISTEN)
         time_ms = fan.seen[-1].timestamp_ms
         redis_server.kill()
         await fan.until(lambda: fan.seen[-1].stale, 2)
