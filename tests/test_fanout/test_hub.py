@@ -105,6 +105,19 @@ def test_a_blocked_client_finds_the_newest_when_it_reads(market: Market) -> None
     assert market.manager.get_stats().dropped_total == 2
 
 
+def test_who_comes_after_the_last_one_left_gets_the_newest_at_once(market: Market) -> None:
+    """Of the rounds until the generator has seen that nobody follows; nothing of a symbol nobody ever did."""
+    done(market.manager.broadcast(first_snapshot("ETHUSDT")))
+    last = market.client()
+    market.advance(1.0)
+    done(market.manager.unsubscribe(last.ws, ["BTCUSDT"]))
+    market.advance(1.0)
+    client = market.client()
+    assert [message["seq"] for message in market.got(client)] == [2]
+    done(market.manager.connect(client.ws, ["ETHUSDT"]))
+    assert market.got(client) == []
+
+
 def test_a_slower_interval_keeps_what_was_promised(market: Market) -> None:
     """A client that changes its interval is neither sent backwards nor left lagging."""
     client = market.client()
