@@ -12,7 +12,7 @@ from liqstream.feeds.channel_watch import ChannelWatch
 from liqstream.feeds.dedupe import Deduplicator
 from liqstream.feeds.error_reporter import ErrorReporter
 from liqstream.feeds.exchange_access import ExchangeAccess
-from liqstream.feeds.feed import FeedBase
+from liqstream.feeds.feed import FeedBase, History
 from liqstream.feeds.gap_filler import GapFiller
 from liqstream.feeds.instruments import (
     LEAST_READ_EVERY_S,
@@ -21,13 +21,16 @@ from liqstream.feeds.instruments import (
     InstrumentList,
 )
 from liqstream.feeds.minute_bars import MinuteBars
-from liqstream.feeds.parsing import UNREADABLE
+from liqstream.feeds.parsing import UNREADABLE, Parsed
 from liqstream.feeds.rest_client import RestError
 from liqstream.feeds.size_readers import SIZE_READERS, MarketSize
 from liqstream.feeds.venue import Instrument, RecordKind, Topic, Venue
 from liqstream.feeds.weight_ledger import WeightLedger
 from liqstream.market import Candle, ComingFunding, Liquidation, MarketEvent, OpenInterest
 from liqstream.supervision.clock import Clock
+
+PRESENT_MS = 60_000
+"""Of a liquidation that was held back: an older one is of the past."""
 
 
 class ExchangeFacts(FeedBase):
@@ -55,6 +58,8 @@ class ExchangeFacts(FeedBase):
     _failed_rounds: int = 0
     # Set when the sockets may have to carry other topics.
     _plan_changed: asyncio.Event
+    # To the reader of `events`.
+    _pending: asyncio.Queue[Sequence[MarketEvent]]
 
     @property
     def ledger(self) -> WeightLedger | None:
@@ -170,6 +175,16 @@ class ExchangeFacts(FeedBase):
                 found.setdefault(symbol, set()).update(names)
         self._status.history_percent = self._gaps.history_percent()
         self._status.flags = {symbol: frozenset(names) for symbol, names in found.items()}
+
+    def _without_past(self, released: Sequence[MarketEvent]) -> list[MarketEvent]:
+        """What was held back until now, without liquidations of before the last minute: they are delivered as
+        history, or whoever listens would take them for what happens now."""
+        since_ms = self._their_now_ms() - PRESENT_MS
+        past = [each for each in released if isinstance(each, Liquidation) and each.time_ms < since_ms]
+        new = self._deduplicator.new_records(Parsed("data", past), self._instruments.followed)
+        if new:
+            self._pending.put_nowait(History(new))
+        return [each for each in released if not isinstance(each, Liquidation) or each.time_ms >= since_ms]
 
     def _on_past_page(self) -> None:
         self._count_bad_items("a page of the past")

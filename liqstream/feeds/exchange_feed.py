@@ -330,7 +330,8 @@ class ExchangeFeed(ExchangeFacts):
             await self._clock.sleep(LOOK_EVERY_S)
             await self._watch.look(self._access.client(), self._access.their_now_ms())
             followed = self._instruments.followed
-            for record in await self._access.examine(followed, self._reporter, self._on_verdict):
+            released = await self._access.examine(followed, self._reporter, self._on_verdict)
+            for record in self._without_past(released):
                 self._take_present([record])
             self._doubt_steps()
             self._show_flags()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.market_map import MapModel
 from liqstream.ingest.bracket_loop import BracketLoop, read_kept_brackets
 from liqstream.ingest.pipeline import IngestPipeline
-from liqstream.market import MINUTE_MS, Bars, FloatArray, MarketEvent, Side
+from liqstream.market import MINUTE_MS, Bars, FloatArray, Liquidation, MarketEvent, Side
 from liqstream.model.kernel import load_kernel
 from liqstream.simulator.accounts import tiers_of
 from liqstream.simulator.clock import MarketClock
@@ -51,12 +51,15 @@ MOST_DRIFT = 0.25
 @dataclass(slots=True)
 class Collecting:
     """Feeds that fill maps and the store. `heard_s` is when a record of each exchange, symbol and type came
-    last, and `pause_s` each exchange's longest time without any record, on the loop's clock."""
+    last, and `pause_s` each exchange's longest time without any record, on the loop's clock. `late_ms` is how
+    old the oldest liquidation was when it came."""
 
     feeds: dict[str, ExchangeFeed]
     maps: LiveMaps
+    now_ms: Callable[[], int]
     heard_s: dict[tuple[str, str, str], float] = field(default_factory=dict)
     last_s: dict[str, float] = field(default_factory=dict)
+    late_ms: int = 0
     pause_s: dict[str, float] = field(default_factory=dict)
 
     def hear(self, records: Sequence[MarketEvent]) -> None:
@@ -64,6 +67,8 @@ class Collecting:
         now_s = asyncio.get_running_loop().time()
         for record in records:
             self.heard_s[record.exchange, record.symbol, type(record).__name__] = now_s
+            if isinstance(record, Liquidation):
+                self.late_ms = max(self.late_ms, self.now_ms() - record.time_ms)
             silent_s = now_s - self.last_s.get(record.exchange, now_s)
             self.last_s[record.exchange] = now_s
             self.pause_s[record.exchange] = max(self.pause_s.get(record.exchange, 0.0), silent_s)
@@ -117,7 +122,7 @@ class ExchangeStack:
         for kept in (await asyncio.to_thread(read_kept_brackets, self.brackets_path)).values():
             maps.set_brackets(kept)
         feeds = {name: self.make_feed(name) for name in self.names}
-        collecting = Collecting(feeds, maps)
+        collecting = Collecting(feeds, maps, self.exchange.clock.now_ms)
         pipeline = IngestPipeline(
             list(feeds.values()), self.store, maps, interval_ms=MINUTE_MS, listeners=(collecting.hear,)
         )

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.simulated
 
 ATTACK = (pytest.mark.attack, pytest.mark.timeout(900))
 """Half an hour of the simulated market takes minutes where the machine is busy."""
+MOST_LATE_MS = 90_000
+"""Of a liquidation that listeners are told of: alerts, the tape."""
 DECIDED_WITHIN_S = 700.0
 """Five minutes that begin after the connection, and their sums; three times as long where nothing agrees."""
 
@@ -87,6 +89,7 @@ async def _prove(folder: Path, name: str, readings: dict[str, str], verdict: str
                 assert collecting.feeds[name].liquidations_until_ms() == {}
             else:
                 assert count > 50
+                assert collecting.late_ms < MOST_LATE_MS, "what was held is no news"
                 assert set(collecting.feeds[name].liquidations_until_ms()) == set(SYMBOLS)
         kept = orjson.loads(stack.state_path.read_bytes())["verdicts"][name]["liquidations"]
         assert kept["verdict"] == ("" if verdict == "off" else verdict)
