@@ -66,7 +66,7 @@ class FollowedMarkets:
             for key in sorted(after - before, key=lambda key: key.symbol)
         }
         self._ended = (self._ended | (before - after)) - after
-        await self._renew(after - before)
+        await self._renew({key for key in after - before if newest[key.symbol] is not None})
         feed.follow(symbols, newest)
         for key in before - after:
             self._forget(key)

@@ -22,6 +22,7 @@ from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.ingest.followed_markets import FollowedMarkets, markets_of
 from liqstream.ingest.liquidation_spans import LiquidationSpans
 from liqstream.ingest.own_bars import OwnBars, market_of
+from liqstream.ingest.stored_maps import StoredMaps
 from liqstream.market import LiquidationSpan, MarketEvent, MarketKey
 from liqstream.store.errors import StoreError
 from liqstream.store.market_store import MarketStore
@@ -82,19 +83,18 @@ class IngestPipeline:
         places = (self._feeds, store, maps, self._spans)
         self.markets = FollowedMarkets(*places, interval_ms, renew=self.renew, forget=self._forget)
         """Changes what is collected."""
+        self._stored = StoredMaps(self._feeds, maps, self.renew)  # makes those of many markets
         # By market, the question by REST whether a far price is real; one at a time.
         self._confirmations: dict[MarketKey, asyncio.Task[None]] = {}
         self._clock = clock  # of the waits
         # When maps may be made anew, on the clock: the store failed at it before.
         self._rebuild_from_s = float("-inf")
-        # Of the rebuilding that failed.
-        self._rebuild_backoff = FullJitter()
+        self._rebuild_backoff = FullJitter()  # of the rebuilding that failed
         # Records of the past the store did not take, oldest first; emptied by _store_again.
         self._unstored: deque[Sequence[MarketEvent]] = deque()
         # Set when something is in `_unstored`.
         self._has_unstored = asyncio.Event()
-        # Counts and logs what was not foreseen; replaced by who runs this.
-        self._supervisor = Supervisor(clock=clock)
+        self._supervisor = Supervisor(clock=clock)  # counts what was not foreseen; replaced by who runs this
         self.records_lost = 0
         """Records of the past that were given up because the store took none for too long."""
 
@@ -104,17 +104,19 @@ class IngestPipeline:
         return self._feeds
 
     async def start(self) -> None:
-        """Show what the store holds; then, with `await_history`, fetch what it lacks.
+        """Show what the store holds, of many markets the first; with `await_history` all, and what it lacks.
 
         Raises FeedError if a feed that was waited for cannot deliver.
         """
         for feed in self._feeds:
             self._maps.set_source(feed.exchange, feed.source)
-            await self.renew(markets_of(feed))
             if self._await_history:
+                await self.renew(markets_of(feed))
                 await self._backfill(feed)
                 for key in markets_of(feed):
                     self._maps.mark_fresh(key)
+        if not self._await_history:
+            await self._stored.show_first()
 
     async def run(self, supervisor: Supervisor | None = None) -> None:
         """Collect until cancelled or until every feed has ended; what fails is reported to `supervisor`."""
@@ -123,6 +125,7 @@ class IngestPipeline:
         async with (
             supervise.background("store-again", self._store_again),
             supervise.background("feed-flags", self._pass_flags),
+            supervise.background("stored-maps", self._stored.run),
             AsyncExitStack() as running,
         ):
             for task in [
@@ -184,7 +187,7 @@ class IngestPipeline:
                 if not self._await_history and self._clock.time_s() > until_s:
                     break
         self._guard.end_past(feed.exchange)
-        await self.renew(self._to_rebuild & set(markets_of(feed)))
+        await self._rebuild(feed)
         self._maps.set_source(feed.exchange, feed.source)
         if count:
             log.info("history is in", exchange=feed.exchange, records=count)
@@ -198,7 +201,7 @@ class IngestPipeline:
                 if self._own_bars.is_history(batch):
                     await self._append(self._admitted(feed, batch, past=True))
                     continue
-                await self.renew(self._to_rebuild & set(markets_of(feed)))
+                await self._rebuild(feed)
                 self._take(self._admitted(feed, batch, past=False), is_stored=feed.plays_store)
                 for key in self._guard.unconfirmed(feed.exchange):
                     self._confirm(feed, key)
@@ -206,6 +209,7 @@ class IngestPipeline:
     def _forget(self, key: MarketKey) -> None:
         self._own_bars.forget(key)
         self._to_rebuild.discard(key)
+        self._stored.forget(key)
 
     def _cover(self, spans: Sequence[LiquidationSpan]) -> None:
         """Liquidation channels were connected: to the maps and to the store."""
@@ -300,11 +304,17 @@ class IngestPipeline:
                     self._maps.market(key).coming_funding = feed.coming_funding(key.symbol)
             await self._clock.sleep(FLAGS_EVERY_S)
 
+    async def _rebuild(self, feed: Feed) -> None:
+        """Make the maps anew of a feed's markets whose past has come."""
+        markets = {key for key in self._to_rebuild if key in markets_of(feed)}
+        self._to_rebuild -= markets  # `renew` puts back what fails
+        await (self.renew if self._await_history else self._stored.make_anew)(markets)
+
     async def renew(self, markets: Sequence[MarketKey] | set[MarketKey]) -> None:
         """Make the maps of some markets anew; what the store does not give is made anew later."""
+        self._to_rebuild.update(markets)
         if not markets or self._clock.time_s() < self._rebuild_from_s:
             return
-        self._to_rebuild.update(markets)
         try:
             await self._flush()
             for key in sorted(markets, key=lambda key: (key.exchange, key.symbol)):
