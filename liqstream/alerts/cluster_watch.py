@@ -115,18 +115,20 @@ class ClusterWatch:
         return swept
 
     def _grown(self, sized: Sequence[SizedCluster], now_s: float) -> list[Growth]:
-        self._known = [each for each in self._known if now_s - each.seen_s <= FORGET_S]
-        grown = []
+        before = [each for each in self._known if now_s - each.seen_s <= FORGET_S]
+        left, seen, grown = before, [], []
         for each in sized:
-            same = [known for known in self._known if _overlap(known.cluster, each.cluster)]
+            # Of those before this look: one that has come apart is known in each of its parts.
+            same = [known for known in before if _overlap(known.cluster, each.cluster)]
             usd = max((known.most_usd for known in same), default=0.0)
             percentile = max((known.most_percentile for known in same), default=0.0)
             if each.cluster.usd > usd or each.percentile > percentile:
                 grown.append(Growth(each, usd, percentile))
-            self._known = [known for known in self._known if known not in same]
-            self._known.append(
+            left = [known for known in left if known not in same]
+            seen.append(
                 _Known(each.cluster, max(usd, each.cluster.usd), max(percentile, each.percentile), now_s)
             )
+        self._known = left + seen
         return grown
 
 

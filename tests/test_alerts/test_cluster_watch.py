@@ -36,6 +36,17 @@ def test_what_fades_without_the_price_is_neither_swept_nor_new_when_it_is_back()
     assert look(watch, at(100.0, long=[1500, 0, 900, 0, 0], short=EMPTY), 9e9).grown == ()
 
 
+def test_two_that_become_one_and_part_again_are_not_new() -> None:
+    """Together they are compared with the larger of them, apart each with what they were together."""
+    watch = ClusterWatch()
+    small, large = Cluster("long", 98.5, 98.25, 98.75, 100.0), Cluster("long", 99.0, 98.75, 99.25, 900.0)
+    watch.look(BOTH, [large, small], NOTHING_PASSED, 0.0)
+    whole = Cluster("long", 99.0, 98.25, 99.25, 1000.0)
+    (growth,) = watch.look(BOTH, [whole], NOTHING_PASSED, 1.0).grown
+    assert (growth.now.cluster, growth.before_usd, growth.before_percentile) == (whole, 900.0, 100.0)
+    assert watch.look(BOTH, [small, large], NOTHING_PASSED, 2.0).grown == []
+
+
 def test_what_stands_between_edges_is_of_one_side() -> None:
     """Whole levels."""
     assert usd_between(BOTH, Cluster("long", 99.0, 98.75, 99.25, 0.0)) == 1500
