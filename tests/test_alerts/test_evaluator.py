@@ -85,6 +85,16 @@ def test_a_cascade_may_be_large_for_its_market() -> None:
     assert text == "BTCUSDT: $405 liquidated within 1 min"
 
 
+def test_a_cascade_large_for_its_market_may_still_be_too_few_usd() -> None:
+    """A rule that names both takes what is as large as both."""
+    both = of_page("cascade", min_percentile=95.0, min_usd=1000.0, window_s=60.0)
+    state = Evaluator([both])
+    for minute in range(40):
+        assert texts(state.on_liquidations([liquidation(200 - minute)], minute * 60.0)) == []
+    assert texts(state.on_liquidations([liquidation(999)], 2400.0)) == []
+    assert len(texts(state.on_liquidations([liquidation(1)], 2401.0))) == 1
+
+
 def test_a_stale_source_raises_an_alert() -> None:
     """Once per cooldown, while it is stale."""
     state = Evaluator([OwnedRule("", Rule(name="silent", kind="stale", to=["ops"]))])

@@ -116,6 +116,16 @@ def test_a_trade_that_comes_after_the_state_that_knew_it_is_no_mismatch() -> Non
     assert size_of(tracker, ALICE) == 1.75
 
 
+def test_trades_that_explain_a_part_of_a_size_leave_a_mismatch() -> None:
+    """Of .75 only .5 has come."""
+    tracker = make_tracker()
+    read(tracker, ALICE, [Held("BTC", 1.0, 60e3, 60e3, -30e3)], 2000)
+    read(tracker, ALICE, [Held("BTC", 1.75, 60e3, 60e3, -50e3)], 4000)
+    tracker.apply_trades([trade(1, 3000, 0.5)])
+    tracker.forget_old_trades(4000 + LATE_TRADES_MS)
+    assert tracker.counts.size_mismatches == 1
+
+
 def test_a_state_older_than_the_last_changes_nothing() -> None:
     """No read is counted either."""
     tracker = make_tracker()

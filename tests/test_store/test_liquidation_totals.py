@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from liqstream.market import Liquidation, LiquidationTotal, MarketEvent, MarketKey
 from liqstream.store.liquidation_totals import given_intervals, liquidation_totals
 from liqstream.store.queries import EARLIEST_MS, LATEST_MS
@@ -58,6 +60,26 @@ def test_totals_of_a_part_are_not_known_of_the_whole() -> None:
     assert (found.long_usd.tolist(), found.from_totals.tolist()) == ([600.0], [False])
     whole = totals_of(*parts, total(HALF_HOUR_MS, T0 + HALF_HOUR_MS, 50.0), interval_ms=2 * HALF_HOUR_MS)
     assert (whole.long_usd.tolist(), whole.from_totals.tolist()) == ([550.0], [True])
+
+
+@pytest.mark.parametrize(
+    ("given", "interval_ms"),
+    [
+        ((HALF_HOUR_MS,), HALF_HOUR_MS),
+        ((HALF_HOUR_MS, 2 * HALF_HOUR_MS), 2 * HALF_HOUR_MS),
+        ((HALF_HOUR_MS, 5 * MINUTE_MS), 5 * MINUTE_MS),
+    ],
+)
+def test_longer_totals_lengthen_the_interval_they_would_be_left_out_of(
+    given: tuple[int, ...], interval_ms: int
+) -> None:
+    """To the shortest that holds them all, from its beginning on; not where finer ones have their time."""
+    with store_of([total(each, T0, 500.0) for each in given]) as cursor:
+        markets = [(MarketKey("binance", "BTCUSDT"), LATEST_MS)]
+        span = {"start_ms": T0 + 2 * MINUTE_MS, "end_ms": T0 + HALF_HOUR_MS}
+        found = liquidation_totals(cursor, markets, 5 * MINUTE_MS, or_coarser=True, **span)
+        assert found.interval_ms == interval_ms
+        assert (found.open_time_ms.tolist(), found.long_usd.tolist()) == ([T0], [500.0])
 
 
 def test_which_intervals_were_given() -> None:
