@@ -14,16 +14,23 @@ from contextlib import suppress
 from types import FrameType
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
+NOT_YET = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""What cannot be obeyed yet, and SIGUSR2 for good: one letter from a backup, it would end the process."""
 
 
 def stop_at_once(before: Callable[[int], None] = lambda _number: None) -> None:
-    """From now on a signal that stops ends the process with 0; `before` is called first, and may fail."""
+    """From now on a signal that stops ends the process with 0; `before` is called first, and may fail.
+
+    Those that ask for something of a server that has started are ignored.
+    """
 
     def _on_stop(number: int, _frame: FrameType | None) -> None:
         with suppress(Exception):
             before(number)
         leave(0)
 
+    for number in NOT_YET:
+        signal.signal(number, signal.SIG_IGN)
     for number in STOPS:
         signal.signal(number, _on_stop)
 

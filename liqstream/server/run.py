@@ -251,16 +251,13 @@ async def _watched(app: web.Application, manager: ServiceManager) -> AsyncIterat
 
 
 def _stop_at_once_on_signals(manager: ServiceManager) -> None:
-    """Until the server has started: end at once, and ignore what cannot be obeyed yet."""
+    """Until the server has started: end at once."""
 
     def _tell(number: int) -> None:
         log.info("stopping", signal=signal.Signals(number).name)
         manager.notify(STOPPING)
 
     stop_at_once(_tell)
-    # Until it has started, and SIGUSR2 for good: one letter from a backup, it would end the process.
-    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _stop_on_signals() -> asyncio.Future[None]:
