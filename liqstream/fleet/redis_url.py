@@ -29,6 +29,7 @@ _OPTIONS = (
     "ssl_certfile",
     "ssl_keyfile",
 )
+_CERT_REQS = ("none", "optional", "required")
 _SENTINEL_SCHEMES = ("sentinel", "redis+sentinel")
 _SCHEMES = ("redis", "rediss", "unix", *_SENTINEL_SCHEMES)
 
@@ -61,13 +62,20 @@ def _check_parts(url: str) -> None:
     Its options reach every connection: with some of them nothing is bounded or understood any more.
     """
     parts = urlsplit(url)
-    database = parts.path.removeprefix("/")
-    if parts.scheme != "unix" and not (database == "" or (database.isascii() and database.isdecimal())):
+    if parts.scheme != "unix" and not _is_number(parts.path.removeprefix("/") or "0"):
         raise ValueError("after the host and / comes the number of a database, e.g. redis://localhost:6379/1")
-    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name not in _OPTIONS:
             # Its name is not shown: what follows a "?" may be the rest of a password.
             raise ValueError(f"an option after the ? must be one of {', '.join(_OPTIONS)}")
+        if name.startswith("ssl_") and parts.scheme != "rediss":
+            raise ValueError(f"{name} is of TLS, which rediss:// speaks")
+        if name == "ssl_cert_reqs" and value not in _CERT_REQS:
+            raise ValueError(f"ssl_cert_reqs must be one of {', '.join(_CERT_REQS)}")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 class _ThroughSentinel(aioredis.Redis):
@@ -97,8 +105,8 @@ def _through_sentinel(url: str) -> aioredis.Redis:
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")
     service, _, db = parts.path.strip("/").partition("/")
-    if not service:
-        raise ValueError("name the service: sentinel://host:26379/service")
+    if not service or parts.query or not _is_number(db or "0"):
+        raise ValueError("name the service, and a database by its number: sentinel://host:26379/service[/1]")
     user, _, password = credentials.partition(":")
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         [_host_and_port(host) for host in hosts.split(",")], sentinel_kwargs=_connection_options()
@@ -115,7 +123,11 @@ def _through_sentinel(url: str) -> aioredis.Redis:
 
 
 def _host_and_port(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":") if text.rpartition(":")[2].isdecimal() else (text, "", "")
-    if not (host or port):
+    # Brackets are of an address with colons of its own.
+    host, _, port = (text, "", "") if text.endswith("]") or ":" not in text else text.rpartition(":")
+    if not host:
         raise ValueError("a sentinel without a host")
-    return host.strip("[]"), int(port or DEFAULT_SENTINEL_PORT)
+    port = port or str(DEFAULT_SENTINEL_PORT)
+    if not _is_number(port) or not 0 < int(port) < 1 << 16:
+        raise ValueError("a sentinel's port must be a number from 1 to 65535")
+    return host.strip("[]"), int(port)

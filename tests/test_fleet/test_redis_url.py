@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import RedisError
 
 from liqstream.fleet.redis_url import RedisUrlError, connect
@@ -123,9 +124,32 @@ async def test_sentinel(sentinel_port: int) -> None:
         "redis://localhost?socket_timeout=900",
         "rediss://localhost/2?db=1&decode_responses=true",
         "unix:///run/redis.sock?protocol=7",
+        "redis://localhost?ssl_ca_certs=/ca.pem",
+        "unix:///run/redis.sock?ssl_cert_reqs=none",
+        "rediss://localhost?ssl_cert_reqs=maybe",
+        "sentinel://host/service/abc",
+        "sentinel://host/service/-1",
+        "sentinel://host/service?db=1",
+        "sentinel://host:port/service",
+        "sentinel://host:65536/service",
+        "sentinel://:26379/service",
+        "sentinel://host,/service",
     ],
 )
 def test_an_unusable_url_is_one_sentence(url: str) -> None:
     """Named at the start, not found out later; what could be a part of a password is not shown."""
     with pytest.raises(RedisUrlError, match=r"REDIS_URL(?!.*s3cr3t)"):
         _ = connect(url)
+
+
+async def test_addresses_of_sentinels() -> None:
+    """By name or address, with a port or without."""
+    redis = connect("sentinel://one,two:1,[::1]:2,[::1],127.0.0.1/service/3")
+    pool = redis.connection_pool
+    assert isinstance(pool, SentinelConnectionPool)
+    found = [each.connection_pool.connection_kwargs for each in pool.sentinel_manager.sentinels]
+    assert [(each["host"], each["port"]) for each in found] == [
+        ("one", 26379), ("two", 1), ("::1", 2), ("::1", 26379), ("127.0.0.1", 26379)
+    ]  # fmt: skip
+    assert pool.connection_kwargs["db"] == 3
+    await redis.aclose()
