@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 
 from redis import asyncio as aioredis
@@ -24,16 +25,19 @@ class Server:
     newest: FollowedList = NOT_CHOSEN
     adopted: list[FollowedList] = field(default_factory=list)
     now_s: float = 100.0
+    token: str = ""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         async def adopt(found: FollowedList) -> None:
             self.adopted.append(found)
             self.newest = found
+            self.changed.set()
 
         self.shared = SharedMarketList(
             self.redis,
             NAMES,
-            token=lambda: "",
+            token=lambda: self.token,
             newest=lambda: self.newest,
             adopt=adopt,
             clock_s=lambda: self.now_s,
@@ -94,3 +98,16 @@ async def test_what_is_no_list_is_passed_over(redis: aioredis.Redis) -> None:
     await leader.shared.publish("one:5")
     await follower.shared.read()
     assert follower.adopted == [FIRST]
+
+
+async def test_it_publishes_while_it_leads_and_follows_else(redis: aioredis.Redis) -> None:
+    """Of itself, once begun."""
+    leader, follower = Server(redis, FIRST, token="one:5"), Server(redis)
+    await redis.set(NAMES.lease, "one:5")
+    running = [asyncio.create_task(server.shared.run()) for server in (leader, follower)]
+    async with asyncio.timeout(10):
+        await follower.changed.wait()
+    assert (follower.adopted, leader.adopted) == ([FIRST], [])
+    for task in running:
+        task.cancel()
+    await asyncio.wait(running)
