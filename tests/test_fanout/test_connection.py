@@ -9,7 +9,7 @@ from aiohttp import web
 from liqstream.fanout.connection import Connection, Subscription
 from liqstream.heatmap.snapshot import StreamPosition
 from liqstream.wire.close_codes import SLOW_CONSUMER
-from liqstream.wire.encoding import EncodedSnapshot
+from liqstream.wire.encoding import EncodedSnapshot, Shape
 from liqstream.wire.frames import close_frame, text_frame
 from tests.support.hand_client import HandTransport
 from tests.support.snapshots import first_snapshot
@@ -49,6 +49,23 @@ def test_drops_before_a_new_epoch_are_not_visible() -> None:
     for seq in (2, 3):
         subscription.defer(StreamPosition(1, seq))
     assert subscription.mark_sent(StreamPosition(2, 1)) == 0
+
+
+def test_protocol_2_stays_and_alone_has_deltas_and_ticks() -> None:
+    """What a later subscription does not name stays as it was; another form begins with a whole snapshot."""
+    client, _ = connection()
+    held = client.subscriptions["BTCUSDT"] = Subscription("BTCUSDT", 1)
+    client.speak(proto=1, delta=True, ticks=True)
+    assert (client.shape, client.ticks, held.needs_full) == (Shape.V1, False, False)
+    client.speak(proto=2, delta=None, ticks=None)
+    assert (client.shape, client.ticks, held.needs_full) == (Shape.DELTA, False, True)
+    held.needs_full = False
+    client.speak(proto=1, delta=None, ticks=True)
+    assert (client.shape, client.ticks, held.needs_full) == (Shape.DELTA, True, False)
+    client.speak(proto=1, delta=False, ticks=None)
+    assert (client.shape, client.ticks, held.needs_full) == (Shape.COLUMNS, True, True)
+    client.speak(proto=2, delta=None, ticks=False)
+    assert (client.shape, client.ticks) == (Shape.COLUMNS, False)
 
 
 def test_messages_are_framed_and_not_written_to_a_peer_that_is_gone() -> None:
