@@ -70,9 +70,11 @@ async def test_redis_away_at_the_start(tmp_path: Path) -> None:
         one.subscribe(SYMBOL)
         await one.until(one.is_in_fallback, 2)
         await one.until(lambda: bool(one.seen), 2)
+        assert one.coordinator.redis == "down"
         redis.start()
         try:
             await one.until(lambda: one.coordinator.mode == "leader", 2)
+            assert one.coordinator.redis == "up"
             one.price(105_500)
             await one.until_price(105_500)
             one.assert_only_forward()
