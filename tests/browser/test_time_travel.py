@@ -14,6 +14,14 @@ Open = Callable[..., Opened]
 HERE = ".ladder .here th"
 THEN = "market.matrix.columnAt(liqstream.store.state.at)"
 
+# Of the pane below the map at the time looked back to, in the figures of the page.
+OPEN_INTEREST_THEN = (
+    "(({value}) => `$${(value / 1e9).toFixed(2)}B`)(view.chart.panes()[1].getSeries()[0].data()"
+    ".find(({time}) => time * 1000 === market.matrix.timeOf(market.matrix.columnAt(market.at))))"
+)
+# How far the next big clusters are, as the ladder has it.
+NEXT_BIG = """[...document.querySelectorAll('.ladder tbody tr:not([hidden])')]
+  .filter(row => row.querySelector('small')?.hidden === false).map(({children}) => children[1].textContent)"""
 # Of the picture made, how bright it gets in the sixty columns before the time looked back to, and after it.
 BRIGHTEST = """edge => { const from = Math.round(edge) - 65, most = [0, 0];
   const {data, width} = exported.getContext('2d').getImageData(from, 60, 130, exported.height - 200);
@@ -26,9 +34,10 @@ BRIGHTEST = """edge => { const from = Math.round(edge) - 65, most = [0, 0];
 
 def test_figures_are_those_of_the_time_looked_back_to(open_page: Open, demo_url: str) -> None:
     """Ladder, sums and what the price would meet come from that column; the link brings them back."""
-    opened = open_page(demo_url, window="24h")
+    opened = open_page(demo_url, window="24h", pane="oi")
     page = opened.page
     page.wait_for_selector(HERE)
+    page.wait_for_selector(".lower-note >> text=highest bar")
     page.keyboard.press("z")
     page.wait_for_selector("text=As of")
     page.wait_for_function("() => /[?&]at=\\d+/.test(location.search)")
@@ -43,6 +52,19 @@ def test_figures_are_those_of_the_time_looked_back_to(open_page: Open, demo_url:
     covered = page.locator(".later").bounding_box()
     assert covered is not None
     assert covered["width"] > 50
+    assert covered["height"] == opened.view("view.element.clientHeight - view.chart.timeScale().height()")
+    # Beside the map: its own share is of then, as the levels are; the pane's figures too; the rest says now.
+    opened.until(f"document.querySelector('.lower-note').innerText.includes({OPEN_INTEREST_THEN})")
+    page.wait_for_selector("#context >> text=Now: OI")
+    long, short = opened.view(
+        "['long', 'short'].map(side => market.shown.grid[side].reduce((a, b) => a + b))"
+    )
+    share = page.inner_text("#context .figure:nth-child(4)").replace("\n", " ")
+    assert share.startswith(f"Map then {100 * long / (long + short):.0f} % longs")
+    # What a phone's closed sheet names: as far away as the ladder says.
+    opened.until(
+        f"({NEXT_BIG}).join() === document.querySelector('#sheet-summary').textContent.match(/[+−][\\d.]+ %/g).join()"
+    )
 
     page.keyboard.press("ArrowRight")
     opened.until(f"{THEN} === arg + 1", column)

@@ -58,7 +58,7 @@ export function startLiveUi({ store, mapGrid, loader, facts, client, connection,
   const tiers = new LeverageTiers(store, () => loader.prepareTiers());
   const ladder = {
     onNext: (/** @type {Cluster | undefined} */ above, /** @type {Cluster | undefined} */ below) =>
-      summarise([above, below], mapGrid.market.now?.price ?? NaN),
+      summarise([above, below], mapGrid.market.shown?.price ?? NaN),
     onChoose: (/** @type {number} */ price) => {
       mapGrid.focus.view.viewport.showPrice(price);
       requestAnimationFrame(() => mapGrid.focus.flash(price)); // where it is by then
@@ -98,6 +98,7 @@ export function startLiveUi({ store, mapGrid, loader, facts, client, connection,
     if (aside.hidden) side.forecast.follow(market);
     else side.draw({ covered: isClosedSheet(aside) });
     tape.draw();
+    strip.follow();
   });
 
   mapGrid.forEachMap((slot) => addParts(slot, facts.embed));

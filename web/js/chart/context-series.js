@@ -65,6 +65,11 @@ export class ContextSeries {
     this.#bars.setColours(theme);
   }
 
+  /** @param {boolean} on whether the axis names the newest figure, which is one of now */
+  setLabelled(on) {
+    if (this.#series.options().lastValueVisible !== on) this.#series.applyOptions({ lastValueVisible: on });
+  }
+
   /** On the axis. @param {number} usd */
   #label(usd) {
     return usd < 0.98 * this.#least ? "" : usdText(usd);

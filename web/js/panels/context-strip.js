@@ -25,10 +25,17 @@ class Figure {
   /** Whose it is, which a strip without room leaves to the title. */
   #of = h("span", { class: "of" });
   #age = h("small");
+  #name = h("span");
 
   /** @param {string} name */
   constructor(name) {
-    this.element = h("div", { class: "figure" }, h("span", {}, name), ...this.#parts);
+    this.name = name;
+    this.element = h("div", { class: "figure" }, this.#name, ...this.#parts);
+  }
+
+  /** @param {string} name */
+  set name(name) {
+    write(this.#name, name);
   }
 
   get #parts() {
@@ -67,6 +74,8 @@ export class ContextStrip {
   #pane;
   #store;
   #refreshedFor = 0;
+  /** The time that is looked back to, as it was drawn last. @type {number | null} */
+  #drawnAt = null;
   /** @type {Market | null} */
   #market = null;
 
@@ -101,7 +110,16 @@ export class ContextStrip {
     this.draw();
   }
 
+  /** The map may look back by now, or no more. */
+  follow() {
+    if ((this.#market?.at ?? null) !== this.#drawnAt) this.draw();
+  }
+
   draw() {
+    this.#drawnAt = this.#market?.at ?? null;
+    const isBack = this.#drawnAt !== null;
+    this.#held.name = isBack ? "Now: OI" : "Open interest"; // and what follows, but the map's
+    this.#sides.name = isBack ? "Map then" : "Map";
     this.#pane.setAttribute("aria-pressed", String(this.#store.state.pane === "oi"));
     this.#drawSides();
     const { context, nowMs, failed } = this.#poll;
@@ -155,18 +173,19 @@ export class ContextStrip {
   }
 
   #drawSides() {
-    const grid = this.#market?.now?.grid;
+    const grid = this.#market?.shown?.grid;
     const [long, short] = grid ? [sum(grid.long), sum(grid.short)] : [0, 0];
     if (!(long + short > 0)) return this.#sides.show(UNKNOWN);
     const share = long / (long + short);
     const width = `${Math.round(100 * share)}%`;
     if (this.#bar.style.width !== width) this.#bar.style.width = width;
-    const age = performance.now() - (this.#market?.now?.receivedAt ?? 0);
+    const isBack = this.#drawnAt !== null;
+    const age = isBack ? null : performance.now() - (this.#market?.now?.receivedAt ?? 0);
     this.#sides.show(
       `${percent(share)} longs`,
       `${percent(1 - share)} shorts`,
       age,
-      `Levels of the map now: longs ${usd(long)}, shorts ${usd(short)}`,
+      `Levels of the map${isBack ? "" : " now"}: longs ${usd(long)}, shorts ${usd(short)}`,
     );
   }
 }

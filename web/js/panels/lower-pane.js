@@ -100,17 +100,19 @@ export class LowerPane {
       if (fits) this.#series.show(matrix, context);
       else this.#series.clear();
     }
+    this.#series.setLabelled(this.#slot.view.market?.at === null);
     this.#write();
   }
 
   #write() {
     const [context] = /** @type {[import("../data/rest-client.js").MarketContext?]} */ (this.#drawn);
-    const { matrix } = this.#slot.view.market ?? {};
+    const { matrix, at: lookedAt = null } = this.#slot.view.market ?? {};
     if (!context || !matrix) {
       const word = this.#poll.failed ? "did not load. Trying again." : "is loading";
       return this.#put(`Open interest ${word}`);
     }
-    const column = this.#column ?? matrix.end - 1;
+    const newest = lookedAt === null ? matrix.end - 1 : matrix.columnAt(lookedAt);
+    const column = Math.min(this.#column ?? newest, newest);
     const at = Math.round((matrix.timeOf(column) - context.start_time) / context.interval_ms);
     const held = context.open_interest_usd[at] ?? null;
     const [long, short] = this.#series?.liquidatedIn(column) ?? [0, 0];

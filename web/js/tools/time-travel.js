@@ -158,7 +158,7 @@ export class TimeTravel {
     if (!isOn) return;
     const { left, width, height } = laterBox(view);
     const y = market.now && view.yOf(market.now.price);
-    this.#now.hidden = typeof y !== "number" || y < 0 || y > height;
+    this.#now.hidden = typeof y !== "number" || y < 0 || y > view.pane.height;
     const place = `translate(${view.pane.width}px, ${Math.round(y ?? 0)}px)`;
     this.#now.style.transform = `${place} translate(-100%, -50%)`;
     Object.assign(this.#later.style, { left: `${left}px`, width: `${width}px`, height: `${height}px` });
@@ -170,12 +170,13 @@ export class TimeTravel {
 }
 
 /**
- * The part of a map that came after the time looked back to, which is covered.
+ * The part of a map, and of the pane below it, that came after the time looked back to, which is covered.
  * @param {import("../chart/chart-view.js").ChartView} view
  * @returns {{ left: number, width: number, height: number }} px from the top left corner; no width: now
  */
 export function laterBox(view) {
-  const { width, height } = view.pane;
+  const { width } = view.pane;
+  const height = Math.max(0, view.element.clientHeight - view.chart.timeScale().height());
   const { matrix, at } = view.market ?? {};
   if (!matrix || typeof at !== "number") return { left: width, width: 0, height };
   const column = matrix.columnAt(at);
