@@ -39,12 +39,24 @@ test("a cascade is what was really liquidated within the minutes asked for", () 
   assert.deepEqual(due({ ...rules, cascade: { on: true, minutes: 5, usd: 2e6 } }, seen, new Map()), []);
 });
 
-test("a level raises an alert each time the price crosses it, and only then", () => {
+test("a level raises an alert when the price crosses it, and only then", () => {
   const rules = { ...noRules(), levels: [{ symbol: "BTCUSDT", price: 99_995 }] };
   assert.match(due(rules, seen, new Map())[0].text, /crossed 99,995.0 upwards/);
   assert.deepEqual(due(rules, { ...seen, before: 100_001 }, new Map()), []);
   assert.deepEqual(due(rules, { ...seen, before: null }, new Map()), []);
   assert.deepEqual(due(rules, { ...seen, symbol: "ETHUSDT" }, new Map()), []);
+});
+
+test("a price that dances around a level is told of once in each direction, and again after ten minutes", () => {
+  const rules = { ...noRules(), levels: [{ symbol: "BTCUSDT", price: 99_995 }] };
+  const raisedAt = new Map();
+  const told = (/** @type {number} */ second) => {
+    const prices = second % 2 ? { before: 100_000, price: 99_990 } : { before: 99_990, price: 100_000 };
+    return due(rules, { ...seen, ...prices, timeMs: seen.timeMs + 1000 * second }, raisedAt).map(({ text }) => text);
+  };
+  const both = ["crossed 99,995.0 upwards", "crossed 99,995.0 downwards"];
+  assert.deepEqual(Array.from({ length: 600 }, (_, second) => told(second)).flat(), both);
+  assert.deepEqual([...told(600), ...told(601)], both);
 });
 
 test("damaged storage is as if nothing were set", () => {

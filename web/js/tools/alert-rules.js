@@ -33,7 +33,7 @@ import { price as priceText, signedPercent, usd } from "../data/format.js";
 
 /** Prices whose crossing is watched, at most. */
 export const MOST_LEVELS = 50;
-/** The same cluster or cascade raises another alert only after this long. */
+/** The same cluster, cascade or crossing of a price raises another alert only after this long. */
 const QUIET_MS = 600_000;
 
 /** @returns {Rules} all off */
@@ -93,11 +93,11 @@ export function watches({ near, cascade, levels }) {
  */
 export function due(rules, seen, raisedAt) {
   // A server that started again may be earlier in its market: what was raised later is no part of that.
-  const found = [...near(rules, seen), ...cascade(rules, seen)].filter(
+  const found = [...near(rules, seen), ...cascade(rules, seen), ...crossed(rules, seen)].filter(
     ({ key }) => Math.abs(seen.timeMs - (raisedAt.get(key) ?? -Infinity)) >= QUIET_MS,
   );
   for (const { key } of found) raisedAt.set(key, seen.timeMs);
-  return [...found, ...crossed(rules, seen)];
+  return found;
 }
 
 /**
@@ -153,9 +153,8 @@ function crossed({ levels }, { symbol, price, before }) {
         (before - level.price) * (price - level.price) <= 0 &&
         before !== level.price,
     )
-    .map((level) => ({
-      key: `level|${symbol}|${level.price}`,
-      symbol,
-      text: `crossed ${priceText(level.price)} ${price > before ? "upwards" : "downwards"}`,
-    }));
+    .map((level) => {
+      const text = `crossed ${priceText(level.price)} ${price > before ? "upwards" : "downwards"}`;
+      return { key: `level|${symbol}|${level.price}|${text}`, symbol, text };
+    });
 }
