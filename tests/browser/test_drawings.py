@@ -116,6 +116,13 @@ def test_drawn_by_pointer_and_key_they_stay_at_their_time_and_price(open_page: O
     begin_a_text()
     page.evaluate("() => liqstream.store.set({symbol: 'ETHUSDT'})")
     assert kept(page) == []
+    page.evaluate("() => liqstream.store.set({symbol: 'BTCUSDT'})")
+    opened.until("market.matrix && market.symbol === 'BTCUSDT'")
+    opened.settle()
+    begin_a_text()
+    page.keyboard.type("as typed")  # also where the page goes before the typing is over
+    assert kept(page)[0][5] == "as typed"
+    page.click(".draw-bar >> text=Delete")
     # What had the focus goes: the map has it.
     page.focus("[data-pen=box]")
     page.keyboard.press("Escape")

@@ -86,8 +86,10 @@ export class DrawingDesk {
       if (changed.has("symbol") || changed.has("utc")) this.#draw();
     });
     this.#details.addEventListener("toggle", () => this.#draw());
-    this.#text.addEventListener("input", () => this.#edit({ text: this.#text.value }));
-    this.#text.addEventListener("change", () => this.drawings.save(this.#symbol));
+    this.#text.addEventListener("input", () => {
+      this.#edit({ text: this.#text.value });
+      this.drawings.save(this.#symbol);
+    });
     this.#text.addEventListener("keydown", ({ key }) => key === "Enter" && this.#text.blur());
     this.#draw();
   }
