@@ -204,6 +204,25 @@ def test_a_view_of_nothing_says_how_to_leave_it(open_page: Open, demo_url: str) 
     assert opened.state("fit") == "near"
 
 
+WITHOUT_LEVELS = """() => { const {market} = liqstream.mapGrid.focus.view, {matrix, header} = market, {rows} = header, columns = header.columns - 1;
+  const side = name => Float64Array.from({length: columns}, (_, c) => matrix.candle(c)?.[name] ?? NaN);
+  liqstream.client.close();
+  market.now = null;
+  market.takeHistory({header: {...header, columns, quality: ['no_open_interest', 'calibrating']},
+    long: new Uint16Array(rows * columns), short: new Uint16Array(rows * columns),
+    candles: {open: side('open'), high: side('high'), low: side('low'), close: side('close')}}); }"""
+
+
+def test_a_map_without_open_interest_says_so(open_page: Open, demo_url: str) -> None:
+    """Black for want of data is not black for want of levels, and a share of nothing has no bar."""
+    opened = open_page(demo_url)
+    page = opened.page
+    page.wait_for_selector("#context .sides:visible")
+    page.evaluate(WITHOUT_LEVELS)
+    page.wait_for_selector(".empty >> text=No open interest is known of this market")
+    page.wait_for_selector("#context .sides", state="hidden")
+
+
 def test_what_was_done_is_seen(open_page: Open, demo_url: str) -> None:
     """A cluster chosen flashes on the map; a copied link is told."""
     opened = open_page(demo_url)

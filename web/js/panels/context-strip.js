@@ -71,6 +71,7 @@ export class ContextStrip {
   #volume = new Figure("24h volume");
   #sides = new Figure("Map");
   #bar = h("i", { class: "long" });
+  #track = h("span", { class: "sides", "aria-hidden": "true" }, this.#bar);
   #pane;
   #store;
   #refreshedFor = 0;
@@ -97,7 +98,7 @@ export class ContextStrip {
       },
       "OI chart",
     );
-    this.#sides.addBar(h("span", { class: "sides", "aria-hidden": "true" }, this.#bar));
+    this.#sides.addBar(this.#track);
     const figures = [this.#held, this.#funding, this.#volume, this.#sides].map(({ element }) => element);
     put(element, ...figures, this.#pane);
     fadeEnds(element, figures);
@@ -175,7 +176,8 @@ export class ContextStrip {
   #drawSides() {
     const grid = this.#market?.shown?.grid;
     const [long, short] = grid ? [sum(grid.long), sum(grid.short)] : [0, 0];
-    if (!(long + short > 0)) return this.#sides.show(UNKNOWN);
+    this.#track.hidden = !(long + short > 0);
+    if (this.#track.hidden) return this.#sides.show(UNKNOWN);
     const share = long / (long + short);
     const width = `${Math.round(100 * share)}%`;
     if (this.#bar.style.width !== width) this.#bar.style.width = width;

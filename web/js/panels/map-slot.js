@@ -263,6 +263,8 @@ export class MapSlot {
       put(this.#empty, "No bars of a minute are recorded here yet: this window is drawn of them");
     } else if (this.#error && !this.#awaited) {
       put(this.#empty, `The newest history did not load: ${failureText(this.#error)}`);
+    } else if (header?.quality.includes("no_open_interest") && !this.view.colours.auto) {
+      put(this.#empty, "No open interest is known of this market: nothing to estimate levels from");
     } else if (header?.quality.includes("warming_up")) {
       put(this.#empty, `Warming up: only ${duration(known)} of history so far`);
     } else if (known < window * (1 - UNKNOWN)) {

@@ -30,7 +30,7 @@ const FLAGS = {
   other_coin: "An exchange lists another coin under this name: left out",
   contract_changed: "The contract size has changed",
   exchange_silent: "An exchange is silent: its part of the map is old",
-  no_open_interest: "No open interest: sizes are relative",
+  no_open_interest: "No open interest: nothing is added to the map",
   gap: "Bars are missing",
   zero_volume: "Bars without trades",
   price_jump: "The price jumped between bars",
