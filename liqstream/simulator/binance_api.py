@@ -7,6 +7,7 @@ from collections.abc import Collection
 import orjson
 from aiohttp import web
 
+from liqstream.market import DAY_MS
 from liqstream.simulator import binance_wire as wire
 from liqstream.simulator.app_state import STATE
 from liqstream.simulator.dialect import Dialect, Fields, Refusal, text
@@ -16,6 +17,8 @@ from liqstream.simulator.market import DAY_TURNOVER
 from liqstream.simulator.publisher import Subscriber
 from liqstream.simulator.subscriber_socket import refused_subscriptions, serve_subscriber
 from liqstream.symbols import INTERVALS_MS
+
+_STATISTICS_KEPT_MS = 30 * DAY_MS
 
 
 def _json(value: object, status: int = 200) -> web.Response:
@@ -95,6 +98,8 @@ async def _open_interest_history(request: web.Request) -> web.Response:
     limit = min(500, max(1, _number(request, "limit", 30)))
     end_ms = min(_number(request, "endTime", now_ms), now_ms)
     start_ms = _number(request, "startTime", end_ms - limit * period_ms)
+    if start_ms < now_ms - _STATISTICS_KEPT_MS:
+        raise _BadRequest(-1130, "parameter 'startTime' is invalid.")
     return _json(
         wire.open_interest_rows(
             state.market, symbol, period_ms, start_ms=start_ms, end_ms=end_ms, limit=limit

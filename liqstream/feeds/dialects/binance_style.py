@@ -251,7 +251,7 @@ class BinanceStyle(Venue):
         if not self.keeps_open_interest:
             return
         period_ms = max(interval_ms, INTERVALS_MS["5m"])
-        start_ms = max(start_ms, end_ms - _OPEN_INTEREST_KEPT_MS)
+        start_ms = max(start_ms, self.now_ms() - _OPEN_INTEREST_KEPT_MS)
         while start_ms < end_ms:
             until_ms = min(end_ms - 1, start_ms + (_OPEN_INTEREST_PAGE - 1) * period_ms)
             rows = await rest.get(

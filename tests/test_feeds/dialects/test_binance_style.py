@@ -11,13 +11,23 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from liqstream.feeds.dedupe import Deduplicator
 from liqstream.feeds.exchanges.aster import Aster
 from liqstream.feeds.exchanges.binance import Binance
 from liqstream.feeds.pacing import Budget
 from liqstream.feeds.rest_client import RestClient
-from liqstream.market import DAY_MS, MINUTE_MS, Candle, FundingRate, Liquidation, MarketEvent, MarkPrice
+from liqstream.market import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    Candle,
+    FundingRate,
+    Liquidation,
+    MarketEvent,
+    MarkPrice,
+)
 from liqstream.simulator.clock import MarketClock
 from liqstream.simulator.exchange_server import DIALECTS, SimulatedExchange
 from tests.support.answering import answering
@@ -172,6 +182,22 @@ async def test_asking_for_pages_comes_to_an_end(last: int | str) -> None:
         funding = venue.funding(rest, "BTCUSDT", start_ms=FIRST_MS, end_ms=FIRST_MS + 120 * DAY_MS)
         assert sum([len(page) async for page in funding]) >= 999
         assert len(asked) <= 5
+
+
+@pytest.mark.parametrize(("days_ago", "questions"), [((40, 31), 0), ((40, 28), 1), ((3, 2), 1)])
+async def test_open_interest_is_not_asked_for_from_before_it_is_kept(
+    days_ago: tuple[int, int], questions: int
+) -> None:
+    """A question that begins more than 30 days ago is refused as a whole: an old gap stayed for good."""
+    venue = Binance()
+    venue.now_ms = lambda: START_MS
+    start_ms, end_ms = (START_MS - days * DAY_MS for days in days_ago)
+    async with answering(web.json_response([])) as (rest, asked):
+        pages = venue.open_interest(rest, "BTCUSDT", HOUR_MS, start_ms=start_ms, end_ms=end_ms)
+        _ = [page async for page in pages]
+    begins_ms = [int(URL(each.split()[1]).query["startTime"]) for each in asked]
+    assert len(begins_ms) == questions
+    assert all(begin_ms >= START_MS - 30 * DAY_MS for begin_ms in begins_ms)
 
 
 @pytest.mark.simulated
