@@ -224,10 +224,10 @@ DIALECT = Dialect(
             ("40309", "The contract has been removed"),
         )
     ),
-    limits={"requests": Limit(6000, 60.0), "liquidations": Limit(5, 1.0)},
-    costs_of=lambda _request, endpoint, _body: {
-        "requests": 1,
-        **({"liquidations": 1} if endpoint.endswith("/liquidations") else {}),
+    limits={
+        "requests": Limit(6000, 60.0),
+        **{name: Limit(5 if name.endswith("/liquidations") else 20, 1.0) for name in _ENDPOINTS},
     },
+    costs_of=lambda _request, endpoint, _body: {"requests": 1, endpoint: 1},
     over_limit=Refusal(429, '{"code":"429","msg":"too many requests","requestTime":0,"data":null}'),
 )

@@ -6,17 +6,20 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable
 
+import aiohttp
 import pytest
 
 from liqstream.feeds.exchange_access import Endpoints
 from liqstream.feeds.exchange_feed import ExchangeFeed
+from liqstream.feeds.exchanges.bitget import Bitget
 from liqstream.feeds.exchanges.bybit import Bybit
 from liqstream.feeds.exchanges.gate import Gate
 from liqstream.feeds.exchanges.hyperliquid import Hyperliquid
 from liqstream.feeds.pacing import Budget, FeedTiming, Limit, Pace
+from liqstream.feeds.rest_client import RestClient
 from liqstream.market import MINUTE_MS, Candle, MarketKey
 from liqstream.simulator.clock import MarketClock
-from liqstream.simulator.exchange_server import SimulatedExchange
+from liqstream.simulator.exchange_server import DIALECTS, SimulatedExchange
 from liqstream.simulator.limits import Usage
 from liqstream.supervision.clock import Clock
 from liqstream.symbols import SUPPORTED_SYMBOLS
@@ -106,6 +109,26 @@ def test_ten_symbols_of_hyperliquid_start_without_a_refusal() -> None:
     assert bars.keys() == set(SUPPORTED_SYMBOLS)
     assert usage.peaks["weight"] <= 1200
     assert 30 < took_s < 300
+
+
+def test_pages_of_bitget_are_asked_for_no_faster_than_its_path_takes_them() -> None:
+    """20 a second, however near the exchange is."""
+    assert run_virtually(_pages_of_bitget(60)) == (0, 60)
+
+
+async def _pages_of_bitget(count: int) -> tuple[int, int]:
+    """How many questions were refused, and how many were answered."""
+    clock = MarketClock(1.0, START_MS, asyncio.get_running_loop().time)
+    exchange = await SimulatedExchange.open(("BTCUSDT",), clock=clock, round_s=60.0, history_days=0)
+    exchange.marked = False
+    venue = Bitget()
+    async with serving(exchange.app) as port, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{port}{DIALECTS[venue.name].prefix}"
+        rest = RestClient(venue.name, url, session, Budget(venue.limits), venue.refusals)
+        span_ms = count * 100 * MINUTE_MS
+        pages = venue.candles(rest, "BTCUSDT", MINUTE_MS, start_ms=START_MS - span_ms, end_ms=START_MS)
+        answered = len([page async for page in pages])
+    return exchange.usage[venue.name].refusals, answered
 
 
 async def _start_of_hyperliquid() -> tuple[Usage, Counter[str], float]:
