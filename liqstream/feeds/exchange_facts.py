@@ -31,6 +31,7 @@ from liqstream.supervision.clock import Clock
 
 PRESENT_MS = 60_000
 """Of a liquidation that was held back: an older one is of the past."""
+UNREAD_NOTED_S = 30.0
 
 
 class ExchangeFacts(FeedBase):
@@ -56,6 +57,9 @@ class ExchangeFacts(FeedBase):
     _read_for_sizes_from_s: float
     # Rounds of trials with which no reading agreed, when they were looked at last.
     _failed_rounds: int = 0
+    # How much could not be read when that was looked at last, and until when it is noted, on the clock.
+    _unread: int = 0
+    _unread_until_s: float = 0.0
     # Set when the sockets may have to carry other topics.
     _plan_changed: asyncio.Event
     # To the reader of `events`.
@@ -167,6 +171,15 @@ class ExchangeFacts(FeedBase):
                 break
         self._size_doubted.clear()
         self._list_changed.set()
+
+    def _show_unread(self) -> None:
+        """Note for a while what could not be read: a channel of nothing else looks like one that is quiet."""
+        status, now_s = self._status, self._clock.time_s()
+        count = status.bad_messages + status.unknown_messages + status.lost_items
+        if count > self._unread:
+            self._unread, self._unread_until_s = count, now_s + UNREAD_NOTED_S
+        text = f"messages, or parts of them, that cannot be read: {count} so far"
+        self._reporter.note("unread", text if now_s < self._unread_until_s else "")
 
     def _show_flags(self) -> None:
         found: dict[str, set[str]] = {}

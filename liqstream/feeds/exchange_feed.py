@@ -334,6 +334,7 @@ class ExchangeFeed(ExchangeFacts):
             for record in self._without_past(released):
                 self._take_present([record])
             self._doubt_steps()
+            self._show_unread()
             self._show_flags()
 
     def _on_verdict(self) -> None:

@@ -17,6 +17,7 @@ from liqstream.feeds.exchanges.hyperliquid import Hyperliquid
 from liqstream.market import Candle
 from tests.support.exchange_rig import connector, simulated_exchange
 from tests.support.faulty_exchange import faulty_exchange
+from tests.support.step_clock import StepClock
 from tests.support.virtual_clock import run_virtually
 
 pytestmark = pytest.mark.simulated
@@ -90,6 +91,21 @@ async def _lists_read() -> list[int]:
                 feed._venue.trials["liquidations"].rounds += 1
                 until_s += 20.0
     return found
+
+
+@pytest.mark.parametrize("text", ["{}", "<html>", '{"e":"forceOrder","o":{}}', '{"e":"new"}'])
+async def test_what_cannot_be_read_is_noted_for_a_while(text: str) -> None:
+    """A channel of liquidations that carries nothing else looks like a quiet market."""
+    clock = StepClock()
+    feed = connector(9, symbols=("BTCUSDT",), clock=clock)
+    feed._show_unread()
+    assert feed.status.note == ""
+    feed.on_message(text)
+    for seconds, expected in ((0.0, "cannot be read: 1 so far"), (29.0, "1 so far"), (2.0, "")):
+        clock.advance(seconds)
+        feed._show_unread()
+        assert feed.status.note.endswith(expected)
+        assert bool(feed.status.note) == bool(expected)
 
 
 def _listing_alone(contract: str, quote: str, until_s: float) -> Callable[[web.Request], web.Response | None]:
