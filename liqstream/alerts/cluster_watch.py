@@ -7,7 +7,7 @@ have it (web/js/data/swept.js). It is new if no cluster has overlapped it for an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -124,7 +124,7 @@ class ClusterWatch:
             percentile = max((known.most_percentile for known in same), default=0.0)
             if each.cluster.usd > usd or each.percentile > percentile:
                 grown.append(Growth(each, usd, percentile))
-            left = [known for known in left if known not in same]
+            left = [part for known in left for part in _beside(known, each.cluster)]
             seen.append(
                 _Known(each.cluster, max(usd, each.cluster.usd), max(percentile, each.percentile), now_s)
             )
@@ -150,6 +150,15 @@ def _sized(clusters: Sequence[Cluster]) -> list[SizedCluster]:
         for each, rank in zip(clusters, ranks, strict=True)
     ]
     return sorted(sized, key=lambda each: -each.cluster.usd)
+
+
+def _beside(known: _Known, cluster: Cluster) -> list[_Known]:
+    """What is left of a stretch without a cluster's: all of it, its ends, or nothing."""
+    whole = known.cluster
+    if not _overlap(whole, cluster):
+        return [known]
+    ends = (whole.low, min(whole.high, cluster.low)), (max(whole.low, cluster.high), whole.high)
+    return [replace(known, cluster=replace(whole, low=low, high=high)) for low, high in ends if low < high]
 
 
 def _overlap(one: Cluster, other: Cluster) -> bool:

@@ -45,6 +45,9 @@ def test_two_that_become_one_and_part_again_are_not_new() -> None:
     (growth,) = watch.look(BOTH, [whole], NOTHING_PASSED, 1.0).grown
     assert (growth.now.cluster, growth.before_usd, growth.before_percentile) == (whole, 900.0, 100.0)
     assert watch.look(BOTH, [small, large], NOTHING_PASSED, 2.0).grown == []
+    watch.look(BOTH, [whole], NOTHING_PASSED, 3.0)
+    watch.look(BOTH, [large], NOTHING_PASSED, 4.0)
+    assert watch.look(BOTH, [small, large], NOTHING_PASSED, 5.0).grown == []
 
 
 def test_what_stands_between_edges_is_of_one_side() -> None:
