@@ -41,6 +41,16 @@ def test_what_is_restored_is_what_was_kept() -> None:
     assert changed_positions(anew, written, 6000) == []
     for who in (ALICE, BOB):
         assert size_of(anew, who) == size_of(tracker, who)
+        rows = [known.accounts.row_of[who] for known in (tracker, anew)]
+        assert tracker.accounts.held[rows[0]] == anew.accounts.held[rows[1]]
+        isolated, still = (
+            {
+                known.positions.coin[slot]: not np.isnan(known.positions.raw_usd[slot])
+                for slot in known.positions.slots(row)
+            }
+            for known, row in zip((tracker, anew), rows, strict=True)
+        )
+        assert still == isolated
     before, after = levels_of(tracker, "BTC", 9000), levels_of(anew, "BTC", 9000)
     assert before is not None
     assert after is not None
