@@ -170,8 +170,7 @@ async def scoring_data(
             symbol, interval_ms, start_ms=start_ms, end_ms=span.to_ms, exchanges=(exchange,)
         )
     else:
-        bars_ms = min(found.interval_ms or 0 for found in with_bars)
-        totals = await _finest_totals(store, market, bars_ms, start_ms, span.to_ms)
+        totals = await _finest_totals(store, market, with_bars, start_ms, span.to_ms)
         bars_ms = _bars_for(with_bars, totals.interval_ms)
     if not len(totals):
         raise ScoreError(
@@ -223,10 +222,15 @@ def _bars_for(markets: list[MarketSummary], interval_ms: int) -> int:
 
 
 async def _finest_totals(
-    store: MarketStore, market: MarketKey, bars_ms: int, start_ms: int | None, end_ms: int | None
+    store: MarketStore,
+    market: MarketKey,
+    with_bars: list[MarketSummary],
+    start_ms: int | None,
+    end_ms: int | None,
 ) -> LiquidationTotals:
-    """Totals at the finest interval at which they were given for hardly less time than at any; single events
-    over half an hour."""
+    """Totals at the finest interval at which they were given for hardly less of its bars' time than at any;
+    single events over half an hour."""
+    bars_ms = min(found.interval_ms or 0 for found in with_bars)
     candidates = [ms for ms in INTERVALS_MS.values() if ms % bars_ms == 0 and ms <= _LONGEST_MS]
     given_ms = await store.given_totals(market, start_ms=start_ms, end_ms=end_ms)
     wanted = [ms for ms in candidates or [bars_ms] if any(ms % given == 0 for given in given_ms)]
@@ -238,8 +242,16 @@ async def _finest_totals(
         )
         for interval_ms in wanted
     ]
-    known_ms = [int(totals.from_totals.sum()) * totals.interval_ms for totals in found]
+    known_ms = [_given_with_bars(totals, with_bars) for totals in found]
     return next(each for each, ms in zip(found, known_ms, strict=True) if ms >= MIN_COVERED * max(known_ms))
+
+
+def _given_with_bars(totals: LiquidationTotals, with_bars: list[MarketSummary]) -> int:
+    """For how long totals were given, in ms, within the time of the bars they would be scored on."""
+    bars_ms = _bars_for(with_bars, totals.interval_ms)
+    bars = next(each for each in with_bars if each.interval_ms == bars_ms)
+    inside = (totals.open_time_ms >= bars.first_ms) & (totals.open_time_ms <= bars.last_ms)
+    return int((totals.from_totals & inside).sum()) * totals.interval_ms
 
 
 async def _realised(store: MarketStore, market: MarketKey, totals: LiquidationTotals) -> Realised:

@@ -92,6 +92,16 @@ async def test_a_few_fine_totals_do_not_hide_the_coarse_ones(store: MarketStore)
     assert (await scoring_data(store, MARKET)).realised.interval_ms == 2 * QUARTER_MS
     hours = (await scoring_data(store, MARKET, interval_ms=4 * QUARTER_MS)).realised
     assert len(hours.open_time_ms) == 72
+    # Hours of months before, of which there are no quarters of an hour to be scored on.
+    month_ms = 2880 * QUARTER_MS
+    of_before = [
+        LiquidationTotal(
+            "binance", "BTCUSDT", 4 * QUARTER_MS, first_ms - month_ms + i * 4 * QUARTER_MS, 1.0, 1.0
+        )
+        for i in range(700)
+    ]
+    await store.append(of_before)
+    assert (await scoring_data(store, MARKET)).realised.interval_ms == 2 * QUARTER_MS
     await store.append(totals(QUARTER_MS, 280))
     assert (await scoring_data(store, MARKET)).realised.interval_ms == QUARTER_MS
 
