@@ -70,6 +70,15 @@ def test_an_impossible_record_is_refused_and_counted(
     assert guard.last_refusal["binance"] == f"BTCUSDT: {reason.replace(' ', ', ')}"
 
 
+def test_stored_rows_are_counted_once_however_often_they_are_read(guard: RecordGuard) -> None:
+    """As the most that any read has found."""
+    for rows, counted in ((0, {}), (3, {"bar stored": 3}), (3, {"bar stored": 3}), (5, {"bar stored": 5})):
+        guard.count_stored(KEY, "bar", rows)
+        assert reasons(guard) == counted
+    guard.count_stored(KEY, "bar", 2)
+    assert reasons(guard) == {"bar stored": 5}
+
+
 def test_the_flag_ends_and_other_markets_never_had_it(guard: RecordGuard, clocks: Clocks) -> None:
     """Half a minute after the last refused record."""
     guard.admit([mark(0.0)])
