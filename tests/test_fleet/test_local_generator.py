@@ -117,6 +117,19 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     await store.close()
 
 
+async def test_an_epoch_is_kept_before_anything_of_it_is_published(rig: Rig) -> None:
+    """Other servers pass it on at once: begun again, this one must begin above it."""
+    kept: list[tuple[int, bool]] = []
+
+    async def keep(epoch: int) -> None:
+        kept.append((epoch, rig.publisher.began.is_set()))
+
+    rig.latest.keep_epoch = keep
+    rig.generator.begin(7, "a:7")
+    await rig.next_sent()
+    assert kept[0] == (7, False)
+
+
 async def test_a_leaders_snapshots_are_published_first(rig: Rig) -> None:
     """Under the term's token; only then do its own clients get them, in the term's epoch."""
     rig.publisher.gate.clear()
