@@ -224,6 +224,7 @@ RESUME = [
     ("another checksum before the newest", StreamPosition(5, 2), 1, False),
     ("the newest", StreamPosition(5, 3), None, True),
     ("one before the newest", StreamPosition(5, 2), None, True),
+    ("the first", StreamPosition(5, 1), None, True),
 ]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from liqstream.store.market_store import MarketStore
 
 NAMES = RedisNames("heatmap")
 HOUR_MS = 3_600_000
+FIELDS = [field.name for field in fields(StoredForecast)]
 
 
 class Server:
@@ -114,6 +117,26 @@ async def test_what_is_no_forecast_is_passed_over(
     await redis.set(NAMES.forecast("BTCUSDT"), payload)
     await servers[1].shared.read()
     assert servers[1].loop.newest("BTCUSDT") is None
+
+
+@pytest.mark.parametrize("bend", ["the newest is another's", "a record is another's", "a time is a word"])
+async def test_a_forecast_of_another_market_is_passed_over(
+    redis: aioredis.Redis, servers: list[Server], bend: str
+) -> None:
+    """Whole, it would be kept and graded as this one's."""
+    leader, follower = servers
+    await leader.shared.publish(*issued(1))
+    content = json.loads(await redis.get(NAMES.forecast("BTCUSDT")) or "")
+    match bend:
+        case "the newest is another's":
+            content["newest"]["symbol"] = "ETHUSDT"
+        case "a record is another's":
+            content["records"][-1][FIELDS.index("symbol")] = "ETHUSDT"
+        case _:
+            content["records"][-1][FIELDS.index("time_ms")] = "soon"
+    await redis.set(NAMES.forecast("BTCUSDT"), json.dumps(content))
+    await follower.shared.read()
+    assert (follower.loop.newest("BTCUSDT"), await follower.kept()) == (None, [])
 
 
 async def test_a_redis_that_is_away_stops_nobody(servers: list[Server]) -> None:
