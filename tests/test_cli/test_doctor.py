@@ -62,13 +62,14 @@ def test_redis_is_asked_for_all_that_a_server_needs(tmp_path: Path) -> None:
     with running_redis(tmp_path) as redis:
         url = f"redis://liq:secret@127.0.0.1:{redis.port}"
         for rights, verdict in (
-            ("+@all", "ok"),
+            ("-@dangerous", "ok"),
             ("-subscribe", "fault"),
             ("-eval", "fault"),
             ("resetkeys", "fault"),
             ("resetchannels", "fault"),
         ):
-            redis.tell("ACL", "SETUSER", "liq", "reset", "on", ">secret", "~*", "&*", "+@all", rights)
+            documented = ("~heatmap:*", "&heatmap:*", "+@all", "-@dangerous")
+            redis.tell("ACL", "SETUSER", "liq", "reset", "on", ">secret", *documented, rights)
             found = _redis(Settings(redis_enabled=True, redis_url=url))
             assert (found.verdict, "secret" in found.finding) == (verdict, False), rights
     found = _redis(Settings(redis_enabled=True, redis_url=f"sentinel://127.0.0.1:{unused_port()}/liq"))
