@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -19,14 +20,23 @@ class _Open:
     reconnects: int
 
 
+LOOK_EVERY_S = 1.0
+"""At all markets of a feed: with hundreds of them a look for each message would take most of a core."""
+
+
 class LiquidationSpans:
-    """Follows feeds message by message; a span ends with the last message before a break."""
+    """Follows feeds message by message; a span ends with the last before a break, or a second before."""
 
     def __init__(self) -> None:
         self._open: dict[MarketKey, _Open] = {}
+        # By exchange: when it was looked at last (of its messages' clock, s), whether it was connected, and
+        # its reconnects.
+        self._looked: dict[str, tuple[float, bool, int]] = {}
 
     def note(self, feed: Feed | FeedBase) -> list[LiquidationSpan]:
         """The spans that a message of `feed` has made longer, each given out once a minute and at its end."""
+        if not self._is_due(feed):
+            return []
         until = feed.liquidations_until_ms()
         given: list[LiquidationSpan] = []
         for symbol in feed.symbols:
@@ -43,6 +53,16 @@ class LiquidationSpans:
                 continue
             given += self._longer(key, known, end_ms)
         return given
+
+    def _is_due(self, feed: Feed | FeedBase) -> bool:
+        """Once a second, and at the first message after a break."""
+        status = feed.status
+        now_s = -math.inf if status.last_message_s is None else status.last_message_s
+        looked_s, *state = self._looked.get(feed.exchange, (-math.inf, False, -1))
+        if state == [status.connected, status.reconnects] and now_s - looked_s < LOOK_EVERY_S:
+            return False
+        self._looked[feed.exchange] = now_s, status.connected, status.reconnects
+        return True
 
     def end(self, exchange: str, markets: Collection[MarketKey] | None = None) -> list[LiquidationSpan]:
         """The spans of an exchange, or of some of its markets, as they end now."""

@@ -306,7 +306,7 @@ class IngestPipeline:
 
     async def _rebuild(self, feed: Feed) -> None:
         """Make the maps anew of a feed's markets whose past has come."""
-        markets = {key for key in self._to_rebuild if key in markets_of(feed)}
+        markets = {key for key in self._to_rebuild if key.exchange == feed.exchange}
         self._to_rebuild -= markets  # `renew` puts back what fails
         await (self.renew if self._await_history else self._stored.make_anew)(markets)
 

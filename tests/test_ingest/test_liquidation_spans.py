@@ -64,3 +64,16 @@ def test_no_span_is_longer_than_a_day() -> None:
     assert max(each.end_ms - each.start_ms for each in given) <= DAY_MS
     joined = {each.start_ms: each.end_ms for each in given}
     assert list(joined)[1:] == list(joined.values())[:-1]
+
+
+def test_a_feed_is_looked_at_once_a_second_and_after_a_break() -> None:
+    """A look at hundreds of markets for each message would take most of a core; a break is seen at once."""
+    feed, spans = Listening(), LiquidationSpans()
+    for second in (5.0, 5.4, 6.0, 6.9):
+        feed.status.last_message_s = second
+        at(feed, spans, round(second * 1000))
+    feed.status.reconnects += 1
+    assert at(feed, spans, 6950) == [span(5000, 6000)]
+    feed.status.last_message_s = 6.95
+    assert at(feed, spans, 6960) == []
+    assert spans.end("okx") == [], "it began with the break, and nothing was looked at since"

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from liqstream.feeds.feed import Feed, FeedError, FeedStatus, History
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.market_map import MapModel
+from liqstream.ingest.followed_markets import markets_of
 from liqstream.ingest.pipeline import IngestPipeline
 from liqstream.market import (
     Candle,
@@ -466,3 +467,32 @@ async def test_a_gap_that_is_mended_on_a_full_disk_is_in_the_map(tmp_path: Path)
             assert len(await store.bars("binance", "BTCUSDT", FIVE)) == 60
             assert (store.condition, store.counters.rows_lost, collector.records_lost) == ("ok", 0, 0)
     assert levels[0] == levels[1]
+
+
+async def test_a_message_costs_the_same_however_many_markets_are_followed(tmp_path: Path) -> None:
+    """Also while the past of hundreds on another exchange waits to be made maps of."""
+
+    class Counted(Scripted):
+        """It notes how often all its symbols are gone through."""
+
+        gone_through = 0
+
+        @property
+        def symbols(self) -> tuple[str, ...]:
+            self.gone_through += 1
+            return self._followed
+
+        @symbols.setter
+        def symbols(self, symbols: tuple[str, ...]) -> None:
+            self._followed = symbols
+
+    busy = Counted("binance", [], [[MarkPrice("binance", "BTCUSDT", START_MS, 7.0)]] * 100)
+    other = Scripted("okx", [])
+    other.follow([f"C{number:03}USDT" for number in range(300)], {})
+    async with collecting(tmp_path, [busy, other]) as (collector, _, _):
+        collector._to_rebuild.update(markets_of(other))
+        busy.gone_through, busy.status.last_message_s = 0, 5.0
+        async with asyncio.timeout(20):
+            await collector._collect(busy)
+        assert busy.gone_through == 1
+        assert collector._to_rebuild == set(markets_of(other))
