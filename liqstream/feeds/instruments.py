@@ -27,6 +27,8 @@ class InstrumentList:
 
     symbols: tuple[str, ...]
     _listed: Mapping[str, Instrument] | None = None
+    # `followed`, which is asked for with each message; None while it is to be found out anew.
+    _followed: tuple[str, ...] | None = None
     # By symbol, that its contract has another size than when it was first listed.
     _resized: dict[str, str] = field(default_factory=dict)
     # The size of each symbol's contract as it was first listed, in base coin.
@@ -49,7 +51,7 @@ class InstrumentList:
 
     def follow(self, symbols: tuple[str, ...]) -> None:
         """Ask for these symbols from now on."""
-        self.symbols = symbols
+        self.symbols, self._followed = symbols, None
         self._resized = {symbol: text for symbol, text in self._resized.items() if symbol in symbols}
         self._doubted_since_ms = {s: since for s, since in self._doubted_since_ms.items() if s in symbols}
 
@@ -62,7 +64,9 @@ class InstrumentList:
         """The symbols that trade."""
         if self._listed is None:
             return self.symbols
-        return tuple(symbol for symbol in self.symbols if self._is_traded(symbol))
+        if self._followed is None:
+            self._followed = tuple(symbol for symbol in self.symbols if self._is_traded(symbol))
+        return self._followed
 
     def read(self, listed: Mapping[str, Instrument]) -> dict[str, int]:
         """Take a new list in; the symbols whose size was listed wrongly, with since when, UTC ms.
@@ -88,6 +92,7 @@ class InstrumentList:
                 self._resized.pop(symbol, None)
             elif new != old:
                 self._resized[symbol] = f"the contract of {symbol} has {new:g} instead of {first:g} base coin"
+        self._followed = None
         # What has left the list keeps its size, so that its return with another one is noticed.
         self._listed = {**{s: _gone(before[s]) for s in before if s not in listed}, **listed}
         return corrected

@@ -141,3 +141,15 @@ def test_a_delisting_at_no_time_costs_no_contract(name: str, value: object) -> N
     assert [venue.delisting_ms(each) for each in never] == [None] * len(never)
     assert venue.delisting_ms(str(NOW_MS)) == venue.delisting_ms(NOW_MS) == NOW_MS
     assert venue.bad_items.take()[0] == 0
+
+
+def test_what_trades_is_found_out_once_for_each_list() -> None:
+    """It is asked for with each message; what is followed and what trades may change."""
+    instruments = InstrumentList(SYMBOLS[:2])
+    instruments.read(listing(BTCUSDT=(True, 1.0), ETHUSDT=(False, 1.0), SOLUSDT=(True, 1.0)))
+    assert list(instruments.followed) == ["BTCUSDT"]
+    assert instruments.followed is instruments.followed
+    instruments.follow(SYMBOLS)
+    assert list(instruments.followed) == ["BTCUSDT", "SOLUSDT"]
+    instruments.read(listing(BTCUSDT=(False, 1.0), ETHUSDT=(True, 1.0)))
+    assert list(instruments.followed) == ["ETHUSDT"]
