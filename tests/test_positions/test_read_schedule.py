@@ -18,14 +18,15 @@ NOW_MS = 10_000_000
 
 
 def tracker_with(positions: list[tuple[float, float]], read_ms: int = NOW_MS) -> Tracker:
-    """Accounts with one isolated long of BTC each: (USD, distance of its level); the mark is 100."""
+    """Accounts with one isolated position of BTC each: (USD, less than 0 for a short; distance of its level);
+    the mark is 100."""
     tracker = Tracker(("BTC",))
     tracker.coins.set_tables(read_margin_tables(META))
     tracker.coins.note_market("BTC", 100.0, 1e6)
     for number, (usd, distance) in enumerate(positions):
         row = tracker.accounts.row(address(number), AccountSource.FILE, read_ms)
         assert row is not None
-        level = 100 * (1 - distance)
+        level = 100 * (1 - distance * np.sign(usd))
         position = PositionState("BTC", usd / 100, 100.0, 100.0, level, 10.0, -0.5 * usd)
         tracker.apply_state(row, AccountState(read_ms, 0.0, 0.0, 0.0, (position,)), read_ms)
     return tracker
@@ -41,9 +42,9 @@ def due_within(tracker: Tracker, schedule: ReadSchedule, seconds: float) -> list
     return found
 
 
-def test_deadlines_by_the_distance_of_the_level() -> None:
+@pytest.mark.parametrize("usd", [1e6, -1e6], ids=["long", "short"])
+def test_deadlines_by_the_distance_of_the_level(usd: float) -> None:
     """1 % 30 s, 5 % 2 min, 10 % 10 min, farther 2 h, below the floor a day; touched like the nearest."""
-    usd = 1e6
     distances = [0.005, 0.03, 0.08, 0.3, -0.01]
     tracker = tracker_with([*((usd, distance) for distance in distances), (500.0, 0.03)])
     for seconds, expected in (
