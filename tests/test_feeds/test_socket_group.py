@@ -111,7 +111,7 @@ async def held(server: Server, speed: float = 20.0) -> AsyncIterator[Held]:
     )
     async with serving(app) as port, make_session() as session:
         timing = FeedTiming(clock=clock, stale_after_s=600.0)
-        means = SocketMeans(venue, session, Pace(0.0), timing, VenueState(None, clock.now_ms))
+        means = SocketMeans(venue, session, Pace(0.0), timing, VenueState(None, clock.now_ms, clock.time_s))
         group = SocketGroup()
         try:
             yield Held(server, group, means, hooks, f"ws://127.0.0.1:{port}", breaks, refused, taken, clock)
