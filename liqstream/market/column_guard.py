@@ -86,7 +86,7 @@ def steady_open_interest(time_ms: TimeArray, base: FloatArray) -> Rows:
     accepted = np.isfinite(base) & (base > 0)
     rows = np.flatnonzero(accepted)
     known = base[rows]
-    if len(rows) < 2 or not (np.abs(np.log(known[1:] / known[:-1])) > np.log(OPEN_INTEREST_STEP)).any():
+    if len(rows) < 2 or not (np.abs(np.diff(np.log(known))) > np.log(OPEN_INTEREST_STEP)).any():
         return accepted
     last, last_ms = float(known[0]), int(time_ms[rows[0]])
     readings: list[float] = []

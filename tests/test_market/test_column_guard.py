@@ -60,7 +60,7 @@ def test_impossible_bars_are_left_out() -> None:
     assert rows.tolist() == [True, False, False, False, False, False, False]
 
 
-@given(st.lists(st.sampled_from([0.0, 1.0, 1.5, 4.0, 5.0, 100.0]), min_size=1, max_size=12))
+@given(st.lists(st.sampled_from([0.0, 1e-308, 1.0, 1.5, 4.0, 5.0, 100.0]), min_size=1, max_size=12))
 def test_open_interest_is_judged_as_records_are(values: list[float]) -> None:
     """Zeros are unknown, steps need three readings: row by row as the guard of single records decides."""
     readings = [held(value, NOW_MS + 60_000 * number) for number, value in enumerate(values)]
