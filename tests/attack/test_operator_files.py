@@ -176,7 +176,7 @@ def use_venues(path: Path) -> None:
     state.save_verdict("gate", LIVE, trial.to_document())
     state.pause("other", 3600.0, "again")
     asyncio.run(state.sync())
-    assert state.pause_left_s("other") == 3600.0
+    assert 3000.0 < state.pause_left_s("other") <= 3600.0
     if path.is_file():
         clear_bans(path, {"other"})
 
