@@ -67,6 +67,25 @@ def test_a_market_ten_times_dearer_is_the_same_picture(open_page: Open, demo_url
         )
 
 
+# Rows of the profile, near its left edge, that are neither bar nor ground.
+SEAMS = """(() => { const canvas = document.querySelector('.profile canvas');
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d');
+  copy.drawImage(canvas, 0, 0);
+  const {data} = copy.getImageData(6, 0, 1, Math.round(view.pane.height * devicePixelRatio));
+  let [bars, seams] = [0, 0];
+  for (let i = 3; i < data.length; i += 4) { bars += data[i] === 255; seams += data[i] > 0 && data[i] < 255; }
+  return [bars, seams]; })()"""
+
+
+@pytest.mark.parametrize("context", [{"device_scale_factor": 1.25}], indirect=True)
+def test_the_bars_beside_a_zoomed_map_have_no_seams(open_page: Open, demo_url: str) -> None:
+    """At 125 % the device's pixels are no part of the page's: each bar begins and ends with one of the device's."""
+    opened = open_page(demo_url, dots="0")
+    opened.until(f"{SEAMS}[0] > 200")
+    bars, seams = opened.view(SEAMS)
+    assert seams < bars / 5
+
+
 @pytest.mark.parametrize("zone", ["Europe/London", "Australia/Lord_Howe", "UTC"])
 def test_days_begin_at_local_midnight_also_where_the_clock_changes(
     browser: Any, demo_url: str, zone: str

@@ -156,6 +156,9 @@ export class Profile {
   #bars(grid, rows, groupsOf, height) {
     /** @type {Map<number, { y: number, thick: number, total: number, groups: number[] }>} */
     const bars = new Map();
+    // Where the device's pixels are no part of the page's, as zoomed to 125 %, bars would have seams.
+    const fine = Number.isInteger(devicePixelRatio) ? 1 : devicePixelRatio;
+    const whole = (/** @type {number} */ px) => Math.round(px * fine) / fine;
     for (let level = 0; level < rows; level++) {
       const price = grid.p0 + level * grid.step;
       const groups = groupsOf(level);
@@ -163,12 +166,12 @@ export class Profile {
       const top = this.#view.yOf(price + grid.step / 2);
       const bottom = this.#view.yOf(price - grid.step / 2);
       if (!total || top === null || bottom === null || bottom < 0 || top > height) continue;
-      const y = Math.round(top);
+      const y = whole(top);
       const held = bars.get(y);
       if (held && held.total >= total) continue;
       bars.set(y, {
         y,
-        thick: Math.max(1, Math.round(bottom) - y - (bottom - top > 3 ? 1 : 0)),
+        thick: Math.max(1 / fine, whole(bottom) - y - (bottom - top > 3 ? 1 / fine : 0)),
         total,
         groups,
       });
