@@ -204,6 +204,18 @@ def test_a_view_of_nothing_says_how_to_leave_it(open_page: Open, demo_url: str) 
     assert opened.state("fit") == "near"
 
 
+@pytest.mark.parametrize("context", [{"viewport": {"width": 360, "height": 225}}], indirect=True)
+def test_at_400_per_cent_the_page_scrolls_to_its_map(open_page: Open, demo_url: str) -> None:
+    """A window of 1440 x 900 zoomed so: the map has room, all of it can be brought into sight, nothing is wider."""
+    opened = open_page(demo_url)
+    assert opened.view("view.pane.height") > 150
+    opened.page.evaluate("scrollTo(0, 1000)")
+    chart = opened.page.locator("#maps .chart").bounding_box()
+    assert chart
+    assert chart["y"] + chart["height"] <= 225
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == 360
+
+
 WITHOUT_LEVELS = """() => { const {market} = liqstream.mapGrid.focus.view, {matrix, header} = market, {rows} = header, columns = header.columns - 1;
   const side = name => Float64Array.from({length: columns}, (_, c) => matrix.candle(c)?.[name] ?? NaN);
   liqstream.client.close();
