@@ -163,7 +163,7 @@ def market_list() -> bytes:
 
 def use_venues(path: Path) -> None:
     """Read, used and written as a feed and `doctor` do."""
-    state = VenueState(path, lambda: NOW_MS)
+    state = VenueState(path, lambda: NOW_MS, lambda: 0.0)
     asyncio.run(state.sync())
     assert 0 <= state.pause_left_s("h") < 1e15
     assert all(spans for _, spans in MissingPast.from_document(state.missing("gate"), ("BTCUSDT",)).items())
