@@ -161,24 +161,31 @@ async def scoring_data(
 
     Raises ScoreError with what is missing.
     """
-    exchange, symbol = market.exchange, market.symbol
     with_bars = await _markets_with_bars(store, market, span)
     start_ms = None if span.from_ms is None else span.from_ms - CALIBRATING_MS
-    if interval_ms is not None:
-        bars_ms = _bars_for(with_bars, interval_ms)
-        totals = await store.liquidation_totals(
-            symbol, interval_ms, start_ms=start_ms, end_ms=span.to_ms, exchanges=(exchange,)
-        )
+    if interval_ms is None:
+        events_ms = _events_interval(with_bars)
+        intervals_ms = await _intervals_given(store, market, with_bars, span)
     else:
-        totals = await _finest_totals(store, market, with_bars, start_ms, span.to_ms)
-        bars_ms = _bars_for(with_bars, totals.interval_ms)
-    if not len(totals):
-        raise ScoreError(
-            f"no liquidations of {symbol} on {exchange} in the store for that span; import some "
-            "with `liqstream import liquidations`, or let the server collect them"
+        _bars_for(with_bars, interval_ms)  # raises where none divide it
+        events_ms, intervals_ms = interval_ms, [interval_ms]
+    found = {
+        each_ms: await store.liquidation_totals(
+            market.symbol, each_ms, start_ms=start_ms, end_ms=span.to_ms, exchanges=(market.exchange,)
         )
-    bars = await store.bars(exchange, symbol, bars_ms, start_ms=start_ms, end_ms=span.to_ms)
-    return ScoringData(market, bars, await _realised(store, market, totals))
+        for each_ms in {*intervals_ms, events_ms}
+    }
+    realised = _known_longest(
+        market,
+        [
+            *(_as_given(found[each_ms]) for each_ms in intervals_ms),
+            await _added_up(store, market, found[events_ms]),
+        ],
+        with_bars,
+    )
+    bars_ms = _bars_for(with_bars, realised.interval_ms)
+    bars = await store.bars(market.exchange, market.symbol, bars_ms, start_ms=start_ms, end_ms=span.to_ms)
+    return ScoringData(market, bars, realised)
 
 
 async def _markets_with_bars(store: MarketStore, market: MarketKey, span: Span) -> list[MarketSummary]:
@@ -221,50 +228,82 @@ def _bars_for(markets: list[MarketSummary], interval_ms: int) -> int:
     return min(fitting)
 
 
-async def _finest_totals(
-    store: MarketStore,
-    market: MarketKey,
-    with_bars: list[MarketSummary],
-    start_ms: int | None,
-    end_ms: int | None,
-) -> LiquidationTotals:
-    """Totals at the finest interval at which they were given for hardly less of its bars' time than at any;
-    single events over half an hour."""
+def _candidates_ms(with_bars: list[MarketSummary]) -> list[int]:
+    """Intervals that the finest bars divide, ascending."""
     bars_ms = min(found.interval_ms or 0 for found in with_bars)
-    candidates = [ms for ms in INTERVALS_MS.values() if ms % bars_ms == 0 and ms <= _LONGEST_MS]
-    given_ms = await store.given_totals(market, start_ms=start_ms, end_ms=end_ms)
-    wanted = [ms for ms in candidates or [bars_ms] if any(ms % given == 0 for given in given_ms)]
-    if not wanted:
-        wanted = [max((ms for ms in candidates if ms <= EVENTS_INTERVAL_MS), default=bars_ms)]
-    found = [
-        await store.liquidation_totals(
-            market.symbol, interval_ms, start_ms=start_ms, end_ms=end_ms, exchanges=(market.exchange,)
+    fitting = [ms for ms in INTERVALS_MS.values() if ms % bars_ms == 0 and ms <= _LONGEST_MS]
+    return fitting or [bars_ms]
+
+
+async def _intervals_given(
+    store: MarketStore, market: MarketKey, with_bars: list[MarketSummary], span: Span
+) -> list[int]:
+    """The intervals to which totals of the span, or before it, add up, ascending."""
+    start_ms = None if span.from_ms is None else span.from_ms - CALIBRATING_MS
+    given_ms = await store.given_totals(market, start_ms=start_ms, end_ms=span.to_ms)
+    return [ms for ms in _candidates_ms(with_bars) if any(ms % given == 0 for given in given_ms)]
+
+
+def _events_interval(with_bars: list[MarketSummary]) -> int:
+    """Over what single events are added up by default."""
+    candidates_ms = _candidates_ms(with_bars)
+    return max((ms for ms in candidates_ms if ms <= EVENTS_INTERVAL_MS), default=candidates_ms[0])
+
+
+def _known_longest(
+    market: MarketKey, found: list[Realised | None], with_bars: list[MarketSummary]
+) -> Realised:
+    """The first that is known for hardly less of its bars' time than any: the finest totals, then what is
+    added up of single events, which may leave some out.
+
+    Raises ScoreError where nothing is known.
+    """
+    known = [(each, _known_ms(each, with_bars)) for each in found if each is not None]
+    if not known:
+        raise ScoreError(
+            f"no liquidations of {market.symbol} on {market.exchange} in the store for that span; import "
+            "some with `liqstream import liquidations`, or let the server collect them"
         )
-        for interval_ms in wanted
-    ]
-    known_ms = [_given_with_bars(totals, with_bars) for totals in found]
-    return next(each for each, ms in zip(found, known_ms, strict=True) if ms >= MIN_COVERED * max(known_ms))
+    most_ms = max(ms for _, ms in known)
+    chosen = next(each for each, ms in known if ms >= MIN_COVERED * most_ms)
+    if not len(chosen.open_time_ms):
+        raise ScoreError(
+            f"no interval of {interval_name(chosen.interval_ms)} in which the liquidations of "
+            f"{market.symbol} on {market.exchange} were collected for 95 % of the time"
+        )
+    return chosen
 
 
-def _given_with_bars(totals: LiquidationTotals, with_bars: list[MarketSummary]) -> int:
-    """For how long totals were given, in ms, within the time of the bars they would be scored on."""
-    bars_ms = _bars_for(with_bars, totals.interval_ms)
+def _known_ms(realised: Realised, with_bars: list[MarketSummary]) -> int:
+    """For how long it is known, in ms, within the time of the bars it would be scored on."""
+    bars_ms = _bars_for(with_bars, realised.interval_ms)
     bars = next(each for each in with_bars if each.interval_ms == bars_ms)
-    inside = (totals.open_time_ms >= bars.first_ms) & (totals.open_time_ms <= bars.last_ms)
-    return int((totals.from_totals & inside).sum()) * totals.interval_ms
+    times_ms = realised.open_time_ms
+    return int(((times_ms >= bars.first_ms) & (times_ms <= bars.last_ms)).sum()) * realised.interval_ms
 
 
-async def _realised(store: MarketStore, market: MarketKey, totals: LiquidationTotals) -> Realised:
-    """Totals as given; of single events the intervals in which they were listened to, zeros among them.
+def _as_given(totals: LiquidationTotals) -> Realised | None:
+    """The intervals whose totals a source gave; None without any."""
+    given = totals.from_totals
+    if not given.any():
+        return None
+    times_ms, long_usd, short_usd = (
+        totals.open_time_ms[given],
+        totals.long_usd[given],
+        totals.short_usd[given],
+    )
+    return Realised(totals.interval_ms, times_ms, long_usd, short_usd)
 
-    Raises ScoreError where no interval is known.
+
+async def _added_up(store: MarketStore, market: MarketKey, totals: LiquidationTotals) -> Realised | None:
+    """The intervals in which single events were listened to, zeros among them; None without any event.
+
+    Those of which totals were given are left out: some exchanges report every liquidation in one of the two
+    alone, and a score compares like with like.
     """
     interval_ms = totals.interval_ms
-    if totals.from_totals.any():
-        given = totals.from_totals
-        return Realised(
-            interval_ms, totals.open_time_ms[given], totals.long_usd[given], totals.short_usd[given]
-        )
+    if totals.from_totals.all():
+        return None
     first, last = int(totals.open_time_ms[0]), int(totals.open_time_ms[-1])
     times = np.arange(first, last + 1, interval_ms, dtype=np.int64)
     rows = (totals.open_time_ms - first) // interval_ms
@@ -274,9 +313,5 @@ async def _realised(store: MarketStore, market: MarketKey, totals: LiquidationTo
         market.exchange, market.symbol, start_ms=first, end_ms=last + interval_ms
     )
     known = is_covered(spans, times, interval_ms)
-    if not known.any():
-        raise ScoreError(
-            f"no interval of {interval_name(interval_ms)} in which the liquidations of {market.symbol} on "
-            f"{market.exchange} were collected for 95 % of the time"
-        )
+    known[rows[totals.from_totals]] = False
     return Realised(interval_ms, times[known], sides[0][known], sides[1][known], given_as_totals=False)

@@ -106,6 +106,28 @@ async def test_a_few_fine_totals_do_not_hide_the_coarse_ones(store: MarketStore)
     assert (await scoring_data(store, MARKET)).realised.interval_ms == QUARTER_MS
 
 
+async def test_a_stray_total_does_not_hide_the_events_that_were_listened_to(store: MarketStore) -> None:
+    """What is known for longer is scored, and of that kind alone; of as long the totals."""
+    listened = (await scoring_data(store, MARKET)).realised
+    assert not listened.given_as_totals
+    first_ms = int(listened.open_time_ms[0])
+
+    def total(index: int) -> LiquidationTotal:
+        return LiquidationTotal(
+            "binance", "BTCUSDT", 2 * QUARTER_MS, first_ms + index * 2 * QUARTER_MS, 1.0, 1.0
+        )
+
+    await store.append([total(3)])
+    for interval_ms in (None, 2 * QUARTER_MS):
+        beside = (await scoring_data(store, MARKET, interval_ms=interval_ms)).realised
+        assert not beside.given_as_totals
+        assert set(listened.open_time_ms) - set(beside.open_time_ms) == {total(3).open_time_ms}
+    await store.append([total(index) for index in range(len(listened.open_time_ms) // 2)])
+    given = (await scoring_data(store, MARKET)).realised
+    assert given.given_as_totals
+    assert set(given.long_usd) == {1.0}
+
+
 async def test_nothing_at_all_is_an_error(store: MarketStore) -> None:
     """So is an interval that was asked for and cannot be scored."""
     with pytest.raises(ScoreError, match="no bars of ETHUSDT"):
