@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from liqstream.market import DAY_MS
+from liqstream.market import DAY_MS, MINUTE_MS
 from liqstream.simulator.dialect import Fields
 from liqstream.simulator.exchange_server import DIALECTS
 from liqstream.simulator.fault_table import Fault, FaultKind
@@ -118,6 +118,8 @@ class Cell:
         pauses = {FaultKind.BANNED: 120.0, FaultKind.COUNTRY: 900.0, FaultKind.TOO_MANY: 60.0}
         if self.kind is FaultKind.FORBIDDEN and self.exchange == "bybit":
             return 600.0
+        if self.kind is FaultKind.ITEM_CODE and self.target == "kline" and self.exchange in _NAMED_IN_URL:
+            return MINUTE_MS / 1000  # the bar that such a stream leaves out is late only after it has ended
         # A code for too many requests: the rest of the exchange's window.
         return 60.0 if self.kind is FaultKind.PASSING_CODE else pauses.get(self.kind, 0.0)
 
