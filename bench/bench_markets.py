@@ -1,8 +1,9 @@
 """What many markets cost: messages in, maps every 5 s (watched ones every second), the scanner's table.
 
 Each venue's messages come in the wire form of Binance, a bar and a mark price of every market a second,
-through the ordinary connector into maps and a store; no socket lies between. Sizes are markets x venues. Each
-is measured without clients, in several spans, and then with 1,000 on four markets each and 100 on the table.
+through the ordinary connector and pipeline into maps and a store; no socket lies between. Sizes are markets x
+venues. Each is measured without clients, in several spans, and then with 1,000 on four markets each and 100
+on the table.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
@@ -37,7 +38,8 @@ from liqstream.heatmap.market_map import MapModel
 from liqstream.heatmap.market_table import MarketTable
 from liqstream.heatmap.updates import heatmap_update_generator
 from liqstream.ingest.market_table_loop import LEVELS_AGE_S, MarketTableLoop
-from liqstream.market import MarketKey
+from liqstream.ingest.pipeline import IngestPipeline
+from liqstream.market import MarketEvent, MarketKey
 from liqstream.model.kernel import load_kernel
 from liqstream.settings.table import Settings
 from liqstream.store.market_store import MarketStore
@@ -54,6 +56,33 @@ WINDOW_BITS = 15
 """Of deflate, as Chromium negotiates it."""
 
 
+class GivenFeed(ExchangeFeed):
+    """A feed of messages that it is given, in the place of its sockets'."""
+
+    def __init__(self, name: str, symbols: Sequence[str]) -> None:
+        super().__init__(Binance(name), symbols, interval_ms=STEP_MS)
+        self._batches: asyncio.Queue[Sequence[MarketEvent]] = asyncio.Queue()
+
+    def give(self, texts: Sequence[str]) -> None:
+        """Read messages; what is in them comes out of `events`."""
+        for text in texts:
+            self.on_message(text)
+        self.status.connected = True
+        for batch in self.drain():
+            self._batches.put_nowait(batch)
+
+    async def backfill(self, newest_ms: dict[MarketKey, int | None]) -> AsyncGenerator[Sequence[MarketEvent]]:
+        """Nothing: the store has the past already."""
+        nothing: Sequence[Sequence[MarketEvent]] = ()
+        for batch in nothing:
+            yield batch
+
+    async def events(self) -> AsyncGenerator[Sequence[MarketEvent]]:
+        """What was given, for ever."""
+        while True:
+            yield await self._batches.get()
+
+
 class Run:
     """One size: its parts, and what they cost."""
 
@@ -62,9 +91,7 @@ class Run:
         self.exchanges = [f"venue{number}" for number in range(venues)]
         self.watched = frozenset(self.symbols[:WATCHED])
         self.store = store
-        self.feeds = [
-            ExchangeFeed(Binance(name), self.symbols, interval_ms=STEP_MS) for name in self.exchanges
-        ]
+        self.feeds = [GivenFeed(name, self.symbols) for name in self.exchanges]
         self.maps = LiveMaps(
             store,
             MapModel(load_kernel("tiered"), interval_ms=STEP_MS, history_days=1),
@@ -73,6 +100,7 @@ class Run:
             clock_s=time.monotonic,
         )
         self.maps.rest_unless(lambda: self.watched)
+        self.pipeline = IngestPipeline(self.feeds, store, self.maps, interval_ms=STEP_MS)
         self.tables: list[EncodedMarketTable] = []
         self.sent = {"plain": 0, "deflated": 0}  # bytes of one scanner client
         self.late_s = 0.0
@@ -112,12 +140,8 @@ class Run:
             texts = messages(self.symbols, now_ms)
             for feed in self.feeds:
                 for at in range(0, len(texts), 100):
-                    for text in texts[at : at + 100]:
-                        feed.on_message(text)
-                    for batch in feed.drain():
-                        self.maps.apply(batch)
-                        self.store.enqueue(batch)
-                    await asyncio.sleep(0)  # the store's writer and the maps have their turn
+                    feed.give(texts[at : at + 100])
+                    await asyncio.sleep(0)  # the pipeline, the store's writer and the maps have their turn
             due_s += 1.0
             self.late_s = max(self.late_s, time.monotonic() - due_s)
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))  # a round a second is the load
@@ -251,7 +275,7 @@ async def measure(markets: int, venues: int, seconds: int) -> bool:
         for _ in range(10):
             messages(run.symbols, int(time.time() * 1000))
         making = (cpu_seconds() - began_s) / 10  # of the messages themselves, which a server does not make
-        tasks = [asyncio.create_task(run.stream()), asyncio.create_task(run.loop.run())]
+        tasks = [asyncio.create_task(each) for each in (run.stream(), run.loop.run(), run.pipeline.run())]
         began_s = time.monotonic()
         while not run.tables and not any(task.done() for task in tasks):
             await run.take_in(1)
@@ -274,8 +298,7 @@ async def measure(markets: int, venues: int, seconds: int) -> bool:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for feed in run.feeds:
-            await feed.close()
+        await run.pipeline.close()
         run.maps.close()
         await run.store.close()
     return all(it.met for it in found)
