@@ -161,7 +161,8 @@ class ExchangeFacts(FeedBase):
     async def _wait_for_list(self) -> None:
         """Until the list is to be read again: hourly, sooner where something in it is unusual, some seconds
         after the last time where it may have changed, at once where amounts are refused."""
-        again_s = min(self._venue.list_every_s, self._instruments.read_again_s(self._clock.time_s()))
+        usual_s = min(READ_EVERY_S, self._venue.list_every_s)
+        again_s = min(usual_s, self._instruments.read_again_s(self._clock.time_s()))
         least_s = min(LEAST_READ_EVERY_S, again_s)
         for wait_s, changed in ((least_s, self._size_doubted), (again_s - least_s, self._list_changed)):
             with suppress(TimeoutError):

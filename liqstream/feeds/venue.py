@@ -122,8 +122,8 @@ class Venue(ABC):
     """(seconds, text) the venue wants to hear from its clients."""
     max_age_s: ClassVar[float] = 23 * 3600 + 50 * 60
     """A socket is replaced at this age, before the venue ends it at 24 h."""
-    list_every_s: ClassVar[float] = 3600.0
-    """How often its list of contracts is read while nothing in it is unusual."""
+    list_every_s: ClassVar[float] = float("inf")
+    """How often its list of contracts is read at least, where the usual hour is too seldom."""
     poll_every_s: ClassVar[float | None] = None
     """How often `poll` is asked, for what the sockets do not carry."""
     keeps_open_interest: ClassVar[bool] = True
