@@ -33,7 +33,7 @@ export function listen(shortcuts) {
     if (OWN_KEYS.has(/** @type {HTMLElement} */ (event.target).tagName) && event.key !== "Escape") return;
     const key = shortcutKey(event);
     const shortcut = byKey.get(key);
-    if (!shortcut || isScrolled(/** @type {Element} */ (event.target), key)) return;
+    if (!shortcut || isScrolled(event.target, key)) return;
     if (document.querySelector("dialog[open]")) return; // it has the keyboard for itself
     if (shortcut.run(key, event) !== false) event.preventDefault();
   });
@@ -41,10 +41,11 @@ export function listen(shortcuts) {
 
 /**
  * Whether the key scrolls what is in focus, and so does not move the map: also a menu whose control is.
- * @param {Element} target
+ * @param {EventTarget | null} target
  * @param {string} key
  */
 function isScrolled(target, key) {
+  if (!(target instanceof Element)) return false; // the document itself: nothing is in focus
   const first = target.closest(".popover") ?? (target.matches(SCROLLED) ? target : null);
   for (let box = first; box; box = box.parentElement) {
     const { overflowX, overflowY } = getComputedStyle(box);
