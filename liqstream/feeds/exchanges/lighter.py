@@ -192,8 +192,8 @@ class Lighter(Venue):
         return Parsed("data", self._bars.take_all(bars, self.now_ms(), self.clock_ms(), lost=lost))
 
     def _bar(self, symbol: str, interval_ms: int, row: Json, *, closed: bool) -> Candle | None:
-        """None for a row without any price: nobody traded then."""
-        if all(row.get(name) in (None, "", 0, "0") for name in "ohlc"):
+        """None for a row of the past without any price: nobody traded then."""
+        if closed and all(row.get(name) in (None, "", 0, "0") for name in "ohlc"):
             return None
         figures = [row[name] for name in ("t", "o", "h", "l", "c", "v", "V")]
         return candle_from_row(self.exchange, symbol, interval_ms, figures, closed=closed)
