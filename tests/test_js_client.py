@@ -67,6 +67,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_one_file_of_a_server_is_enough(demo_url: str, tmp_path: Path) -> None:
     """Saved into an empty folder it follows that server; nothing else is imported."""
     with urlopen(f"{demo_url}/static/js/liqstream-client.mjs") as answer:

@@ -127,6 +127,7 @@ def test_a_start_may_take_as_long_as_under_systemd() -> None:
     assert probe["periodSeconds"] * probe["failureThreshold"] >= allowed_s
 
 
+@pytest.mark.long
 def test_probes_ask_what_the_server_answers(demo_url: str) -> None:
     """By the pod's address; a pod that has no map yet is not killed for it."""
     port = urlsplit(demo_url).port

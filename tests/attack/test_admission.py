@@ -299,6 +299,7 @@ async def test_fifty_private_pages_of_a_slow_line(private: Victim, token: str) -
         await proxy.stop()
 
 
+@pytest.mark.long
 async def test_thousands_of_wrong_tokens(private: Victim, token: str) -> None:
     """A few are told that they are wrong, the others to wait; a valid one between them is never refused."""
     wrong, right = {"Authorization": "Bearer liq_wrong"}, {"Authorization": f"Bearer {token}"}

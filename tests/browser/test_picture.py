@@ -122,18 +122,22 @@ SIZES = (
     ("query", "sizes"),
     [
         ({}, SIZES),
-        ({"grid": "4"}, SIZES[1:3]),
-        ({"embed": "1"}, SIZES[2:4]),
+        pytest.param({"grid": "4"}, SIZES[1:3], marks=pytest.mark.long),
+        pytest.param({"embed": "1"}, SIZES[2:4], marks=pytest.mark.long),
         pytest.param({"grid": "4"}, SIZES, marks=pytest.mark.attack),
         pytest.param({"embed": "1"}, SIZES, marks=pytest.mark.attack),
     ],
     ids=["map", "grid", "embed", "grid, all sizes", "embed, all sizes"],
 )
 def test_no_change_of_size_leaves_a_blank(
-    open_page: Open, markets_url: str, query: dict[str, str], sizes: tuple[tuple[int, int], ...]
+    open_page: Open,
+    request: pytest.FixtureRequest,
+    query: dict[str, str],
+    sizes: tuple[tuple[int, int], ...],
 ) -> None:
     """Wider, narrower, on its side, panel off and on, other theme, zoomed from 80 to 200 %."""
-    opened = open_page(markets_url, **query, **PLAIN)
+    url = request.getfixturevalue("markets_url" if "grid" in query else "demo_url")
+    opened = open_page(url, **query, **PLAIN)
     page = opened.page
     freeze(page)
     found: list[str] = []

@@ -108,6 +108,7 @@ def test_zoomed_to_twice_the_size_the_controls_take_one_line(
     assert chart["height"] > 300
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("context", [{"viewport": {"width": 1380, "height": 800}}], indirect=True)
 def test_markets_that_do_not_fit_are_in_a_menu(page: Page, open_page: Open, markets_url: str) -> None:
     """None is cut off; "+5" holds the others, and the one chosen from it is in sight."""

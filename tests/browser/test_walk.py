@@ -164,6 +164,7 @@ ON_A_PHONE = 1
 """The one walk of `make test`."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("context", "seed"),
     [

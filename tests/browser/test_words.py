@@ -50,6 +50,7 @@ def other_words(texts: list[str]) -> list[str]:
     ]
 
 
+@pytest.mark.long
 def test_one_word_for_each_thing(open_page: Open, demo_url: str) -> None:
     """Map, panel with its details, tooltip, menus, help: no word but the glossary's."""
     opened = open_page(demo_url, tab="accuracy")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.attack.harness import attacked, healthy_beside
@@ -75,6 +76,7 @@ def _empty(prometheus: str) -> list[str]:
     return [query for query in _queries() if not _ask(prometheus, "query", query=query)["result"]]
 
 
+@pytest.mark.long
 async def test_every_panel_shows_data_and_no_alert_is_blind(tmp_path: Path) -> None:
     """Panels answer; alerts evaluate without error on metrics that exist, and a healthy server fires none."""
     with attacked(tmp_path) as server, _prometheus(tmp_path, f"{server.host}:{server.port}") as prometheus:

@@ -89,6 +89,7 @@ def test_the_forecast_judged_by_an_older_kernel_is_as_documented(db: Path, tmp_p
     assert set(printed) <= set(documented), "docs/scoring.md shows other figures than the command prints"
 
 
+@pytest.mark.long
 @pytest.mark.shared_data
 @pytest.mark.timeout(180)
 def test_the_forecast_has_every_key_in_json(db: Path) -> None:
@@ -105,6 +106,7 @@ def test_the_forecast_has_every_key_in_json(db: Path) -> None:
     assert hour["reason"] is None
 
 
+@pytest.mark.long
 @pytest.mark.shared_data
 @pytest.mark.timeout(180)
 def test_starting_points_of_the_forecast_are_written(db: Path, tmp_path: Path) -> None:

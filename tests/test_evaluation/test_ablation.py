@@ -21,6 +21,7 @@ from tests.support.recorded import five_minute_bars, half_hour_totals
 MARKET = MarketKey("binance", "BTCUSDT")
 
 
+@pytest.mark.long
 def test_the_last_rows_are_the_best_prediction_of_the_score() -> None:
     """Rank correlation of what is most likely, calibration of its means."""
     bars = aligned_bars(days=16)

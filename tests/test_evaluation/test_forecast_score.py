@@ -44,6 +44,7 @@ def graded(recorded: Replay) -> dict[str, Any]:
     return forecast_score(recorded, from_ms=from_ms, bootstrap=DRAWS)
 
 
+@pytest.mark.long
 @pytest.mark.shared_data
 def test_the_next_hour_is_forecast_as_well_as_it_was_found_to_be(graded: dict[str, Any]) -> None:
     """Rank, side and log R2 of what is served, and its gains, reach what docs/scoring.md promises."""
@@ -62,6 +63,7 @@ def test_the_next_hour_is_forecast_as_well_as_it_was_found_to_be(graded: dict[st
     assert graded["verdict"] == "skill shown; the map's part not shown"
 
 
+@pytest.mark.long
 @pytest.mark.shared_data
 def test_what_stands_within_reach_beats_naive_levels(graded: dict[str, Any]) -> None:
     """F alone, with nothing fitted to liquidations, ranks better than a flat kernel and B3's levels."""
@@ -71,6 +73,7 @@ def test_what_stands_within_reach_beats_naive_levels(graded: dict[str, Any]) -> 
     assert reached["gain_over_B3"]["ci"][0] > 0
 
 
+@pytest.mark.long
 @pytest.mark.shared_data
 def test_intervals_and_chances_are_what_they_say(graded: dict[str, Any]) -> None:
     """Four in five windows within the 80 % interval, chances reliable, losses below those without a map."""
@@ -154,6 +157,7 @@ def test_every_key_is_there_where_nothing_can_be_graded() -> None:
     assert empty["verdict"] == NO_SKILL_YET
 
 
+@pytest.mark.long
 @pytest.mark.shared_data
 def test_the_keys_are_the_same_with_figures_and_without(graded: dict[str, Any]) -> None:
     """A program finds every key whatever the store holds."""

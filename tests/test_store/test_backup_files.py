@@ -105,7 +105,7 @@ def foreign(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("make", [damaged, too_new, foreign])
+@pytest.mark.parametrize("make", [pytest.param(damaged, marks=pytest.mark.long), too_new, foreign])
 def test_a_copy_that_cannot_be_used_changes_nothing(tmp_path: Path, make: type) -> None:
     """One line; the store stays as it was."""
     db, copy = make_store(tmp_path / "market.duckdb", 1), make(tmp_path / "copy.duckdb")
