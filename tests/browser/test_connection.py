@@ -129,11 +129,12 @@ def test_a_server_that_sends_no_state_is_not_live(page: Page, open_page: Open, r
     page.route_web_socket("**/ws/heatmap", proxy)
     page.reload()
     page.wait_for_function("() => globalThis.liqstream?.client?.status.state === 'open'")
-    note = """() => { globalThis.shown = []; new MutationObserver(() => shown.push(document.querySelector('#connection').dataset.state))
+    note = """() => { globalThis.shown = [document.querySelector('#connection').dataset.state]; new MutationObserver(() => shown.push(document.querySelector('#connection').dataset.state))
       .observe(document.querySelector('#connection'), {attributes: true});
-      globalThis.pongs = 0; liqstream.client.on('latency', () => pongs++); }"""
+      globalThis.pongs = 0; liqstream.client.ask();
+      liqstream.client.on('latency', () => { pongs++; setTimeout(() => liqstream.client.ask(), 1000); }); }"""
     page.evaluate(note)
-    page.wait_for_function("() => pongs >= 1 && shown.length")
+    page.wait_for_function("() => pongs >= 3")  # a second between them, in which it is drawn anew
     assert set(page.evaluate("shown")) == {"connecting"}
     assert opened.view("market.now") is None
     holds["states"] = False
@@ -143,8 +144,8 @@ def test_a_server_that_sends_no_state_is_not_live(page: Page, open_page: Open, r
     holds |= {"states": True, "positions": True}
     routes[-1].close(code=1012)
     page.wait_for_function("() => liqstream.client.status.state === 'open' && shown.at(-1) === 'connecting'")
-    page.evaluate("() => { shown.length = pongs = 0; }")
-    page.wait_for_function("() => pongs >= 1 && shown.length")
+    page.evaluate("() => { shown.length = pongs = 0; liqstream.client.ask(); }")
+    page.wait_for_function("() => pongs >= 3")  # a second between them, in which it is drawn anew
     assert "live" not in page.evaluate("shown")
     holds |= {"states": False, "positions": False}
     opened.until_indicator("live")
