@@ -213,7 +213,7 @@ def markets_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     Not kept for all tests of the page: ten markets that go on take a tenth of a core.
     """
-    with demo_server(tmp_path_factory.mktemp("markets"), symbols=MARKETS, LIQSTREAM_HISTORY_DAYS="4") as url:
+    with demo_server(tmp_path_factory.mktemp("markets"), symbols=MARKETS) as url:
         yield url
 
 
