@@ -29,6 +29,7 @@ const ROWS = 200;
 const KEPT = 2000;
 const DRAW_MS = 300;
 const SUMMARY_MS = 60_000;
+const QUARTER_MS = 900_000;
 const LEAST = [0, 10_000, 100_000, 1_000_000];
 /** USD from which a row is heavier. */
 const WEIGHTS = [10_000, 100_000, 1_000_000];
@@ -212,9 +213,15 @@ export class Tape {
       this.#list.append(row.element);
     }
     let before = this.#clock.format(this.#market?.now?.timeMs ?? Date.now(), "day");
+    let [quarter, day] = [NaN, before];
     for (const [i, row] of this.#rows.entries()) {
-      const day = newest[i] ? this.#clock.format(newest[i].timeMs, "day") : before;
-      row.show(newest[i], this.#clock, day === before ? "" : day);
+      const trade = newest[i];
+      // No zone's day begins within a quarter of an hour: most rows have the day of the one above.
+      if (trade && Math.floor(trade.timeMs / QUARTER_MS) !== quarter) {
+        quarter = Math.floor(trade.timeMs / QUARTER_MS);
+        day = this.#clock.format(trade.timeMs, "day");
+      }
+      row.show(trade, this.#clock, day === before ? "" : day);
       before = day;
     }
   }
