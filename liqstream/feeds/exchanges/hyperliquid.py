@@ -191,7 +191,7 @@ class Hyperliquid(Venue):
         self, rest: RestClient, symbol: str, interval_ms: int, *, start_ms: int, end_ms: int
     ) -> AsyncGenerator[list[Candle]]:
         """The newest 5000 bars, in one answer; older ones are not kept."""
-        start_ms = max(start_ms, end_ms - end_ms % interval_ms - _CANDLES_KEPT * interval_ms)
+        start_ms = max(start_ms, (self.now_ms() // interval_ms - _CANDLES_KEPT) * interval_ms)
         if start_ms >= end_ms:
             return
         wanted = {

@@ -272,7 +272,7 @@ class Okx(Venue):
     ) -> AsyncGenerator[Sequence[MarketEvent]]:
         """The newest 1440 readings, in contracts and base coin."""
         period_ms = max(interval_ms, INTERVALS_MS["5m"])
-        start_ms = max(start_ms, end_ms - _OPEN_INTEREST_KEPT * period_ms)
+        start_ms = max(start_ms, self.now_ms() - _OPEN_INTEREST_KEPT * period_ms)
         for page_ms in range(start_ms, end_ms, _OPEN_INTEREST_PAGE * period_ms):
             rows = await self._get(
                 rest,

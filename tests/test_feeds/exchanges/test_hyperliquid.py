@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from liqstream.feeds.exchanges.hyperliquid import Hyperliquid
-from liqstream.market import HOUR_MS, Candle, FundingRate, MarketEvent, MarkPrice, OpenInterest
+from liqstream.market import DAY_MS, HOUR_MS, Candle, FundingRate, MarketEvent, MarkPrice, OpenInterest
 from tests.support.answering import answering
 from tests.support.documented_exchange import (
     FIRST_MS,
@@ -22,6 +22,20 @@ from tests.support.documented_exchange import (
     received,
 )
 from tests.support.exchange_messages import read
+
+
+@pytest.mark.parametrize(("days_ago", "questions"), [((300, 209), 0), ((300, 207), 1), ((3, 2), 1)])
+async def test_bars_are_not_asked_for_from_before_they_are_kept(
+    days_ago: tuple[int, int], questions: int
+) -> None:
+    """It keeps 5000, of hours 208 days, counted from now and not from the end of a gap."""
+    venue = Hyperliquid()
+    venue.now_ms = lambda: NOW_MS
+    start_ms, end_ms = (NOW_MS - days * DAY_MS for days in days_ago)
+    async with answering(web.json_response([])) as (rest, asked):
+        pages = venue.candles(rest, "BTCUSDT", HOUR_MS, start_ms=start_ms, end_ms=end_ms)
+        _ = [page async for page in pages]
+    assert len(asked) == questions
 
 
 async def test_ninety_days_of_funding_are_complete() -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import orjson
 import pytest
+from aiohttp import web
+from yarl import URL
 
 from liqstream.feeds.exchanges.okx import Okx
-from liqstream.market import FundingRate, Liquidation, OpenInterest
+from liqstream.market import DAY_MS, HOUR_MS, FundingRate, Liquidation, OpenInterest
+from tests.support.answering import answering
 from tests.support.documented_exchange import (
     FIRST_MS,
     LIQUIDATED_MS,
@@ -31,6 +34,22 @@ def test_okx_public_liquidation_is_in_contracts() -> None:
     assert isinstance(event, Liquidation)
     assert (event.symbol, event.side, event.price_usd) == ("BTCUSDT", "long", 82655.7)
     assert event.quantity_base == pytest.approx(0.0855)
+
+
+@pytest.mark.parametrize(("days_ago", "questions"), [((90, 61), 0), ((90, 59), 1), ((3, 2), 1)])
+async def test_open_interest_is_not_asked_for_from_before_it_is_kept(
+    days_ago: tuple[int, int], questions: int
+) -> None:
+    """It keeps 1440 readings, of hours 60 days, counted from now and not from the end of a gap."""
+    venue = Okx()
+    venue.now_ms = lambda: NOW_MS
+    start_ms, end_ms = (NOW_MS - days * DAY_MS for days in days_ago)
+    async with answering(web.json_response({"code": "0", "data": []})) as (rest, asked):
+        pages = venue.open_interest(rest, "BTCUSDT", HOUR_MS, start_ms=start_ms, end_ms=end_ms)
+        _ = [page async for page in pages]
+    begins_ms = [int(URL(each.split()[1]).query["begin"]) for each in asked]
+    assert len(begins_ms) == questions
+    assert all(begin_ms >= NOW_MS - 60 * DAY_MS for begin_ms in begins_ms)
 
 
 def test_okx_items_are_read_one_by_one() -> None:
