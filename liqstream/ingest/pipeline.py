@@ -67,8 +67,7 @@ class IngestPipeline:
         self._interval_ms = interval_ms  # of the feeds' bars
         self._await_history = await_history  # see the class
         self._listeners = tuple(listeners)  # called in order, with live batches
-        # What of a batch the maps rest on.
-        self._own_bars = OwnBars(interval_ms)
+        self._own_bars = OwnBars(interval_ms)  # what of a batch the maps rest on
         # By exchange; a replay's maps must not see what it has not played.
         self._history_end_ms = {feed.exchange: feed.history_end_ms for feed in self._feeds}
         # Markets with history in the store that their maps lack; emptied by renew.
@@ -87,8 +86,7 @@ class IngestPipeline:
         # By market, the question by REST whether a far price is real; one at a time.
         self._confirmations: dict[MarketKey, asyncio.Task[None]] = {}
         self._clock = clock  # of the waits
-        # When maps may be made anew, on the clock: the store failed at it before.
-        self._rebuild_from_s = float("-inf")
+        self._rebuild_from_s = float("-inf")  # on the clock: before, the store failed at making maps anew
         self._rebuild_backoff = FullJitter()  # of the rebuilding that failed
         # Records of the past the store did not take, oldest first; emptied by _store_again.
         self._unstored: deque[Sequence[MarketEvent]] = deque()
@@ -305,7 +303,9 @@ class IngestPipeline:
             await self._clock.sleep(FLAGS_EVERY_S)
 
     async def _rebuild(self, feed: Feed) -> None:
-        """Make the maps anew of a feed's markets whose past has come."""
+        """Make the maps anew of a feed's markets whose past has come; not while the store gives none."""
+        if not self._to_rebuild or self._clock.time_s() < self._rebuild_from_s:
+            return
         markets = {key for key in self._to_rebuild if key.exchange == feed.exchange}
         self._to_rebuild -= markets  # `renew` puts back what fails
         await (self.renew if self._await_history else self._stored.make_anew)(markets)

@@ -469,6 +469,20 @@ async def test_a_gap_that_is_mended_on_a_full_disk_is_in_the_map(tmp_path: Path)
     assert levels[0] == levels[1]
 
 
+async def test_while_the_store_gives_no_past_a_message_asks_for_no_maps(tmp_path: Path) -> None:
+    """Those of hundreds of markets stay where they are until it is asked again."""
+    feed = Scripted("binance", [], [[MarkPrice("binance", "BTCUSDT", START_MS, 7.0)]] * 3)
+    async with collecting(tmp_path, [feed]) as (collector, _, _):
+        feed.follow([f"C{number:03}USDT" for number in range(300)], {})
+        collector._to_rebuild.update(markets_of(feed))
+        collector._rebuild_from_s = float("inf")
+        await collector._collect(feed)
+        assert collector._to_rebuild == set(markets_of(feed))
+        collector._rebuild_from_s = float("-inf")
+        await collector._collect(feed)
+        assert collector._to_rebuild == set()
+
+
 async def test_a_message_costs_the_same_however_many_markets_are_followed(tmp_path: Path) -> None:
     """Also while the past of hundreds on another exchange waits to be made maps of."""
 
