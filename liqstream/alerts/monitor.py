@@ -18,7 +18,7 @@ from liqstream.alerts.firing import Firing, Firings
 from liqstream.heatmap.live_maps import LiveMaps
 from liqstream.heatmap.snapshot import StreamPosition
 from liqstream.ingest.liquidation_bus import LiquidationBus
-from liqstream.market import Liquidation, Source
+from liqstream.market import PRESENT_MS, Liquidation, Source
 from liqstream.supervision.supervise import Work
 from liqstream.supervision.timing import SYSTEM_TIMING, Timing
 
@@ -29,8 +29,6 @@ OWNER_BURST, OWNER_RATE_PER_S = 30, 0.5
 """What one owner's rules raise at once, and a second; more is counted and dropped."""
 AT_ONCE = 50
 """Alerts handed on before other work of the event loop has its turn."""
-LATE_MS = 60_000
-"""A liquidation that becomes known so long after it happened is no part of what happens now."""
 MAPS = "alerts-maps"
 """The task that looks at the maps."""
 
@@ -116,7 +114,7 @@ class AlertMonitor:
         fills. Where time is played, minutes pass in a moment, and none is late.
         """
         age_ms = self._maps.data_time_ms(each.symbol) - each.time_ms
-        return age_ms > LATE_MS and self._maps.source(each.symbol) == "live"
+        return age_ms > PRESENT_MS and self._maps.source(each.symbol) == "live"
 
     async def _hand_on(self, alerts: Iterable[Alert], source_of: Callable[[str], Source]) -> None:
         for count, alert in enumerate(alerts, 1):

@@ -53,10 +53,10 @@ async def score_stored(
     """Score a market's map on its stored liquidations, in a worker thread.
 
     `interval_ms` is the scored interval; by default that of the stored totals (of several the finest that
-    hardly any time lacks), or half an hour where there are only single events. The bars are the finest stored
-    ones that divide it, but minutes that are kept beside longer ones. Two weeks before
-    the span are read for warm-up. `progress` is called from the worker thread too. Raises ScoreError with
-    what is missing, StoreError where it cannot be read.
+    hardly any time lacks), or half an hour where single events are known for longer. The bars are the finest
+    stored ones that divide it, but minutes that are kept beside longer ones. Two weeks before the span are
+    read for warm-up. `progress` is called from the worker thread too. Raises ScoreError with what is missing,
+    StoreError where it cannot be read.
     """
     progress("reading the store")
     data = await scoring_data(store, market, span=span, interval_ms=interval_ms)
@@ -165,7 +165,7 @@ async def scoring_data(
     start_ms = None if span.from_ms is None else span.from_ms - CALIBRATING_MS
     if interval_ms is None:
         events_ms = _events_interval(with_bars)
-        intervals_ms = await _intervals_given(store, market, with_bars, span)
+        intervals_ms = await _intervals_given(store, market, with_bars, start_ms, span.to_ms)
     else:
         _bars_for(with_bars, interval_ms)  # raises where none divide it
         events_ms, intervals_ms = interval_ms, [interval_ms]
@@ -236,11 +236,14 @@ def _candidates_ms(with_bars: list[MarketSummary]) -> list[int]:
 
 
 async def _intervals_given(
-    store: MarketStore, market: MarketKey, with_bars: list[MarketSummary], span: Span
+    store: MarketStore,
+    market: MarketKey,
+    with_bars: list[MarketSummary],
+    start_ms: int | None,
+    end_ms: int | None,
 ) -> list[int]:
-    """The intervals to which totals of the span, or before it, add up, ascending."""
-    start_ms = None if span.from_ms is None else span.from_ms - CALIBRATING_MS
-    given_ms = await store.given_totals(market, start_ms=start_ms, end_ms=span.to_ms)
+    """The intervals to which totals that open in [start_ms, end_ms) add up, ascending."""
+    given_ms = await store.given_totals(market, start_ms=start_ms, end_ms=end_ms)
     return [ms for ms in _candidates_ms(with_bars) if any(ms % given == 0 for given in given_ms)]
 
 
@@ -287,12 +290,8 @@ def _as_given(totals: LiquidationTotals) -> Realised | None:
     given = totals.from_totals
     if not given.any():
         return None
-    times_ms, long_usd, short_usd = (
-        totals.open_time_ms[given],
-        totals.long_usd[given],
-        totals.short_usd[given],
-    )
-    return Realised(totals.interval_ms, times_ms, long_usd, short_usd)
+    sides = totals.long_usd[given], totals.short_usd[given]
+    return Realised(totals.interval_ms, totals.open_time_ms[given], *sides)
 
 
 async def _added_up(store: MarketStore, market: MarketKey, totals: LiquidationTotals) -> Realised | None:

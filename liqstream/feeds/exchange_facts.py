@@ -26,11 +26,9 @@ from liqstream.feeds.rest_client import RestError
 from liqstream.feeds.size_readers import SIZE_READERS, MarketSize
 from liqstream.feeds.venue import Instrument, RecordKind, Topic, Venue
 from liqstream.feeds.weight_ledger import WeightLedger
-from liqstream.market import Candle, ComingFunding, Liquidation, MarketEvent, OpenInterest
+from liqstream.market import PRESENT_MS, Candle, ComingFunding, Liquidation, MarketEvent, OpenInterest
 from liqstream.supervision.clock import Clock
 
-PRESENT_MS = 60_000
-"""Of a liquidation that was held back: an older one is of the past."""
 UNREAD_NOTED_S = 30.0
 
 

@@ -21,6 +21,8 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 LAST_DATE_MS = 253_402_300_799_999
 """The end of the year 9999, beyond which no date is written."""
+PRESENT_MS = MINUTE_MS
+"""A liquidation that becomes known later after it happened is of the past, no part of what happens now."""
 
 
 @dataclass(frozen=True, slots=True)

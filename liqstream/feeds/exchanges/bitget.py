@@ -79,7 +79,7 @@ class Bitget(Venue):
         limits=frozenset({"429", "30006", "30007"}),
         item=frozenset({"40034", "40102", "40309", "30001", "30003"}),
     )
-    # Each path takes 20 a second, and all together 6000 a minute.
+    # Each path takes 20 a second, and all together 6000 a minute: by the first no two paths go beyond either.
     limits: ClassVar[tuple[Limit, ...]] = (Limit(20.0, 1.0), Limit(5.0, 1.0, "liquidations"))
     topics_per_message: ClassVar[int] = 10
     refused_every_s: ClassVar[float] = 20.0  # it takes 240 subscriptions an hour
